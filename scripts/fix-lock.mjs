@@ -12,7 +12,7 @@ const processors = ['arm64', 'x64', 'ia32', 'ppc64', 's390x', 'riscv64', 'loong6
 const pick = (words, name, otherwise) => words.find(word => name.includes(word)) ?? otherwise;
 
 const resolves = (from, name) => {
-  for (let at = from; ; ) {
+  for (let at = from; ;) {
     if (packages[`${at ? `${at}/` : ''}node_modules/${name}`]) return true;
     if (!at) return false;
     const cut = at.lastIndexOf('/node_modules/');

@@ -39,8 +39,26 @@ export interface TypeSchema {
 }
 
 export const primitiveTypes = [
-  'string', 'bool', 'int32', 'int64', 'int', 'uint8', 'uint16', 'uint32', 'uint64', 'float32', 'float64', 'bytes',
-  'time', 'microTime', 'duration', 'quantity', 'intOrString', 'fieldsV1', 'rawExtension', 'json',
+  'string',
+  'bool',
+  'int32',
+  'int64',
+  'int',
+  'uint8',
+  'uint16',
+  'uint32',
+  'uint64',
+  'float32',
+  'float64',
+  'bytes',
+  'time',
+  'microTime',
+  'duration',
+  'quantity',
+  'intOrString',
+  'fieldsV1',
+  'rawExtension',
+  'json',
 ] as const;
 export type PrimitiveType = (typeof primitiveTypes)[number];
 

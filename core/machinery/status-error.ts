@@ -134,10 +134,15 @@ export function unauthorized(message = 'Unauthorized'): StatusError {
 }
 
 export function methodNotSupported(group: string, resource: string, verb: string): StatusError {
-  return new StatusError(405, 'MethodNotAllowed', `${verb} is not supported on resources of kind ${quote(qualifiedName(group, resource))}`, {
-    ...(group ? { group } : {}),
-    kind: resource,
-  });
+  return new StatusError(
+    405,
+    'MethodNotAllowed',
+    `${verb} is not supported on resources of kind ${quote(qualifiedName(group, resource))}`,
+    {
+      ...(group ? { group } : {}),
+      kind: resource,
+    },
+  );
 }
 
 export function methodNotAllowed(): StatusError {
@@ -145,11 +150,7 @@ export function methodNotAllowed(): StatusError {
 }
 
 export function notAcceptable(supported: readonly string[]): StatusError {
-  return new StatusError(
-    406,
-    'NotAcceptable',
-    `only the following media types are accepted: ${supported.join(', ')}`,
-  );
+  return new StatusError(406, 'NotAcceptable', `only the following media types are accepted: ${supported.join(', ')}`);
 }
 
 export function unsupportedMediaType(supported: readonly string[]): StatusError {
