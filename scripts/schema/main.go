@@ -1,0 +1,95 @@
+// Command schema prints the facts about the Kubernetes API that the TypeScript sources work from.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func fail(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "schema:", err)
+		os.Exit(1)
+	}
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "serve" {
+		serve(os.Args[2:])
+		return
+	}
+	out := flag.String("out", "", "directory of the generated files")
+	flag.Parse()
+	if *out == "" || flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "usage: schema -out DIRECTORY\n       schema serve -port PORT -kubeconfig FILE [-- flags of kube-apiserver]")
+		os.Exit(2)
+	}
+	dir, err := os.MkdirTemp("", "schema-")
+	fail(err)
+	err = generate(dir, *out)
+	os.RemoveAll(dir)
+	fail(err)
+}
+
+func generate(dir, out string) error {
+	server, err := startUpstream(dir, freePort(), nil)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	if err := server.waitReady(2 * time.Minute); err != nil {
+		return err
+	}
+	found, err := discover(server.config)
+	if err != nil {
+		return err
+	}
+	if err := found.columns(); err != nil {
+		return err
+	}
+	return emit(found, out)
+}
+
+func serve(args []string) {
+	flags := flag.NewFlagSet("serve", flag.ExitOnError)
+	port := flags.Int("port", 6443, "port on 127.0.0.1")
+	kubeconfig := flags.String("kubeconfig", "", "where to write the admin's kubeconfig")
+	fail(flags.Parse(args))
+	if *kubeconfig == "" {
+		fail(fmt.Errorf("serve needs -kubeconfig FILE"))
+	}
+	dir, err := os.MkdirTemp("", "upstream-apiserver-")
+	fail(err)
+	defer os.RemoveAll(dir)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	server, err := startUpstream(dir, *port, flags.Args())
+	if err == nil {
+		err = server.waitReady(2 * time.Minute)
+	}
+	if err == nil {
+		err = server.writeKubeconfig(*kubeconfig)
+	}
+	if err != nil {
+		os.RemoveAll(dir)
+		fail(err)
+	}
+	fmt.Printf("upstream's API server listens on %s, kubeconfig in %s\n", server.config.Host, *kubeconfig)
+	select {
+	case <-signals:
+	case err = <-server.failed:
+	}
+	server.stop()
+	os.RemoveAll(dir)
+	fail(err)
+}
