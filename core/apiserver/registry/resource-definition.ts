@@ -1,0 +1,155 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ResourceReference } from '../../api/resource-reference.js';
+import type { CallerIdentity } from '../../contracts/api-transport.js';
+import type { FieldErrors } from '../../machinery/field-errors.js';
+import type { KubeObject } from '../../machinery/object.js';
+import type { ResourceStore } from './resource-store.js';
+
+/**
+ * One API resource: what differs from the generic store. One file a resource under `resources/<group>/<kind>.ts`.
+ *
+ * The order of a create: decode (canonical form) -> `defaults` -> mutating admission -> `prepareForCreate` -> name and metadata
+ * filled and checked -> managed fields -> `validate` -> validating admission -> store. An update runs the same with
+ * `prepareForUpdate` and `validateUpdate`; all of it again when a patch meets a conflict.
+ * Objects given to these functions are drafts: they may be changed in place. `old` is frozen.
+ * Source: Kubernetes API conventions; the strategies of kube-apiserver's registries.
+ */
+export interface ResourceDefinition<T extends KubeObject = KubeObject> {
+  readonly reference: ResourceReference<T>;
+  /** Key prefix below `/registry/`: upstream's own, its irregular ones too (`minions`, `services/specs`). The plural name when absent. */
+  readonly storagePrefix?: string;
+  /** Verbs of the main resource; all when absent. */
+  readonly verbs?: readonly ResourceVerb[];
+
+  /** Versioned defaults, upstream's SetDefaults_* for this version. Runs on every decoded object, also of old data. */
+  defaults?(object: T): void;
+
+  /** Whether an update may create (upstream AllowCreateOnUpdate). False when absent. */
+  readonly allowCreateOnUpdate?: boolean;
+  /** Whether an update without resourceVersion is let through. True when absent. */
+  readonly allowUnconditionalUpdate?: boolean;
+  /** What is wrong with a name; DNS-1123 subdomain when absent. `prefix` is true for generateName. Texts as in machinery/names.ts. */
+  validateName?(name: string, prefix: boolean): readonly string[];
+
+  /**
+   * What the main endpoint resets. When absent and the kind has a `status` subresource: create drops status, update keeps the
+   * old one. Kinds that say their own `prepareFor*` do this themselves through `resetStatus`.
+   */
+  prepareForCreate?(object: T, context: RequestContext): void | Promise<void>;
+  prepareForUpdate?(object: T, old: Readonly<T>, context: RequestContext): void | Promise<void>;
+  /** When `metadata.generation` rises. Absent: kinds with a spec, when spec changed. `false`: the kind has no generation. */
+  readonly generation?: false | ((object: T, old: Readonly<T>) => boolean);
+
+  /** Everything but ObjectMeta, which the store checks. */
+  validate?(object: T, errors: FieldErrors, context: RequestContext): void | Promise<void>;
+  /** Checks of the change; when absent `validate` of the new object. Call `validate` from here where upstream does both. */
+  validateUpdate?(object: T, old: Readonly<T>, errors: FieldErrors, context: RequestContext): void | Promise<void>;
+  warnings?(object: T, old: Readonly<T> | undefined, context: RequestContext): readonly string[];
+
+  /** Cells of one row, in the order of the generated `columns` of this resource. Absent: Name and Created At. */
+  row?(object: Readonly<T>, context: RowContext): readonly unknown[];
+  /** Field selectors beside `metadata.name` and `metadata.namespace`. Values are strings; absent fields are ''. */
+  readonly selectableFields?: Readonly<Record<string, (object: Readonly<T>) => string>>;
+
+  readonly subresources?: Readonly<Record<string, SubresourceDefinition<T>>>;
+
+  /** Graceful deletion: seconds to go on living, 0 for at once. Absent: at once. Called again on a shortened grace. */
+  gracePeriodSeconds?(object: Readonly<T>, requested: number | undefined): number;
+  /** Side effects that belong to a write (allocations). Runs before the write is tried; `rollback` when the write then fails. */
+  beforeWrite?(object: T, old: Readonly<T> | undefined, context: RequestContext): Promise<Rollback | void> | Rollback | void;
+  /** Changes that belong to being marked for deletion (a Namespace's phase). */
+  prepareForDelete?(object: T, context: RequestContext): void;
+  /** Whether something besides finalizers keeps a deleted object (a Namespace's `spec.finalizers`). */
+  keepsWhenDeleted?(object: Readonly<T>): boolean;
+  /** After an object has really gone. */
+  afterDelete?(object: Readonly<T>, context: RequestContext): Promise<void> | void;
+  /** Seconds until the store removes the object by itself (Events). */
+  timeToLiveSeconds?(object: Readonly<T>): number | undefined;
+  /** Whether the default propagation of deletes is Orphan (upstream's legacy kinds) instead of Background. */
+  readonly orphanByDefault?: boolean;
+}
+
+export type Rollback = () => Promise<void> | void;
+export type ResourceVerb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
+
+export interface RowContext {
+  readonly nowMs: number;
+}
+
+/** What a strategy may know about the request that it serves. */
+export interface RequestContext {
+  readonly caller: CallerIdentity;
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+  readonly namespace: string;
+  readonly name: string;
+  readonly subresource: string;
+  readonly dryRun: boolean;
+  readonly nowMs: number;
+  /** Warning headers of the answer. */
+  warn(text: string): void;
+  /** Other resources, for subresources and allocations that touch them. */
+  readonly stores: ResourceStores;
+  /** Asks the authorizer about the caller (RBAC escalation checks, secret references ...). */
+  allows(attributes: { verb: string; group: string; resource: string; subresource?: string; namespace?: string; name?: string }): Promise<boolean>;
+}
+
+export interface ResourceStores {
+  /** Undefined when the resource is not served. */
+  get<T extends KubeObject>(reference: { group: string; resource: string }): ResourceStore<T> | undefined;
+}
+
+/** A subresource of one of three shapes. */
+export type SubresourceDefinition<T extends KubeObject> =
+  | StatusSubresource<T>
+  | ObjectSubresource<T>
+  | ConnectSubresource<T>;
+
+/** `status`, `resize`, `ephemeralcontainers`, `approval`, `finalize`: another way to update the same object. */
+export interface StatusSubresource<T extends KubeObject> {
+  readonly type: 'update';
+  /** Puts back what this endpoint must not change. Absent: everything but status and managedFields is put back to `old`. */
+  prepareForUpdate?(object: T, old: Readonly<T>, context: RequestContext): void | Promise<void>;
+  /** Absent: none. */
+  validateUpdate?(object: T, old: Readonly<T>, errors: FieldErrors, context: RequestContext): void | Promise<void>;
+}
+
+/** `scale`, `binding`, `eviction`, `token`: a different kind in and out. */
+export interface ObjectSubresource<T extends KubeObject> {
+  readonly type: 'object';
+  /** The kind of the body and the answer. */
+  readonly kind: { readonly group: string; readonly version: string; readonly kind: string };
+  /** Versioned defaults of the body. */
+  defaults?(object: KubeObject): void;
+  /** GET. */
+  get?(parent: Readonly<T>, context: RequestContext): Promise<KubeObject> | KubeObject;
+  /** POST. The parent may be missing: look it up through `store`. */
+  create?(body: KubeObject, store: ResourceStore<T>, context: RequestContext): Promise<KubeObject>;
+  /** PUT and PATCH: a patch is applied to what `get` gives. Writes `body` into the draft of the parent. */
+  update?(body: KubeObject, parent: T, context: RequestContext): Promise<void> | void;
+  validateUpdate?(body: KubeObject, parent: Readonly<T>, errors: FieldErrors, context: RequestContext): Promise<void> | void;
+}
+
+/** `log`, `exec`, `attach`, `portforward`, `proxy`: bytes, not objects. */
+export interface ConnectSubresource<T extends KubeObject> {
+  readonly type: 'connect';
+  readonly methods: readonly string[];
+  connect(parent: Readonly<T>, stream: ConnectStream, context: RequestContext): Promise<void>;
+}
+
+export interface ConnectStream {
+  readonly request: IncomingMessage;
+  /** Path behind the subresource, '' or with a leading slash (proxy). */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** For plain requests. */
+  readonly response?: ServerResponse;
+  /** For upgraded requests: the raw socket and what was read of it already. */
+  readonly socket?: Duplex;
+  readonly head?: Buffer;
+}
+
+/** Types a definition; the index of resources holds them without their type. */
+export function defineResource<T extends KubeObject>(definition: ResourceDefinition<T>): ResourceDefinition<T> {
+  return definition;
+}

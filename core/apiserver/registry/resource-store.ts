@@ -1,0 +1,550 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import type { Clock } from '../../base/clock.js';
+import type { AdmissionPlugin } from '../../contracts/admission.js';
+import type { CallerIdentity, DeleteOptions } from '../../contracts/api-transport.js';
+import { DatastoreConflict } from '../../contracts/datastore-errors.js';
+import { errorCode } from '../../base/errors.js';
+import { FieldErrors } from '../../machinery/field-errors.js';
+import type { KubeObject } from '../../machinery/object.js';
+import { cloneJson, jsonEqual } from '../../machinery/object.js';
+import type { Subject } from '../../machinery/status-error.js';
+import { alreadyExists, badRequest, conflict, invalid, isStatusError, notFound, serviceUnavailable } from '../../machinery/status-error.js';
+import type { CacheEvent, ResourceCache } from '../storage/resource-cache.js';
+import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object.js';
+import type { StorageHub } from '../storage/storage-hub.js';
+import { runAdmission } from './admission-chain.js';
+import { deletionFinalizers, fillSystemFields, formatTime, validateMetadata, validateMetadataUpdate } from './object-metadata.js';
+import type { RequestContext, ResourceDefinition, ResourceStores, Rollback, StatusSubresource } from './resource-definition.js';
+import type { Selection } from './selection.js';
+import { matches } from './selection.js';
+
+/** Field ownership of one resource (managedFields), bound to its type. Implemented over machinery/patch/managed-fields. */
+export interface FieldOwnership<T extends KubeObject> {
+  /** Writes `managedFields` into `next` for a create (no live object), update or non-apply patch. */
+  update(live: Readonly<T> | undefined, next: T, options: { manager: string; subresource: string; nowMs: number }): T;
+}
+
+/** What a write brings along besides the object. */
+export interface WriteCall {
+  readonly caller: CallerIdentity;
+  readonly namespace: string;
+  readonly name: string;
+  readonly dryRun: boolean;
+  /** The manager named by the client, or the first part of its user agent. */
+  readonly fieldManager: string;
+  /** Set for an apply: managedFields are computed by the transform itself. */
+  readonly ownsManagedFields?: boolean;
+  warn(text: string): void;
+}
+
+export interface ResourceStoreOptions<T extends KubeObject> {
+  readonly definition: ResourceDefinition<T>;
+  readonly hub: StorageHub;
+  readonly clock: Clock;
+  readonly ownership: FieldOwnership<T>;
+  readonly admission: () => readonly AdmissionPlugin[];
+  readonly stores: ResourceStores;
+  readonly allows: (caller: CallerIdentity, attributes: Parameters<RequestContext['allows']>[0]) => Promise<boolean>;
+  /** Resources of other versions of the same objects share one cache. */
+  readonly cache?: ResourceCache<T>;
+}
+
+type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
+
+const unreservedCharacters = 'bcdfghjklmnpqrstvwxz2456789';
+const maximumGeneratedBase = 58;
+const conflictRetries = 64;
+
+/** The generic store: every resource's verbs, with what differs taken from its definition. */
+export class ResourceStore<T extends KubeObject = KubeObject> {
+  readonly definition: ResourceDefinition<T>;
+  readonly cache: ResourceCache<T>;
+  readonly #options: ResourceStoreOptions<T>;
+  readonly #hub: StorageHub;
+
+  constructor(options: ResourceStoreOptions<T>) {
+    this.#options = options;
+    this.#hub = options.hub;
+    this.definition = options.definition;
+    const { reference, selectableFields } = options.definition;
+    const selectors = selectableFields ? Object.entries(selectableFields) : [];
+    this.cache =
+      options.cache ??
+      options.hub.register<T>(options.definition.storagePrefix ?? reference.resource, {
+        namespaced: reference.namespaced,
+        fields: selectors.length ? object => Object.fromEntries(selectors.map(([field, value]) => [field, value(object)])) : undefined,
+      });
+  }
+
+  subject(name: string): Subject {
+    const { group, resource } = this.definition.reference;
+    return { group, resource, name };
+  }
+
+  /** The newest state. Throws NotFound. */
+  async get(namespace: string, name: string): Promise<StoredObject<T>> {
+    await this.#hub.fresh();
+    return this.cached(namespace, name);
+  }
+
+  /** What the cache shows, without waiting. Throws NotFound. */
+  cached(namespace: string, name: string): StoredObject<T> {
+    const entry = this.cache.get(namespace, name);
+    if (!entry) throw notFound(this.subject(name));
+    return entry;
+  }
+
+  /** Matching objects of the cache in key order; the caller waited for the revision that it wants. */
+  *select(selection: Selection, after?: string): Generator<StoredObject<T>> {
+    if (selection.name !== undefined && (selection.namespace || !this.cache.namespaced)) {
+      const entry = this.cache.get(selection.namespace ?? '', selection.name);
+      if (entry && matches(selection, entry) && (after === undefined || afterKey(entry, this.cache.namespaced) > after)) yield entry;
+      return;
+    }
+    const plain = !selection.labels && !selection.fields && selection.name === undefined;
+    for (const entry of this.cache.entries(selection.namespace, after)) if (plain || matches(selection, entry)) yield entry;
+  }
+
+  context(call: Omit<WriteCall, 'fieldManager'>, operation: RequestContext['operation'], subresource = ''): RequestContext {
+    return {
+      caller: call.caller,
+      operation,
+      namespace: call.namespace,
+      name: call.name,
+      subresource,
+      dryRun: call.dryRun,
+      nowMs: this.#options.clock.now(),
+      warn: text => call.warn(text),
+      stores: this.#options.stores,
+      allows: attributes => this.#options.allows(call.caller, attributes),
+    };
+  }
+
+  /** Stores a new object. `object` is a canonical draft; it is frozen afterwards. Throws AlreadyExists, Invalid, Forbidden. */
+  async create(object: T, call: WriteCall): Promise<StoredObject<T>> {
+    const { metadata } = object;
+    this.#checkNamespace(object, call);
+    if (call.name && metadata.name && metadata.name !== call.name) throw nameMismatch(metadata.name, call.name);
+    if (metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
+    const generated = !metadata.name && !!metadata.generateName;
+    for (let attempt = 0; ; attempt++) {
+      const draft = generated && attempt < 7 ? cloneJson(object) : object;
+      try {
+        return await this.#createOnce(draft, call, generated);
+      } catch (error) {
+        if (!generated || attempt >= 7 || !isStatusError(error, 'AlreadyExists')) throw error;
+      }
+    }
+  }
+
+  async #createOnce(object: T, call: WriteCall, generated: boolean): Promise<StoredObject<T>> {
+    const { definition } = this;
+    const { metadata } = object;
+    if (generated) metadata.name = generateName(metadata.generateName!);
+    const context = this.context({ ...call, name: metadata.name ?? call.name }, 'CREATE');
+    let draft = object;
+    if (!call.ownsManagedFields) {
+      draft = this.#options.ownership.update(undefined, draft, { manager: call.fieldManager, subresource: '', nowMs: context.nowMs });
+    }
+    await this.#admit('mutate', context, draft, undefined);
+    fillSystemFields(draft.metadata, randomUUID(), context.nowMs);
+    if (definition.prepareForCreate) await definition.prepareForCreate(draft, context);
+    else this.#resetStatus(draft, undefined);
+    if (this.#hasGeneration) draft.metadata.generation = 1;
+    const errors = new FieldErrors();
+    validateMetadata(draft, definition, errors);
+    await definition.validate?.(draft, errors, context);
+    if (!errors.empty) throw this.#invalid(draft, errors);
+    for (const text of definition.warnings?.(draft, undefined, context) ?? []) call.warn(text);
+    await this.#admit('validate', context, draft, undefined);
+    const key = this.cache.key(draft.metadata.namespace ?? '', draft.metadata.name!);
+    if (this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!)) throw alreadyExists(this.subject(draft.metadata.name!));
+    return this.#withSideEffects(draft, undefined, context, async bytes => {
+      try {
+        return await this.#hub.datastore.create(key, bytes, { timeToLiveSeconds: definition.timeToLiveSeconds?.(draft) });
+      } catch (error) {
+        if (errorCode(error) === 'DATASTORE_CONFLICT') throw alreadyExists(this.subject(draft.metadata.name!));
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Replaces or changes an object. `transform` gives the new object from the stored one and runs again after a conflict;
+   * when `expectedVersion` is given, or the new object carries a resourceVersion, a conflict is the caller's.
+   */
+  async update(
+    call: WriteCall,
+    transform: Transform<T>,
+    options: { subresource?: string; uid?: string; createIfMissing?: boolean } = {},
+  ): Promise<{ entry: StoredObject<T>; created: boolean }> {
+    await this.#hub.fresh();
+    for (let attempt = 0; ; attempt++) {
+      const current = this.cache.get(call.namespace, call.name);
+      if (!current) {
+        const mayCreate = options.createIfMissing ?? this.definition.allowCreateOnUpdate;
+        if (!mayCreate || options.subresource) throw notFound(this.subject(call.name));
+        const fresh = await transform(undefined);
+        if (fresh.metadata.uid && options.uid !== undefined) throw conflict(this.subject(call.name), uidText(fresh.metadata.uid, ''));
+        delete fresh.metadata.resourceVersion;
+        return { entry: await this.create(fresh, call), created: true };
+      }
+      const draft = await transform(current);
+      try {
+        return { entry: await this.#updateOnce(current, draft, call, options.subresource ?? ''), created: false };
+      } catch (error) {
+        if (!(error instanceof RetryOnConflict)) throw error;
+        if (attempt >= conflictRetries) throw conflict(this.subject(call.name));
+        await this.#hub.fresh();
+      }
+    }
+  }
+
+  async #updateOnce(current: StoredObject<T>, input: T, call: WriteCall, subresource: string): Promise<StoredObject<T>> {
+    const { definition } = this;
+    const old = current.object as Readonly<T>;
+    this.#checkNamespace(input, call);
+    if (input.metadata.name && input.metadata.name !== call.name) throw nameMismatch(input.metadata.name, call.name);
+    input.metadata.name ??= call.name;
+    const { resourceVersion, uid } = input.metadata;
+    if (uid && uid !== current.uid) throw conflict(this.subject(call.name), uidText(uid, current.uid));
+    const conditional = resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== '0';
+    if (conditional && resourceVersion !== current.resourceVersion) {
+      if (!/^\d+$/.test(resourceVersion)) throw this.#badVersion(input, resourceVersion);
+      throw conflict(this.subject(call.name));
+    }
+    const context = this.context(call, 'UPDATE', subresource);
+    if (!conditional && definition.allowUnconditionalUpdate === false) {
+      const errors = new FieldErrors();
+      errors.add('FieldValueInvalid', 'metadata.resourceVersion', 'Invalid value: 0: must be specified for an update');
+      throw this.#invalid(input, errors);
+    }
+    const status = subresource ? (definition.subresources?.[subresource] as StatusSubresource<T>) : undefined;
+    let draft = input;
+    if (!call.ownsManagedFields) {
+      draft = this.#options.ownership.update(old, draft, { manager: call.fieldManager, subresource, nowMs: context.nowMs });
+    }
+    await this.#admit('mutate', context, draft, old);
+    this.#keepSystemFields(draft, old);
+    if (subresource) {
+      if (status?.prepareForUpdate) await status.prepareForUpdate(draft, old, context);
+      else keepAllButStatus(draft, old);
+    } else if (definition.prepareForUpdate) await definition.prepareForUpdate(draft, old, context);
+    else this.#resetStatus(draft, old);
+    if (this.#hasGeneration && (!subresource || subresource !== 'status')) this.#raiseGeneration(draft, old);
+    const errors = new FieldErrors();
+    validateMetadataUpdate(draft, old, errors);
+    if (subresource) await status?.validateUpdate?.(draft, old, errors, context);
+    else if (definition.validateUpdate) await definition.validateUpdate(draft, old, errors, context);
+    else await definition.validate?.(draft, errors, context);
+    if (!errors.empty) throw this.#invalid(draft, errors);
+    if (!subresource) for (const text of definition.warnings?.(draft, old, context) ?? []) call.warn(text);
+    await this.#admit('validate', context, draft, old);
+    draft.metadata.resourceVersion = old.metadata.resourceVersion!;
+    if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional);
+    if (jsonEqual(draft, old)) return current;
+    const key = this.cache.key(call.namespace, call.name);
+    return this.#withSideEffects(draft, current, context, async bytes => {
+      try {
+        return await this.#hub.datastore.update(key, bytes, current.revision, {
+          timeToLiveSeconds: definition.timeToLiveSeconds?.(draft),
+          relaxed: isLeaseRenewal(definition.reference, draft, old),
+        });
+      } catch (error) {
+        throw this.#writeConflict(error, conditional, call.name);
+      }
+    });
+  }
+
+  /**
+   * Deletes, or marks for deletion when finalizers or a grace period keep the object. Resolves the state in which it lives on, or
+   * `gone` with its last state.
+   */
+  async delete(call: WriteCall, options: DeleteOptions = {}): Promise<{ entry: StoredObject<T>; gone: boolean }> {
+    await this.#hub.fresh();
+    const { definition } = this;
+    for (let attempt = 0; ; attempt++) {
+      const current = this.cached(call.namespace, call.name);
+      this.#checkPreconditions(current, options, call.name);
+      const old = current.object as Readonly<T>;
+      const context = this.context(call, 'DELETE');
+      await this.#admit('mutate', context, undefined, old);
+      await this.#admit('validate', context, undefined, old);
+      const draft = cloneJson(old) as T;
+      const changed = this.#markForDeletion(draft, old, options, context);
+      try {
+        if (this.#mayGo(draft)) return { entry: await this.#remove(current, draft, context, false), gone: true };
+        if (!changed) return { entry: current, gone: false };
+        const key = this.cache.key(call.namespace, call.name);
+        const entry = await this.#withSideEffects(draft, current, context, bytes => {
+          return this.#hub.datastore.update(key, bytes, current.revision).catch((error: unknown) => {
+            throw this.#writeConflict(error, false, call.name);
+          });
+        });
+        return { entry, gone: false };
+      } catch (error) {
+        if (!(error instanceof RetryOnConflict)) throw error;
+        if (attempt >= conflictRetries) throw conflict(this.subject(call.name));
+        await this.#hub.fresh();
+      }
+    }
+  }
+
+  /** Deletes every object that matches, a few at a time. */
+  async deleteCollection(selection: Selection, call: WriteCall, options: DeleteOptions = {}): Promise<StoredObject<T>[]> {
+    await this.#hub.fresh();
+    const chosen = [...this.select(selection)];
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      for (let entry = chosen[next++]; entry; entry = chosen[next++]) {
+        try {
+          await this.delete({ ...call, namespace: entry.namespace, name: entry.name }, options);
+        } catch (error) {
+          if (!isStatusError(error, 'NotFound')) throw error;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(16, chosen.length) }, worker));
+    return chosen;
+  }
+
+  get #hasGeneration(): boolean {
+    return this.definition.generation !== false && (typeof this.definition.generation === 'function' || this.#hasSpec);
+  }
+
+  get #hasSpec(): boolean {
+    return this.definition.subresources?.status !== undefined;
+  }
+
+  #raiseGeneration(draft: T, old: Readonly<T>): void {
+    const { generation } = this.definition;
+    const rises =
+      typeof generation === 'function'
+        ? generation(draft, old)
+        : !jsonEqual((draft as { spec?: unknown }).spec, (old as { spec?: unknown }).spec);
+    if (rises) draft.metadata.generation = (old.metadata.generation ?? 0) + 1;
+  }
+
+  #resetStatus(draft: T, old: Readonly<T> | undefined): void {
+    if (!this.definition.subresources?.status) return;
+    resetStatus(draft, old);
+  }
+
+  #keepSystemFields(draft: T, old: Readonly<T>): void {
+    const { metadata } = draft;
+    const before = old.metadata;
+    metadata.uid = before.uid!;
+    if (before.creationTimestamp) metadata.creationTimestamp = before.creationTimestamp;
+    setOrDelete(metadata, 'namespace', before.namespace);
+    setOrDelete(metadata, 'generation', before.generation);
+    setOrDelete(metadata, 'deletionTimestamp', before.deletionTimestamp);
+    setOrDelete(metadata, 'deletionGracePeriodSeconds', before.deletionGracePeriodSeconds);
+    setOrDelete(metadata, 'generateName', metadata.generateName);
+  }
+
+  #checkNamespace(object: T, call: WriteCall): void {
+    const { metadata } = object;
+    if (!this.definition.reference.namespaced) {
+      if (metadata.namespace) delete metadata.namespace;
+      return;
+    }
+    if (metadata.namespace && metadata.namespace !== call.namespace) {
+      throw badRequest(
+        `the namespace of the provided object does not match the namespace sent on the request`,
+      );
+    }
+    metadata.namespace = call.namespace;
+  }
+
+  #checkPreconditions(current: StoredObject<T>, options: DeleteOptions, name: string): void {
+    const { preconditions } = options;
+    if (preconditions?.uid !== undefined && preconditions.uid !== current.uid) {
+      throw conflict(this.subject(name), uidText(preconditions.uid, current.uid));
+    }
+    if (preconditions?.resourceVersion !== undefined && preconditions.resourceVersion !== current.resourceVersion) {
+      throw conflict(
+        this.subject(name),
+        `Precondition failed: ResourceVersion in precondition: ${preconditions.resourceVersion}, ResourceVersion in object meta: ${current.resourceVersion}`,
+      );
+    }
+  }
+
+  /** Whether the draft differs from `old` afterwards. */
+  #markForDeletion(draft: T, old: Readonly<T>, options: DeleteOptions, context: RequestContext): boolean {
+    const { metadata } = draft;
+    const finalizers = deletionFinalizers(old.metadata.finalizers ?? [], options.propagationPolicy, this.definition.orphanByDefault ?? false);
+    if (finalizers.length) metadata.finalizers = finalizers;
+    else delete metadata.finalizers;
+    const graceSeconds = Math.max(0, this.definition.gracePeriodSeconds?.(old, options.gracePeriodSeconds) ?? 0);
+    const runningSeconds = old.metadata.deletionGracePeriodSeconds;
+    if (old.metadata.deletionTimestamp === undefined) {
+      metadata.deletionTimestamp = formatTime(context.nowMs + graceSeconds * 1000);
+      metadata.deletionGracePeriodSeconds = graceSeconds;
+      if (metadata.generation) metadata.generation++;
+    } else if (runningSeconds !== undefined && graceSeconds < runningSeconds) {
+      const startedMs = Date.parse(old.metadata.deletionTimestamp) - runningSeconds * 1000;
+      metadata.deletionTimestamp = formatTime(Math.max(startedMs + graceSeconds * 1000, graceSeconds === 0 ? 0 : context.nowMs));
+      metadata.deletionGracePeriodSeconds = graceSeconds;
+      if (graceSeconds === 0) metadata.deletionTimestamp = old.metadata.deletionTimestamp;
+    }
+    this.definition.prepareForDelete?.(draft, context);
+    return !jsonEqual(draft, old);
+  }
+
+  #mayGo(draft: T): boolean {
+    const { metadata } = draft;
+    if (metadata.deletionTimestamp === undefined) return false;
+    if (metadata.finalizers?.length) return false;
+    if ((metadata.deletionGracePeriodSeconds ?? 0) > 0) return false;
+    return !this.definition.keepsWhenDeleted?.(draft);
+  }
+
+  async #remove(current: StoredObject<T>, draft: T, context: RequestContext, conditional: boolean): Promise<StoredObject<T>> {
+    if (context.dryRun) return this.#unstored(draft, current.revision);
+    const key = this.cache.key(current.namespace, current.name);
+    let revision: number;
+    try {
+      revision = await this.#hub.datastore.delete(key, current.revision);
+    } catch (error) {
+      throw this.#writeConflict(error, conditional, current.name);
+    }
+    await this.definition.afterDelete?.(draft, context);
+    return this.#unstored(draft, revision);
+  }
+
+  async #withSideEffects(
+    draft: T,
+    current: StoredObject<T> | undefined,
+    context: RequestContext,
+    write: (bytes: Buffer) => Promise<number>,
+  ): Promise<StoredObject<T>> {
+    const rollback: Rollback | void = await this.definition.beforeWrite?.(draft, current?.object, context);
+    delete draft.metadata.resourceVersion;
+    try {
+      if (context.dryRun) {
+        await rollback?.();
+        return this.#unstored(draft, current?.revision ?? 0);
+      }
+      const bytes = encodeStored(draft);
+      this.#hub.remember(bytes, draft);
+      const revision = await write(bytes);
+      const cached = this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!);
+      return cached?.revision === revision ? cached : this.cache.decode(bytes, revision);
+    } catch (error) {
+      if (!context.dryRun) await rollback?.();
+      throw error;
+    }
+  }
+
+  /** An answer for something that is not in the store: dry runs and what has just been deleted. */
+  #unstored(draft: T, revision: number): StoredObject<T> {
+    const object = cloneJson(draft);
+    delete object.metadata.resourceVersion;
+    return StoredObject.decode<T>(detachedCache, encodeStored(object), revision);
+  }
+
+  #writeConflict(error: unknown, conditional: boolean, name: string): unknown {
+    if (errorCode(error) !== 'DATASTORE_CONFLICT') return storageError(error);
+    if (!(error as DatastoreConflict).current) return new RetryOnConflict();
+    return conditional ? conflict(this.subject(name)) : new RetryOnConflict();
+  }
+
+  #invalid(object: T, errors: FieldErrors): Error {
+    return invalid(this.definition.reference.group, this.definition.reference.kind, object.metadata.name ?? '', errors);
+  }
+
+  #badVersion(object: T, value: string): Error {
+    const errors = new FieldErrors();
+    errors.add('FieldValueInvalid', 'metadata.resourceVersion', `Invalid value: "${value}": strconv.ParseUint: parsing "${value}": invalid syntax`);
+    return this.#invalid(object, errors);
+  }
+
+  async #admit(step: 'mutate' | 'validate', context: RequestContext, object: T | undefined, oldObject: Readonly<T> | undefined): Promise<void> {
+    const plugins = this.#options.admission();
+    if (plugins.length === 0) return;
+    const { group, version, resource, kind } = this.definition.reference;
+    await runAdmission(plugins, step, {
+      operation: context.operation,
+      group,
+      version,
+      resource,
+      kind,
+      subresource: context.subresource,
+      namespace: context.namespace,
+      name: context.name,
+      object,
+      oldObject,
+      caller: context.caller,
+      dryRun: context.dryRun,
+      warn: text => context.warn(text),
+    });
+  }
+}
+
+/** The stored object changed under an unconditional write: run it again. */
+class RetryOnConflict extends Error {}
+
+const detachedCache = new ParseCache(0);
+
+/** Strategies that say their own `prepareFor*` use this for what the main endpoint must not change. */
+export function resetStatus(draft: KubeObject, old: Readonly<KubeObject> | undefined): void {
+  const target = draft as KubeObject & { status?: unknown };
+  const source = old as (KubeObject & { status?: unknown }) | undefined;
+  if (source?.status !== undefined) target.status = cloneJson(source.status);
+  else if ('status' in target) {
+    if (old) delete target.status;
+    else target.status = {};
+  }
+}
+
+function keepAllButStatus(draft: KubeObject, old: Readonly<KubeObject>): void {
+  const target = draft as unknown as Record<string, unknown>;
+  const source = old as unknown as Record<string, unknown>;
+  for (const key of Object.keys(target)) {
+    if (key !== 'status' && key !== 'metadata' && !(key in source)) delete target[key];
+  }
+  for (const [key, value] of Object.entries(source)) {
+    if (key !== 'status' && key !== 'metadata') target[key] = cloneJson(value);
+  }
+  const { managedFields } = draft.metadata;
+  draft.metadata = { ...cloneJson(old.metadata), managedFields };
+}
+
+function setOrDelete<K extends object, P extends keyof K>(target: K, key: P, value: K[P] | undefined): void {
+  if (value === undefined) delete target[key];
+  else target[key] = value;
+}
+
+/** `base` and five random characters; the base is cut so that the name stays a valid label. */
+export function generateName(base: string): string {
+  let name = base.slice(0, maximumGeneratedBase);
+  for (let i = 0; i < 5; i++) name += unreservedCharacters[randomInt(unreservedCharacters.length)]!;
+  return name;
+}
+
+function afterKey(entry: StoredObject<KubeObject>, namespaced: boolean): string {
+  return namespaced ? `${entry.namespace}/${entry.name}` : entry.name;
+}
+
+function uidText(wanted: string, actual: string): string {
+  return `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${actual}`;
+}
+
+function nameMismatch(objectName: string, requestName: string): Error {
+  return badRequest(`the name of the object (${objectName}) does not match the name on the URL (${requestName})`);
+}
+
+function isLeaseRenewal(reference: { group: string; resource: string }, draft: KubeObject, old: KubeObject): boolean {
+  if (reference.group !== 'coordination.k8s.io' || reference.resource !== 'leases') return false;
+  const holder = (lease: KubeObject): unknown => (lease as { spec?: { holderIdentity?: string } }).spec?.holderIdentity;
+  return holder(draft) === holder(old);
+}
+
+function storageError(error: unknown): unknown {
+  const code = errorCode(error);
+  if (code === 'DATASTORE_FULL') return serviceUnavailable('the datastore is full: free disk space where it lies');
+  if (code === 'DATASTORE_UNAVAILABLE' || code === 'DATASTORE_CLOSED') return serviceUnavailable('the datastore is not available');
+  return error;
+}
+
+export type { CacheEvent };

@@ -1,0 +1,184 @@
+import type { Clock } from '../../base/clock.js';
+import type { Deferred } from '../../base/deferred.js';
+import { deferred } from '../../base/deferred.js';
+import type { Disposable } from '../../base/disposable.js';
+import { errorText } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import type { Datastore, DatastoreEvent } from '../../contracts/datastore.js';
+import type { KubeObject } from '../../machinery/object.js';
+import { timeout } from '../../machinery/status-error.js';
+import { ResourceCache } from './resource-cache.js';
+import { ParseCache } from './stored-object.js';
+
+export const registryPrefix = '/registry/';
+
+interface Waiter {
+  readonly revision: number;
+  readonly done: Deferred<void>;
+}
+
+export interface StorageHubOptions {
+  readonly datastore: Datastore;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** How long a read waits for the cache to catch up before it fails with 504. */
+  readonly freshTimeoutMs?: number;
+}
+
+/**
+ * One listing and one watch of the whole store, dispatched to the caches of the resources: every cache shows the same revision,
+ * and an object of one resource is never seen before what was written before it.
+ */
+export class StorageHub {
+  readonly datastore: Datastore;
+  readonly #options: StorageHubOptions;
+  readonly #parseCache = new ParseCache();
+  readonly #known = new WeakMap<Uint8Array, KubeObject>();
+  readonly #caches = new Map<string, ResourceCache>();
+  #revision = 0;
+  #running = false;
+  #watch: Disposable | undefined;
+  #waiters: Waiter[] = [];
+  #retry: Disposable | undefined;
+  #failures = 0;
+
+  constructor(options: StorageHubOptions) {
+    this.#options = options;
+    this.datastore = options.datastore;
+  }
+
+  /** The revision up to which every cache is complete. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Remembers what was encoded, so that the cache need not parse the bytes of this process's own writes. */
+  remember(bytes: Uint8Array, object: KubeObject): void {
+    this.#known.set(bytes, object);
+  }
+
+  /** Before `start`; afterwards use `attach`. `storagePrefix` is one or two key segments. */
+  register<T extends KubeObject>(
+    storagePrefix: string,
+    options: { namespaced: boolean; fields?: ((object: T) => Record<string, string>) | undefined },
+  ): ResourceCache<T> {
+    const existing = this.#caches.get(storagePrefix);
+    if (existing) throw new Error(`two resources share the storage prefix ${storagePrefix}`);
+    const cache = new ResourceCache<T>({
+      prefix: `${registryPrefix}${storagePrefix}/`,
+      namespaced: options.namespaced,
+      fields: options.fields,
+      parseCache: this.#parseCache,
+      known: this.#known,
+    });
+    this.#caches.set(storagePrefix, cache as unknown as ResourceCache);
+    return cache;
+  }
+
+  /** Loads everything, then follows the store. */
+  async start(): Promise<void> {
+    this.#running = true;
+    await this.#load();
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    await this.#watch?.dispose();
+    await this.#retry?.dispose();
+    for (const waiter of this.#waiters.splice(0)) waiter.done.reject(timeout('the server is stopping'));
+    for (const cache of this.#caches.values()) cache.reset();
+  }
+
+  async #load(): Promise<void> {
+    const { datastore } = this.#options;
+    let after: string | undefined;
+    let revision: number | undefined;
+    for (const cache of this.#caches.values()) cache.reset();
+    for (;;) {
+      const page = await datastore.list(registryPrefix, { limit: 1000, after, revision });
+      revision = page.revision;
+      for (const item of page.items) this.#cacheOf(item.key)?.load(item.value, item.modRevision);
+      if (!page.more) break;
+      after = page.items.at(-1)!.key;
+    }
+    for (const cache of this.#caches.values()) cache.loaded(revision);
+    this.#advance(revision);
+    this.#failures = 0;
+    this.#watch = datastore.watch(registryPrefix, revision, {
+      batch: (events, upTo) => this.#batch(events, upTo),
+      end: error => this.#broken(error),
+    });
+  }
+
+  #batch(events: readonly DatastoreEvent[], revision: number): void {
+    for (const event of events) {
+      const cache = this.#cacheOf(event.key);
+      if (!cache) continue;
+      try {
+        cache.apply(event);
+      } catch (error) {
+        this.#options.logger.error('an object in the store cannot be read and is not served', { key: event.key, error: errorText(error) });
+      }
+    }
+    this.#advance(revision);
+    for (const cache of this.#caches.values()) cache.progress(revision);
+  }
+
+  #advance(revision: number): void {
+    this.#revision = revision;
+    if (this.#waiters.length === 0) return;
+    const waiting = this.#waiters;
+    this.#waiters = waiting.filter(waiter => waiter.revision > revision);
+    for (const waiter of waiting) if (waiter.revision <= revision) waiter.done.resolve();
+  }
+
+  /** The watch ended by itself: load again, so that nobody misses a change; watchers are told to list again. */
+  #broken(error: Error | undefined): void {
+    this.#watch = undefined;
+    if (!this.#running) return;
+    this.#options.logger.warn('the watch of the datastore ended; loading again', { error: error ? errorText(error) : undefined });
+    const retry = (): void => {
+      if (!this.#running) return;
+      this.#load().catch((failure: unknown) => {
+        this.#options.logger.error('loading from the datastore failed', { error: errorText(failure) });
+        this.#retry = this.#options.clock.setTimer(Math.min(10_000, 100 * 2 ** this.#failures++), retry);
+      });
+    };
+    retry();
+  }
+
+  #cacheOf(key: string): ResourceCache | undefined {
+    const first = key.indexOf('/', registryPrefix.length);
+    if (first < 0) return undefined;
+    const second = key.indexOf('/', first + 1);
+    if (second > 0) {
+      const two = this.#caches.get(key.slice(registryPrefix.length, second));
+      if (two) return two;
+    }
+    return this.#caches.get(key.slice(registryPrefix.length, first));
+  }
+
+  /** Resolves when the caches show everything that was committed before the call. */
+  async fresh(): Promise<number> {
+    const revision = await this.#options.datastore.currentRevision();
+    if (this.#revision < revision) await this.reached(revision);
+    return this.#revision;
+  }
+
+  /** Resolves when the caches show `revision`; 504 after the time limit, as upstream answers a version from the future. */
+  async reached(revision: number): Promise<void> {
+    if (this.#revision >= revision) return;
+    const waiter: Waiter = { revision, done: deferred() };
+    this.#waiters.push(waiter);
+    this.#options.datastore.requestProgress();
+    const timer = this.#options.clock.setTimer(this.#options.freshTimeoutMs ?? 3000, () => {
+      this.#waiters = this.#waiters.filter(other => other !== waiter);
+      waiter.done.reject(timeout(`Too large resource version: ${revision}, current: ${this.#revision}`, 1));
+    });
+    try {
+      await waiter.done.promise;
+    } finally {
+      await timer.dispose();
+    }
+  }
+}
