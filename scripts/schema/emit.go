@@ -69,6 +69,12 @@ var unserved = map[schema.GroupVersion]bool{
 	{Group: "metrics.k8s.io", Version: "v1beta1"}: true,
 }
 
+// metrics.k8s.io is served by an aggregated server that is not part of the API server.
+var metricsResources = []*Resource{
+	{group: "metrics.k8s.io", Version: "v1beta1", Name: "nodes", Kind: "NodeMetrics", Verbs: []string{"get", "list"}},
+	{group: "metrics.k8s.io", Version: "v1beta1", Name: "pods", Kind: "PodMetrics", Verbs: []string{"get", "list"}, Namespaced: true},
+}
+
 const metaPackage = "k8s.io/apimachinery/"
 
 func fullScheme() *runtime.Scheme {
@@ -182,6 +188,9 @@ func build(found *Found) (*tables, map[string]*groupFile) {
 			return slices.Index(f.versions, f.kinds[i].Version) < slices.Index(f.versions, f.kinds[j].Version)
 		})
 		f.resources = found.resources[group]
+		if group == "metrics.k8s.io" {
+			f.resources = metricsResources
+		}
 		for _, r := range f.resources {
 			if !slices.ContainsFunc(f.kinds, func(k Kind) bool { return k.Kind == r.Kind && k.Version == r.Version }) {
 				t.note("resource %s %s has no kind %s here", r.group, r.Name, r.Kind)
@@ -243,8 +252,11 @@ func (f *groupFile) text() string {
 	return b.String()
 }
 
-func emit(found *Found, out string) error {
+func emit(found *Found, objects map[string][]map[string]any, out string) error {
 	t, files := build(found)
+	if err := found.selectable(t, files); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
@@ -252,6 +264,17 @@ func emit(found *Found, out string) error {
 		if err := os.WriteFile(filepath.Join(out, fileName(f.group)+".json"), []byte(f.text()), 0o644); err != nil {
 			return err
 		}
+	}
+	groups := orderedGroups(files)
+	names, err := writeTypes(out, groups, t)
+	if err != nil {
+		return err
+	}
+	if err := writeResources(out, groups, names); err != nil {
+		return err
+	}
+	if err := writeObjects(out, objects); err != nil {
+		return err
 	}
 	sort.Strings(t.notes)
 	for _, n := range t.notes {

@@ -57,7 +57,11 @@ func generate(dir, out string) error {
 	if err := found.columns(); err != nil {
 		return err
 	}
-	return emit(found, out)
+	objects, err := found.snapshot()
+	if err != nil {
+		return err
+	}
+	return emit(found, objects, out)
 }
 
 func serve(args []string) {

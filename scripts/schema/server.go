@@ -71,6 +71,7 @@ func keyPEM(key crypto.PrivateKey) []byte {
 	return pemOf("PRIVATE KEY", der)
 }
 
+// freePort finds a port above 30000, where the system hands them out.
 func freePort() int {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err)
