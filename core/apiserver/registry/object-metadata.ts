@@ -1,0 +1,150 @@
+import type { FieldErrors } from '../../machinery/field-errors.js';
+import { fieldPath } from '../../machinery/field-errors.js';
+import type { KubeObject, ObjectMeta } from '../../machinery/object.js';
+import { jsonEqual } from '../../machinery/object.js';
+import { isDns1123Subdomain, isLabelValue, isQualifiedName } from '../../machinery/names.js';
+import type { ResourceDefinition } from './resource-definition.js';
+
+const totalAnnotationLimitBytes = 256 * 1024;
+const orphanFinalizer = 'orphan';
+const foregroundFinalizer = 'foregroundDeletion';
+const maximumManagerLength = 128;
+
+/** RFC 3339, whole seconds, as every metav1.Time is printed. */
+export function formatTime(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
+export function fillSystemFields(metadata: ObjectMeta, uid: string, nowMs: number): void {
+  metadata.uid = uid;
+  metadata.creationTimestamp = formatTime(nowMs);
+  delete metadata.selfLink;
+  delete metadata.generation;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+}
+
+/** Source: apimachinery ValidateObjectMeta. */
+export function validateMetadata<T extends KubeObject>(object: T, definition: ResourceDefinition<T>, errors: FieldErrors): void {
+  const { metadata } = object;
+  const path = fieldPath('metadata');
+  const validateName = definition.validateName ?? ((name: string, prefix: boolean) => isDns1123Subdomain(prefix ? maskTrailingDash(name) : name));
+  if (metadata.generateName) {
+    for (const text of validateName(metadata.generateName, true)) errors.invalid(path.child('generateName'), metadata.generateName, text);
+  }
+  if (!metadata.name) errors.required(path.child('name'), 'name or generateName is required');
+  else for (const text of validateName(metadata.name, false)) errors.invalid(path.child('name'), metadata.name, text);
+  if (definition.reference.namespaced && !metadata.namespace) errors.required(path.child('namespace'));
+  validateCommon(metadata, errors);
+}
+
+function validateCommon(metadata: ObjectMeta, errors: FieldErrors): void {
+  const path = fieldPath('metadata');
+  if (metadata.generation !== undefined && metadata.generation < 0) {
+    errors.invalid(path.child('generation'), metadata.generation, 'must be greater than or equal to 0');
+  }
+  validateLabels(metadata.labels, 'labels', errors);
+  validateAnnotations(metadata.annotations, errors);
+  validateOwners(metadata, errors);
+  validateFinalizers(metadata.finalizers ?? [], errors);
+  for (const [index, entry] of (metadata.managedFields ?? []).entries()) {
+    const at = path.child('managedFields').index(index);
+    if (entry.operation !== 'Apply' && entry.operation !== 'Update') {
+      errors.invalid(at.child('operation'), entry.operation ?? '', 'must be `Apply` or `Update`');
+    }
+    if (entry.fieldsType !== undefined && entry.fieldsType !== 'FieldsV1') {
+      errors.invalid(at.child('fieldsType'), entry.fieldsType, 'must be `FieldsV1`');
+    }
+    if ((entry.manager ?? '').length > maximumManagerLength) errors.tooLong(at.child('manager'), maximumManagerLength);
+  }
+}
+
+function validateLabels(labels: Readonly<Record<string, string>> | undefined, field: string, errors: FieldErrors): void {
+  const path = fieldPath('metadata', field);
+  for (const [key, value] of Object.entries(labels ?? {})) {
+    for (const text of isQualifiedName(key)) errors.invalid(path, key, text);
+    for (const text of isLabelValue(value)) errors.invalid(path, value, text);
+  }
+}
+
+function validateAnnotations(annotations: Readonly<Record<string, string>> | undefined, errors: FieldErrors): void {
+  const path = fieldPath('metadata', 'annotations');
+  let size = 0;
+  for (const [key, value] of Object.entries(annotations ?? {})) {
+    for (const text of isQualifiedName(key.toLowerCase())) errors.invalid(path, key, text);
+    size += Buffer.byteLength(key) + Buffer.byteLength(value);
+  }
+  if (size > totalAnnotationLimitBytes) errors.tooLong(path, totalAnnotationLimitBytes);
+}
+
+function validateOwners(metadata: ObjectMeta, errors: FieldErrors): void {
+  const path = fieldPath('metadata', 'ownerReferences');
+  let controller = '';
+  for (const [index, owner] of (metadata.ownerReferences ?? []).entries()) {
+    const at = path.index(index);
+    const slash = owner.apiVersion.split('/');
+    if (!owner.apiVersion || slash.length > 2 || slash.at(-1) === '') {
+      errors.invalid(at.child('apiVersion'), owner.apiVersion, 'version must not be empty');
+    }
+    if (!owner.kind) errors.invalid(at.child('kind'), owner.kind, 'must not be empty');
+    if (!owner.name) errors.invalid(at.child('name'), owner.name, 'must not be empty');
+    if (!owner.uid) errors.invalid(at.child('uid'), owner.uid, 'must not be empty');
+    if (owner.apiVersion === 'v1' && owner.kind === 'Event') errors.invalid(at, '', `${owner.apiVersion}, Kind=${owner.kind} is disallowed from being an owner`);
+    if (!owner.controller) continue;
+    if (controller) {
+      errors.invalid(
+        path,
+        metadata.ownerReferences,
+        `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.name}`,
+      );
+    } else controller = owner.name;
+  }
+}
+
+function validateFinalizers(finalizers: readonly string[], errors: FieldErrors): void {
+  const path = fieldPath('metadata', 'finalizers');
+  for (const [index, finalizer] of finalizers.entries()) {
+    for (const text of isQualifiedName(finalizer)) errors.invalid(path.index(index), finalizer, text);
+  }
+  if (finalizers.includes(orphanFinalizer) && finalizers.includes(foregroundFinalizer)) {
+    errors.invalid(path, finalizers, `finalizer ${orphanFinalizer} and ${foregroundFinalizer} cannot be both set`);
+  }
+}
+
+/** Source: apimachinery ValidateObjectMetaUpdate; what the store copied from the old object cannot differ any more. */
+export function validateMetadataUpdate(object: KubeObject, old: Readonly<KubeObject>, errors: FieldErrors): void {
+  const path = fieldPath('metadata');
+  const { metadata } = object;
+  if (old.metadata.deletionTimestamp !== undefined) {
+    const before = new Set(old.metadata.finalizers ?? []);
+    const added = (metadata.finalizers ?? []).filter(finalizer => !before.has(finalizer));
+    if (added.length) {
+      const list = added.map(finalizer => `"${finalizer}"`).join(', ');
+      errors.forbidden(
+        path.child('finalizers'),
+        `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`,
+      );
+    }
+  }
+  if (metadata.name !== old.metadata.name) errors.invalid(path.child('name'), metadata.name, 'field is immutable');
+  if (!jsonEqual(metadata.labels, old.metadata.labels)) validateLabels(metadata.labels, 'labels', errors);
+  if (!jsonEqual(metadata.annotations, old.metadata.annotations)) validateAnnotations(metadata.annotations, errors);
+  if (!jsonEqual(metadata.ownerReferences, old.metadata.ownerReferences)) validateOwners(metadata, errors);
+  if (!jsonEqual(metadata.finalizers, old.metadata.finalizers)) validateFinalizers(metadata.finalizers ?? [], errors);
+}
+
+/** The finalizers that an object marked for deletion gets. Source: generic registry, deletionFinalizersForGarbageCollection. */
+export function deletionFinalizers(existing: readonly string[], policy: string | undefined, orphanByDefault: boolean): string[] {
+  const kept = existing.filter(finalizer => finalizer !== orphanFinalizer && finalizer !== foregroundFinalizer);
+  if (policy === 'Orphan') return [...kept, orphanFinalizer];
+  if (policy === 'Foreground') return [...kept, foregroundFinalizer];
+  if (policy === 'Background') return kept;
+  if (existing.includes(orphanFinalizer)) return [...kept, orphanFinalizer];
+  if (existing.includes(foregroundFinalizer)) return [...kept, foregroundFinalizer];
+  return orphanByDefault ? [...kept, orphanFinalizer] : kept;
+}
+
+/** A generateName may end in a dash, since characters follow it. */
+export function maskTrailingDash(name: string): string {
+  return name.length > 1 && name.endsWith('-') ? `${name.slice(0, -2)}a` : name;
+}
