@@ -1,0 +1,37 @@
+/** Values as Go's fmt prints them; messages of strategic merge patches carry such texts. */
+
+/** Go's `%v`. */
+export function formatGoValue(value: unknown): string {
+  if (value === null || value === undefined) return '<nil>';
+  if (Array.isArray(value)) return `[${value.map(formatGoValue).join(' ')}]`;
+  if (typeof value === 'object') {
+    const keys = Object.keys(value).sort();
+    return `map[${keys.map(key => `${key}:${formatGoValue((value as Record<string, unknown>)[key])}`).join(' ')}]`;
+  }
+  if (typeof value === 'number') return formatGoNumber(value);
+  return String(value);
+}
+
+/** Go's `%v` of an int64 or float64: floats from 1e21 on (`%v` switches there) and below 1e-4 carry an exponent of two digits. */
+export function formatGoNumber(value: number): string {
+  if (Number.isSafeInteger(value)) return String(value);
+  const magnitude = Math.abs(value);
+  const text = magnitude >= 1e21 || magnitude < 1e-4 ? value.toExponential() : String(value);
+  return text.replace(/e([+-])(\d)$/, 'e$10$2');
+}
+
+/** The name of the Go type that a JSON value decodes to. */
+export function goTypeName(value: unknown): string {
+  if (value === null || value === undefined) return '%!s(<nil>)';
+  if (Array.isArray(value)) return '[]interface {}';
+  switch (typeof value) {
+    case 'object':
+      return 'map[string]interface {}';
+    case 'number':
+      return Number.isInteger(value) ? 'int64' : 'float64';
+    case 'boolean':
+      return 'bool';
+    default:
+      return 'string';
+  }
+}
