@@ -2,18 +2,14 @@ import type { FieldErrors } from '../../machinery/field-errors.js';
 import { fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject, ObjectMeta } from '../../machinery/object.js';
 import { jsonEqual } from '../../machinery/object.js';
-import { isDns1123Subdomain, isLabelValue, isQualifiedName } from '../../machinery/names.js';
+import { nameIsDnsSubdomain, validateLabelValue, validateQualifiedName } from '../../machinery/names.js';
+import { formatTime } from '../../machinery/time.js';
 import type { ResourceDefinition } from './resource-definition.js';
 
 const totalAnnotationLimitBytes = 256 * 1024;
 const orphanFinalizer = 'orphan';
 const foregroundFinalizer = 'foregroundDeletion';
 const maximumManagerLength = 128;
-
-/** RFC 3339, whole seconds, as every metav1.Time is printed. */
-export function formatTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
-}
 
 export function fillSystemFields(metadata: ObjectMeta, uid: string, nowMs: number): void {
   metadata.uid = uid;
@@ -28,7 +24,7 @@ export function fillSystemFields(metadata: ObjectMeta, uid: string, nowMs: numbe
 export function validateMetadata<T extends KubeObject>(object: T, definition: ResourceDefinition<T>, errors: FieldErrors): void {
   const { metadata } = object;
   const path = fieldPath('metadata');
-  const validateName = definition.validateName ?? ((name: string, prefix: boolean) => isDns1123Subdomain(prefix ? maskTrailingDash(name) : name));
+  const validateName = definition.validateName ?? nameIsDnsSubdomain;
   if (metadata.generateName) {
     for (const text of validateName(metadata.generateName, true)) errors.invalid(path.child('generateName'), metadata.generateName, text);
   }
@@ -62,8 +58,8 @@ function validateCommon(metadata: ObjectMeta, errors: FieldErrors): void {
 function validateLabels(labels: Readonly<Record<string, string>> | undefined, field: string, errors: FieldErrors): void {
   const path = fieldPath('metadata', field);
   for (const [key, value] of Object.entries(labels ?? {})) {
-    for (const text of isQualifiedName(key)) errors.invalid(path, key, text);
-    for (const text of isLabelValue(value)) errors.invalid(path, value, text);
+    for (const text of validateQualifiedName(key)) errors.invalid(path, key, text);
+    for (const text of validateLabelValue(value)) errors.invalid(path, value, text);
   }
 }
 
@@ -71,7 +67,7 @@ function validateAnnotations(annotations: Readonly<Record<string, string>> | und
   const path = fieldPath('metadata', 'annotations');
   let size = 0;
   for (const [key, value] of Object.entries(annotations ?? {})) {
-    for (const text of isQualifiedName(key.toLowerCase())) errors.invalid(path, key, text);
+    for (const text of validateQualifiedName(key.toLowerCase())) errors.invalid(path, key, text);
     size += Buffer.byteLength(key) + Buffer.byteLength(value);
   }
   if (size > totalAnnotationLimitBytes) errors.tooLong(path, totalAnnotationLimitBytes);
@@ -104,7 +100,7 @@ function validateOwners(metadata: ObjectMeta, errors: FieldErrors): void {
 function validateFinalizers(finalizers: readonly string[], errors: FieldErrors): void {
   const path = fieldPath('metadata', 'finalizers');
   for (const [index, finalizer] of finalizers.entries()) {
-    for (const text of isQualifiedName(finalizer)) errors.invalid(path.index(index), finalizer, text);
+    for (const text of validateQualifiedName(finalizer)) errors.invalid(path.index(index), finalizer, text);
   }
   if (finalizers.includes(orphanFinalizer) && finalizers.includes(foregroundFinalizer)) {
     errors.invalid(path, finalizers, `finalizer ${orphanFinalizer} and ${foregroundFinalizer} cannot be both set`);
@@ -142,9 +138,4 @@ export function deletionFinalizers(existing: readonly string[], policy: string |
   if (existing.includes(orphanFinalizer)) return [...kept, orphanFinalizer];
   if (existing.includes(foregroundFinalizer)) return [...kept, foregroundFinalizer];
   return orphanByDefault ? [...kept, orphanFinalizer] : kept;
-}
-
-/** A generateName may end in a dash, since characters follow it. */
-export function maskTrailingDash(name: string): string {
-  return name.length > 1 && name.endsWith('-') ? `${name.slice(0, -2)}a` : name;
 }

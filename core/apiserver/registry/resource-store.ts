@@ -13,7 +13,8 @@ import type { CacheEvent, ResourceCache } from '../storage/resource-cache.js';
 import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import { runAdmission } from './admission-chain.js';
-import { deletionFinalizers, fillSystemFields, formatTime, validateMetadata, validateMetadataUpdate } from './object-metadata.js';
+import { formatTime } from '../../machinery/time.js';
+import { deletionFinalizers, fillSystemFields, validateMetadata, validateMetadataUpdate } from './object-metadata.js';
 import type { RequestContext, ResourceDefinition, ResourceStores, Rollback, StatusSubresource } from './resource-definition.js';
 import type { Selection } from './selection.js';
 import { matches } from './selection.js';
@@ -262,7 +263,6 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
    */
   async delete(call: WriteCall, options: DeleteOptions = {}): Promise<{ entry: StoredObject<T>; gone: boolean }> {
     await this.#hub.fresh();
-    const { definition } = this;
     for (let attempt = 0; ; attempt++) {
       const current = this.cached(call.namespace, call.name);
       this.#checkPreconditions(current, options, call.name);

@@ -1,0 +1,107 @@
+import type { KubeObject } from '../../machinery/object.js';
+import type { JsonObject } from '../../machinery/object.js';
+import { encodeProtobuf, encodeProtobufList } from '../../machinery/codec/protobuf.js';
+import { toYaml } from '../../machinery/codec/yaml.js';
+import type { StoredObject } from '../storage/stored-object.js';
+import type { Listing } from './listing.js';
+import type { Acceptance } from './negotiation.js';
+import type { ServedResource } from './served-resource.js';
+import { partialObject, tableOf } from './table.js';
+
+const open = Buffer.from('{');
+const comma = Buffer.from(',');
+const closeList = Buffer.from(']}\n');
+
+/** What is written to the client: one buffer, or the parts of a list. */
+export interface Encoded {
+  readonly contentType: string;
+  readonly parts: readonly Buffer[];
+}
+
+export type IncludeObject = 'None' | 'Metadata' | 'Object';
+
+export function includeObjectOf(value: string | null): IncludeObject {
+  return value === 'None' || value === 'Object' ? value : 'Metadata';
+}
+
+/** One object as the client asked for it. */
+export async function encodeEntry<T extends KubeObject>(
+  served: ServedResource<T>,
+  entry: StoredObject<T>,
+  acceptance: Acceptance,
+  include: IncludeObject,
+  nowMs: number,
+): Promise<Encoded> {
+  if (acceptance.as === 'Table') return encodeValue(tableOf(served, [entry], { version: acceptance.version!, include, nowMs }), acceptance);
+  if (acceptance.as === 'PartialObjectMetadata') return encodeValue(partialObject(entry.object, acceptance.version!), acceptance);
+  if (acceptance.mediaType === 'application/vnd.kubernetes.protobuf') {
+    return { contentType: acceptance.mediaType, parts: [protobufOf(served, entry)] };
+  }
+  if (acceptance.mediaType === 'application/json' && !acceptance.pretty) return { contentType: 'application/json', parts: [entry.bytes] };
+  return encodeValue(entry.object, acceptance);
+}
+
+const protobufBytes = new WeakMap<StoredObject<KubeObject>, Buffer>();
+
+/** Protobuf with its envelope; kept beside the entry, since watchers and lists ask for the same. */
+export function protobufOf<T extends KubeObject>(served: ServedResource<T>, entry: StoredObject<T>): Buffer {
+  const key = entry as unknown as StoredObject<KubeObject>;
+  let bytes = protobufBytes.get(key);
+  if (!bytes) {
+    bytes = encodeProtobuf(served.struct, entry.object);
+    protobufBytes.set(key, bytes);
+  }
+  return bytes;
+}
+
+/** Any value that is not kept encoded: Tables, Status, lists of other shapes. */
+export async function encodeValue(value: object, acceptance: Pick<Acceptance, 'mediaType' | 'pretty'>): Promise<Encoded> {
+  if (acceptance.mediaType === 'application/yaml') {
+    return { contentType: 'application/yaml', parts: [Buffer.from(await toYaml(value as JsonObject))] };
+  }
+  const text = acceptance.pretty ? JSON.stringify(value, undefined, 2) : `${JSON.stringify(value)}\n`;
+  return { contentType: 'application/json', parts: [Buffer.from(text)] };
+}
+
+export async function encodeList<T extends KubeObject>(
+  served: ServedResource<T>,
+  listing: Listing<T>,
+  acceptance: Acceptance,
+  include: IncludeObject,
+  nowMs: number,
+): Promise<Encoded> {
+  const metadata = {
+    resourceVersion: String(listing.revision),
+    ...(listing.continue ? { continue: listing.continue } : {}),
+    ...(listing.remaining ? { remainingItemCount: listing.remaining } : {}),
+  };
+  if (acceptance.as === 'Table') {
+    return encodeValue({ ...tableOf(served, listing.entries, { version: acceptance.version!, include, nowMs }), metadata }, acceptance);
+  }
+  if (acceptance.as === 'PartialObjectMetadataList' || acceptance.as === 'PartialObjectMetadata') {
+    const version = acceptance.version!;
+    const items = listing.entries.map(entry => partialObject(entry.object, version));
+    return encodeValue({ kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${version}`, metadata, items }, acceptance);
+  }
+  if (acceptance.mediaType === 'application/vnd.kubernetes.protobuf') {
+    const bytes = encodeProtobufList(served.struct, { kind: served.listKind, apiVersion: served.apiVersion, metadata }, listing.entries.map(entry => entry.object));
+    return { contentType: acceptance.mediaType, parts: [bytes] };
+  }
+  if (acceptance.mediaType === 'application/json' && !acceptance.pretty) {
+    const head = `{"kind":"${served.listKind}","apiVersion":"${served.apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;
+    const parts: Buffer[] = [Buffer.from(head)];
+    let first = true;
+    for (const entry of listing.entries) {
+      if (!first) parts.push(comma);
+      first = false;
+      parts.push(open, entry.bytes.subarray(served.itemPrefixBytes));
+    }
+    parts.push(closeList);
+    return { contentType: 'application/json', parts };
+  }
+  const items = listing.entries.map(entry => {
+    const { kind: _kind, apiVersion: _apiVersion, ...rest } = entry.object as KubeObject;
+    return rest;
+  });
+  return encodeValue({ kind: served.listKind, apiVersion: served.apiVersion, metadata, items }, acceptance);
+}

@@ -1,0 +1,233 @@
+import { errorCode } from '../../base/errors.js';
+import type { KubeObject } from '../../machinery/object.js';
+import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
+import { parseFieldSelector } from '../../machinery/field-selector.js';
+import { parseLabelSelector } from '../../machinery/label-selector.js';
+import { StatusError, badRequest, expired, invalid } from '../../machinery/status-error.js';
+import type { ResourceDefinition } from '../registry/resource-definition.js';
+import type { ResourceStore } from '../registry/resource-store.js';
+import type { Selection } from '../registry/selection.js';
+import { matches } from '../registry/selection.js';
+import type { StorageHub } from '../storage/storage-hub.js';
+import type { StoredObject } from '../storage/stored-object.js';
+import { parseResourceVersion, tooOld } from './watch-source.js';
+
+export interface ListQuery {
+  readonly labelSelector?: string | undefined;
+  readonly fieldSelector?: string | undefined;
+  readonly resourceVersion?: string | undefined;
+  readonly resourceVersionMatch?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly continue?: string | undefined;
+}
+
+export interface Listing<T extends KubeObject> {
+  readonly revision: number;
+  readonly entries: readonly StoredObject<T>[];
+  readonly continue: string | undefined;
+  readonly remaining: number | undefined;
+}
+
+/** Parses selectors; unknown fields and broken syntax are BadRequest as upstream words them. */
+export function parseSelection<T extends KubeObject>(
+  definition: ResourceDefinition<T>,
+  namespace: string,
+  query: ListQuery,
+  name?: string,
+): Selection {
+  let labels: Selection['labels'];
+  let fields: Selection['fields'];
+  let exactName = name || undefined;
+  if (query.labelSelector) {
+    const selector = parse(() => parseLabelSelector(query.labelSelector!));
+    labels = selector.empty ? undefined : set => selector.matches(set);
+  }
+  if (query.fieldSelector) {
+    const selector = parse(() => parseFieldSelector(query.fieldSelector!));
+    for (const { field } of selector.requirements) {
+      if (field === 'metadata.name' || (field === 'metadata.namespace' && definition.reference.namespaced)) continue;
+      if (definition.selectableFields && Object.hasOwn(definition.selectableFields, field)) continue;
+      const { group, version, resource } = definition.reference;
+      throw badRequest(
+        `Unable to find ${JSON.stringify(`${group}/${version}, Resource=${resource}`)} that match label selector ` +
+          `${JSON.stringify(query.labelSelector ?? '')}, field selector ${JSON.stringify(query.fieldSelector)}: field label not supported: ${field}`,
+      );
+    }
+    const only = selector.exactValue('metadata.name');
+    if (only !== undefined) {
+      if (exactName !== undefined && only !== exactName) throw badRequest(`fieldSelector metadata.name=${only} doesn't match requested name ${exactName}`);
+      exactName = only;
+    }
+    const rest = selector.transform(requirement =>
+      requirement.field === 'metadata.name' && requirement.operator === '=' ? undefined : requirement,
+    );
+    fields = rest.empty ? undefined : set => rest.matches(set);
+  }
+  return { namespace, name: exactName, labels, fields };
+}
+
+function parse<R>(run: () => R): R {
+  try {
+    return run();
+  } catch (error) {
+    throw badRequest(error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+/** Checks the combination of list parameters. Source: apimachinery ValidateListOptions. */
+export function validateListQuery(query: ListQuery & { watch?: boolean; sendInitialEvents?: boolean | undefined; allowWatchBookmarks?: boolean | undefined }): void {
+  const errors = new FieldErrors();
+  const match = query.resourceVersionMatch;
+  if (query.watch) {
+    if (match && query.sendInitialEvents === undefined) {
+      errors.forbidden(fieldPath('resourceVersionMatch'), 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+    }
+    if (query.sendInitialEvents !== undefined) {
+      if (!match) errors.forbidden(fieldPath('resourceVersionMatch'), 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+      else if (match !== 'NotOlderThan') {
+        errors.notSupported(fieldPath('resourceVersionMatch'), match, ['NotOlderThan']);
+      }
+    }
+  } else {
+    if (query.sendInitialEvents !== undefined) {
+      errors.forbidden(fieldPath('sendInitialEvents'), 'sendInitialEvents is forbidden for list');
+    }
+    if (match) {
+      if (!query.resourceVersion) errors.forbidden(fieldPath('resourceVersionMatch'), 'resourceVersionMatch is forbidden unless resourceVersion is provided');
+      if (query.continue) errors.forbidden(fieldPath('resourceVersionMatch'), 'resourceVersionMatch is forbidden when continue is provided');
+      if (match !== 'Exact' && match !== 'NotOlderThan') errors.notSupported(fieldPath('resourceVersionMatch'), match, ['Exact', 'NotOlderThan', '']);
+      if (match === 'Exact' && query.resourceVersion === '0') {
+        errors.forbidden(fieldPath('resourceVersionMatch'), 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+      }
+    }
+  }
+  if (!errors.empty) throw invalid('meta.k8s.io', 'ListOptions', '', errors);
+}
+
+/** One page of objects at one revision. */
+export async function listPage<T extends KubeObject>(
+  source: { store: ResourceStore<T>; hub: StorageHub },
+  selection: Selection,
+  query: ListQuery,
+): Promise<Listing<T>> {
+  const { store, hub } = source;
+  const limit = query.limit && query.limit > 0 ? query.limit : undefined;
+  if (query.continue) {
+    if (query.resourceVersion && query.resourceVersion !== '0') throw badRequest('specifying resource version is not allowed when using continue');
+    const token = decodeToken(query.continue);
+    await hub.fresh();
+    if (token.revision < 0 || token.revision === hub.revision) return fromCache(store, selection, limit, token.after);
+    return fromHistory(source, selection, { revision: token.revision, after: token.after, limit, continued: true });
+  }
+  const version = query.resourceVersion ?? '';
+  if (version === '') await hub.fresh();
+  else if (version !== '0') {
+    const revision = parseResourceVersion(version);
+    if (revision > hub.revision) await hub.reached(revision);
+    if (revision !== hub.revision && (query.resourceVersionMatch === 'Exact' || (limit !== undefined && !query.resourceVersionMatch))) {
+      return fromHistory(source, selection, { revision, after: undefined, limit, continued: false });
+    }
+  }
+  return fromCache(store, selection, limit, undefined);
+}
+
+function fromCache<T extends KubeObject>(
+  store: ResourceStore<T>,
+  selection: Selection,
+  limit: number | undefined,
+  after: string | undefined,
+): Listing<T> {
+  const revision = store.cache.revision;
+  const entries: StoredObject<T>[] = [];
+  let more = false;
+  for (const entry of store.select(selection, after)) {
+    if (limit !== undefined && entries.length === limit) {
+      more = true;
+      break;
+    }
+    entries.push(entry);
+  }
+  return page(store, selection, entries, more, revision, after);
+}
+
+function page<T extends KubeObject>(
+  store: ResourceStore<T>,
+  selection: Selection,
+  entries: StoredObject<T>[],
+  more: boolean,
+  revision: number,
+  after: string | undefined,
+): Listing<T> {
+  if (!more) return { revision, entries, continue: undefined, remaining: undefined };
+  const last = entries.at(-1)!;
+  const lastKey = store.cache.namespaced ? `${last.namespace}/${last.name}` : last.name;
+  let remaining: number | undefined;
+  if (!selection.labels && !selection.fields) {
+    if (after === undefined) {
+      const total = selection.namespace ? store.cache.countIn(selection.namespace) : store.cache.count;
+      remaining = total - entries.length;
+    } else {
+      remaining = 0;
+      for (const _ of store.select(selection, lastKey)) remaining++;
+    }
+  }
+  return { revision, entries, continue: encodeToken(revision, lastKey), remaining };
+}
+
+async function fromHistory<T extends KubeObject>(
+  source: { store: ResourceStore<T>; hub: StorageHub },
+  selection: Selection,
+  range: { revision: number; after: string | undefined; limit: number | undefined; continued: boolean },
+): Promise<Listing<T>> {
+  const { cache } = source.store;
+  const prefix = selection.namespace && cache.namespaced ? `${cache.prefix}${selection.namespace}/` : cache.prefix;
+  const entries: StoredObject<T>[] = [];
+  let after = range.after === undefined ? undefined : `${cache.prefix}${range.after}`;
+  try {
+    for (;;) {
+      const read = await source.hub.datastore.list(prefix, { revision: range.revision, after, limit: 500 });
+      for (const item of read.items) {
+        const entry = cache.decode(item.value, item.modRevision);
+        if (!matches(selection, entry)) continue;
+        if (range.limit !== undefined && entries.length === range.limit) {
+          const last = entries.at(-1)!;
+          const lastKey = cache.namespaced ? `${last.namespace}/${last.name}` : last.name;
+          return { revision: range.revision, entries, continue: encodeToken(range.revision, lastKey), remaining: undefined };
+        }
+        entries.push(entry);
+      }
+      if (!read.more) return { revision: range.revision, entries, continue: undefined, remaining: undefined };
+      after = read.items.at(-1)!.key;
+    }
+  } catch (error) {
+    if (errorCode(error) !== 'DATASTORE_COMPACTED') throw error;
+    if (!range.continued) throw tooOld(range.revision, cache.revision);
+    throw expiredContinue(range.after!);
+  }
+}
+
+/** 410 with a token that goes on at the newest revision instead, for clients that accept an inconsistent list. */
+function expiredContinue(after: string): StatusError {
+  const error = expired(
+    'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue ' +
+      'parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided ' +
+      'token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was ' +
+      'returned and now may show up in the list.',
+  );
+  error.status.metadata.continue = encodeToken(-1, after);
+  return error;
+}
+
+function encodeToken(revision: number, lastKey: string): string {
+  return Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start: `${lastKey}\u0000` })).toString('base64url');
+}
+
+function decodeToken(token: string): { revision: number; after: string } {
+  try {
+    const { v, rv, start } = JSON.parse(Buffer.from(token, 'base64url').toString()) as { v?: unknown; rv?: unknown; start?: unknown };
+    if (v !== 'meta.k8s.io/v1' || typeof rv !== 'number' || typeof start !== 'string' || !start || start.includes('../')) throw new Error('fields');
+    return { revision: rv, after: start.replace(/\u0000$/, '') };
+  } catch (error) {
+    throw badRequest('continue key is not valid: illegal base64 data or unknown version', error);
+  }
+}

@@ -1,0 +1,46 @@
+import { ageOf } from '../../machinery/human-duration.js';
+import type { KubeObject } from '../../machinery/object.js';
+import type { ColumnData } from '../../api/schema-data.js';
+import type { StoredObject } from '../storage/stored-object.js';
+import type { ServedResource } from './served-resource.js';
+
+const defaultColumns: readonly ColumnData[] = [
+  { name: 'Name', type: 'string', format: 'name', priority: 0 },
+  { name: 'Created At', type: 'date', format: '', priority: 0 },
+];
+
+/** meta/v1 Table: columns from the tables of schema data, cells from the definition. */
+export function tableOf<T extends KubeObject>(
+  served: ServedResource<T>,
+  entries: readonly StoredObject<T>[],
+  options: { version: string; include: 'None' | 'Metadata' | 'Object'; nowMs: number; columns?: boolean },
+): object {
+  const { row } = served.definition;
+  const columns = row ? (served.data.columns ?? defaultColumns) : defaultColumns;
+  return {
+    kind: 'Table',
+    apiVersion: `meta.k8s.io/${options.version}`,
+    metadata: entries.length === 1 ? { resourceVersion: entries[0]!.resourceVersion } : {},
+    columnDefinitions:
+      options.columns === false ? null : columns.map(({ name, type, format, priority }) => ({ name, type, format, description: '', priority })),
+    rows: entries.map(entry => {
+      const { object } = entry;
+      const cells = row ? row(object, { nowMs: options.nowMs }) : [object.metadata.name, object.metadata.creationTimestamp ?? ''];
+      return {
+        cells,
+        ...(options.include === 'None'
+          ? { object: null }
+          : { object: options.include === 'Object' ? object : partialObject(object, options.version) }),
+      };
+    }),
+  };
+}
+
+export function partialObject(object: Readonly<KubeObject>, version: string): KubeObject {
+  return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${version}`, metadata: object.metadata };
+}
+
+/** The Age cell of most tables. */
+export function age(object: Readonly<KubeObject>, context: { nowMs: number }): string {
+  return ageOf(object.metadata.creationTimestamp, context.nowMs);
+}
