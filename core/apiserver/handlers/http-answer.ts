@@ -1,0 +1,88 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { constants, createGzip } from 'node:zlib';
+import type { Status } from '../../machinery/status-error.js';
+import { toStatus } from '../../machinery/status-error.js';
+import type { Encoded } from './encoding.js';
+
+const gzipAboveBytes = 128 * 1024;
+const chunkBytes = 256 * 1024;
+
+/** Writes a whole answer; large ones in chunks that wait for the client, compressed where it accepts that. */
+export async function sendEncoded(request: IncomingMessage, response: ServerResponse, status: number, encoded: Encoded): Promise<void> {
+  let size = 0;
+  for (const part of encoded.parts) size += part.length;
+  response.setHeader('Content-Type', encoded.contentType);
+  if (size > gzipAboveBytes && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) {
+    response.setHeader('Content-Encoding', 'gzip');
+    response.setHeader('Vary', 'Accept-Encoding');
+    response.writeHead(status);
+    const gzip = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: 64 * 1024 });
+    gzip.pipe(response);
+    await writeChunks(gzip, encoded.parts);
+    gzip.end();
+    return;
+  }
+  response.setHeader('Content-Length', size);
+  response.writeHead(status);
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  if (encoded.parts.length === 1 && size <= chunkBytes) {
+    response.end(encoded.parts[0]);
+    return;
+  }
+  await writeChunks(response, encoded.parts);
+  response.end();
+}
+
+/** Joins small parts to chunks, so that a list of thousands is not thousands of writes. */
+async function writeChunks(target: NodeJS.WritableStream & { destroyed?: boolean }, parts: readonly Buffer[]): Promise<void> {
+  let pending: Buffer[] = [];
+  let size = 0;
+  const flush = async (): Promise<boolean> => {
+    if (size === 0) return true;
+    const chunk = Buffer.concat(pending, size);
+    pending = [];
+    size = 0;
+    if (target.destroyed) return false;
+    if (!target.write(chunk)) {
+      const broken = new AbortController();
+      const closed = once(target, 'close', { signal: broken.signal }).catch(() => undefined);
+      await Promise.race([once(target, 'drain', { signal: broken.signal }).catch(() => undefined), closed]);
+      broken.abort();
+    }
+    return !target.destroyed;
+  };
+  for (const part of parts) {
+    pending.push(part);
+    size += part.length;
+    if (size >= chunkBytes && !(await flush())) return;
+  }
+  await flush();
+}
+
+export function sendStatus(response: ServerResponse, status: Status): void {
+  const { retryAfterSeconds } = status.details ?? {};
+  if (retryAfterSeconds) response.setHeader('Retry-After', String(retryAfterSeconds));
+  const bytes = Buffer.from(`${JSON.stringify(status)}\n`);
+  response.setHeader('Content-Type', 'application/json');
+  response.setHeader('Content-Length', bytes.length);
+  response.writeHead(status.code ?? 200);
+  response.end(bytes);
+}
+
+/** Answers with the Status of an error, or breaks off when the answer has begun. */
+export function sendError(response: ServerResponse, error: unknown): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  sendStatus(response, toStatus(error));
+}
+
+/** `299 - "text"`, each once. Source: KEP-1693. */
+export function warningHeader(texts: readonly string[]): string[] {
+  return [...new Set(texts)].map(text => `299 - "${text.replace(/[\u0000-\u001f\u007f]/g, ' ').replace(/["\\]/g, match => `\\${match}`)}"`);
+}

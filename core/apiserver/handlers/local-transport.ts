@@ -1,0 +1,187 @@
+import { AsyncQueue } from '../../base/async-queue.js';
+import type { Clock } from '../../base/clock.js';
+import type { Disposable } from '../../base/disposable.js';
+import { errorCode } from '../../base/errors.js';
+import type {
+  ApiTransport,
+  CallerIdentity,
+  DeleteOptions,
+  DeleteRequest,
+  ListRequest,
+  ListResult,
+  ObjectEntry,
+  ObjectRequest,
+  PatchRequest,
+  ResourceRequest,
+  WatchEvent,
+  WatchRequest,
+  WriteRequest,
+} from '../../contracts/api-transport.js';
+import type { KubeObject } from '../../machinery/object.js';
+import { cloneJson, deepFreeze } from '../../machinery/object.js';
+import { expired, methodNotSupported, pathNotFound } from '../../machinery/status-error.js';
+import type { StorageHub } from '../storage/storage-hub.js';
+import { managerOf } from './field-owner.js';
+import { listPage, parseSelection, validateListQuery } from './listing.js';
+import type { OperationCall, OperationResult } from './operations.js';
+import type { ResourceEndpoint } from './resource-endpoint.js';
+import { openWatch } from './watch-source.js';
+
+export interface LocalTransportOptions {
+  readonly hub: StorageHub;
+  readonly clock: Clock;
+  readonly endpoint: (group: string, version: string, resource: string) => ResourceEndpoint | undefined;
+  readonly authorize: (caller: CallerIdentity, attributes: LocalAttributes) => Promise<void>;
+}
+
+export interface LocalAttributes {
+  readonly verb: string;
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** A reader in the process that is so many events behind is cut off and lists again. */
+const queueLimit = 20_000;
+const noWarning = (): void => undefined;
+
+/** The API for parts in the same process: no TLS, no bytes, no authentication; authorization and admission as for everybody. */
+export class LocalTransport implements ApiTransport {
+  readonly #options: LocalTransportOptions;
+
+  constructor(options: LocalTransportOptions) {
+    this.#options = options;
+  }
+
+  async get<T>(request: ObjectRequest<T>): Promise<T> {
+    const endpoint = await this.#enter(request, 'get', request.name);
+    if (request.subresource) {
+      const sub = endpoint.operations.subresource(request.subresource);
+      if (sub.type === 'connect' || (sub.type === 'object' && !sub.get)) {
+        throw methodNotSupported(request.resource.group, `${request.resource.resource}/${request.subresource}`, 'get');
+      }
+      const entry = await endpoint.served.store.get(request.namespace ?? '', request.name);
+      if (sub.type === 'update') return entry.object as T;
+      const call = this.#call(request, request.name);
+      return deepFreeze(await sub.get!(entry.object, endpoint.served.store.context(call, 'UPDATE', request.subresource))) as T;
+    }
+    const { store } = endpoint.served;
+    const entry = request.resourceVersion === '0' ? store.cached(request.namespace ?? '', request.name) : await store.get(request.namespace ?? '', request.name);
+    return entry.object as T;
+  }
+
+  async list<T>(request: ListRequest<T>): Promise<ListResult<T>> {
+    const endpoint = await this.#enter(request, 'list');
+    const { served } = endpoint;
+    validateListQuery(request);
+    const listing = await listPage({ store: served.store, hub: this.#options.hub }, parseSelection(served.definition, request.namespace ?? '', request), request);
+    return {
+      resourceVersion: String(listing.revision),
+      continue: listing.continue,
+      remainingItemCount: listing.remaining,
+      entries: listing.entries as unknown as ObjectEntry<T>[],
+    };
+  }
+
+  async *watch<T>(request: WatchRequest<T>): AsyncGenerator<WatchEvent<T>> {
+    const endpoint = await this.#enter(request, 'watch');
+    const { served } = endpoint;
+    const selection = parseSelection(served.definition, request.namespace ?? '', request);
+    let watch: Disposable | undefined;
+    const queue = new AsyncQueue<WatchEvent<T>>(queueLimit, () => void watch?.dispose());
+    // The initial state may be larger than the queue: it is handed over before the limit counts.
+    let initial: WatchEvent<T>[] | undefined = [];
+    const push = (event: WatchEvent<T>): void => {
+      if (initial) initial.push(event);
+      else queue.push(event);
+    };
+    watch = await openWatch({ store: served.store, hub: this.#options.hub, clock: this.#options.clock }, selection, request, {
+      change: (type, entry) => push({ type, entry: entry as unknown as ObjectEntry<T> }),
+      bookmark: (revision, initialEventsEnd) => push({ type: 'BOOKMARK', resourceVersion: String(revision), initialEventsEnd }),
+      end: error => (error ? queue.fail(error) : queue.end()),
+    });
+    const first = initial;
+    initial = undefined;
+    const { signal } = request;
+    const onAbort = (): void => queue.end();
+    if (signal?.aborted) queue.end();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      for (const event of first) yield event;
+      yield* queue;
+    } catch (error) {
+      throw errorCode(error) === 'QUEUE_OVERFLOW' ? expired('the watch was too slow and was cut off') : error;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      await watch.dispose();
+    }
+  }
+
+  async create<T>(request: WriteRequest<T>): Promise<T> {
+    const name = request.name ?? (request.object as KubeObject).metadata?.name ?? '';
+    const endpoint = await this.#enter(request, 'create', request.subresource ? name : '');
+    const call = this.#call(request, name);
+    const object = request.subresource ? (cloneJson(request.object) as KubeObject) : endpoint.operations.prepare(request.object);
+    return resultOf<T>(await endpoint.operations.create(object, { ...call, name: request.subresource ? name : (request.name ?? '') }));
+  }
+
+  async update<T>(request: WriteRequest<T> & { name: string }): Promise<T> {
+    const endpoint = await this.#enter(request, 'update', request.name);
+    const sub = request.subresource ? endpoint.operations.subresource(request.subresource) : undefined;
+    const object = sub?.type === 'object' ? (cloneJson(request.object) as KubeObject) : endpoint.operations.prepare(request.object);
+    return resultOf<T>(await endpoint.operations.update(object, this.#call(request, request.name)));
+  }
+
+  async patch<T>(request: PatchRequest<T>): Promise<T> {
+    const endpoint = await this.#enter(request, 'patch', request.name);
+    return resultOf<T>(await endpoint.operations.patch(request.type, request.patch, this.#call(request, request.name), request.force ?? false));
+  }
+
+  async delete<T>(request: DeleteRequest<T>): Promise<T | undefined> {
+    const endpoint = await this.#enter(request, 'delete', request.name);
+    const { entry, gone } = await endpoint.operations.delete(this.#call(request, request.name), request.options ?? {});
+    return gone ? undefined : (entry.object as T);
+  }
+
+  async deleteCollection<T>(request: ListRequest<T> & { options?: DeleteOptions; dryRun?: boolean }): Promise<void> {
+    const endpoint = await this.#enter(request, 'deletecollection');
+    const selection = parseSelection(endpoint.served.definition, request.namespace ?? '', request);
+    await endpoint.served.store.deleteCollection(selection, this.#call(request, ''), request.options);
+  }
+
+  async #enter<T>(request: ResourceRequest<T>, verb: string, name = ''): Promise<ResourceEndpoint> {
+    const { group, version, resource } = request.resource;
+    const endpoint = this.#options.endpoint(group, version, resource);
+    if (!endpoint) throw pathNotFound();
+    await this.#options.authorize(request.caller, {
+      verb,
+      group,
+      version,
+      resource,
+      subresource: request.subresource ?? '',
+      namespace: request.namespace ?? '',
+      name,
+    });
+    return endpoint;
+  }
+
+  #call<T>(request: ResourceRequest<T> & { dryRun?: boolean; fieldManager?: string }, name: string): OperationCall {
+    return {
+      caller: request.caller,
+      namespace: request.namespace ?? '',
+      name,
+      subresource: request.subresource ?? '',
+      dryRun: request.dryRun ?? false,
+      fieldManager: managerOf(request.fieldManager, request.userAgent),
+      fieldValidation: 'Ignore',
+      warn: noWarning,
+    };
+  }
+}
+
+function resultOf<T>(result: OperationResult<KubeObject>): T {
+  return ('entry' in result ? result.entry.object : deepFreeze(result.object)) as T;
+}

@@ -1,0 +1,230 @@
+import type { CallerIdentity, DeleteOptions, FieldValidation, PatchType } from '../../contracts/api-transport.js';
+import { FieldErrors } from '../../machinery/field-errors.js';
+import type { KubeObject } from '../../machinery/object.js';
+import { cloneJson, isJsonObject, jsonEqual } from '../../machinery/object.js';
+import { canonicalize, decodeObject } from '../../machinery/codec/json-decode.js';
+import { applyJsonPatch } from '../../machinery/patch/json-patch.js';
+import { applyMergePatch } from '../../machinery/patch/merge-patch.js';
+import { applyStrategicMergePatch } from '../../machinery/patch/strategic-merge-patch.js';
+import { badRequest, invalid, methodNotSupported, notFound, pathNotFound } from '../../machinery/status-error.js';
+import type { ObjectSubresource, SubresourceDefinition } from '../registry/resource-definition.js';
+import type { WriteCall } from '../registry/resource-store.js';
+import type { StoredObject } from '../storage/stored-object.js';
+import type { FieldOwner } from './field-owner.js';
+import type { ServedResource } from './served-resource.js';
+
+/** One write as any transport brings it. */
+export interface OperationCall {
+  readonly caller: CallerIdentity;
+  readonly namespace: string;
+  readonly name: string;
+  readonly subresource: string;
+  readonly dryRun: boolean;
+  readonly fieldManager: string;
+  readonly fieldValidation: FieldValidation;
+  warn(text: string): void;
+}
+
+/** What a write gives back: a stored object of the resource, or the object of a subresource of another kind. */
+export type OperationResult<T extends KubeObject> = { readonly entry: StoredObject<T>; readonly created: boolean } | { readonly object: KubeObject; readonly created: boolean };
+
+/**
+ * Writes on resources, after decoding and before the store, the same for HTTP and for parts in the process: defaults, subresources, the
+ * four kinds of patches.
+ */
+export class Operations<T extends KubeObject = KubeObject> {
+  readonly #served: ServedResource<T>;
+  readonly #owner: FieldOwner<T>;
+
+  constructor(served: ServedResource<T>, owner: FieldOwner<T>) {
+    this.#served = served;
+    this.#owner = owner;
+  }
+
+  /** Canonical form and defaults of an object that a part made. */
+  prepare(object: unknown): T {
+    const draft = canonicalize(this.#served.struct, cloneJson(object)) as T;
+    this.#identify(draft);
+    this.#served.definition.defaults?.(draft);
+    return draft;
+  }
+
+  /** From parsed JSON with strictness; unknown and duplicate fields are warned about or refused. */
+  decode(body: unknown, validation: FieldValidation, warn: (text: string) => void, text?: Buffer): T {
+    const { object, strictErrors } = decodeObject(this.#served.struct, text ?? body, {
+      apiVersion: this.#served.apiVersion,
+      kind: this.#served.definition.reference.kind,
+      strict: validation !== 'Ignore',
+    });
+    this.strictness(strictErrors, validation, warn, object as Partial<KubeObject>);
+    const draft = object as T;
+    this.#identify(draft);
+    this.#served.definition.defaults?.(draft);
+    return draft;
+  }
+
+  strictness(errors: readonly string[], validation: FieldValidation, warn: (text: string) => void, object: Partial<KubeObject>): void {
+    if (errors.length === 0 || validation === 'Ignore') return;
+    if (validation === 'Warn') {
+      for (const text of errors) warn(text);
+      return;
+    }
+    const { reference } = this.#served.definition;
+    const kind = object.kind || reference.kind;
+    throw badRequest(
+      `${kind} in version ${JSON.stringify(reference.version)} cannot be handled as a ${kind}: strict decoding error: ${errors.join(', ')}`,
+    );
+  }
+
+  #identify(draft: T): void {
+    const { reference } = this.#served.definition;
+    draft.apiVersion ||= this.#served.apiVersion;
+    draft.kind ||= reference.kind;
+    draft.metadata ??= {};
+  }
+
+  subresource(name: string): SubresourceDefinition<T> {
+    const found = this.#served.definition.subresources?.[name];
+    if (!found) throw pathNotFound();
+    return found;
+  }
+
+  async create(object: T | KubeObject, call: OperationCall): Promise<OperationResult<T>> {
+    const { store } = this.#served;
+    if (!call.subresource) return { entry: await store.create(object as T, this.#writeCall(call)), created: true };
+    const sub = this.subresource(call.subresource);
+    if (sub.type !== 'object' || !sub.create) throw methodNotSupported(this.#group, this.#resourceName(call), 'create');
+    const context = store.context(this.#writeCall(call), 'CREATE', call.subresource);
+    return { object: await sub.create(object, store, context), created: true };
+  }
+
+  async update(object: T | KubeObject, call: OperationCall): Promise<OperationResult<T>> {
+    const { store } = this.#served;
+    const sub = call.subresource ? this.subresource(call.subresource) : undefined;
+    if (sub?.type === 'object') return this.#updateThrough(sub, () => object, call);
+    if (sub?.type === 'connect') throw methodNotSupported(this.#group, this.#resourceName(call), 'update');
+    const { uid } = (object as T).metadata;
+    return store.update(this.#writeCall(call), () => cloneJson(object as T), { subresource: call.subresource, uid });
+  }
+
+  async patch(type: PatchType, patch: unknown, call: OperationCall, force: boolean): Promise<OperationResult<T>> {
+    const sub = call.subresource ? this.subresource(call.subresource) : undefined;
+    if (sub?.type === 'connect') throw methodNotSupported(this.#group, this.#resourceName(call), 'patch');
+    if (sub?.type === 'object') {
+      if (type === 'apply') return this.#updateThrough(sub, current => ({ ...current, ...(patch as object) }) as KubeObject, call);
+      return this.#updateThrough(sub, current => this.#patched(current, type === 'strategic' ? 'merge' : type, patch) as KubeObject, call);
+    }
+    if (type === 'apply') return this.#apply(patch, call, force);
+    return this.#served.store.update(
+      this.#writeCall(call),
+      old => {
+        if (!old) throw notFound(this.#served.store.subject(call.name));
+        const patched = this.#patched(old.object, type, patch);
+        if (!isJsonObject(patched)) throw badRequest('the patched object is not an object');
+        const draft = this.decode(patched, call.fieldValidation, call.warn);
+        if (jsonEqual(draft, old.object)) return cloneJson(old.object);
+        return draft;
+      },
+      { subresource: call.subresource, createIfMissing: false },
+    );
+  }
+
+  #patched(current: Readonly<KubeObject>, type: 'json' | 'merge' | 'strategic', patch: unknown): unknown {
+    switch (type) {
+      case 'json':
+        return applyJsonPatch(current, patch);
+      case 'merge':
+        if (!isJsonObject(patch)) throw badRequest('error decoding patch: json: cannot unmarshal non-object into Go value of type map[string]interface {}');
+        return applyMergePatch(current as unknown as Record<string, unknown>, patch);
+      case 'strategic':
+        return applyStrategicMergePatch(current as unknown as Record<string, unknown>, patch, this.#served.struct);
+    }
+  }
+
+  async #apply(patch: unknown, call: OperationCall, force: boolean): Promise<OperationResult<T>> {
+    const { store, definition } = this.#served;
+    if (!isJsonObject(patch)) throw badRequest('error decoding YAML: the body is not an object');
+    // Strictness and types are checked on a copy; what is applied has no defaults and no zero values of its own.
+    const { strictErrors } = decodeObject(this.#served.struct, patch, {
+      apiVersion: this.#served.apiVersion,
+      kind: definition.reference.kind,
+      strict: call.fieldValidation !== 'Ignore',
+    });
+    this.strictness(strictErrors, call.fieldValidation, call.warn, patch as Partial<KubeObject>);
+    const applied = patch as unknown as T;
+    const metadata = isJsonObject(applied.metadata) ? applied.metadata : {};
+    if (metadata.name !== undefined && metadata.name !== call.name) {
+      throw badRequest(`the name of the object (${String(metadata.name)}) does not match the name on the URL (${call.name})`);
+    }
+    const named = { ...applied, metadata: { ...metadata, name: call.name, ...(definition.reference.namespaced ? { namespace: metadata.namespace ?? call.namespace } : {}) } } as T;
+    return store.update(
+      { ...this.#writeCall(call), ownsManagedFields: true },
+      old => {
+        const merged = this.#owner.apply(old?.object, cloneJson(named), {
+          manager: call.fieldManager,
+          force,
+          subresource: call.subresource,
+        });
+        const draft = this.prepare(merged);
+        const applyVersion = (named.metadata as { resourceVersion?: string }).resourceVersion;
+        if (applyVersion) draft.metadata.resourceVersion = applyVersion;
+        else delete draft.metadata.resourceVersion;
+        return draft;
+      },
+      { subresource: call.subresource, createIfMissing: call.subresource === '' },
+    );
+  }
+
+  /** A subresource of another kind that writes into its parent (scale). */
+  async #updateThrough(sub: ObjectSubresource<T>, next: (current: KubeObject) => KubeObject, call: OperationCall): Promise<OperationResult<T>> {
+    const { store } = this.#served;
+    if (!sub.update || !sub.get) throw methodNotSupported(this.#group, this.#resourceName(call), 'update');
+    const context = store.context(this.#writeCall(call), 'UPDATE', call.subresource);
+    const { entry } = await store.update(
+      this.#writeCall(call),
+      async old => {
+        if (!old) throw notFound(store.subject(call.name));
+        const current = await sub.get!(old.object, context);
+        const body = next(cloneJson(current));
+        const wanted = body.metadata?.resourceVersion;
+        if (body.metadata?.name && body.metadata.name !== call.name) {
+          throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${call.name})`);
+        }
+        const errors = new FieldErrors();
+        await sub.validateUpdate?.(body, old.object, errors, context);
+        if (!errors.empty) throw invalid(sub.kind.group, sub.kind.kind, call.name, errors);
+        const draft = cloneJson(old.object) as T;
+        await sub.update!(body, draft, context);
+        if (wanted) draft.metadata.resourceVersion = wanted;
+        else delete draft.metadata.resourceVersion;
+        return draft;
+      },
+      { createIfMissing: false },
+    );
+    return { object: await sub.get(entry.object, context), created: false };
+  }
+
+  async delete(call: OperationCall, options: DeleteOptions): Promise<{ entry: StoredObject<T>; gone: boolean }> {
+    return this.#served.store.delete(this.#writeCall(call), options);
+  }
+
+  #writeCall(call: OperationCall): WriteCall {
+    return {
+      caller: call.caller,
+      namespace: call.namespace,
+      name: call.name,
+      dryRun: call.dryRun,
+      fieldManager: call.fieldManager,
+      warn: call.warn,
+    };
+  }
+
+  get #group(): string {
+    return this.#served.definition.reference.group;
+  }
+
+  #resourceName(call: OperationCall): string {
+    const { resource } = this.#served.definition.reference;
+    return call.subresource ? `${resource}/${call.subresource}` : resource;
+  }
+}
