@@ -14,6 +14,8 @@ export interface FieldSchema {
   readonly proto?: string;
   /** Name of the gogo message that wraps a named list or map on the wire (`repeated items = 1`). */
   readonly protoWrapper?: string;
+  /** The same for the values of a map. */
+  readonly protoValueWrapper?: string;
   readonly pointer?: boolean;
   readonly omitEmpty?: boolean;
   readonly omitZero?: boolean;
@@ -36,6 +38,8 @@ export interface TypeSchema {
   readonly structType?: 'atomic' | 'granular';
   readonly mapType?: 'atomic' | 'granular';
   readonly preserveUnknownFields?: boolean;
+  /** The JSON is a choice between two shapes (JSONSchemaPropsOrBool and the like). */
+  readonly jsonForm?: 'schemaOrBool' | 'schemaOrArray' | 'schemaOrStringArray';
 }
 
 export const primitiveTypes = [
@@ -77,6 +81,8 @@ export interface StructType {
   readonly jsonFields: ReadonlyMap<string, StructField>;
   /** What protobuf sees: own fields and inline members with a number. */
   readonly wireFields: readonly StructField[];
+  /** Own entries as they stand in the schema, inline members unspread. */
+  readonly members: readonly StructField[];
 }
 
 export interface StructField {
@@ -131,16 +137,18 @@ export class TypeSet {
     if (!schema && this.#loadMissing?.(name)) schema = this.#schemas.get(name);
     if (!schema) throw new Error(`type ${name} is not in the loaded schema data`);
     // Types are recursive (JSONSchemaProps), so fields are resolved when first asked for.
-    const build = (): { jsonFields: Map<string, StructField>; wireFields: StructField[] } => {
+    const build = (): { jsonFields: Map<string, StructField>; wireFields: StructField[]; members: StructField[] } => {
       const jsonFields = new Map<string, StructField>();
       const wireFields: StructField[] = [];
+      const members: StructField[] = [];
       for (const field of schema.fields) {
         const type = this.node(field.type);
+        members.push({ schema: field, type });
         if (field.number !== undefined) wireFields.push({ schema: field, type });
         if (!field.inline) jsonFields.set(field.name, { schema: field, type });
         else if (type.kind === 'struct') for (const [key, inner] of type.struct.jsonFields) jsonFields.set(key, inner);
       }
-      return { jsonFields, wireFields };
+      return { jsonFields, wireFields, members };
     };
     let built: ReturnType<typeof build> | undefined;
     const struct: StructType = {
@@ -151,6 +159,9 @@ export class TypeSet {
       },
       get wireFields() {
         return (built ??= build()).wireFields;
+      },
+      get members() {
+        return (built ??= build()).members;
       },
     };
     this.#structs.set(name, struct);
