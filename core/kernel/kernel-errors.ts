@@ -1,0 +1,53 @@
+import { CodedError } from '../base/errors.js';
+import type { PartPhase } from '../contracts/part.js';
+
+/** Errors that keep a kernel from starting; found before anything runs. */
+export type WiringErrorCode =
+  | 'CONTRACT_MISMATCH'
+  | 'CONTRACT_NOT_BOUND'
+  | 'DEPENDENCY_CYCLE'
+  | 'DUPLICATE_PROVIDER'
+  | 'OPTION_INVALID'
+  | 'OPTION_UNKNOWN'
+  | 'PART_NOT_BOUND'
+  | 'PLUGIN_DUPLICATE'
+  | 'PLUGIN_LOAD_FAILED'
+  | 'PLUGIN_UNKNOWN'
+  | 'PLUGIN_WRONG_SIDE'
+  | 'REQUIREMENT_MISSING'
+  | 'SLOT_EMPTY'
+  | 'SLOT_TAKEN'
+  | 'SLOT_UNKNOWN';
+
+/** Errors of a kernel that runs. */
+export type LifecycleErrorCode = 'KERNEL_STATE' | 'KERNEL_STOPPING' | 'PART_DEADLINE' | 'PART_FAILED';
+
+export function kernelError(
+  code: WiringErrorCode | LifecycleErrorCode,
+  message: string,
+  options: { cause?: unknown; mend?: string } = {},
+): CodedError {
+  return new CodedError(code, message, options);
+}
+
+export class PartError extends CodedError {
+  readonly partId: string;
+  readonly phase: PartPhase | 'run';
+
+  constructor(partId: string, phase: PartPhase | 'run', cause: unknown) {
+    const what = phase === 'run' ? 'failed' : `failed to ${phase === 'ready' ? 'become ready' : phase}`;
+    super('PART_FAILED', `${partId} ${what}`, { cause, mend: mendOf(cause) });
+    this.partId = partId;
+    this.phase = phase;
+  }
+}
+
+/** Nothing for none, the error itself for one, an AggregateError for many. */
+export function joinErrors(errors: readonly unknown[], message: string): unknown {
+  return errors.length <= 1 ? errors[0] : new AggregateError(errors, message);
+}
+
+function mendOf(error: unknown): string | undefined {
+  const mend = typeof error === 'object' && error !== null ? (error as { mend?: unknown }).mend : undefined;
+  return typeof mend === 'string' ? mend : undefined;
+}

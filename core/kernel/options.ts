@@ -1,0 +1,72 @@
+import convict from 'convict';
+import type { Schema } from 'convict';
+import { errorText } from '../base/errors.js';
+import type { CodedError } from '../base/errors.js';
+import { didYouMean } from '../base/nearest-name.js';
+import type { PartDescriptor } from '../plugin-api/descriptor.js';
+import { kernelError } from './kernel-errors.js';
+
+export type OptionValues = Readonly<Record<string, unknown>>;
+
+/**
+ * Applies defaults and checks a plugin's options against its schema. Pushes what is wrong to `errors`, naming plugin and source;
+ * the environment and the process's arguments are never looked at.
+ */
+export function resolveOptions(
+  descriptor: PartDescriptor,
+  given: OptionValues | undefined,
+  givenBy: string,
+  errors: CodedError[],
+): OptionValues {
+  const schema = descriptor.options ?? {};
+  const unknownBefore = errors.length;
+  if (given) reportUnknown(schema, given, '', { id: descriptor.id, givenBy, errors });
+  if (errors.length > unknownBefore) return Object.freeze({});
+  const config = convict(schema as Schema<Record<string, unknown>>, { env: {}, args: [] });
+  try {
+    if (given) config.load(given);
+    config.validate({ allowed: 'strict' });
+  } catch (error) {
+    errors.push(
+      kernelError('OPTION_INVALID', `${givenBy}: option of plugin ${descriptor.id} is not valid: ${errorText(error)}`, {
+        cause: error,
+      }),
+    );
+    return Object.freeze({});
+  }
+  return deepFreeze(config.getProperties());
+}
+
+interface UnknownReport {
+  readonly id: string;
+  readonly givenBy: string;
+  readonly errors: CodedError[];
+}
+
+function reportUnknown(schema: object, given: OptionValues, prefix: string, report: UnknownReport): void {
+  const known = Object.keys(schema);
+  for (const [key, value] of Object.entries(given)) {
+    const below = Object.hasOwn(schema, key) ? (schema as Record<string, unknown>)[key] : undefined;
+    if (below === undefined) {
+      const name = `"${prefix}${key}"${didYouMean(key, known)}`;
+      const have = known.length === 0 ? 'which has no options' : `which knows ${known.join(', ')}`;
+      const text = `${report.givenBy}: unknown option ${name} for plugin ${report.id}, ${have}`;
+      report.errors.push(kernelError('OPTION_UNKNOWN', text));
+    } else if (isGroup(below) && typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      reportUnknown(below, value as OptionValues, `${prefix}${key}.`, report);
+    }
+  }
+}
+
+/** convict's own rule: what has a `default` is a value, any other object is a group. */
+function isGroup(entry: unknown): entry is object {
+  return typeof entry === 'object' && entry !== null && !('default' in entry);
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const below of Object.values(value)) deepFreeze(below);
+  }
+  return value;
+}

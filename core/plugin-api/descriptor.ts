@@ -1,0 +1,126 @@
+import type { ContainerModule } from 'inversify';
+import type { Schema } from 'convict';
+import { CodedError } from '../base/errors.js';
+import type { KubeObject } from '../machinery/object.js';
+import type { PartPhase } from '../contracts/part.js';
+import type { Side } from './slots.js';
+
+/**
+ * Everything the kernel knows about a part before it is loaded. Data only: a file that holds a descriptor imports this file and
+ * nothing heavy, so that help, `plugin list` and wiring checks need no driver in memory.
+ */
+export interface PartDescriptor<Options extends object = Record<string, unknown>> {
+  /** Kebab-case, stable, unique among all plugins and their aliases. */
+  readonly id: string;
+  /** The slot that it fills (`slots.ts`). */
+  readonly slot: string;
+  /** Major version of the slot's contract that it was written against. */
+  readonly contract: number;
+  /** Where it runs. Absent: the slot's side. */
+  readonly side?: Side;
+  /** Old or other names, also for `--disable`. */
+  readonly aliases?: readonly string[];
+  readonly summary?: string;
+  /** Slots that must be filled and ready before this part starts. */
+  readonly requires?: readonly string[];
+  /** Slots that, when filled, are ready before this part starts. */
+  readonly after?: readonly string[];
+  /** Further contract tokens, beside the slot's own, that its module binds for others to inject. */
+  readonly provides?: readonly symbol[];
+  /** Its failure ends the process. Absent: as the slot says. What a vital part requires is vital too. */
+  readonly vital?: boolean;
+  /** convict schema of its options; formats that are not built in are functions. Values reach the part as `PluginOptions`. */
+  readonly options?: Schema<Options>;
+  /** Command-line flags (also keys of the config file) that set options, by flag name without dashes. */
+  readonly flags?: Readonly<Record<string, PluginFlag>>;
+  /** Subcommands of `k3s`, by name. */
+  readonly commands?: Readonly<Record<string, PluginCommand>>;
+  /** Objects applied before the part starts and pruned when it is gone. */
+  readonly manifests?: readonly KubeObject[];
+  /** Module that the dataplane child imports while this plugin is enabled; as `import.meta.resolve` gives it. */
+  readonly dataplane?: string;
+  /** Deadline of single phases, where the kernel's (`phaseDeadlinesMs`) do not fit. */
+  readonly deadlinesMs?: Readonly<Partial<Record<PartPhase, number>>>;
+  /**
+   * Imports the implementation, once, only when it was chosen. The module that comes back binds `Part` (what is started and
+   * stopped), the slot's contract token and those of `provides`; any other binding stays private to the part.
+   */
+  load(): Promise<PartModule>;
+}
+
+/** What `load` resolves: an ES module with `module`, or `default`; either the ContainerModule or a function that makes it. */
+export interface PartModule {
+  readonly module?: ContainerModule | (() => ContainerModule);
+  readonly default?: ContainerModule | (() => ContainerModule);
+}
+
+export interface PluginFlag {
+  /** Path in the options, with dots. */
+  readonly option: string;
+  /** `list`: may be repeated. */
+  readonly kind: 'string' | 'boolean' | 'number' | 'list';
+  readonly summary: string;
+  readonly environment?: string;
+  /** Where the flag exists; absent: on both `server` and `agent`. */
+  readonly command?: 'server' | 'agent';
+}
+
+export interface PluginCommand {
+  readonly summary: string;
+  /** Resolves the exit code. */
+  load(): Promise<{ run(argumentList: readonly string[], signal: AbortSignal): Promise<number> }>;
+}
+
+const idPattern = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
+
+/**
+ * Checks a descriptor's own shape and freezes it. Names of other parties are checked later, when all are known.
+ * Throws CodedError `PLUGIN_INVALID` that names the field.
+ */
+export function definePlugin<Options extends object = Record<string, unknown>>(
+  descriptor: PartDescriptor<Options>,
+): PartDescriptor {
+  const checked: unknown = { ...descriptor };
+  assertDescriptor(checked);
+  return Object.freeze(checked);
+}
+
+/** The same check for a value of unknown origin, as a third party's package exports it. */
+export function assertDescriptor(value: unknown): asserts value is PartDescriptor {
+  if (typeof value !== 'object' || value === null) throw invalid('(unnamed)', 'is not an object');
+  const descriptor = value as Record<string, unknown>;
+  const { id } = descriptor;
+  if (typeof id !== 'string' || !idPattern.test(id)) throw invalid(String(id), 'needs an "id" in kebab-case');
+  if (id === 'none') throw invalid(id, 'cannot be called "none": that is the empty slot');
+  if (typeof descriptor['slot'] !== 'string') throw invalid(id, 'needs a "slot"');
+  const { contract, side, vital, load } = descriptor;
+  if (!Number.isInteger(contract) || (contract as number) < 1)
+    throw invalid(id, 'needs "contract", the major version of its slot');
+  if (typeof load !== 'function') throw invalid(id, 'needs "load", a function that imports its module');
+  if (side !== undefined && side !== 'server' && side !== 'node' && side !== 'both') {
+    throw invalid(id, '"side" is none of server, node, both');
+  }
+  if (vital !== undefined && typeof vital !== 'boolean') throw invalid(id, '"vital" is not a boolean');
+  for (const field of ['aliases', 'requires', 'after'] as const) {
+    const names = descriptor[field];
+    if (names === undefined) continue;
+    if (!Array.isArray(names) || names.some(name => typeof name !== 'string'))
+      throw invalid(id, `"${field}" is not a list of names`);
+  }
+  const { provides } = descriptor;
+  if (provides !== undefined && (!Array.isArray(provides) || provides.some(token => typeof token !== 'symbol'))) {
+    throw invalid(id, '"provides" is not a list of tokens');
+  }
+  for (const field of ['options', 'flags', 'commands', 'deadlinesMs'] as const) {
+    const section = descriptor[field];
+    if (section !== undefined && (typeof section !== 'object' || section === null || Array.isArray(section))) {
+      throw invalid(id, `"${field}" is not an object`);
+    }
+  }
+}
+
+function invalid(id: string, problem: string): CodedError {
+  return new CodedError('PLUGIN_INVALID', `plugin ${id} ${problem}`, {
+    mend: 'see docs/guides/plugins.md for the shape of a descriptor',
+  });
+}

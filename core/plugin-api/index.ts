@@ -1,0 +1,32 @@
+/**
+ * The one door of plugins, `k3s-ts/plugin`. A file that only holds a descriptor may import `descriptor.js` instead, which does
+ * not pull in the container.
+ */
+import 'reflect-metadata';
+
+export { ContainerModule, inject, injectable, multiInject, optional } from 'inversify';
+export type { ContainerModuleLoadOptions } from 'inversify';
+export { definePlugin } from './descriptor.js';
+export type { PartDescriptor, PartModule, PluginCommand, PluginFlag } from './descriptor.js';
+export { contractToken, slots } from './slots.js';
+export type { Cardinality, Side, SlotDefinition } from './slots.js';
+
+export { CodedError, errorCode, errorText } from '../base/errors.js';
+export { DisposableStore, toDisposable } from '../base/disposable.js';
+export type { Disposable } from '../base/disposable.js';
+export { sleep } from '../base/clock.js';
+export { backoffMs } from '../base/backoff.js';
+export type { BackoffOptions } from '../base/backoff.js';
+
+export { Part, PartReporter } from '../contracts/part.js';
+export type { PartPhase } from '../contracts/part.js';
+export { Clock } from '../contracts/clock.js';
+export { ClusterPaths } from '../contracts/cluster-paths.js';
+export { ClusterSettings } from '../contracts/cluster-settings.js';
+export { Datastore } from '../contracts/datastore.js';
+export type { DatastoreEvent, KeyValue, ListPage, ListRange, WatchListener, WriteOptions } from '../contracts/datastore.js';
+export { DatastoreCompacted, DatastoreConflict, datastoreError } from '../contracts/datastore-errors.js';
+export { Ledger } from '../contracts/ledger.js';
+export type { LedgerEntry } from '../contracts/ledger.js';
+export { Logger } from '../contracts/logger.js';
+export { PluginOptions } from '../contracts/plugin-options.js';
