@@ -1,0 +1,324 @@
+import { Agent as HttpAgent, request as httpRequest } from 'node:http';
+import type { IncomingMessage, RequestOptions } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { SystemClock, sleep } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
+import { abortReason, errorCode } from '../base/errors.js';
+import type { ResourceReference } from '../api/resource-reference.js';
+import type {
+  ApiTransport,
+  DeleteRequest,
+  ListRequest,
+  ListResult,
+  ObjectRequest,
+  PatchRequest,
+  PatchType,
+  ResourceRequest,
+  WatchEvent,
+  WatchRequest,
+  WriteRequest,
+} from '../contracts/api-transport.js';
+import { deepFreeze } from '../machinery/object.js';
+import type { KubeObject, ListMeta } from '../machinery/object.js';
+import { StatusError } from '../machinery/status-error.js';
+import type { Status } from '../machinery/status-error.js';
+import { entryOf, withTypeMeta } from './entries.js';
+import { lines } from './lines.js';
+
+export interface HttpCredentials {
+  /** `https://host:6443`, with a path prefix where a proxy asks for one. */
+  readonly server: string;
+  readonly certificateAuthority?: Buffer | string | undefined;
+  readonly certificate?: Buffer | string | undefined;
+  readonly key?: Buffer | string | undefined;
+  readonly token?: string;
+  readonly basic?: { readonly username: string; readonly password: string };
+  readonly serverName?: string;
+  readonly insecureSkipVerify?: boolean;
+}
+
+export interface HttpTransportOptions {
+  readonly credentials: HttpCredentials;
+  readonly clock?: Clock;
+  /** A request (not a watch) without an answer for this long fails; 60 s when absent. */
+  readonly timeoutMs?: number;
+}
+
+const patchTypes: Record<PatchType, string> = {
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+  apply: 'application/apply-patch+yaml',
+};
+
+/** Answers that ask to come back later are obeyed this often, as client-go does. */
+const maximumRetries = 10;
+const initialEventsEnd = 'k8s.io/initial-events-end';
+/** A server closes idle connections; a request that finds its kept connection closed was never seen and may be sent again. */
+const staleConnectionCodes = new Set(['ECONNRESET', 'EPIPE']);
+
+/**
+ * ApiTransport to a server elsewhere: JSON over kept connections. Who the caller is, the credentials say; `request.caller` is
+ * not sent.
+ */
+export class HttpTransport implements ApiTransport {
+  readonly #base: URL;
+  readonly #credentials: HttpCredentials;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #agent: HttpAgent | HttpsAgent;
+
+  constructor(options: HttpTransportOptions) {
+    const { credentials } = options;
+    this.#base = new URL(credentials.server);
+    this.#credentials = credentials;
+    this.#clock = options.clock ?? new SystemClock();
+    this.#timeoutMs = options.timeoutMs ?? 60_000;
+    const common = { keepAlive: true, keepAliveMsecs: 30_000, scheduling: 'lifo' as const };
+    this.#agent =
+      this.#base.protocol === 'http:'
+        ? new HttpAgent(common)
+        : new HttpsAgent({
+            ...common,
+            ca: credentials.certificateAuthority,
+            cert: credentials.certificate,
+            key: credentials.key,
+            servername: credentials.serverName,
+            rejectUnauthorized: !credentials.insecureSkipVerify,
+          });
+  }
+
+  /** Closes kept connections; watches under way end with an error. */
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  get<T>(request: ObjectRequest<T>): Promise<T> {
+    return this.#json<T>(request, { method: 'GET', name: request.name, query: { resourceVersion: request.resourceVersion } });
+  }
+
+  async list<T>(request: ListRequest<T>): Promise<ListResult<T>> {
+    const list = await this.#json<{ metadata: ListMeta; items: T[] | null }>(request, {
+      method: 'GET',
+      query: listQuery(request),
+    });
+    return {
+      resourceVersion: list.metadata.resourceVersion ?? '',
+      ...(list.metadata.continue ? { continue: list.metadata.continue } : {}),
+      ...(list.metadata.remainingItemCount ? { remainingItemCount: list.metadata.remainingItemCount } : {}),
+      entries: (list.items ?? []).map(item => entryOf(deepFreeze(withTypeMeta(item, request.resource)))),
+    };
+  }
+
+  async *watch<T>(request: WatchRequest<T>): AsyncGenerator<WatchEvent<T>> {
+    const query = {
+      ...listQuery(request),
+      watch: 'true',
+      allowWatchBookmarks: request.allowWatchBookmarks || request.sendInitialEvents ? 'true' : undefined,
+      sendInitialEvents: request.sendInitialEvents ? 'true' : undefined,
+      timeoutSeconds: request.timeoutSeconds,
+    };
+    let response: IncomingMessage;
+    try {
+      response = await this.#send(request, { method: 'GET', query, streaming: true });
+    } catch (error) {
+      if (request.signal?.aborted) return;
+      throw error;
+    }
+    try {
+      for await (const line of lines(response)) {
+        const event = JSON.parse(line) as { type: string; object: KubeObject | Status };
+        if (event.type === 'ERROR') throw StatusError.from(event.object as Status);
+        const object = event.object as KubeObject;
+        if (event.type === 'BOOKMARK') {
+          const ends = object.metadata.annotations?.[initialEventsEnd] === 'true';
+          const resourceVersion = object.metadata.resourceVersion ?? '';
+          yield { type: 'BOOKMARK', resourceVersion, ...(ends ? { initialEventsEnd: true } : {}) };
+        } else yield { type: event.type as 'ADDED', entry: entryOf(deepFreeze(object as T)) };
+      }
+    } catch (error) {
+      if (!request.signal?.aborted) throw error;
+    } finally {
+      response.destroy();
+    }
+  }
+
+  create<T>(request: WriteRequest<T>): Promise<T> {
+    const name = request.subresource ? request.name : undefined;
+    return this.#json<T>(request, { method: 'POST', name, query: writeQuery(request), body: request.object });
+  }
+
+  update<T>(request: WriteRequest<T> & { name: string }): Promise<T> {
+    return this.#json<T>(request, { method: 'PUT', name: request.name, query: writeQuery(request), body: request.object });
+  }
+
+  patch<T>(request: PatchRequest<T>): Promise<T> {
+    const query = { ...writeQuery(request), force: request.force ? 'true' : undefined };
+    const contentType = patchTypes[request.type];
+    return this.#json<T>(request, { method: 'PATCH', name: request.name, query, body: request.patch, contentType });
+  }
+
+  async delete<T>(request: DeleteRequest<T>): Promise<T | undefined> {
+    const answer = await this.#json<T | Status>(request, {
+      method: 'DELETE',
+      name: request.name,
+      query: { dryRun: request.dryRun ? 'All' : undefined },
+      body: deleteOptions(request.options),
+    });
+    return isStatus(answer) ? undefined : answer;
+  }
+
+  async deleteCollection<T>(request: ListRequest<T> & { options?: object; dryRun?: boolean }): Promise<void> {
+    await this.#json<unknown>(request, {
+      method: 'DELETE',
+      query: { ...listQuery(request), dryRun: request.dryRun ? 'All' : undefined },
+      body: deleteOptions(request.options),
+    });
+  }
+
+  async #json<R>(request: ResourceRequest<unknown>, call: Call): Promise<R> {
+    const response = await this.#send(request, call);
+    return deepFreeze(JSON.parse(await readAll(response)) as R);
+  }
+
+  /** The response of a request that succeeded; throws the StatusError of one that did not. */
+  async #send(request: ResourceRequest<unknown>, call: Call): Promise<IncomingMessage> {
+    for (let tries = 0; ; tries++) {
+      let response: IncomingMessage;
+      try {
+        response = await this.#sendOnce(request, call);
+      } catch (error) {
+        if (request.signal?.aborted) throw abortReason(request.signal);
+        if (error instanceof StaleConnection && tries < maximumRetries) continue;
+        throw unreachable(error instanceof StaleConnection ? error.cause : error);
+      }
+      const code = response.statusCode ?? 500;
+      if (code < 300) return response;
+      const text = await readAll(response);
+      const retryAfter = Number(response.headers['retry-after']);
+      if ((code === 429 || code >= 500) && retryAfter > 0 && tries < maximumRetries) {
+        await sleep(this.#clock, retryAfter * 1000, request.signal);
+        continue;
+      }
+      throw statusOf(code, text);
+    }
+  }
+
+  #sendOnce(request: ResourceRequest<unknown>, call: Call): Promise<IncomingMessage> {
+    const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
+    const options: RequestOptions = {
+      agent: this.#agent,
+      method: call.method,
+      hostname: this.#base.hostname.replace(/^\[|\]$/g, ''),
+      port: this.#base.port || (this.#base.protocol === 'http:' ? 80 : 443),
+      path: this.#path(request, call),
+      headers: {
+        accept: 'application/json',
+        'user-agent': request.userAgent ?? 'k3s',
+        ...this.#authorization(),
+        ...(body ? { 'content-type': call.contentType ?? 'application/json', 'content-length': body.length } : {}),
+      },
+      ...(request.signal ? { signal: request.signal } : {}),
+    };
+    return new Promise((resolve, reject) => {
+      const outgoing = (this.#base.protocol === 'http:' ? httpRequest : httpsRequest)(options, resolve);
+      outgoing.on('error', error => {
+        const stale = outgoing.reusedSocket && staleConnectionCodes.has(errorCode(error) ?? '');
+        reject(stale ? new StaleConnection(error) : error);
+      });
+      if (!call.streaming) outgoing.setTimeout(this.#timeoutMs, () => outgoing.destroy(new Error('no answer in time')));
+      outgoing.end(body);
+    });
+  }
+
+  #authorization(): Record<string, string> {
+    const { token, basic } = this.#credentials;
+    if (token) return { authorization: `Bearer ${token}` };
+    if (basic) return { authorization: `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString('base64')}` };
+    return {};
+  }
+
+  #path(request: ResourceRequest<unknown>, call: Call): string {
+    const { resource, namespace, subresource } = request;
+    const query = new URLSearchParams();
+    for (const [key, value] of Object.entries(call.query)) if (value !== undefined && value !== '') query.set(key, String(value));
+    const search = query.toString();
+    return `${this.#base.pathname.replace(/\/$/, '')}${resourcePath(resource, namespace)}${
+      call.name ? `/${encodeURIComponent(call.name)}` : ''
+    }${subresource ? `/${subresource}` : ''}${search ? `?${search}` : ''}`;
+  }
+}
+
+/** `/api/v1/namespaces/default/pods`. */
+export function resourcePath(resource: ResourceReference<unknown>, namespace?: string): string {
+  const root = resource.group ? `/apis/${resource.group}/${resource.version}` : `/api/${resource.version}`;
+  const scope = resource.namespaced && namespace ? `/namespaces/${encodeURIComponent(namespace)}` : '';
+  return `${root}${scope}/${resource.resource}`;
+}
+
+interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly name?: string | undefined;
+  readonly query: Readonly<Record<string, string | number | undefined>>;
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly streaming?: boolean;
+}
+
+class StaleConnection extends Error {
+  constructor(cause: unknown) {
+    super('the connection was closed meanwhile', { cause });
+  }
+}
+
+function listQuery(request: ListRequest<unknown>): Record<string, string | number | undefined> {
+  const { labelSelector, fieldSelector, resourceVersion, resourceVersionMatch, limit } = request;
+  return { labelSelector, fieldSelector, resourceVersion, resourceVersionMatch, limit, continue: request.continue };
+}
+
+function writeQuery(request: { dryRun?: boolean; fieldManager?: string; fieldValidation?: string }) {
+  const { fieldManager, fieldValidation } = request;
+  return { fieldManager, fieldValidation, dryRun: request.dryRun ? 'All' : undefined };
+}
+
+function deleteOptions(options: object | undefined): object {
+  return { kind: 'DeleteOptions', apiVersion: 'v1', ...options };
+}
+
+/** Some resources (those that implement it themselves) answer a delete with a Status instead of the object. */
+function isStatus(value: unknown): value is Status {
+  const typed = value as { kind?: string; apiVersion?: string; status?: unknown };
+  return typed.kind === 'Status' && typed.apiVersion === 'v1' && typeof typed.status === 'string';
+}
+
+async function readAll(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function statusOf(code: number, text: string): StatusError {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (isStatus(parsed)) return StatusError.from(parsed);
+  } catch {
+    // A proxy's or a panicking server's answer is not JSON: its code says what it can.
+  }
+  const reasons: Record<number, string> = {
+    400: 'BadRequest',
+    401: 'Unauthorized',
+    403: 'Forbidden',
+    404: 'NotFound',
+    409: 'Conflict',
+    410: 'Expired',
+    429: 'TooManyRequests',
+    503: 'ServiceUnavailable',
+    504: 'Timeout',
+  };
+  return new StatusError(code, reasons[code] ?? 'InternalError', text.trim().slice(0, 1024) || `the server answered ${code}`);
+}
+
+function unreachable(cause: unknown): StatusError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new StatusError(503, 'ServiceUnavailable', `the server could not be reached: ${text}`, undefined, cause);
+}

@@ -1,0 +1,40 @@
+import type { Clock } from '../base/clock.js';
+import type { Logger } from '../base/logger.js';
+import type { Client } from '../client/client.js';
+import type { EventRecorder } from '../client/event-recorder.js';
+import type { InformerFactory } from '../client/informer-types.js';
+import type { CallerIdentity } from '../contracts/api-transport.js';
+
+/** What a controller is given. Informers are shared by all controllers; the client speaks as the controller's own identity. */
+export interface ControllerContext {
+  readonly client: Client;
+  readonly informers: InformerFactory;
+  readonly recorder: EventRecorder;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface Controller {
+  /** Registers with the informers at once; resolves when these are synced and the workers run. */
+  start(): Promise<void>;
+  /** Resolves when no work is under way any more. Twice is harmless. */
+  stop(): Promise<void>;
+}
+
+export interface ControllerDescriptor {
+  /** Upstream's name, as `--controllers` takes it: `deployment-controller`. */
+  readonly name: string;
+  /** The service account in kube-system whose rights it has (`system:controller:<account>`); its name when absent. */
+  readonly serviceAccount?: string;
+  /** Source of its events; its name when absent. */
+  readonly component?: string;
+  create(context: ControllerContext): Controller;
+}
+
+/** The identity that bootstrap roles are bound to. Source: plugin/pkg/auth/authorizer/rbac/bootstrappolicy. */
+export function controllerIdentity(serviceAccount: string): CallerIdentity {
+  return {
+    name: `system:serviceaccount:kube-system:${serviceAccount}`,
+    groups: ['system:serviceaccounts', 'system:serviceaccounts:kube-system', 'system:authenticated'],
+  };
+}
