@@ -124,14 +124,14 @@ export class LocalTransport implements ApiTransport {
     const name = request.name ?? (request.object as KubeObject).metadata?.name ?? '';
     const endpoint = await this.#enter(request, 'create', request.subresource ? name : '');
     const call = this.#call(request, name);
-    const object = request.subresource ? (cloneJson(request.object) as KubeObject) : endpoint.operations.prepare(request.object);
+    const object = request.subresource ? (cloneJson(request.object) as KubeObject) : endpoint.operations.prepare(request.object as object);
     return resultOf<T>(await endpoint.operations.create(object, { ...call, name: request.subresource ? name : (request.name ?? '') }));
   }
 
   async update<T>(request: WriteRequest<T> & { name: string }): Promise<T> {
     const endpoint = await this.#enter(request, 'update', request.name);
     const sub = request.subresource ? endpoint.operations.subresource(request.subresource) : undefined;
-    const object = sub?.type === 'object' ? (cloneJson(request.object) as KubeObject) : endpoint.operations.prepare(request.object);
+    const object = sub?.type === 'object' ? (cloneJson(request.object) as KubeObject) : endpoint.operations.prepare(request.object as object);
     return resultOf<T>(await endpoint.operations.update(object, this.#call(request, request.name)));
   }
 

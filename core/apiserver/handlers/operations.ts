@@ -42,38 +42,28 @@ export class Operations<T extends KubeObject = KubeObject> {
   }
 
   /** Canonical form and defaults of an object that a part made. */
-  prepare(object: unknown): T {
+  prepare(object: T | object): T {
     const draft = canonicalize(this.#served.struct, cloneJson(object)) as T;
     this.#identify(draft);
     this.#served.definition.defaults?.(draft);
     return draft;
   }
 
-  /** From parsed JSON with strictness; unknown and duplicate fields are warned about or refused. */
-  decode(body: unknown, validation: FieldValidation, warn: (text: string) => void, text?: Buffer): T {
-    const { object, strictErrors } = decodeObject(this.#served.struct, text ?? body, {
-      apiVersion: this.#served.apiVersion,
-      kind: this.#served.definition.reference.kind,
-      strict: validation !== 'Ignore',
-    });
-    this.strictness(strictErrors, validation, warn, object as Partial<KubeObject>);
-    const draft = object as T;
+  /** A body (JSON text or a JSON value) as a draft with defaults; unknown and duplicate fields are warned about or refused. */
+  decode(body: unknown, validation: FieldValidation, warn: (text: string) => void): T {
+    const draft = this.#decoded(body, validation, warn);
     this.#identify(draft);
     this.#served.definition.defaults?.(draft);
     return draft;
   }
 
-  strictness(errors: readonly string[], validation: FieldValidation, warn: (text: string) => void, object: Partial<KubeObject>): void {
-    if (errors.length === 0 || validation === 'Ignore') return;
-    if (validation === 'Warn') {
-      for (const text of errors) warn(text);
-      return;
-    }
-    const { reference } = this.#served.definition;
-    const kind = object.kind || reference.kind;
-    throw badRequest(
-      `${kind} in version ${JSON.stringify(reference.version)} cannot be handled as a ${kind}: strict decoding error: ${errors.join(', ')}`,
-    );
+  #decoded(body: unknown, validation: FieldValidation, warn: (text: string) => void): T {
+    const { object, strictErrors } = decodeObject(this.#served.struct, body, {
+      kind: this.#served.definition.reference,
+      fieldValidation: validation,
+    });
+    for (const text of strictErrors) warn(text);
+    return object as T;
   }
 
   #identify(draft: T): void {
@@ -121,7 +111,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (!old) throw notFound(this.#served.store.subject(call.name));
         const patched = this.#patched(old.object, type, patch);
         if (!isJsonObject(patched)) throw badRequest('the patched object is not an object');
-        const draft = this.decode(patched, call.fieldValidation, call.warn);
+        const draft = this.decode(patched, call.fieldValidation, text => call.warn(text));
         if (jsonEqual(draft, old.object)) return cloneJson(old.object);
         return draft;
       },
@@ -144,13 +134,8 @@ export class Operations<T extends KubeObject = KubeObject> {
   async #apply(patch: unknown, call: OperationCall, force: boolean): Promise<OperationResult<T>> {
     const { store, definition } = this.#served;
     if (!isJsonObject(patch)) throw badRequest('error decoding YAML: the body is not an object');
-    // Strictness and types are checked on a copy; what is applied has no defaults and no zero values of its own.
-    const { strictErrors } = decodeObject(this.#served.struct, patch, {
-      apiVersion: this.#served.apiVersion,
-      kind: definition.reference.kind,
-      strict: call.fieldValidation !== 'Ignore',
-    });
-    this.strictness(strictErrors, call.fieldValidation, call.warn, patch as Partial<KubeObject>);
+    // Checked on a copy: what is applied has no defaults and no zero values of its own.
+    this.#decoded(cloneJson(patch), call.fieldValidation, text => call.warn(text));
     const applied = patch as unknown as T;
     const metadata = isJsonObject(applied.metadata) ? applied.metadata : {};
     if (metadata.name !== undefined && metadata.name !== call.name) {
@@ -215,7 +200,7 @@ export class Operations<T extends KubeObject = KubeObject> {
       name: call.name,
       dryRun: call.dryRun,
       fieldManager: call.fieldManager,
-      warn: call.warn,
+      warn: text => call.warn(text),
     };
   }
 

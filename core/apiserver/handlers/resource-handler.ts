@@ -1,0 +1,434 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../../base/clock.js';
+import type { CallerIdentity, DeleteOptions, FieldValidation, PatchType } from '../../contracts/api-transport.js';
+import { decodeObject } from '../../machinery/codec/json-decode.js';
+import { decodeProtobuf } from '../../machinery/codec/protobuf.js';
+import { parseYaml } from '../../machinery/codec/yaml.js';
+import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
+import type { KubeObject } from '../../machinery/object.js';
+import { isJsonObject } from '../../machinery/object.js';
+import type { StructType } from '../../machinery/schema.js';
+import type { Status } from '../../machinery/status-error.js';
+import { badRequest, invalid, methodNotAllowed, methodNotSupported, pathNotFound, unsupportedMediaType } from '../../machinery/status-error.js';
+import type { ObjectSubresource } from '../registry/resource-definition.js';
+import type { StorageHub } from '../storage/storage-hub.js';
+import type { StoredObject } from '../storage/stored-object.js';
+import { readBody } from './body.js';
+import type { Encoded } from './encoding.js';
+import { encodeEntry, encodeList, encodeValue, includeObjectOf } from './encoding.js';
+import { managerOf } from './field-owner.js';
+import { sendEncoded, warningHeader } from './http-answer.js';
+import { listPage, parseSelection, validateListQuery } from './listing.js';
+import type { Acceptance } from './negotiation.js';
+import { negotiate } from './negotiation.js';
+import type { OperationCall, OperationResult } from './operations.js';
+import type { RequestInfo } from './request-info.js';
+import { isTrue } from './request-info.js';
+import type { ResourceEndpoint } from './resource-endpoint.js';
+import { serveWatch } from './watch-handler.js';
+
+export interface ResourceExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly info: RequestInfo;
+  readonly caller: CallerIdentity;
+}
+
+export interface ResourceHandlerOptions {
+  readonly hub: StorageHub;
+  readonly clock: Clock;
+  readonly endpoint: (group: string, version: string, resource: string) => ResourceEndpoint | undefined;
+  /** meta/v1 types for bodies that every resource takes. */
+  readonly deleteOptionsType: () => StructType;
+}
+
+const protobufType = 'application/vnd.kubernetes.protobuf';
+const bodyTypes = ['application/json', 'application/yaml', protobufType];
+const patchTypes: Readonly<Record<string, PatchType>> = {
+  'application/json-patch+json': 'json',
+  'application/merge-patch+json': 'merge',
+  'application/strategic-merge-patch+json': 'strategic',
+  'application/apply-patch+yaml': 'apply',
+};
+const objectTransforms = ['Table', 'PartialObjectMetadata'];
+const listTransforms = ['Table', 'PartialObjectMetadataList'];
+const watchTransforms = ['Table', 'PartialObjectMetadata'];
+
+/** Verbs on resources over HTTP, after authentication and authorization. Throws StatusErrors; the listener answers with them. */
+export class ResourceHandler {
+  readonly #options: ResourceHandlerOptions;
+
+  constructor(options: ResourceHandlerOptions) {
+    this.#options = options;
+  }
+
+  async handle(exchange: ResourceExchange): Promise<void> {
+    const { info, request } = exchange;
+    const endpoint = this.#options.endpoint(info.group, info.version, info.resource);
+    if (!endpoint) throw pathNotFound();
+    const { definition } = endpoint.served;
+    if (definition.reference.namespaced) {
+      if (!info.namespace && info.verb !== 'list' && info.verb !== 'watch') throw info.name ? pathNotFound() : methodNotAllowed();
+    } else if (info.namespace && info.resource !== 'namespaces') throw pathNotFound();
+    if (!info.subresource && definition.verbs && !definition.verbs.includes(info.verb as 'get')) throw methodNotAllowed();
+    switch (info.verb) {
+      case 'get':
+        return this.#get(exchange, endpoint);
+      case 'list':
+        return this.#list(exchange, endpoint);
+      case 'watch':
+        return this.#watch(exchange, endpoint);
+      case 'create':
+        return this.#create(exchange, endpoint);
+      case 'update':
+        return this.#update(exchange, endpoint);
+      case 'patch':
+        return this.#patch(exchange, endpoint);
+      case 'delete':
+        return this.#delete(exchange, endpoint);
+      case 'deletecollection':
+        return this.#deleteCollection(exchange, endpoint);
+      default:
+        throw methodNotSupported(info.group, info.resource, request.method ?? '');
+    }
+  }
+
+  async #get(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
+    const { info, request, response } = exchange;
+    const { served } = endpoint;
+    const accept = request.headers.accept;
+    // The way of most requests: JSON or protobuf of the object as it is kept.
+    const acceptance = negotiate(accept, { protobuf: true, transforms: transformsOf(endpoint, objectTransforms) }, info.query, request.headers['user-agent']);
+    const entry =
+      info.query.get('resourceVersion') === '0'
+        ? served.store.cached(info.namespace, info.name)
+        : await served.store.get(info.namespace, info.name);
+    if (info.subresource) {
+      const sub = endpoint.operations.subresource(info.subresource);
+      if (sub.type === 'connect' || (sub.type === 'object' && !sub.get)) {
+        throw methodNotSupported(info.group, `${info.resource}/${info.subresource}`, 'get');
+      }
+      if (sub.type === 'object') {
+        const context = served.store.context(this.#call(exchange, []), 'UPDATE', info.subresource);
+        const object = await sub.get!(entry.object, context);
+        return sendEncoded(request, response, 200, await this.#encodeObject(endpoint, object, acceptance));
+      }
+    }
+    const nowMs = this.#options.clock.now();
+    return sendEncoded(request, response, 200, await encodeEntry(served, entry, acceptance, includeObjectOf(info.query.get('includeObject')), nowMs));
+  }
+
+  async #list(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
+    const { info, request, response } = exchange;
+    const { served } = endpoint;
+    const acceptance = negotiate(
+      request.headers.accept,
+      { protobuf: true, transforms: transformsOf(endpoint, listTransforms) },
+      info.query,
+      request.headers['user-agent'],
+    );
+    const query = listQuery(info.query);
+    validateListQuery(query);
+    const selection = parseSelection(served.definition, info.namespace, query);
+    const listing = await listPage({ store: served.store, hub: this.#options.hub }, selection, query);
+    const include = includeObjectOf(info.query.get('includeObject'));
+    return sendEncoded(request, response, 200, await encodeList(served, listing, acceptance, include, this.#options.clock.now()));
+  }
+
+  async #watch(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
+    const { info, request, response } = exchange;
+    const { served } = endpoint;
+    const acceptance = negotiate(request.headers.accept, { protobuf: true, transforms: transformsOf(endpoint, watchTransforms) }, info.query);
+    const sendInitialEvents = info.query.has('sendInitialEvents') ? isTrue(info.query.get('sendInitialEvents')) : undefined;
+    const query = listQuery(info.query);
+    const allowWatchBookmarks = isTrue(info.query.get('allowWatchBookmarks'));
+    validateListQuery({ ...query, watch: true, sendInitialEvents, allowWatchBookmarks });
+    const selection = parseSelection(served.definition, info.namespace, query, info.name);
+    const { hub, clock } = this.#options;
+    await serveWatch(
+      { served, hub, clock, acceptance, include: includeObjectOf(info.query.get('includeObject')) },
+      selection,
+      {
+        resourceVersion: query.resourceVersion,
+        sendInitialEvents,
+        allowWatchBookmarks,
+        timeoutSeconds: numberOf(info.query.get('timeoutSeconds')),
+      },
+      { request, response },
+    );
+  }
+
+  async #create(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
+    const { info } = exchange;
+    if (info.name && !info.subresource) throw methodNotAllowed();
+    const warnings: string[] = [];
+    const call = this.#call(exchange, warnings);
+    const object = await this.#body(exchange, endpoint, call);
+    return this.#sendResult(exchange, endpoint, await endpoint.operations.create(object, call), warnings);
+  }
+
+  async #update(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
+    if (!exchange.info.name) throw methodNotAllowed();
+    const warnings: string[] = [];
+    const call = this.#call(exchange, warnings);
+    const object = await this.#body(exchange, endpoint, call);
+    return this.#sendResult(exchange, endpoint, await endpoint.operations.update(object, call), warnings);
+  }
+
+  async #patch(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
+    const { info, request } = exchange;
+    if (!info.name) throw methodNotAllowed();
+    const contentType = mediaTypeOf(request);
+    const type = patchTypes[contentType];
+    if (!type) throw unsupportedMediaType(Object.keys(patchTypes));
+    const warnings: string[] = [];
+    const call = this.#call(exchange, warnings);
+    const force = info.query.get('force');
+    validatePatchOptions(info, type, force);
+    const body = await readBody(request);
+    const patch = type === 'apply' ? await parseYaml(body) : parsePatch(body, type);
+    const result = await endpoint.operations.patch(type, patch, call, isTrue(force));
+    return this.#sendResult(exchange, endpoint, result, warnings);
+  }
+
+  async #delete(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
+    const { info, request, response } = exchange;
+    if (info.subresource) throw methodNotAllowed();
+    const warnings: string[] = [];
+    const options = await this.#deleteOptions(exchange);
+    const call = { ...this.#call(exchange, warnings), dryRun: options.dryRun || isDryRun(info.query) };
+    const { entry, gone } = await endpoint.operations.delete(call, options);
+    setWarnings(response, warnings);
+    const acceptance = this.#acceptance(exchange);
+    if (!gone) {
+      return sendEncoded(request, response, 200, await encodeEntry(endpoint.served, entry, acceptance, 'Metadata', this.#options.clock.now()));
+    }
+    const { group, resource } = endpoint.served.definition.reference;
+    const status: Status = {
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Success',
+      details: { name: info.name, ...(group ? { group } : {}), kind: resource, uid: entry.uid },
+    };
+    return sendEncoded(request, response, 200, await this.#encodeStatus(endpoint, status, acceptance));
+  }
+
+  async #deleteCollection(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
+    const { info, request, response } = exchange;
+    if (info.subresource) throw methodNotAllowed();
+    const warnings: string[] = [];
+    const options = await this.#deleteOptions(exchange);
+    const call = { ...this.#call(exchange, warnings), dryRun: options.dryRun || isDryRun(info.query) };
+    const query = listQuery(info.query);
+    const selection = parseSelection(endpoint.served.definition, info.namespace, query);
+    const entries = await endpoint.served.store.deleteCollection(selection, call, options);
+    setWarnings(response, warnings);
+    const listing = { revision: this.#options.hub.revision, entries, continue: undefined, remaining: undefined };
+    const acceptance = this.#acceptance(exchange);
+    return sendEncoded(request, response, 200, await encodeList(endpoint.served, listing, acceptance, 'Metadata', this.#options.clock.now()));
+  }
+
+  #acceptance({ request, info }: ResourceExchange): Acceptance {
+    return negotiate(request.headers.accept, { protobuf: true, transforms: objectTransforms }, info.query, request.headers['user-agent']);
+  }
+
+  #call({ info, caller, request }: ResourceExchange, warnings: string[]): OperationCall {
+    const fieldManager = info.query.get('fieldManager') ?? undefined;
+    validateWriteQuery(info, fieldManager);
+    const validation = info.query.get('fieldValidation');
+    return {
+      caller,
+      namespace: info.resource === 'namespaces' ? '' : info.namespace,
+      name: info.name,
+      subresource: info.subresource,
+      dryRun: isDryRun(info.query),
+      fieldManager: managerOf(fieldManager, request.headers['user-agent']),
+      fieldValidation: (validation || 'Warn') as FieldValidation,
+      warn: text => void warnings.push(text),
+    };
+  }
+
+  /** A body as a draft of the resource, or of a subresource's own kind. */
+  async #body(exchange: ResourceExchange, endpoint: ResourceEndpoint, call: OperationCall): Promise<KubeObject> {
+    const { request } = exchange;
+    const contentType = mediaTypeOf(request);
+    if (!bodyTypes.includes(contentType)) throw unsupportedMediaType(bodyTypes);
+    const bytes = await readBody(request);
+    const sub = call.subresource ? endpoint.operations.subresource(call.subresource) : undefined;
+    if (sub?.type === 'connect') throw methodNotSupported(exchange.info.group, `${exchange.info.resource}/${call.subresource}`, exchange.info.verb);
+    let body: unknown = bytes;
+    if (contentType === protobufType) body = decodeProtobuf(endpoint.served.types, bytes).object;
+    else if (contentType === 'application/yaml') body = await parseYaml(bytes);
+    if (sub?.type !== 'object') return endpoint.operations.decode(body, call.fieldValidation, text => call.warn(text));
+    const struct = this.#structOf(endpoint, sub);
+    const { object, strictErrors } = decodeObject(struct, body, { kind: sub.kind, fieldValidation: call.fieldValidation });
+    for (const text of strictErrors) call.warn(text);
+    sub.defaults?.(object);
+    return object;
+  }
+
+  #structOf(endpoint: ResourceEndpoint, sub: ObjectSubresource<KubeObject>): StructType {
+    const struct = endpoint.served.types.kind(sub.kind.group, sub.kind.version, sub.kind.kind);
+    if (!struct) throw new Error(`no schema for ${sub.kind.group}/${sub.kind.version} ${sub.kind.kind}`);
+    return struct;
+  }
+
+  async #deleteOptions({ request, info }: ResourceExchange): Promise<DeleteOptions & { dryRun: boolean }> {
+    const bytes = await readBody(request);
+    let options: Record<string, unknown> = {};
+    if (bytes.length > 0) {
+      const contentType = mediaTypeOf(request);
+      const type = this.#options.deleteOptionsType();
+      let body: unknown = bytes;
+      if (contentType === protobufType) body = decodeProtobuf(undefined, bytes, type).object;
+      else if (contentType === 'application/yaml') body = await parseYaml(bytes);
+      const given = isJsonObject(body) ? body : parseJson(bytes);
+      if (!isJsonObject(given)) throw badRequest('the delete options are not an object');
+      const kind = { group: '', version: 'v1', kind: 'DeleteOptions' };
+      const apiVersion = String(given.apiVersion ?? 'v1');
+      const [group, version] = apiVersion.includes('/') ? (apiVersion.split('/') as [string, string]) : ['', apiVersion];
+      options = decodeObject(type, given, { kind: { ...kind, group, version } }).object as unknown as Record<string, unknown>;
+    } else {
+      const grace = numberOf(info.query.get('gracePeriodSeconds'));
+      const policy = info.query.get('propagationPolicy');
+      const orphan = info.query.get('orphanDependents');
+      options = {
+        ...(grace === undefined ? {} : { gracePeriodSeconds: grace }),
+        ...(policy ? { propagationPolicy: policy } : {}),
+        ...(orphan === null ? {} : { orphanDependents: isTrue(orphan) }),
+      };
+    }
+    return checkDeleteOptions(options);
+  }
+
+  async #sendResult(exchange: ResourceExchange, endpoint: ResourceEndpoint, result: OperationResult<KubeObject>, warnings: readonly string[]): Promise<void> {
+    const { request, response, info } = exchange;
+    setWarnings(response, warnings);
+    const status = result.created ? 201 : 200;
+    const acceptance = this.#acceptance(exchange);
+    if ('entry' in result) {
+      const include = includeObjectOf(info.query.get('includeObject'));
+      const encoded = await encodeEntry(endpoint.served, result.entry as StoredObject, acceptance, include, this.#options.clock.now());
+      return sendEncoded(request, response, status, encoded);
+    }
+    return sendEncoded(request, response, status, await this.#encodeObject(endpoint, result.object, acceptance));
+  }
+
+  async #encodeObject(endpoint: ResourceEndpoint, object: KubeObject, acceptance: Acceptance): Promise<Encoded> {
+    if (acceptance.mediaType !== protobufType) return encodeValue(object, acceptance);
+    return endpoint.served.encodeOther(object);
+  }
+
+  async #encodeStatus(endpoint: ResourceEndpoint, status: Status, acceptance: Acceptance): Promise<Encoded> {
+    if (acceptance.mediaType !== protobufType) return encodeValue(status, acceptance);
+    return { contentType: protobufType, parts: [endpoint.served.encodeStatus(status)] };
+  }
+}
+
+function transformsOf(endpoint: ResourceEndpoint, transforms: readonly string[]): readonly string[] {
+  return endpoint.served.data.table === false ? transforms.filter(name => name !== 'Table') : transforms;
+}
+
+function mediaTypeOf(request: IncomingMessage): string {
+  const header = request.headers['content-type'];
+  if (!header) return 'application/json';
+  const end = header.indexOf(';');
+  return (end < 0 ? header : header.slice(0, end)).trim().toLowerCase();
+}
+
+function isDryRun(query: URLSearchParams): boolean {
+  return query.getAll('dryRun').includes('All');
+}
+
+function numberOf(text: string | null): number | undefined {
+  if (text === null || text === '') return undefined;
+  if (!/^-?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
+}
+
+function listQuery(query: URLSearchParams): {
+  labelSelector: string | undefined;
+  fieldSelector: string | undefined;
+  resourceVersion: string | undefined;
+  resourceVersionMatch: string | undefined;
+  limit: number | undefined;
+  continue: string | undefined;
+} {
+  return {
+    labelSelector: query.get('labelSelector') ?? undefined,
+    fieldSelector: query.get('fieldSelector') ?? undefined,
+    resourceVersion: query.get('resourceVersion') ?? undefined,
+    resourceVersionMatch: query.get('resourceVersionMatch') ?? undefined,
+    limit: numberOf(query.get('limit')),
+    continue: query.get('continue') ?? undefined,
+  };
+}
+
+/** Source: apimachinery ValidateCreateOptions and its like. */
+function validateWriteQuery(info: RequestInfo, fieldManager: string | undefined): void {
+  const errors = new FieldErrors();
+  for (const value of info.query.getAll('dryRun')) {
+    if (value !== '' && value !== 'All') errors.notSupported(fieldPath('dryRun'), info.query.getAll('dryRun'), ['All']);
+  }
+  if (fieldManager !== undefined) {
+    if (fieldManager.length > 128) errors.tooLong(fieldPath('fieldManager'), 128);
+    if (/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(fieldManager)) errors.invalid(fieldPath('fieldManager'), fieldManager, 'should only contain printable characters');
+  }
+  const validation = info.query.get('fieldValidation');
+  if (validation && !['Ignore', 'Strict', 'Warn'].includes(validation)) {
+    errors.notSupported(fieldPath('fieldValidation'), validation, ['', 'Ignore', 'Strict', 'Warn']);
+  }
+  if (!errors.empty) throw invalid('meta.k8s.io', optionsKind(info.verb), '', errors);
+}
+
+function optionsKind(verb: string): string {
+  return verb === 'patch' ? 'PatchOptions' : verb === 'update' ? 'UpdateOptions' : verb === 'delete' ? 'DeleteOptions' : 'CreateOptions';
+}
+
+function validatePatchOptions(info: RequestInfo, type: PatchType, force: string | null): void {
+  const errors = new FieldErrors();
+  if (type === 'apply') {
+    if (!info.query.get('fieldManager')) errors.required(fieldPath('fieldManager'), 'is required for apply patch');
+  } else if (force !== null) errors.forbidden(fieldPath('force'), 'may not be specified for non-apply patch');
+  if (!errors.empty) throw invalid('meta.k8s.io', 'PatchOptions', '', errors);
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString());
+  } catch (error) {
+    throw badRequest(`couldn't get version/kind; json parse error: ${error instanceof Error ? error.message : String(error)}`, error);
+  }
+}
+
+function parsePatch(bytes: Buffer, type: PatchType): unknown {
+  try {
+    return JSON.parse(bytes.toString());
+  } catch (error) {
+    throw badRequest(`error decoding patch: ${error instanceof Error ? error.message : String(error)} (${type} patch)`, error);
+  }
+}
+
+/** Source: apimachinery ValidateDeleteOptions. */
+function checkDeleteOptions(options: Record<string, unknown>): DeleteOptions & { dryRun: boolean } {
+  const errors = new FieldErrors();
+  const { propagationPolicy, orphanDependents, gracePeriodSeconds, preconditions, dryRun } = options;
+  if (propagationPolicy !== undefined && orphanDependents !== undefined) {
+    errors.invalid(fieldPath('propagationPolicy'), propagationPolicy, 'orphanDependents and deletionPropagation cannot be both set');
+  }
+  if (propagationPolicy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(String(propagationPolicy))) {
+    errors.notSupported(fieldPath('propagationPolicy'), propagationPolicy, ['Background', 'Foreground', 'Orphan']);
+  }
+  if (!errors.empty) throw invalid('meta.k8s.io', 'DeleteOptions', '', errors);
+  return {
+    gracePeriodSeconds: gracePeriodSeconds as number | undefined,
+    propagationPolicy: (propagationPolicy ?? (orphanDependents === true ? 'Orphan' : orphanDependents === false ? 'Background' : undefined)) as DeleteOptions['propagationPolicy'],
+    preconditions: preconditions as DeleteOptions['preconditions'],
+    dryRun: Array.isArray(dryRun) && dryRun.includes('All'),
+  };
+}
+
+function setWarnings(response: ServerResponse, warnings: readonly string[]): void {
+  if (warnings.length) response.setHeader('Warning', warningHeader(warnings));
+}

@@ -1,0 +1,132 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { randomUUID } from 'node:crypto';
+import { errorText } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import { isStatusError, pathNotFound, toStatus } from '../../machinery/status-error.js';
+import type { RequestAuthentication } from '../auth/authenticator.js';
+import type { Authorizer, Attributes } from '../auth/authorizer.js';
+import { forbiddenError } from '../auth/forbidden.js';
+import type { Impersonation } from '../auth/impersonation.js';
+import type { UserInfo } from '../auth/user-info.js';
+import { sendError } from '../handlers/http-answer.js';
+import type { RequestInfo } from '../handlers/request-info.js';
+import { parseRequest } from '../handlers/request-info.js';
+import type { ResourceHandler } from '../handlers/resource-handler.js';
+import type { ConnectHandler } from '../handlers/connect-handler.js';
+import { clientCertificates } from './listener.js';
+
+export interface FrontOptions {
+  readonly authentication: RequestAuthentication;
+  readonly impersonation: Impersonation;
+  readonly authorizer: Authorizer;
+  readonly resources: ResourceHandler;
+  readonly connections: ConnectHandler;
+  /** Everything that is no resource: health, version, discovery, OpenAPI, plugins' routes. False: it knows no such path. */
+  readonly routes: (exchange: RouteExchange) => Promise<boolean> | boolean;
+  readonly logger: Logger;
+}
+
+export interface RouteExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly info: RequestInfo;
+  readonly user: UserInfo;
+}
+
+/** The way of every request up to its handler: who, may they, and an answer whatever happens. */
+export class Front {
+  readonly #options: FrontOptions;
+
+  constructor(options: FrontOptions) {
+    this.#options = options;
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    response.on('error', () => undefined);
+    this.#serve(request, response).catch((error: unknown) => this.#failed(request, response, error));
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
+    response.setHeader('Audit-Id', auditId(request));
+    response.setHeader('Cache-Control', 'no-cache, private');
+    const user = await this.#admit(request, info);
+    if (info.resourceRequest) {
+      if (await this.#options.connections.handles(info)) {
+        return this.#options.connections.serve({ request, response, info, caller: user });
+      }
+      return this.#options.resources.handle({ request, response, info, caller: user });
+    }
+    if (!(await this.#options.routes({ request, response, info, user }))) throw pathNotFound();
+  }
+
+  /** Authenticates, impersonates and authorizes. Throws 401 and 403. */
+  async #admit(request: IncomingMessage, info: RequestInfo): Promise<UserInfo> {
+    const { authentication, impersonation, authorizer } = this.#options;
+    const pending = authentication.authenticate({
+      path: info.path,
+      authorization: request.headers.authorization,
+      rawHeaders: request.rawHeaders,
+      clientCertificates: clientCertificates(request),
+    });
+    const { user: original } = pending instanceof Promise ? await pending : pending;
+    const user = impersonation.impersonate(original, request.rawHeaders);
+    const attributes: Attributes = {
+      user,
+      verb: info.verb,
+      group: info.group,
+      version: info.version,
+      resource: info.resource,
+      subresource: info.subresource,
+      namespace: info.namespace,
+      name: info.name,
+      path: info.path,
+      resourceRequest: info.resourceRequest,
+    };
+    const verdict = authorizer.authorize(attributes);
+    if (verdict.decision !== 'allow') throw forbiddenError(attributes, verdict.reason);
+    return user;
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    this.#upgrade(request, socket, head).catch((error: unknown) => {
+      const status = toStatus(error);
+      if (!isStatusError(error)) this.#log(request, error);
+      if (socket.destroyed) return;
+      const body = JSON.stringify(status);
+      socket.end(
+        `HTTP/1.1 ${status.code ?? 500} ${status.reason ?? 'Error'}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      );
+    });
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
+    const user = await this.#admit(request, info);
+    if (!info.resourceRequest || !(await this.#options.connections.handles(info))) throw pathNotFound();
+    await this.#options.connections.upgrade({ request, info, caller: user }, socket, head);
+  }
+
+  #failed(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    if (!isStatusError(error)) this.#log(request, error);
+    // The rest of a body that nobody reads must not hold up the connection.
+    if (!request.complete) request.resume();
+    sendError(response, error);
+  }
+
+  #log(request: IncomingMessage, error: unknown): void {
+    this.#options.logger.error('a request failed by a fault of ours', {
+      method: request.method,
+      path: (request.url ?? '').split('?')[0],
+      error: errorText(error),
+      stack: error instanceof Error ? error.stack : undefined,
+    });
+  }
+}
+
+function auditId(request: IncomingMessage): string {
+  const given = request.headers['audit-id'];
+  return typeof given === 'string' && given.length <= 64 && /^[\x21-\x7e]+$/.test(given) ? given : randomUUID();
+}
