@@ -274,9 +274,15 @@ export function parseAddress(text: string): ParsedAddress | undefined {
       leadingZeros: parts.some(part => part.length > 1 && part.startsWith('0')),
     };
   }
-  if (!/^[0-9a-fA-F:.]+$/.test(text) || /[0-9a-fA-F]{5}/.test(text) || !ipaddr.IPv6.isValid(text)) return undefined;
-  const address = ipaddr.IPv6.parse(text);
-  const leadingZeros = text.includes('.') && /(?:^|[:.])0[0-9]+(?:\.|$)/.test(text.slice(text.lastIndexOf(':')));
+  // The library reads `::1.2.3.4` as a mapped address, so the dotted end becomes two groups first.
+  const colon = text.lastIndexOf(':');
+  const dotted = text.includes('.') ? parseAddress(text.slice(colon + 1)) : undefined;
+  if (text.includes('.') && dotted?.family !== 4) return undefined;
+  const group = (at: number): string => ((dotted!.bytes[at]! << 8) | dotted!.bytes[at + 1]!).toString(16);
+  const plain = dotted ? `${text.slice(0, colon + 1)}${group(0)}:${group(2)}` : text;
+  if (!/^[0-9a-fA-F:]+$/.test(plain) || /[0-9a-fA-F]{5}/.test(plain) || !ipaddr.IPv6.isValid(plain)) return undefined;
+  const address = ipaddr.IPv6.parse(plain);
+  const leadingZeros = dotted?.leadingZeros === true;
   if (address.isIPv4MappedAddress()) {
     const inner = address.toIPv4Address();
     return { family: 4, bytes: inner.toByteArray(), canonical: inner.toString(), mapped: true, leadingZeros };
@@ -291,7 +297,7 @@ export function validateIp(value: string, lenient = false): string[] {
   if (lenient) return [];
   const errors: string[] = [];
   if (address.leadingZeros) errors.push('must not have leading 0s');
-  if (address.mapped) errors.push('must not be an IPv4-mapped IPv6 address');
+  else if (address.mapped) errors.push('must not be an IPv4-mapped IPv6 address');
   if (errors.length === 0 && value !== address.canonical) errors.push(`must be in canonical form ("${address.canonical}")`);
   return errors;
 }

@@ -245,6 +245,9 @@ class Decoder {
   /** Go reads on after the first error of this sort, because a later one may be worse. */
   #typeError: string | undefined;
 
+  /** Set on the second walk over a value with type errors: Go reports the first in the order of the text. */
+  #inputOrder = false;
+
   constructor(parsed: ParsedBody, strict: boolean) {
     this.#parsed = parsed;
     this.#strict = strict;
@@ -254,7 +257,12 @@ class Decoder {
     const { value } = this.#parsed;
     const plan = structPlan(struct);
     const decoded = value === null || value === undefined ? zeroStruct(plan) : this.#struct(plan, value, struct.name);
-    if (this.#typeError !== undefined) throw new CodedError('DECODE_ERROR', this.#typeError);
+    if (this.#typeError !== undefined) {
+      this.#typeError = undefined;
+      this.#inputOrder = true;
+      this.#struct(plan, value, struct.name);
+      throw new CodedError('DECODE_ERROR', this.#typeError ?? 'json: cannot unmarshal');
+    }
     return decoded as Record<string, unknown>;
   }
 
@@ -267,7 +275,7 @@ class Decoder {
     const input = value as Record<string, unknown>;
     const out: Record<string, unknown> = {};
     let found = 0;
-    for (const field of plan.fields) {
+    for (const field of this.#inputOrder ? fieldsInInputOrder(plan, input) : plan.fields) {
       const { name } = field;
       const raw = input[name];
       if (raw === undefined || raw === null) {
@@ -485,6 +493,10 @@ class Decoder {
     const path = this.#path.flatMap(field => [...field.inlinePath, field.name]).join('.');
     return `json: cannot unmarshal ${description} into Go struct field ${last.owner}.${path} of type ${typeName}`;
   }
+}
+
+function fieldsInInputOrder(plan: StructPlan, input: Record<string, unknown>): FieldPlan[] {
+  return Object.keys(input).flatMap(key => plan.byName.get(key) ?? []);
 }
 
 function describeNumber(value: unknown): string {
