@@ -81,6 +81,10 @@ export class Operations<T extends KubeObject = KubeObject> {
 
   async create(object: T | KubeObject, call: OperationCall): Promise<OperationResult<T>> {
     const { store } = this.#served;
+    if (!call.subresource && this.#served.definition.evaluate) {
+      const context = store.context(this.#writeCall(call), 'CREATE');
+      return { object: await this.#served.definition.evaluate(object as T, context), created: true };
+    }
     if (!call.subresource) return { entry: await store.create(object as T, this.#writeCall(call)), created: true };
     const sub = this.subresource(call.subresource);
     if (sub.type !== 'object' || !sub.create) throw methodNotSupported(this.#group, this.#resourceName(call), 'create');

@@ -71,7 +71,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const selectors = selectableFields ? Object.entries(selectableFields) : [];
     this.cache =
       options.cache ??
-      options.hub.register<T>(options.definition.storagePrefix ?? reference.resource, {
+      options.hub.register<T>(options.definition.evaluate ? undefined : (options.definition.storagePrefix ?? reference.resource), {
         namespaced: reference.namespaced,
         fields: selectors.length ? object => Object.fromEntries(selectors.map(([field, value]) => [field, value(object)])) : undefined,
       });

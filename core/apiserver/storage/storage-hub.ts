@@ -57,13 +57,12 @@ export class StorageHub {
     this.#known.set(bytes, object);
   }
 
-  /** Before `start`; afterwards use `attach`. `storagePrefix` is one or two key segments. */
+  /** Before `start`. `storagePrefix` is one or two key segments; undefined for what is not stored, whose cache stays empty. */
   register<T extends KubeObject>(
-    storagePrefix: string,
+    storagePrefix: string | undefined,
     options: { namespaced: boolean; fields?: ((object: T) => Record<string, string>) | undefined },
   ): ResourceCache<T> {
-    const existing = this.#caches.get(storagePrefix);
-    if (existing) throw new Error(`two resources share the storage prefix ${storagePrefix}`);
+    if (storagePrefix !== undefined && this.#caches.has(storagePrefix)) throw new Error(`two resources share the storage prefix ${storagePrefix}`);
     const cache = new ResourceCache<T>({
       prefix: `${registryPrefix}${storagePrefix}/`,
       namespaced: options.namespaced,
@@ -71,7 +70,7 @@ export class StorageHub {
       parseCache: this.#parseCache,
       known: this.#known,
     });
-    this.#caches.set(storagePrefix, cache as unknown as ResourceCache);
+    if (storagePrefix !== undefined) this.#caches.set(storagePrefix, cache as unknown as ResourceCache);
     return cache;
   }
 
