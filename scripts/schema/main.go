@@ -5,8 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 )
 
@@ -28,10 +26,14 @@ func main() {
 		serve(os.Args[2:])
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == controllersCommand {
+		runControllers(os.Args[2:])
+		return
+	}
 	out := flag.String("out", "", "directory of the generated files")
 	flag.Parse()
 	if *out == "" || flag.NArg() > 0 {
-		fmt.Fprintln(os.Stderr, "usage: schema -out DIRECTORY\n       schema serve -port PORT -kubeconfig FILE [-- flags of kube-apiserver]")
+		fmt.Fprintln(os.Stderr, "usage: schema -out DIRECTORY\n       schema serve -port PORT -kubeconfig FILE [-controllers LIST] [-- flags of kube-apiserver]")
 		os.Exit(2)
 	}
 	dir, err := os.MkdirTemp("", "schema-")
@@ -62,38 +64,4 @@ func generate(dir, out string) error {
 		return err
 	}
 	return emit(found, objects, out)
-}
-
-func serve(args []string) {
-	flags := flag.NewFlagSet("serve", flag.ExitOnError)
-	port := flags.Int("port", 6443, "port on 127.0.0.1")
-	kubeconfig := flags.String("kubeconfig", "", "where to write the admin's kubeconfig")
-	fail(flags.Parse(args))
-	if *kubeconfig == "" {
-		fail(fmt.Errorf("serve needs -kubeconfig FILE"))
-	}
-	dir, err := os.MkdirTemp("", "upstream-apiserver-")
-	fail(err)
-	defer os.RemoveAll(dir)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	server, err := startUpstream(dir, *port, flags.Args())
-	if err == nil {
-		err = server.waitReady(2 * time.Minute)
-	}
-	if err == nil {
-		err = server.writeKubeconfig(*kubeconfig)
-	}
-	if err != nil {
-		os.RemoveAll(dir)
-		fail(err)
-	}
-	fmt.Printf("upstream's API server listens on %s, kubeconfig in %s\n", server.config.Host, *kubeconfig)
-	select {
-	case <-signals:
-	case err = <-server.failed:
-	}
-	server.stop()
-	os.RemoveAll(dir)
-	fail(err)
 }
