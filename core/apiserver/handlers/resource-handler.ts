@@ -25,6 +25,7 @@ import type { OperationCall, OperationResult } from './operations.js';
 import type { RequestInfo } from './request-info.js';
 import { isTrue } from './request-info.js';
 import type { ResourceEndpoint } from './resource-endpoint.js';
+import { encodeAnyProtobuf } from './served-resource.js';
 import { serveWatch } from './watch-handler.js';
 
 export interface ResourceExchange {
@@ -317,12 +318,12 @@ export class ResourceHandler {
 
   async #encodeObject(endpoint: ResourceEndpoint, object: KubeObject, acceptance: Acceptance): Promise<Encoded> {
     if (acceptance.mediaType !== protobufType) return encodeValue(object, acceptance);
-    return endpoint.served.encodeOther(object);
+    return { contentType: protobufType, parts: [encodeAnyProtobuf(endpoint.served.types, object)] };
   }
 
   async #encodeStatus(endpoint: ResourceEndpoint, status: Status, acceptance: Acceptance): Promise<Encoded> {
     if (acceptance.mediaType !== protobufType) return encodeValue(status, acceptance);
-    return { contentType: protobufType, parts: [endpoint.served.encodeStatus(status)] };
+    return { contentType: protobufType, parts: [encodeAnyProtobuf(endpoint.served.types, status)] };
   }
 }
 

@@ -1,7 +1,9 @@
-import type { TypeSet, StructType } from '../../machinery/schema.js';
-import type { KubeObject } from '../../machinery/object.js';
-import { formatApiVersion } from '../../machinery/object.js';
 import type { ResourceData } from '../../api/schema-data.js';
+import { encodeProtobuf } from '../../machinery/codec/protobuf.js';
+import type { KubeObject } from '../../machinery/object.js';
+import { formatApiVersion, parseApiVersion } from '../../machinery/object.js';
+import type { StructType, TypeSet } from '../../machinery/schema.js';
+import type { Status } from '../../machinery/status-error.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
 import type { ResourceStore } from '../registry/resource-store.js';
 
@@ -36,4 +38,15 @@ export function servedResource<T extends KubeObject>(options: {
     listKind: `${reference.kind}List`,
     itemPrefixBytes: Buffer.byteLength(`{"kind":${JSON.stringify(reference.kind)},"apiVersion":${JSON.stringify(apiVersion)},`),
   };
+}
+
+/** Protobuf with its envelope of an object of any kind in the tables (Status, Scale, Eviction ...). */
+export function encodeAnyProtobuf(types: TypeSet, object: KubeObject | Status): Buffer {
+  const version = parseApiVersion(object.apiVersion);
+  const struct =
+    object.kind === 'Status'
+      ? types.struct('io.k8s.apimachinery.pkg.apis.meta.v1.Status')
+      : version && types.kind(version.group, version.version, object.kind);
+  if (!struct) throw new Error(`no schema for ${object.apiVersion} ${object.kind}`);
+  return encodeProtobuf(struct, object as KubeObject);
 }

@@ -12,6 +12,7 @@ import type { IncludeObject } from './encoding.js';
 import { protobufOf } from './encoding.js';
 import type { Acceptance } from './negotiation.js';
 import type { ServedResource } from './served-resource.js';
+import { encodeAnyProtobuf } from './served-resource.js';
 import { partialObject, tableOf } from './table.js';
 import type { ChangeType, WatchOptions, WatchSink } from './watch-source.js';
 import { openWatch } from './watch-source.js';
@@ -154,7 +155,7 @@ class FrameEncoder<T extends KubeObject> {
     const object = { kind: served.definition.reference.kind, apiVersion: served.apiVersion, metadata } as unknown as KubeObject;
     switch (this.#mode) {
       case 'protobuf':
-        return encodeWatchFrame('BOOKMARK', served.encodeProtobuf(object));
+        return encodeWatchFrame('BOOKMARK', encodeAnyProtobuf(served.types, object));
       case 'partial':
         return jsonFrame('BOOKMARK', partialObject(object, acceptance.version!));
       case 'table': {
@@ -174,7 +175,7 @@ class FrameEncoder<T extends KubeObject> {
 
   error(error: Error): Buffer {
     const status = toStatus(error);
-    if (this.#mode === 'protobuf') return encodeWatchFrame('ERROR', this.#target.served.encodeStatus(status));
+    if (this.#mode === 'protobuf') return encodeWatchFrame('ERROR', encodeAnyProtobuf(this.#target.served.types, status));
     return jsonFrame('ERROR', status);
   }
 }

@@ -1,0 +1,258 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type Router from '@koa/router';
+import type { Clock } from '../base/clock.js';
+import type { Disposable } from '../base/disposable.js';
+import { DisposableStore } from '../base/disposable.js';
+import type { Logger } from '../base/logger.js';
+import { groupData, loadTypes, resourceData } from '../api/schema-data.js';
+import type { AdmissionPlugin } from '../contracts/admission.js';
+import type { ApiTransport, CallerIdentity } from '../contracts/api-transport.js';
+import type { Datastore } from '../contracts/datastore.js';
+import type { KubeObject } from '../machinery/object.js';
+import type { TypeSet } from '../machinery/schema.js';
+import type { Authenticator } from './auth/authenticator.js';
+import { RequestAuthentication } from './auth/authenticator.js';
+import type { Attributes, Authorizer } from './auth/authorizer.js';
+import { resourceAttributes } from './auth/authorizer.js';
+import { forbiddenError } from './auth/forbidden.js';
+import { Impersonation } from './auth/impersonation.js';
+import type { UserInfo } from './auth/user-info.js';
+import type { DiscoveredResource } from './discovery/discovery.js';
+import { Discovery } from './discovery/discovery.js';
+import { ConnectHandler } from './handlers/connect-handler.js';
+import { FieldManagerOwner } from './handlers/field-manager-owner.js';
+import { LocalTransport } from './handlers/local-transport.js';
+import { Operations } from './handlers/operations.js';
+import type { ResourceEndpoint } from './handlers/resource-endpoint.js';
+import { ResourceHandler } from './handlers/resource-handler.js';
+import { servedResource } from './handlers/served-resource.js';
+import { Front } from './http/front.js';
+import type { TlsMaterial } from './http/listener.js';
+import { Listener } from './http/listener.js';
+import type { HealthCheck } from './http/routes.js';
+import { Routes } from './http/routes.js';
+import type { ResourceDefinition, ResourceStores } from './registry/resource-definition.js';
+import { ResourceStore } from './registry/resource-store.js';
+import { StorageHub } from './storage/storage-hub.js';
+
+export interface ApiServerOptions {
+  readonly datastore: Datastore;
+  readonly definitions: readonly ResourceDefinition[];
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  /** Asked for each write, so that plugins may come and go. */
+  readonly admission: () => readonly AdmissionPlugin[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly listen?: { readonly host: string; readonly port: number; readonly tls: TlsMaterial };
+  readonly version: Readonly<Record<string, string>>;
+  readonly checks?: readonly HealthCheck[];
+  /** Further routes beside the resources: OpenAPI, OIDC, metrics, plugins'. */
+  readonly extendRoutes?: (router: Router, server: ApiServer) => void;
+}
+
+const stopGraceMs = 2000;
+const compactEveryMs = 5 * 60_000;
+
+/** The API server: resources over a datastore, served by HTTPS and, to parts in the process, by `transport`. */
+export class ApiServer {
+  readonly hub: StorageHub;
+  readonly stores: ResourceStores;
+  readonly transport: ApiTransport;
+  readonly types: TypeSet;
+  discovery: Discovery;
+  readonly #options: ApiServerOptions;
+  readonly #endpoints = new Map<string, ResourceEndpoint>();
+  readonly #storesByName = new Map<string, ResourceStore>();
+  readonly #front: Front;
+  #listener: Listener | undefined;
+  #stopping = false;
+  readonly #held = new DisposableStore();
+
+  constructor(options: ApiServerOptions) {
+    this.#options = options;
+    const { clock, logger, datastore } = options;
+    this.hub = new StorageHub({ datastore, clock, logger: logger.child('storage') });
+    this.stores = {
+      get: <T extends KubeObject>(reference: { group: string; resource: string }) =>
+        this.#storesByName.get(`${reference.group}/${reference.resource}`) as unknown as ResourceStore<T> | undefined,
+    };
+    this.types = loadTypes(...new Set(options.definitions.map(definition => definition.reference.group)));
+    for (const definition of options.definitions) this.#install(definition);
+    this.discovery = new Discovery(this.#discovered(), groupData);
+    const endpoint = (group: string, version: string, resource: string): ResourceEndpoint | undefined =>
+      this.#endpoints.get(`${group}/${version}/${resource}`);
+    this.transport = new LocalTransport({
+      hub: this.hub,
+      clock,
+      endpoint,
+      authorize: async (caller, attributes) => this.#authorize(resourceAttributes({ user: userOf(caller), ...attributes })),
+    });
+    const routes = new Routes({
+      discovery: () => this.discovery,
+      serverAddress: () => this.address,
+      livez: [{ name: 'ping', check: async () => undefined }],
+      readyz: [
+        { name: 'ping', check: async () => undefined },
+        { name: 'datastore', check: () => this.#checkDatastore() },
+        { name: 'shutdown', check: async () => (this.#stopping ? 'process is shutting down' : undefined) },
+        ...(options.checks ?? []),
+      ],
+      version: options.version,
+      extend: router => options.extendRoutes?.(router, this),
+    });
+    this.#front = new Front({
+      authentication: new RequestAuthentication(options.authenticator),
+      impersonation: new Impersonation(options.authorizer),
+      authorizer: options.authorizer,
+      resources: new ResourceHandler({
+        hub: this.hub,
+        clock,
+        endpoint,
+        deleteOptionsType: () => this.types.struct('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions'),
+      }),
+      connections: new ConnectHandler(endpoint),
+      routes: exchange => routes.serve(exchange),
+      logger: logger.child('http'),
+    });
+  }
+
+  #install(definition: ResourceDefinition): void {
+    const { group, version, resource } = definition.reference;
+    const data = resourceData(group, version, resource);
+    if (!data) throw new Error(`no facts about ${group}/${version} ${resource}: its group's tables do not have it`);
+    const struct = this.types.kind(group, version, definition.reference.kind);
+    if (!struct) throw new Error(`no schema for ${definition.reference.kind}`);
+    const owner = new FieldManagerOwner({ definition, struct, clock: this.#options.clock });
+    const store = new ResourceStore({
+      definition,
+      hub: this.hub,
+      clock: this.#options.clock,
+      ownership: owner,
+      admission: this.#options.admission,
+      stores: this.stores,
+      allows: async (caller, attributes) =>
+        this.#options.authorizer.authorize(
+          resourceAttributes({ user: userOf(caller), version: '*', ...attributes, subresource: attributes.subresource ?? '' }),
+        ).decision === 'allow',
+    });
+    const served = servedResource({ definition, store, types: this.types, data });
+    this.#storesByName.set(`${group}/${resource}`, store);
+    this.#endpoints.set(`${group}/${version}/${resource}`, { served, operations: new Operations(served, owner) });
+  }
+
+  /** What discovery may list: only what has a definition, with the verbs that work. */
+  #discovered(): DiscoveredResource[] {
+    return [...this.#endpoints.values()].map(({ served }) => {
+      const { definition, data } = served;
+      const { group, version } = definition.reference;
+      const own = new Set(Object.keys(definition.subresources ?? {}));
+      const verbs = definition.evaluate ? ['create'] : definition.verbs ? data.verbs.filter(verb => definition.verbs!.includes(verb as 'get')) : data.verbs;
+      return {
+        group,
+        data,
+        verbs,
+        subresources: (data.subresources ?? [])
+          .filter(sub => own.has(sub.name))
+          .map(sub => ({ name: sub.name, group: sub.group ?? group, version: sub.version ?? version, kind: sub.kind, verbs: sub.verbs })),
+      };
+    });
+  }
+
+  /** Loads the store. In-process parts may call from now on. */
+  async start(): Promise<void> {
+    await this.hub.start();
+    this.#compactLater(this.hub.revision);
+  }
+
+  /** Opens the port. Resolves the port. */
+  async listen(): Promise<number> {
+    const { listen } = this.#options;
+    if (!listen) throw new Error('this API server was given no address to listen on');
+    this.#listener = new Listener({
+      ...listen,
+      onRequest: (request, response) => this.handle(request, response),
+      onUpgrade: (request, socket, head) => this.#front.upgrade(request, socket, head),
+    });
+    return this.#listener.start();
+  }
+
+  /** `host:port` that clients may use. */
+  get address(): string {
+    const host = this.#options.listen?.host ?? '127.0.0.1';
+    return `${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${this.#listener?.port ?? 0}`;
+  }
+
+  get port(): number {
+    return this.#listener?.port ?? 0;
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    this.#front.handle(request, response);
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#front.upgrade(request, socket, head);
+  }
+
+  renewCertificates(tls: TlsMaterial): void {
+    this.#listener?.renew(tls);
+  }
+
+  /** /readyz says no from now on. */
+  drain(): void {
+    this.#stopping = true;
+  }
+
+  /** Refuses new connections, ends watches, lets running requests end. The datastore stays open. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#held.dispose();
+    await this.hub.stop();
+    await this.#listener?.stop(stopGraceMs);
+  }
+
+  endpoint(group: string, version: string, resource: string): ResourceEndpoint | undefined {
+    return this.#endpoints.get(`${group}/${version}/${resource}`);
+  }
+
+  endpoints(): Iterable<ResourceEndpoint> {
+    return this.#endpoints.values();
+  }
+
+  #authorize(attributes: Attributes): void {
+    const verdict = this.#options.authorizer.authorize(attributes);
+    if (verdict.decision !== 'allow') throw forbiddenError(attributes, verdict.reason);
+  }
+
+  async #checkDatastore(): Promise<string | undefined> {
+    try {
+      await this.hub.fresh();
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  /** Keeps at least five minutes of history: compacts to what was the revision one interval ago. */
+  #compactLater(revision: number): void {
+    let timer: Disposable | undefined;
+    const arm = (previous: number): void => {
+      timer = this.#options.clock.setTimer(compactEveryMs, () => {
+        if (this.#stopping) return;
+        const current = this.hub.revision;
+        const done = current === previous ? Promise.resolve() : this.hub.datastore.compact(previous);
+        done
+          .catch((error: unknown) => this.#options.logger.warn('compaction failed and is tried again later', { error }))
+          .finally(() => arm(current));
+      });
+    };
+    arm(revision);
+    this.#held.addCallback(() => timer?.dispose());
+  }
+}
+
+function userOf(caller: CallerIdentity): UserInfo {
+  return { name: caller.name, uid: caller.uid, groups: caller.groups, extra: caller.extra ?? {} };
+}
