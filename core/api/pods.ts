@@ -1,4 +1,5 @@
 import type { Pod, PodCondition, PodSpec } from './generated/types.js';
+import { controllerOf } from './owners.js';
 
 /** Pure questions about pods that several parts ask. Source: pkg/api/v1/pod, pkg/controller/controller_utils. */
 export function podCondition(pod: Pod, type: string): PodCondition | undefined {
@@ -73,3 +74,11 @@ export const podsByNode = {
 export function allContainers(spec: PodSpec): { name: string; image?: string }[] {
   return [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])];
 }
+
+/** Index of pods by the uid of their controller; pods without one are under `orphans/NAMESPACE`. */
+export const podsByController = {
+  name: 'controller',
+  keys: (pod: Pod): readonly string[] => [controllerOf(pod)?.uid ?? orphansKey(pod.metadata.namespace ?? '')],
+};
+
+export const orphansKey = (namespace: string): string => `orphans/${namespace}`;

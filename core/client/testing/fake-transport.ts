@@ -227,11 +227,15 @@ export class FakeTransport implements ApiTransport {
       );
     }
     const draft = request.subresource === 'status' ? cloneJson(known) : wanted;
-    if (request.subresource === 'status') draft.status = wanted.status;
-    else if (request.subresource === 'scale') {
+    if (request.subresource === 'status') {
+      draft.status = wanted.status;
+      // As most status strategies do: annotations may be written beside the status (deployments' revision is).
+      if (wanted.metadata.annotations) draft.metadata.annotations = wanted.metadata.annotations;
+    }
+    if (request.subresource === 'scale') {
       Object.assign(draft, cloneJson(known));
       (draft.spec as { replicas?: number }).replicas = (wanted.spec as { replicas?: number }).replicas;
-    } else if (known.status !== undefined) draft.status = known.status;
+    } else if (request.subresource !== 'status' && known.status !== undefined) draft.status = known.status;
     const { uid, creationTimestamp, deletionTimestamp, generation, namespace, resourceVersion } = known.metadata;
     Object.assign(draft.metadata, { name, uid, creationTimestamp, generation, resourceVersion });
     if (namespace) draft.metadata.namespace = namespace;
