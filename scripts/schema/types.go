@@ -148,7 +148,7 @@ func (t *tables) add(goType reflect.Type) string {
 	if jsonForms[goType] == "" && (goType.Implements(jsonMarshaler) || reflect.PointerTo(goType).Implements(jsonMarshaler)) {
 		panic(fmt.Sprintf("%s writes its own JSON: say how in specialTypes or jsonForms", goType))
 	}
-	typ := &Type{name: name, goType: goType, JSONForm: jsonForms[goType]}
+	typ := &Type{name: name, goType: goType, JSONForm: jsonForms[goType], Fields: []*Field{}}
 	t.types[name] = typ
 	def, hasDef := t.defs[name]
 	if !hasDef {
