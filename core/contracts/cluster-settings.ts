@@ -1,6 +1,7 @@
 /**
  * What the whole cluster or this node was told by flags and files, checked and typed. Frozen. Bound by the kernel.
- * What only one plugin reads is an option of that plugin instead (`PluginOptions`).
+ * What only one plugin reads (`--kubelet-arg`, `--flannel-backend`, `--pause-image` ...) is an option of that plugin instead, which
+ * claims the flag in its descriptor (`PluginOptions`).
  */
 export interface ClusterSettings {
   readonly role: 'server' | 'agent';
@@ -39,11 +40,6 @@ export interface ClusterSettings {
   readonly nodeLabels: readonly string[];
   /** `key=value:effect`, set at registration only. */
   readonly nodeTaints: readonly string[];
-  /** File for the pods' DNS settings; undefined: the kubelet's own choice. */
-  readonly resolvConf: string | undefined;
-  readonly protectKernelDefaults: boolean;
-  readonly pauseImage: string | undefined;
-  readonly systemDefaultRegistry: string | undefined;
 
   /** Undefined: made at the first start. */
   readonly token: string | undefined;
@@ -51,29 +47,13 @@ export interface ClusterSettings {
   readonly agentToken: string | undefined;
   /** `--server`: the server to join. */
   readonly serverUrl: string | undefined;
-  readonly secretsEncryption: { readonly enabled: boolean; readonly provider: 'aescbc' | 'secretbox' };
   readonly kubeconfig: KubeconfigSettings;
 
   /** Names given to `--disable`: plugin ids, aliases, base names of manifest files. */
   readonly disabled: readonly string[];
-  /** `flag=value` items of `--kube-apiserver-arg` and its siblings. */
-  readonly componentArguments: Readonly<Record<ComponentName, readonly string[]>>;
-  readonly embeddedRegistry: boolean;
-  readonly supervisorMetrics: boolean;
-  readonly enableProfiling: boolean;
 }
 
 export const ClusterSettings: unique symbol = Symbol.for('k3s/cluster-settings@1');
-
-export type ComponentName =
-  | 'kube-apiserver'
-  | 'kube-scheduler'
-  | 'kube-controller-manager'
-  | 'kube-cloud-controller-manager'
-  | 'kubelet'
-  | 'kube-proxy'
-  | 'etcd'
-  | 'helm-controller';
 
 export interface KubeconfigSettings {
   /** File mode, like 0o600. */
