@@ -1,19 +1,7 @@
+import type { FieldRequirement } from '../../machinery/field-selector.js';
+import type { LabelRequirement } from '../../machinery/label-selector.js';
 import type { UserInfo } from './user-info.js';
 import { mastersGroup } from './user-info.js';
-
-/** One term of a field selector, as authorizers see it. */
-export interface FieldRequirement {
-  readonly field: string;
-  readonly operator: '=' | '==' | '!=';
-  readonly value: string;
-}
-
-/** One term of a label selector, as authorizers see it. */
-export interface LabelRequirement {
-  readonly key: string;
-  readonly operator: string;
-  readonly values: readonly string[];
-}
 
 /** What a request wants to do. For paths that are no resource only user, verb and path count. */
 export interface Attributes {
