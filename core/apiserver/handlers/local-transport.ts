@@ -21,7 +21,7 @@ import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, deepFreeze } from '../../machinery/object.js';
 import { expired, methodNotSupported, pathNotFound } from '../../machinery/status-error.js';
 import type { StorageHub } from '../storage/storage-hub.js';
-import { managerOf } from './field-owner.js';
+import { managerName } from '../../machinery/patch/managed-fields/manager-name.js';
 import { listPage, parseSelection, validateListQuery } from './listing.js';
 import type { OperationCall, OperationResult } from './operations.js';
 import type { ResourceEndpoint } from './resource-endpoint.js';
@@ -175,7 +175,7 @@ export class LocalTransport implements ApiTransport {
       name,
       subresource: request.subresource ?? '',
       dryRun: request.dryRun ?? false,
-      fieldManager: managerOf(request.fieldManager, request.userAgent),
+      fieldManager: managerName(request.fieldManager, request.userAgent),
       fieldValidation: 'Ignore',
       warn: noWarning,
     };

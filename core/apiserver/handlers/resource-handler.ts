@@ -16,7 +16,7 @@ import type { StoredObject } from '../storage/stored-object.js';
 import { readBody } from './body.js';
 import type { Encoded } from './encoding.js';
 import { encodeEntry, encodeList, encodeValue, includeObjectOf } from './encoding.js';
-import { managerOf } from './field-owner.js';
+import { managerName } from '../../machinery/patch/managed-fields/manager-name.js';
 import { sendEncoded, warningHeader } from './http-answer.js';
 import { listPage, parseSelection, validateListQuery } from './listing.js';
 import type { Acceptance } from './negotiation.js';
@@ -244,7 +244,7 @@ export class ResourceHandler {
       name: info.name,
       subresource: info.subresource,
       dryRun: isDryRun(info.query),
-      fieldManager: managerOf(fieldManager, request.headers['user-agent']),
+      fieldManager: managerName(fieldManager, request.headers['user-agent']),
       fieldValidation: (validation || 'Warn') as FieldValidation,
       warn: text => void warnings.push(text),
     };

@@ -98,7 +98,7 @@ export async function openWatch<T extends KubeObject>(
       event => {
         if (event) deliver(event);
       },
-      () => end(expired('the watch cache was loaded anew: list again')),
+      { onReset: () => end(expired('the watch cache was loaded anew: list again')) },
     ),
   );
   if (options.allowWatchBookmarks) {

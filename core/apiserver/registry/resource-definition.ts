@@ -56,6 +56,11 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   readonly selectableFields?: Readonly<Record<string, (object: Readonly<T>) => string>>;
 
   readonly subresources?: Readonly<Record<string, SubresourceDefinition<T>>>;
+  /**
+   * Dotted paths that an endpoint takes back, so that nobody comes to own them there; by subresource, '' for the resource itself.
+   * Absent: `status` for the resource (where it has that subresource), `spec`, labels and annotations for `status`.
+   */
+  readonly resetFields?: Readonly<Record<string, readonly string[]>>;
 
   /** Graceful deletion: seconds to go on living, 0 for at once. Absent: at once. Called again on a shortened grace. */
   gracePeriodSeconds?(object: Readonly<T>, requested: number | undefined): number;

@@ -17,6 +17,14 @@ export interface CacheEvent<T extends KubeObject = KubeObject> {
 
 export type CacheListener<T extends KubeObject> = (event: CacheEvent<T> | undefined, revision: number) => void;
 
+/** What happens to the cache as a whole. */
+export interface CacheLifeListener {
+  /** The stream broke and changes were missed: watchers have to list again. */
+  onReset?(): void;
+  /** The cache is complete, for the first time or again. */
+  onLoaded?(): void;
+}
+
 export interface ResourceCacheOptions<T extends KubeObject> {
   /** `/registry/pods/`. */
   readonly prefix: string;
@@ -48,7 +56,7 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
   /** Watches from this revision on can be served from the history. */
   #historyStart = 0;
   readonly #listeners = new Set<CacheListener<T>>();
-  readonly #resetListeners = new Set<() => void>();
+  readonly #lifeListeners = new Set<CacheLifeListener>();
 
   constructor(options: ResourceCacheOptions<T>) {
     this.#options = options;
@@ -110,14 +118,14 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     return names;
   }
 
-  /** Hears every event from now on, and progress (no event). Must not throw. `onReset`: the stream broke, list again. */
-  listen(listener: CacheListener<T>, onReset: () => void): Disposable {
+  /** Hears every event from now on, and progress (no event). Must not throw. */
+  listen(listener: CacheListener<T>, life: CacheLifeListener): Disposable {
     this.#listeners.add(listener);
-    this.#resetListeners.add(onReset);
+    this.#lifeListeners.add(life);
     return {
       dispose: () => {
         this.#listeners.delete(listener);
-        this.#resetListeners.delete(onReset);
+        this.#lifeListeners.delete(life);
       },
     };
   }
@@ -154,13 +162,14 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     this.#count = 0;
     this.#history = [];
     this.#historyHead = 0;
-    for (const onReset of [...this.#resetListeners]) onReset();
+    for (const life of [...this.#lifeListeners]) life.onReset?.();
   }
 
   /** Hub only: the load is complete as of `revision`. */
   loaded(revision: number): void {
     this.revision = revision;
     this.#historyStart = revision;
+    for (const life of [...this.#lifeListeners]) life.onLoaded?.();
   }
 
   /** Hub only: one change. */

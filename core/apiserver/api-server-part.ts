@@ -1,0 +1,199 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Clock } from '../base/clock.js';
+import { DisposableStore } from '../base/disposable.js';
+import { errorCode } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import type { AdmissionPlugin } from '../contracts/admission.js';
+import type { ApiTransport } from '../contracts/api-transport.js';
+import type { ClusterPaths } from '../contracts/cluster-paths.js';
+import type { ClusterSettings } from '../contracts/cluster-settings.js';
+import type { Datastore } from '../contracts/datastore.js';
+import type { Part } from '../contracts/part.js';
+import { writeFileAtomically } from '../pki/atomic-file.js';
+import type { ClusterCertificates } from '../pki/cluster-certificates.js';
+import { ensureClusterCertificates } from '../pki/cluster-certificates.js';
+import { formatJoinToken, randomPassword } from '../pki/join-token.js';
+import { kubeconfigYaml } from '../pki/kubeconfig.js';
+import { ApiServer } from './api-server.js';
+import { AuthenticatorChain } from './auth/authenticator.js';
+import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizer.js';
+import { RbacAuthorizer } from './auth/rbac-authorizer.js';
+import { RbacStore } from './auth/rbac-store.js';
+import { X509Authenticator } from './auth/x509-authenticator.js';
+import { apiServerIdentity, bootstrap } from './bootstrap.js';
+import { feedRbac } from './rbac-feed.js';
+import { resourceDefinitions } from './resources/index.js';
+
+export interface ApiServerPartOptions {
+  readonly datastore: Datastore;
+  readonly paths: ClusterPaths;
+  readonly settings: ClusterSettings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly admission: () => readonly AdmissionPlugin[];
+}
+
+/** The API server as the kernel starts it: certificates, authorities, bootstrap objects, port, kubeconfig. */
+export class ApiServerPart implements Part {
+  readonly #options: ApiServerPartOptions;
+  #certificates: ClusterCertificates | undefined;
+  #server: ApiServer | undefined;
+  #held = new DisposableStore();
+
+  constructor(options: ApiServerPartOptions) {
+    this.#options = options;
+  }
+
+  /** For parts in the same process; usable as soon as this part is started. */
+  get transport(): ApiTransport {
+    const part = this;
+    const current = (): ApiTransport => part.server.transport;
+    return {
+      get: request => current().get(request),
+      list: request => current().list(request),
+      watch: request => current().watch(request),
+      create: request => current().create(request),
+      update: request => current().update(request),
+      patch: request => current().patch(request),
+      delete: request => current().delete(request),
+      deleteCollection: request => current().deleteCollection(request),
+    };
+  }
+
+  get server(): ApiServer {
+    if (!this.#server) throw new Error('the API server is not started');
+    return this.#server;
+  }
+
+  get certificates(): ClusterCertificates {
+    if (!this.#certificates) throw new Error('the certificates are not ready');
+    return this.#certificates;
+  }
+
+  async init(): Promise<void> {
+    const { paths, settings, clock } = this.#options;
+    this.#certificates = await ensureClusterCertificates({
+      directory: paths.server.tlsDir,
+      clusterDomain: settings.clusterDomain,
+      serviceAddresses: settings.serviceCidrs.map(firstAddress),
+      nodeName: settings.nodeName,
+      nodeAddresses: settings.nodeIps,
+      tlsSans: settings.tlsSans,
+      nowMs: clock.now(),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { datastore, settings, clock, logger, admission } = this.#options;
+    const certificates = this.certificates;
+    const roles = new RbacStore();
+    const server = new ApiServer({
+      datastore,
+      definitions: resourceDefinitions,
+      authenticator: new AuthenticatorChain([new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock })]),
+      authorizer: new UnionAuthorizer([new MastersAuthorizer(), new RbacAuthorizer(roles)]),
+      admission,
+      clock,
+      logger,
+      version: versionDocument(settings.version),
+      listen: {
+        host: settings.bindAddress,
+        port: settings.httpsListenPort,
+        tls: { ...certificates.serving, clientCaPem: certificates.clientCaPem },
+      },
+      extendRoutes: router => {
+        router.get('/ping', context => {
+          context.body = 'pong';
+        });
+        router.get('/cacerts', context => {
+          context.type = 'text/plain';
+          context.body = certificates.serverCaPem;
+        });
+      },
+    });
+    this.#server = server;
+    this.#held = new DisposableStore();
+    this.#held.addCallback(() => server.stop());
+    this.#held.add(feedRbac(server, roles));
+    await server.start();
+    await bootstrap(server, logger);
+    await server.listen();
+    await this.#writeFiles();
+  }
+
+  /** A real read, through the whole of the server but its port. */
+  async ready(): Promise<void> {
+    await this.server.hub.fresh();
+    const endpoint = this.server.endpoint('', 'v1', 'namespaces');
+    if (!endpoint) return;
+    await this.transport.get({ caller: apiServerIdentity, resource: endpoint.served.definition.reference, name: 'kube-system' });
+  }
+
+  drain(): void {
+    this.#server?.drain();
+  }
+
+  async stop(): Promise<void> {
+    await this.#held.dispose();
+    this.#server = undefined;
+  }
+
+  async #writeFiles(): Promise<void> {
+    const { paths, settings } = this.#options;
+    const certificates = this.certificates;
+    const { mode, name } = settings.kubeconfig;
+    const host = settings.bindAddress === '0.0.0.0' || settings.bindAddress === '::' ? '127.0.0.1' : settings.bindAddress;
+    const text = kubeconfigYaml({
+      server: `https://${host.includes(':') ? `[${host}]` : host}:${this.server.port}`,
+      caPem: certificates.serverCaPem,
+      ...certificates.clients['client-admin'],
+      name,
+    });
+    await mkdir(dirname(paths.kubeconfigFile), { recursive: true });
+    if ((await readOrEmpty(paths.kubeconfigFile)) !== text) await writeFileAtomically(paths.kubeconfigFile, text, mode);
+    if (!(await readOrEmpty(paths.server.tokenFile))) {
+      const token = formatJoinToken(certificates.serverCaPem, 'server', settings.token ?? randomPassword());
+      await mkdir(paths.server.dir, { recursive: true });
+      await writeFileAtomically(paths.server.tokenFile, `${token}\n`);
+    }
+  }
+}
+
+async function readOrEmpty(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+/** The first address of a range: what the `kubernetes` Service gets. */
+export function firstAddress(cidr: string): string {
+  const base = cidr.split('/')[0]!;
+  if (base.includes(':')) return base.endsWith('::') ? `${base}1` : base;
+  const bytes = base.split('.').map(Number);
+  const value = ((bytes[0]! << 24) | (bytes[1]! << 16) | (bytes[2]! << 8) | bytes[3]!) + 1;
+  return [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join('.');
+}
+
+/** `/version`. Source: apimachinery version.Info. */
+function versionDocument(version: string): Record<string, string> {
+  const [, major = '1', minor = '36'] = /^v(\d+)\.(\d+)/.exec(version) ?? [];
+  return {
+    major,
+    minor,
+    emulationMajor: major,
+    emulationMinor: minor,
+    minCompatibilityMajor: major,
+    minCompatibilityMinor: String(Number(minor) - 1),
+    gitVersion: version,
+    gitCommit: '',
+    gitTreeState: 'clean',
+    buildDate: '1970-01-01T00:00:00Z',
+    goVersion: process.version,
+    compiler: 'tsc',
+    platform: `${process.platform}/${process.arch === 'x64' ? 'amd64' : process.arch}`,
+  };
+}

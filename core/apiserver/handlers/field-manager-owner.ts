@@ -1,0 +1,56 @@
+import type { Clock } from '../../base/clock.js';
+import type { KubeObject } from '../../machinery/object.js';
+import { formatApiVersion } from '../../machinery/object.js';
+import { excludeFields } from '../../machinery/patch/managed-fields/field-filter.js';
+import { FieldManager } from '../../machinery/patch/managed-fields/field-manager.js';
+import { mergeTypeOf } from '../../machinery/patch/managed-fields/merge-type.js';
+import type { StructType } from '../../machinery/schema.js';
+import type { ResourceDefinition } from '../registry/resource-definition.js';
+import type { FieldOwner } from './field-owner.js';
+
+/** Field managers of a resource and of its subresources, made when first needed. */
+export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
+  readonly #definition: ResourceDefinition<T>;
+  readonly #struct: StructType;
+  readonly #clock: Clock;
+  readonly #managers = new Map<string, FieldManager>();
+
+  constructor(options: { definition: ResourceDefinition<T>; struct: StructType; clock: Clock }) {
+    this.#definition = options.definition;
+    this.#struct = options.struct;
+    this.#clock = options.clock;
+  }
+
+  update(live: Readonly<T> | undefined, next: T, options: { manager: string; subresource: string; nowMs: number }): T {
+    return this.#manager(options.subresource).updateManagedFields(live, next, options);
+  }
+
+  apply(live: Readonly<T> | undefined, applied: T, options: { manager: string; force: boolean; subresource: string }): T {
+    const merged = this.#manager(options.subresource).apply(live, applied as unknown as Record<string, unknown>, {
+      manager: options.manager,
+      force: options.force,
+      nowMs: this.#clock.now(),
+    });
+    return merged as unknown as T;
+  }
+
+  #manager(subresource: string): FieldManager {
+    let manager = this.#managers.get(subresource);
+    if (!manager) {
+      const { reference, subresources } = this.#definition;
+      const apiVersion = formatApiVersion(reference);
+      const reset =
+        this.#definition.resetFields?.[subresource] ??
+        (subresource === '' ? (subresources?.['status'] ? ['status'] : []) : subresource === 'status' ? ['spec', 'metadata.labels', 'metadata.annotations'] : []);
+      manager = new FieldManager({
+        apiVersion,
+        kind: reference.kind,
+        type: mergeTypeOf(this.#struct),
+        subresource,
+        resetFields: reset.length ? { [apiVersion]: excludeFields(...reset) } : undefined,
+      });
+      this.#managers.set(subresource, manager);
+    }
+    return manager;
+  }
+}
