@@ -32,6 +32,8 @@ import type { TlsMaterial } from './http/listener.js';
 import { Listener } from './http/listener.js';
 import type { HealthCheck } from './http/routes.js';
 import { Routes } from './http/routes.js';
+import { OpenApi } from './openapi/openapi.js';
+import { builtDescriptions, openApiRoutes } from './openapi/openapi-routes.js';
 import type { ResourceDefinition, ResourceStores } from './registry/resource-definition.js';
 import { ResourceStore } from './registry/resource-store.js';
 import { StorageHub } from './storage/storage-hub.js';
@@ -81,6 +83,12 @@ export class ApiServer {
     this.types = loadTypes(...new Set(options.definitions.map(definition => definition.reference.group)));
     for (const definition of options.definitions) this.#install(definition);
     this.discovery = new Discovery(this.#discovered(), groupData);
+    const openApi = new OpenApi({
+      resources: () => this.#discovered(),
+      types: this.types,
+      describe: builtDescriptions(),
+      version: options.version['gitVersion'] ?? '',
+    });
     const endpoint = (group: string, version: string, resource: string): ResourceEndpoint | undefined =>
       this.#endpoints.get(`${group}/${version}/${resource}`);
     this.transport = new LocalTransport({
@@ -100,7 +108,10 @@ export class ApiServer {
         ...(options.checks ?? []),
       ],
       version: options.version,
-      extend: router => options.extendRoutes?.(router, this),
+      extend: router => {
+        openApiRoutes(router, () => openApi);
+        options.extendRoutes?.(router, this);
+      },
     });
     this.#front = new Front({
       authentication: new RequestAuthentication(options.authenticator),
@@ -110,7 +121,7 @@ export class ApiServer {
         hub: this.hub,
         clock,
         endpoint,
-        deleteOptionsType: () => this.types.struct('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions'),
+        types: this.types,
       }),
       connections: new ConnectHandler(endpoint),
       routes: exchange => routes.serve(exchange),

@@ -2,12 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../base/clock.js';
 import type { CallerIdentity, DeleteOptions, FieldValidation, PatchType } from '../../contracts/api-transport.js';
 import { decodeObject } from '../../machinery/codec/json-decode.js';
-import { decodeProtobuf } from '../../machinery/codec/protobuf.js';
+import { decodeProtobuf } from '../../machinery/codec/protobuf-decode.js';
 import { parseYaml } from '../../machinery/codec/yaml.js';
 import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { isJsonObject } from '../../machinery/object.js';
-import type { StructType } from '../../machinery/schema.js';
+import type { StructType, TypeSet } from '../../machinery/schema.js';
 import type { Status } from '../../machinery/status-error.js';
 import { badRequest, invalid, methodNotAllowed, methodNotSupported, pathNotFound, unsupportedMediaType } from '../../machinery/status-error.js';
 import type { ObjectSubresource } from '../registry/resource-definition.js';
@@ -39,8 +39,8 @@ export interface ResourceHandlerOptions {
   readonly hub: StorageHub;
   readonly clock: Clock;
   readonly endpoint: (group: string, version: string, resource: string) => ResourceEndpoint | undefined;
-  /** meta/v1 types for bodies that every resource takes. */
-  readonly deleteOptionsType: () => StructType;
+  /** With the types of meta/v1: bodies that every resource takes. */
+  readonly types: TypeSet;
 }
 
 const protobufType = 'application/vnd.kubernetes.protobuf';
@@ -280,9 +280,9 @@ export class ResourceHandler {
     let options: Record<string, unknown> = {};
     if (bytes.length > 0) {
       const contentType = mediaTypeOf(request);
-      const type = this.#options.deleteOptionsType();
+      const type = this.#options.types.struct('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions');
       let body: unknown = bytes;
-      if (contentType === protobufType) body = decodeProtobuf(undefined, bytes, type).object;
+      if (contentType === protobufType) body = decodeProtobuf(this.#options.types, bytes).object;
       else if (contentType === 'application/yaml') body = await parseYaml(bytes);
       const given = isJsonObject(body) ? body : parseJson(bytes);
       if (!isJsonObject(given)) throw badRequest('the delete options are not an object');

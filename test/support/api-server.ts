@@ -1,0 +1,59 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SystemClock } from '../../core/base/clock.js';
+import { SinkLogger, formatRecord } from '../../core/base/logger.js';
+import { ApiServerPart } from '../../core/apiserver/api-server-part.js';
+import type { ClusterPaths } from '../../core/contracts/cluster-paths.js';
+import type { ClusterSettings } from '../../core/contracts/cluster-settings.js';
+import type { Datastore } from '../../core/contracts/datastore.js';
+import type { AdmissionPlugin } from '../../core/contracts/admission.js';
+import { MemoryDatastore } from '../../plugins/datastore/memory/memory-datastore.js';
+
+export interface RunningApiServer {
+  readonly part: ApiServerPart;
+  readonly kubeconfig: string;
+  readonly directory: string;
+  stop(): Promise<void>;
+}
+
+/** An API server alone, on a port of the system's choice, with a memory datastore unless told otherwise. */
+export async function startApiServer(options: { datastore?: Datastore; admission?: readonly AdmissionPlugin[] } = {}): Promise<RunningApiServer> {
+  const directory = await mkdtemp(join(tmpdir(), 'k3s-api-'));
+  const clock = new SystemClock();
+  const logger = new SinkLogger(record => process.stderr.write(`${formatRecord(record)}\n`), 'warn');
+  const datastore = options.datastore ?? new MemoryDatastore({ clock, logger });
+  await datastore.open();
+  const kubeconfig = join(directory, 'k3s.yaml');
+  const paths = {
+    dataDir: directory,
+    kubeconfigFile: kubeconfig,
+    server: { dir: join(directory, 'server'), tlsDir: join(directory, 'server/tls'), tokenFile: join(directory, 'server/token') },
+  } as unknown as ClusterPaths;
+  const settings = {
+    version: 'v1.36.3+k3s-ts',
+    clusterDomain: 'cluster.local',
+    serviceCidrs: ['10.43.0.0/16'],
+    nodeName: 'test-node',
+    nodeIps: ['127.0.0.1'],
+    tlsSans: [],
+    bindAddress: '127.0.0.1',
+    httpsListenPort: 0,
+    kubeconfig: { mode: 0o600, group: undefined, name: 'default' },
+    token: undefined,
+  } as unknown as ClusterSettings;
+  const part = new ApiServerPart({ datastore, paths, settings, clock, logger, admission: () => options.admission ?? [] });
+  await part.init();
+  await part.start();
+  await part.ready();
+  return {
+    part,
+    kubeconfig,
+    directory,
+    async stop() {
+      await part.stop();
+      await datastore.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
