@@ -185,11 +185,12 @@ export class TypeSet {
       return { kind: 'primitive', primitive: expression as PrimitiveType };
     }
     const types = this;
+    let resolved: StructType | undefined;
     return {
       kind: 'struct',
       name: expression,
       get struct() {
-        return types.struct(expression);
+        return (resolved ??= types.struct(expression));
       },
     };
   }

@@ -203,8 +203,8 @@ function decodeParsed(struct: StructType, parsed: ParsedBody, options: ParsedOpt
   try {
     const value = decoder.decode(struct);
     if (!options.strict) return { value, strictErrors: [] };
-    const hasDuplicates = parsed.members !== undefined && parsed.members !== decoder.members;
-    if (!decoder.hasUnknown && !hasDuplicates) return { value, strictErrors: [] };
+    const isWhole = parsed.members === undefined ? !decoder.hasUnknown : parsed.members === decoder.members;
+    if (isWhole) return { value, strictErrors: [] };
     const text = options.text ?? JSON.stringify(parsed.value);
     return { value, strictErrors: strictFieldErrors(struct, text) };
   } catch (error) {
@@ -235,11 +235,12 @@ const integerRanges: Partial<Record<PrimitiveType, readonly [bigint, bigint]>> =
 };
 
 class Decoder {
-  /** Object members met, to be compared with those in the text. */
+  /** Known object members met. Fewer than in the text: some are unknown or duplicates, and the text is read again for which. */
   members = 0;
   hasUnknown = false;
   readonly #parsed: ParsedBody;
   readonly #strict: boolean;
+  readonly #looksForUnknown: boolean;
   /** Fields on the way to the value at hand: what error messages name. */
   readonly #path: FieldPlan[] = [];
   /** Go reads on after the first error of this sort, because a later one may be worse. */
@@ -251,6 +252,7 @@ class Decoder {
   constructor(parsed: ParsedBody, strict: boolean) {
     this.#parsed = parsed;
     this.#strict = strict;
+    this.#looksForUnknown = strict && parsed.members === undefined;
   }
 
   decode(struct: StructType): Record<string, unknown> {
@@ -300,11 +302,8 @@ class Decoder {
       }
       out[name] = decoded;
     }
-    if (this.#strict) {
-      const count = Object.keys(input).length;
-      this.members += count;
-      if (count > found) this.#unknown(plan, input);
-    }
+    this.members += found;
+    if (this.#looksForUnknown && Object.keys(input).length > found) this.#unknown(plan, input);
     return out;
   }
 
