@@ -1,3 +1,5 @@
+import { quote } from '../field-errors.js';
+
 /** Values as Go's fmt prints them; messages of strategic merge patches carry such texts. */
 
 /** Go's `%v`. */
@@ -18,6 +20,18 @@ export function formatGoNumber(value: number): string {
   const magnitude = Math.abs(value);
   const text = magnitude >= 1e21 || magnitude < 1e-4 ? value.toExponential() : String(value);
   return text.replace(/e([+-])(\d)$/, 'e$10$2');
+}
+
+/** Go's `%#v`. */
+export function formatGoSyntax(value: unknown): string {
+  if (typeof value === 'string') return quote(value);
+  if (Array.isArray(value)) return `${goTypeName(value)}{${value.map(formatGoSyntax).join(', ')}}`;
+  if (typeof value === 'object' && value !== null) {
+    const members = Object.keys(value).sort();
+    const texts = members.map(key => `${quote(key)}:${formatGoSyntax((value as Record<string, unknown>)[key])}`);
+    return `${goTypeName(value)}{${texts.join(', ')}}`;
+  }
+  return value === null || value === undefined ? 'interface {}(nil)' : formatGoValue(value);
 }
 
 /** The name of the Go type that a JSON value decodes to. */

@@ -212,8 +212,15 @@ function within<T>(prefix: string, step: () => T): T {
 
 function pointer(operation: Readonly<Record<string, unknown>>, member: 'path' | 'from', kind: string): string {
   const value = operation[member];
-  if (typeof value !== 'string') fail(`${kind} operation failed to decode ${member}: ${missing}`);
+  if (typeof value !== 'string') {
+    const what = member === 'from' ? 'operation, missing from field: ' : isLaconic(kind) ? '' : 'operation missing path field: ';
+    fail(`${kind} operation failed to decode ${member}: ${what}${missing}`);
+  }
   return value;
+}
+
+function isLaconic(kind: string): boolean {
+  return kind === 'add' || kind === 'remove' || kind === 'copy';
 }
 
 function valueOf(operation: Readonly<Record<string, unknown>>): unknown {
@@ -254,7 +261,12 @@ function addTo(container: Container, key: string, value: unknown): void {
     return;
   }
   const index = indexOf(container, key, container.length + 1);
-  if (index === undefined) throw listFault(key);
+  if (index === undefined) {
+    const fault = listFault(key);
+    throw Number.isNaN(Number(key))
+      ? new OperationFault(`value was not a proper array index: '${key}': ${fault.message}`)
+      : fault;
+  }
   container.splice(index, 0, value);
 }
 

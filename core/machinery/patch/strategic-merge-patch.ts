@@ -126,6 +126,7 @@ function mergeOrderedLists(merged: Fields, patch: Fields, type: TypeNode): void 
     else if (change) list = withoutDirectives(change) as unknown[];
     else continue;
     elementKind(current ?? [], change ?? []);
+    if (rule.mergeKey) for (const item of list) mergeKeyOf(item, rule.mergeKey);
     setOwn(merged, key, orderAfterMerge({ merged: list, order, serverOrder: current ?? [], mergeKey: rule.mergeKey }));
     delete patch[key];
   }
@@ -144,12 +145,17 @@ function checkOrder(patchList: readonly unknown[], order: readonly unknown[], me
   const items = patchList.filter(item => {
     if (mergeKey === '') return true;
     if (!isJsonObject(item)) throw badArgument({}, item);
-    return !Object.hasOwn(item, directive);
+    return item[directive] !== 'delete';
   });
   let at = 0;
-  for (const wanted of order) {
-    if (at >= items.length) return;
-    if (mergeKey === '' ? items[at] === wanted : mergeKeyOf(items[at], mergeKey) === mergeKeyOf(wanted, mergeKey)) at++;
+  for (let i = 0; at < items.length && i < order.length;) {
+    const item = items[at];
+    if (isJsonObject(item) && Object.hasOwn(item, directive)) {
+      at++;
+      continue;
+    }
+    if (mergeKey === '' ? item === order[i] : mergeKeyOf(item, mergeKey) === mergeKeyOf(order[i], mergeKey)) at++;
+    i++;
   }
   if (at < items.length) {
     throw plainServerError(

@@ -289,8 +289,7 @@ function textOf(value: unknown): string {
 /** Go's text of a GroupVersionKind. */
 function formatKind(apiVersion: unknown, kind: unknown): string {
   const parsed = parseApiVersion(textOf(apiVersion));
-  const groupVersion = parsed ? (parsed.group ? `${parsed.group}/${parsed.version}` : parsed.version) : '';
-  return `${groupVersion ? `${groupVersion}` : '/'}, Kind=${textOf(kind)}`;
+  return `${parsed?.group ?? ''}/${parsed?.version ?? ''}, Kind=${textOf(kind)}`;
 }
 
 /** Whether an error of ours (see `status-error`) says that an apply met fields of others. */

@@ -25,7 +25,7 @@ export function allowedByLastApplied(live: ApiObject, apiVersion: string, type: 
   if (typeof text !== 'string' || text === '') return undefined;
   const lastApplied = parsed(text);
   if (!isJsonObject(lastApplied) || lastApplied['apiVersion'] !== apiVersion) return undefined;
-  const { modified, added, removed } = compareObjects(lastApplied, live, type);
+  const { modified, added, removed } = compareObjects(live, lastApplied, type, true);
   return difference(difference(difference(toFieldSet(lastApplied, type), modified), added), removed);
 }
 

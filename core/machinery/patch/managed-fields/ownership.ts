@@ -38,7 +38,7 @@ export class Ownership {
   /** The owners after `manager` has replaced `live` by `next`: what was changed is the manager's. */
   update(live: unknown, next: unknown, managed: ManagedFields, manager: string): ManagedFields {
     const { apiVersion } = this.#rules;
-    const { owners, comparison } = this.#transfer({ live, next, managed, manager, force: true });
+    const { owners, comparison } = this.#transfer({ live, next, managed, manager, force: true, isMerged: false });
     const before = owners.get(manager)?.set ?? emptyFieldSet;
     let set = union(union(difference(before, comparison.removed), comparison.modified), comparison.added);
     set = this.#rules.filter(apiVersion)?.(set) ?? set;
@@ -67,7 +67,7 @@ export class Ownership {
     const last = reconciled.owners.get(manager);
     reconciled.owners.set(manager, new OwnedFields(apiVersion, true, { set }));
     if (last && !last.set.empty) merged = this.#prune(merged, reconciled, last);
-    const { owners } = this.#transfer({ live, next: merged, managed: reconciled, manager, force });
+    const { owners } = this.#transfer({ live, next: merged, managed: reconciled, manager, force, isMerged: true });
     return { object: merged, managed: { owners, times: managed.times }, changed: !jsonEqual(live, merged) };
   }
 
@@ -94,16 +94,17 @@ export class Ownership {
     readonly managed: ManagedFields;
     readonly manager: string;
     readonly force: boolean;
+    readonly isMerged: boolean;
   }): { owners: Map<string, OwnedFields>; comparison: Comparison } {
-    const { live, next, managed, manager, force } = change;
+    const { live, next, managed, manager, force, isMerged } = change;
     const comparisons = new Map<string, { taken: FieldSet; removed: FieldSet } | undefined>();
     const compareAt = (apiVersion: string): Comparison | undefined => {
       const version = this.#rules.version(apiVersion);
       if (!version) return undefined;
       const comparison =
         apiVersion === this.#rules.apiVersion
-          ? compareObjects(live, next, version.type)
-          : compareObjects(version.convert(live), version.convert(next), version.type);
+          ? compareObjects(live, next, version.type, isMerged)
+          : compareObjects(version.convert(live), version.convert(next), version.type, isMerged);
       return filtered(comparison, this.#rules.filter(apiVersion));
     };
     const summarize = (comparison: Comparison | undefined): { taken: FieldSet; removed: FieldSet } | undefined =>

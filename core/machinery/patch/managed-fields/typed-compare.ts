@@ -14,10 +14,12 @@ export interface Comparison {
 
 /**
  * Compares two whole objects of a type. Subtrees that are the same JavaScript value cost nothing. Items of associative lists
- * that come more than once are compared as one. Throws MERGE_FAULT for items that cannot be told apart.
+ * that come more than once are compared as one. With `afterIsMerged` the second one is the result of a merge, not decoded yet:
+ * its nulls, empty and zero values are there because someone has applied them.
+ * Throws MERGE_FAULT for items that cannot be told apart.
  */
-export function compareObjects(before: unknown, after: unknown, type: MergeType): Comparison {
-  const walk = new CompareWalk();
+export function compareObjects(before: unknown, after: unknown, type: MergeType, afterIsMerged = false): Comparison {
+  const walk = new CompareWalk(afterIsMerged);
   if (before !== after) walk.compare(before, after, type);
   return walk;
 }
@@ -29,6 +31,11 @@ class CompareWalk implements Comparison {
   readonly modified = new FieldSet();
   readonly removed = new FieldSet();
   readonly #path: PathElement[] = [];
+  readonly #afterIsMerged: boolean;
+
+  constructor(afterIsMerged: boolean) {
+    this.#afterIsMerged = afterIsMerged;
+  }
 
   compare(before: unknown, after: unknown, type: MergeType): void {
     const shapeBefore = shapeOf(type, before);
@@ -49,26 +56,26 @@ class CompareWalk implements Comparison {
     return this.#leaf(before, after);
   }
 
-  #leaf(before: unknown, after: unknown): true {
+  #leaf(before: unknown, after: unknown, type: MergeType = scalarType): true {
     if (before === undefined) this.added.insert(this.#path);
     else if (after === undefined) this.removed.insert(this.#path);
-    else if (!jsonEqual(before, after)) this.modified.insert(this.#path);
+    else if (this.#afterIsMerged ? !jsonEqual(before, after) : !sameValue(before, after, type)) this.modified.insert(this.#path);
     return true;
   }
 
   #compareMaps(map: MapMergeType, before: unknown, after: unknown): boolean {
     const left = membersOf(before);
     const right = membersOf(after);
-    if (map.atomic) return this.#leaf(before, after);
+    if (map.atomic) return this.#leaf(before, after, { map });
     // Where neither side holds anything, the whole is a leaf: this tells an empty object from none.
-    if (isBare(map, left) && isBare(map, right)) return left && right ? true : this.#leaf(before, after);
+    if (isBare(map, left) && this.#isBareAfter(map, right)) return left && right ? true : this.#leaf(before, after);
     if (left) for (const name of Object.keys(left)) this.#compareMember(map, name, left, right);
     if (right) {
       for (const name of Object.keys(right)) if (!left || !Object.hasOwn(left, name)) this.#compareMember(map, name, left, right);
     }
     // Where both sides are there, members that both leave out stand for the same.
     if (left && right) return false;
-    const only = left ?? right;
+    const only = left ?? (this.#afterIsMerged ? undefined : right);
     if (only)
       for (const { name } of map.alwaysPresent) if (!Object.hasOwn(only, name)) this.#compareMember(map, name, left, right);
     return false;
@@ -77,8 +84,14 @@ class CompareWalk implements Comparison {
   #compareMember(map: MapMergeType, name: string, left: Members | undefined, right: Members | undefined): void {
     const field = map.field(name);
     const before = left && presentValue(field, Object.hasOwn(left, name) ? left[name] : undefined);
-    const after = right && presentValue(field, Object.hasOwn(right, name) ? right[name] : undefined);
+    let after = right && Object.hasOwn(right, name) ? right[name] : undefined;
+    if (right && !this.#afterIsMerged) after = presentValue(field, after);
+    else if (right && left && after === undefined) after = field?.absent;
     if (before !== after) this.#descend(fieldElement(name), before, after, field?.type ?? memberType(map, name));
+  }
+
+  #isBareAfter(map: MapMergeType, members: Members | undefined): boolean {
+    return this.#afterIsMerged ? !members || Object.keys(members).length === 0 : isBare(map, members);
   }
 
   #descend(element: PathElement, before: unknown, after: unknown, type: MergeType): void {
@@ -90,7 +103,7 @@ class CompareWalk implements Comparison {
   #compareLists(list: ListMergeType, before: unknown, after: unknown): boolean {
     const left = Array.isArray(before) ? (before as unknown[]) : [];
     const right = Array.isArray(after) ? (after as unknown[]) : [];
-    if (list.atomic || (left.length === 0 && right.length === 0)) return this.#leaf(before, after);
+    if (list.atomic || (left.length === 0 && right.length === 0)) return this.#leaf(before, after, { list });
     const leftItems = groupItems(list, left);
     const rightItems = groupItems(list, right);
     for (const [element, items] of leftItems) this.#compareItems(list, element, items, rightItems.get(element) ?? []);
@@ -111,6 +124,30 @@ class CompareWalk implements Comparison {
       this.added.insert([...this.#path, element]);
     }
   }
+}
+
+const scalarType: MergeType = { scalar: 'untyped' };
+
+/** Whether two values of a type mean the same, members that may be left out considered. */
+function sameValue(a: unknown, b: unknown, type: MergeType): boolean {
+  if (jsonEqual(a, b)) return true;
+  const left = membersOf(a);
+  const right = membersOf(b);
+  if (left && right && type.map) {
+    const { map } = type;
+    for (const name of new Set([...Object.keys(left), ...Object.keys(right)])) {
+      const field = map.field(name);
+      const before = presentValue(field, Object.hasOwn(left, name) ? left[name] : undefined);
+      const after = presentValue(field, Object.hasOwn(right, name) ? right[name] : undefined);
+      if (before === undefined || after === undefined) {
+        if (before !== after) return false;
+      } else if (!sameValue(before, after, field?.type ?? memberType(map, name))) return false;
+    }
+    return true;
+  }
+  if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length || !type.list) return false;
+  const { element } = type.list;
+  return a.every((item, index) => sameValue(item, b[index], element));
 }
 
 function membersOf(value: unknown): Members | undefined {

@@ -1,7 +1,6 @@
 import { CodedError } from '../../../base/errors.js';
-import { quote } from '../../field-errors.js';
 import { isJsonObject, setOwn } from '../../object.js';
-import { formatGoValue } from '../go-format.js';
+import { formatGoSyntax, formatGoValue, goTypeName } from '../go-format.js';
 import { FieldSet } from './field-set.js';
 import { memberType, shapeOf } from './merge-type.js';
 import type { ListMergeType, MapMergeType, MergeType, ScalarKind } from './merge-type.js';
@@ -209,7 +208,7 @@ function validate(value: unknown, type: MergeType, path: string, errors: string[
     const text = scalarFault(type.scalar!, value);
     if (text) report(text);
   } else if (shape === 'map') {
-    if (!isJsonObject(value)) return report(`expected map, got ${describe(value)}`);
+    if (!isJsonObject(value)) return report(`expected map, got &{${formatGoValue(value)}}`);
     for (const name of Object.keys(value)) {
       const child = `${path}.${name}`;
       const member = type.map!.field(name)?.type ?? type.map!.element;
@@ -220,7 +219,7 @@ function validate(value: unknown, type: MergeType, path: string, errors: string[
       }
     }
   } else if (!Array.isArray(value)) {
-    report(`expected list, got ${describe(value)}`);
+    report(`expected list, got &{${formatGoValue(value)}}`);
   } else {
     validateItems(value as unknown[], type.list!, path, errors);
   }
@@ -248,22 +247,14 @@ function validateItems(items: readonly unknown[], list: ListMergeType, path: str
 function scalarFault(scalar: ScalarKind, value: unknown): string | undefined {
   switch (scalar) {
     case 'numeric':
-      return typeof value === 'number' ? undefined : `expected numeric (int or float), got ${goScalarType(value)}`;
+      return typeof value === 'number' ? undefined : `expected numeric (int or float), got ${goTypeName(value)}`;
     case 'string':
-      return typeof value === 'string' ? undefined : `expected string, got &value.valueUnstructured{Value:${describe(value)}}`;
+      return typeof value === 'string'
+        ? undefined
+        : `expected string, got &value.valueUnstructured{Value:${formatGoSyntax(value)}}`;
     case 'boolean':
-      return typeof value === 'boolean' ? undefined : `expected boolean, got &{${describe(value, false)}}`;
+      return typeof value === 'boolean' ? undefined : `expected boolean, got &{${formatGoValue(value)}}`;
     case 'untyped':
       return typeof value === 'object' ? `expected any scalar, got &{${formatGoValue(value)}}` : undefined;
   }
-}
-
-function goScalarType(value: unknown): string {
-  if (typeof value === 'string') return 'string';
-  if (typeof value === 'boolean') return 'bool';
-  return Array.isArray(value) ? '[]interface {}' : 'map[string]interface {}';
-}
-
-function describe(value: unknown, quoted = true): string {
-  return typeof value === 'string' && quoted ? quote(value) : formatGoValue(value);
 }
