@@ -45,7 +45,7 @@ export interface ClaimedFlag {
 export interface LoadedConfig {
   readonly command: 'server' | 'agent';
   readonly values: ConfigValues;
-  /** Who set a value: `--name`, `NAME` (environment), a file, or a preset. Not in here: defaults. */
+  /** Who set a value: `--name`, `NAME` (environment), a file, or `preset`. Not in here: defaults. */
   readonly sources: ReadonlyMap<string, string>;
   /** Options that claimed flags set, by plugin. */
   readonly pluginOptions: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
@@ -167,8 +167,7 @@ class ConfigLoader {
 
   #readPreset(): void {
     for (const [name, value] of Object.entries(this.#options.presetValues ?? {})) {
-      if (Object.hasOwn(this.#table, name))
-        this.#set(name, value, `preset ${this.#options.presetValues?.['preset'] ?? ''}`.trim());
+      if (Object.hasOwn(this.#table, name)) this.#set(name, value, 'preset');
     }
   }
 

@@ -1,0 +1,65 @@
+/** Where a command writes and what it is told; of the process, or of a test. */
+export interface CommandContext {
+  readonly arguments: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Results. */
+  print(line: string): void;
+  /** Log lines and errors. */
+  printError(line: string): void;
+}
+
+/** Resolves the exit code. Expected errors are thrown; `run` prints them. */
+export type CommandFunction = (context: CommandContext) => Promise<number>;
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** All arguments belong to another program, also `--help`. */
+  readonly passThrough?: boolean;
+  load(): Promise<CommandFunction>;
+}
+
+/** All commands, one sorted line an entry. */
+export const commands: readonly CommandEntry[] = [
+  { name: 'agent', summary: 'run a node that joins a server', load: async () => (await import('./commands/server.js')).agent },
+  {
+    name: 'config',
+    summary: 'validate: check flags and files without running',
+    load: async () => (await import('./commands/config.js')).config,
+  },
+  {
+    name: 'helm',
+    summary: 'run helm against this cluster',
+    passThrough: true,
+    load: async () => (await import('./commands/tool.js')).helm,
+  },
+  {
+    name: 'kubectl',
+    summary: 'run kubectl against this cluster',
+    passThrough: true,
+    load: async () => (await import('./commands/tool.js')).kubectl,
+  },
+  {
+    name: 'plugin',
+    summary: 'list: every slot, who holds it and why',
+    load: async () => (await import('./commands/plugin.js')).plugin,
+  },
+  { name: 'server', summary: 'run a server and its own node', load: async () => (await import('./commands/server.js')).server },
+  {
+    name: 'start',
+    summary: 'run a server in the foreground and say what it does',
+    load: async () => (await import('./commands/server.js')).start,
+  },
+];
+
+/** Commands of K3s that this version knows by name only. */
+export const commandsNotBuilt: readonly string[] = [
+  'certificate',
+  'check-config',
+  'completion',
+  'crictl',
+  'ctr',
+  'etcd-snapshot',
+  'secrets-encrypt',
+  'token',
+];

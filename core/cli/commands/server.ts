@@ -1,0 +1,107 @@
+import { CodedError, errorText } from '../../base/errors.js';
+import { runCluster } from '../../cluster/running-cluster.js';
+import type { RunningCluster } from '../../cluster/running-cluster.js';
+import type { PreparedCluster } from '../../cluster/prepare-cluster.js';
+import type { CommandContext } from '../command.js';
+import { LogOutput } from '../log-output.js';
+import { catchSignals } from '../signals.js';
+
+/** `k3s server`: everything it has to say goes to the log. */
+export async function server(context: CommandContext): Promise<number> {
+  return serve(context, 'server', undefined);
+}
+
+/** `k3s agent`. */
+export async function agent(context: CommandContext): Promise<number> {
+  return serve(context, 'agent', undefined);
+}
+
+/** `k3s start`: a server that tells a person what it does. */
+export async function start(context: CommandContext): Promise<number> {
+  return serve(context, 'server', new Narrator(context));
+}
+
+async function serve(context: CommandContext, command: 'server' | 'agent', narrator: Narrator | undefined): Promise<number> {
+  const output = new LogOutput(context.printError);
+  const signals = catchSignals();
+  try {
+    const running = await runCluster({
+      command,
+      arguments: context.arguments,
+      environment: context.environment,
+      logger: output.logger,
+      signal: signals.aborted,
+      onPrepared(prepared) {
+        refuseWithoutRoot(prepared);
+        const { values } = prepared.config;
+        const debug = values.debug || values.v > 0;
+        output.open({ debug, file: values.log, alsoToStandardError: values.alsologtostderr });
+        narrator?.prepared(prepared);
+      },
+      onStatus(status) {
+        if (status.state === 'failed') output.logger.error(`${status.id} failed`, { error: errorText(status.error) });
+        else if (status.state === 'ready') {
+          if (narrator) narrator.ready(status.id, status.tookMs ?? 0);
+          else output.logger.info(`${status.id} is ready`, { ms: Math.round(status.tookMs ?? 0) });
+        } else output.logger.debug(`${status.id} is ${status.state}`);
+      },
+    });
+    narrator?.started(running);
+    output.logger.debug('started');
+    await running.finished;
+    return 0;
+  } catch (error) {
+    // The user ended the start; that is no failure.
+    if (signals.aborted.aborted && (error as { code?: unknown }).code === 'KERNEL_STOPPING') return 0;
+    throw error;
+  } finally {
+    signals.dispose();
+    output.close();
+  }
+}
+
+/** A node owns links, mounts and processes of the host; only a temporary cluster simulates them. */
+function refuseWithoutRoot({ preset, settings }: PreparedCluster): void {
+  if (preset.temporary || !settings.nodeEnabled || process.getuid?.() === 0) return;
+  throw new CodedError('NEEDS_ROOT', 'a node needs root', {
+    mend: 'two ways on: "sudo npm start", or "npm start -- --preset sandbox" for a simulated node that needs nothing',
+  });
+}
+
+class Narrator {
+  readonly #context: CommandContext;
+  readonly #beganMs = performance.now();
+
+  constructor(context: CommandContext) {
+    this.#context = context;
+  }
+
+  prepared({ settings, paths }: PreparedCluster): void {
+    this.#context.print(`k3s ${settings.version}, preset ${settings.preset}, data in ${paths.dataDir}`);
+  }
+
+  ready(id: string, tookMs: number): void {
+    this.#context.print(`  ${id.padEnd(24)} ready in ${String(Math.round(tookMs)).padStart(5)} ms`);
+  }
+
+  started({ kernel, prepared }: RunningCluster): void {
+    const parts = kernel.status();
+    const ready = parts.filter(part => part.state === 'ready').length;
+    const uptimeMs = Math.round(performance.now() - this.#beganMs);
+    const others = parts.filter(part => part.state !== 'ready').map(part => `${part.id} ${part.state}`);
+    this.#context.print(
+      `${ready} of ${parts.length} parts ready in ${uptimeMs} ms${others.length > 0 ? ` (${others.join(', ')})` : ''}`,
+    );
+    this.#context.print('');
+    this.#context.print(`  export KUBECONFIG=${prepared.paths.kubeconfigFile}`);
+    for (const command of tryThese) this.#context.print(`  ${command}`);
+    this.#context.print('');
+    this.#context.print('Ctrl-C stops it.');
+  }
+}
+
+const tryThese = [
+  'npx k3s kubectl get nodes',
+  'npx k3s kubectl create deployment web --image=nginx',
+  'npx k3s kubectl get pods --watch',
+];

@@ -1,0 +1,59 @@
+import { Command, Option } from 'commander';
+import { flags } from '../../config/flags/index.js';
+import type { FlagDefinition } from '../../config/flag-definition.js';
+import { commands } from './command.js';
+import type { CommandEntry } from './command.js';
+
+/** `k3s --help`, derived from the table of commands. */
+export function rootHelp(): string {
+  const program = rootCommand();
+  for (const { name, summary } of commands) program.addCommand(new Command(name).description(summary).helpOption(false));
+  return program.helpInformation().trimEnd();
+}
+
+/** `k3s COMMAND --help`. For commands that take a cluster's flags: all that are built, those of plugins at the end. */
+export async function commandHelp({ name, summary }: CommandEntry): Promise<string> {
+  const command = new Command(name).description(summary);
+  rootCommand().addCommand(command);
+  if (name === 'config') command.usage('validate [flags of k3s server]');
+  else if (name === 'plugin') command.usage('list [flags of k3s server]');
+  else if (name === 'kubectl' || name === 'helm') command.usage(`[arguments of ${name}]`);
+  else {
+    command.usage('[flags]');
+    const role = name === 'agent' ? 'agent' : 'server';
+    const claimed = await claimedFlags();
+    for (const [flag, definition] of Object.entries<FlagDefinition>(flags)) {
+      const hidden =
+        definition.hidden || (definition.support !== undefined && definition.support !== 'built' && !claimed.has(flag));
+      if (!hidden && (definition.on === undefined || definition.on === role)) command.addOption(optionOf(flag, definition));
+    }
+    for (const [flag, definition] of claimed) if (!Object.hasOwn(flags, flag)) command.addOption(optionOf(flag, definition));
+  }
+  return command.helpInformation().trimEnd();
+}
+
+function rootCommand(): Command {
+  return new Command('k3s')
+    .description('a Kubernetes cluster in one process')
+    .usage('COMMAND [flags]')
+    .option('--version', 'print the version');
+}
+
+function optionOf(name: string, definition: FlagDefinition): Option {
+  const value = definition.kind === 'boolean' ? '' : definition.kind === 'list' ? ' <value...>' : ' <value>';
+  // One letter is a short flag; commander wants the long one beside it.
+  const spelled = name.length === 1 ? `-${name}${value}` : `${definition.short ? `-${definition.short}, ` : ''}--${name}${value}`;
+  const option = new Option(spelled, definition.summary);
+  if (definition.environment !== undefined) option.env(definition.environment);
+  if (definition.default !== undefined && definition.default !== false) option.default(definition.default);
+  return option;
+}
+
+async function claimedFlags(): Promise<Map<string, FlagDefinition>> {
+  const { builtInCatalogue } = await import('../cluster/prepare-cluster.js');
+  const claimed = new Map<string, FlagDefinition>();
+  for (const { flags: own = {} } of builtInCatalogue()) {
+    for (const [name, { kind, summary, environment }] of Object.entries(own)) claimed.set(name, { kind, summary, environment });
+  }
+  return claimed;
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+// This file runs on whatever Node the machine has, so it imports nothing of ours until the version is right.
+const neededMajor = 24;
+
+if (Number(process.versions.node.split('.', 1)[0]) < neededMajor) runWithPinnedNode();
+else {
+  enableCompileCache(join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'k3s-ts', 'compiled'));
+  const { run } = await import('./run.js');
+  process.exitCode = await run(process.argv);
+}
+
+function runWithPinnedNode(): void {
+  const file = fileURLToPath(import.meta.url);
+  const node = join(file, `../../../../node_modules/node-${process.platform}-${process.arch}/bin/node`);
+  if (!existsSync(node)) {
+    process.stderr.write(`error: k3s needs Node ${neededMajor} or newer, this is ${process.versions.node} (npm ci brings one)\n`);
+    process.exitCode = 1;
+    return;
+  }
+  const child = spawn(node, [file, ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => child.kill(signal));
+  child.on('error', error => {
+    process.stderr.write(`error: ${node} cannot be run: ${error.message}\n`);
+    process.exitCode = 1;
+  });
+  child.on('exit', (code, signal) => {
+    process.exitCode = code ?? 128 + (signal === 'SIGINT' ? 2 : signal === 'SIGKILL' ? 9 : 15);
+  });
+}

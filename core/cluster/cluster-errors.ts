@@ -1,0 +1,20 @@
+import { CodedError } from '../base/errors.js';
+
+export type ClusterErrorCode =
+  | 'FOREIGN_K3S'
+  | 'NEEDS_ROOT'
+  | 'NOT_BUILT'
+  | 'PLUGIN_INVALID'
+  | 'PLUGIN_NOT_BUILT'
+  | 'PLUGIN_NOT_INSTALLED'
+  | 'PRESET_UNKNOWN'
+  | 'SLOT_UNKNOWN'
+  | 'TOKEN_FILE';
+
+export function clusterError(
+  code: ClusterErrorCode,
+  message: string,
+  options: { cause?: unknown; mend?: string } = {},
+): CodedError {
+  return new CodedError(code, message, options);
+}

@@ -1,0 +1,99 @@
+import type { Clock } from '../base/clock.js';
+import { CodedError } from '../base/errors.js';
+import { silentLogger } from '../base/logger.js';
+import type { Logger } from '../base/logger.js';
+import { ClusterPaths } from '../contracts/cluster-paths.js';
+import { ClusterSettings } from '../contracts/cluster-settings.js';
+import { Kernel } from '../kernel/kernel.js';
+import { LedgerFile } from '../kernel/ledger-file.js';
+import type { PartStatus } from '../kernel/part-status.js';
+import { planWiring } from '../kernel/wiring.js';
+import { slots } from '../plugin-api/slots.js';
+import { claimDataDirectory } from './foreign-k3s.js';
+import { discardCluster, prepareCluster } from './prepare-cluster.js';
+import type { PreparedCluster, PrepareOptions } from './prepare-cluster.js';
+
+export interface KernelParts {
+  readonly logger: Logger;
+  readonly clock?: Clock;
+}
+
+/** Wires a prepared cluster into a kernel that was not started yet. Throws wiring errors. */
+export function createKernel(prepared: PreparedCluster, parts: KernelParts): { kernel: Kernel; ledger: LedgerFile } {
+  const { catalogue, selection, sides, settings, paths } = prepared;
+  const plan = planWiring({ slots, catalogue, selection: selection.plugins, sides });
+  const ledger = new LedgerFile(paths.ledgerFile);
+  const bindings = [
+    { token: ClusterSettings, value: settings },
+    { token: ClusterPaths, value: paths },
+  ];
+  return { kernel: new Kernel({ plan, ledger, bindings, ...parts }), ledger };
+}
+
+export interface StartOptions extends PrepareOptions {
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  /** Called at every change of a part's state, also during the start. */
+  onStatus?(status: PartStatus): void;
+  /** Called before anything runs; may throw to refuse. */
+  onPrepared?(prepared: PreparedCluster): void;
+  /** Aborting it stops the cluster, also in the middle of its start. */
+  readonly signal?: AbortSignal;
+}
+
+/** A cluster that runs in this process. */
+export interface RunningCluster {
+  readonly prepared: PreparedCluster;
+  readonly kernel: Kernel;
+  /** Resolves when everything was stopped and removed; rejects when a vital part failed. */
+  readonly finished: Promise<void>;
+  /** Orderly end. Twice gives the same promise. */
+  stop(): Promise<void>;
+}
+
+/** Reads the configuration, builds a kernel and starts it. Whatever fails, nothing is left running. */
+export async function runCluster(options: StartOptions): Promise<RunningCluster> {
+  if (options.command === 'agent') {
+    throw new CodedError('NOT_BUILT', '"k3s agent" is not built yet: this version runs a server and its own node', {
+      mend: 'run "k3s server" on one machine',
+    });
+  }
+  const prepared = await prepareCluster(options);
+  const { logger = silentLogger, clock, signal } = options;
+  let built: ReturnType<typeof createKernel>;
+  try {
+    options.onPrepared?.(prepared);
+    built = createKernel(prepared, { logger, clock });
+    await claimDataDirectory(prepared.paths, prepared.ownsHost);
+  } catch (error) {
+    await discardCluster(prepared);
+    throw error;
+  }
+  const { kernel, ledger } = built;
+  for (const warning of prepared.warnings) logger.warn(warning);
+  const onAbort = (): void => {
+    // Its errors are those of `finished`.
+    kernel.stop().catch(() => undefined);
+  };
+  const cleanUp = async (): Promise<void> => {
+    signal?.removeEventListener('abort', onAbort);
+    await ledger.close();
+    await discardCluster(prepared);
+  };
+  const finished = kernel.finished.finally(cleanUp);
+  // Whoever asks for it gets the error; until then it is nobody's.
+  finished.catch(() => undefined);
+  if (options.onStatus) kernel.onStatus(options.onStatus);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    if (signal?.aborted) onAbort();
+    await kernel.start();
+  } catch (error) {
+    // A start that failed has stopped everything; only the cleaning may still run.
+    await finished.catch(() => undefined);
+    throw error;
+  }
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= kernel.stop().finally(() => finished.catch(() => undefined)));
+  return { prepared, kernel, finished, stop };
+}
