@@ -1,7 +1,15 @@
 import type { ControllerDescriptor } from './controller.js';
+import { daemonsetController } from './daemonset-controller.js';
 import { deploymentController } from './deployment-controller.js';
 import { replicasetController } from './replicaset-controller.js';
 import { replicationController } from './replication-controller.js';
+import { statefulsetController } from './statefulset-controller.js';
 
 /** All controllers that a server runs, one sorted line each. */
-export const controllers: readonly ControllerDescriptor[] = [deploymentController, replicasetController, replicationController];
+export const controllers: readonly ControllerDescriptor[] = [
+  daemonsetController,
+  deploymentController,
+  replicasetController,
+  replicationController,
+  statefulsetController,
+];

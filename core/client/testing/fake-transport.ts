@@ -144,6 +144,7 @@ export class FakeTransport implements ApiTransport {
     if (request.resource.namespaced && !metadata.namespace) throw badRequest('namespace is required');
     draft.apiVersion = formatApiVersion(request.resource);
     draft.kind = request.resource.kind;
+    if (draft.kind === 'Pod') draft.status ??= { phase: 'Pending' };
     metadata.uid ??= `uid-${++this.#uids}`;
     metadata.creationTimestamp ??= this.#timestamp();
     metadata.generation ??= 1;

@@ -35,7 +35,8 @@ export class PodDriver {
   /** Binds and runs pods: those named, or all that are pending and not being deleted. */
   async run(...names: string[]): Promise<void> {
     for (const pod of await this.pods()) {
-      const wanted = names.length > 0 ? names.includes(pod.metadata.name) : !pod.status?.phase && !pod.metadata.deletionTimestamp;
+      const wanted =
+        names.length > 0 ? names.includes(pod.metadata.name) : pod.status?.phase === 'Pending' && !pod.metadata.deletionTimestamp;
       if (!wanted) continue;
       if (!pod.spec.nodeName) {
         await this.#harness.resource(Pods, this.#namespace).patch(pod.metadata.name, 'merge', { spec: { nodeName: 'node' } });
