@@ -37,6 +37,7 @@ function clean(comment) {
     .map(line => line.replace(/^\s*\* ?/, ''))
     .join('\n')
     .replace(/\*\\\//g, '*/')
+    .replace(/\\(['"])/g, '$1')
     .trim();
 }
 

@@ -7,6 +7,7 @@ import { errorCode } from '../../base/errors.js';
 import { FieldErrors } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, jsonEqual } from '../../machinery/object.js';
+import { keepUnchangedTimes } from '../../machinery/patch/managed-fields/unchanged-times.js';
 import type { Subject } from '../../machinery/status-error.js';
 import { alreadyExists, badRequest, conflict, invalid, isStatusError, notFound, serviceUnavailable } from '../../machinery/status-error.js';
 import type { CacheEvent, ResourceCache } from '../storage/resource-cache.js';
@@ -243,6 +244,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     await this.#admit('validate', context, draft, old);
     draft.metadata.resourceVersion = old.metadata.resourceVersion!;
     if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional);
+    draft = keepUnchangedTimes(old, draft);
     if (jsonEqual(draft, old)) return current;
     const key = this.cache.key(call.namespace, call.name);
     return this.#withSideEffects(draft, current, context, async bytes => {
