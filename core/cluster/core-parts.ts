@@ -1,4 +1,5 @@
 import type { PartDescriptor } from '../plugin-api/descriptor.js';
+import { apiserver } from './parts/apiserver.js';
 
 /** The parts of the core itself, one sorted line an entry. */
-export const coreParts: readonly PartDescriptor[] = [];
+export const coreParts: readonly PartDescriptor[] = [apiserver];

@@ -1,0 +1,20 @@
+import { ContainerModule } from 'inversify';
+import { ApiServerPart } from '../../apiserver/api-server-part.js';
+import { AdmissionPlugin } from '../../contracts/admission.js';
+import { ApiTransport } from '../../contracts/api-transport.js';
+import { Clock } from '../../contracts/clock.js';
+import { ClusterPaths } from '../../contracts/cluster-paths.js';
+import { ClusterSettings } from '../../contracts/cluster-settings.js';
+import { Datastore } from '../../contracts/datastore.js';
+import { Logger } from '../../contracts/logger.js';
+import { Part } from '../../contracts/part.js';
+
+export const module = new ContainerModule(({ bind }) => {
+  bind(ApiServerPart).toResolvedValue(
+    (datastore: Datastore, paths: ClusterPaths, settings: ClusterSettings, clock: Clock, logger: Logger, admission: AdmissionPlugin[]) =>
+      new ApiServerPart({ datastore, paths, settings, clock, logger, admission: () => admission }),
+    [Datastore, ClusterPaths, ClusterSettings, Clock, Logger, { isMultiple: true, serviceIdentifier: AdmissionPlugin }],
+  );
+  bind(Part).toService(ApiServerPart);
+  bind(ApiTransport).toResolvedValue((part: ApiServerPart) => part.transport, [ApiServerPart]);
+});
