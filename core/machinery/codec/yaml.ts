@@ -1,8 +1,9 @@
 import type { Event, ScalarEvent } from 'js-yaml';
-import { CodedError } from '../../base/errors.js';
 import { quote } from '../field-errors.js';
 import type { JsonValue } from '../object.js';
 import { cloneJson, isJsonObject, setOwn } from '../object.js';
+import type { StatusError } from '../status-error.js';
+import { badRequest, isStatusError } from '../status-error.js';
 import { resolveScalar } from './yaml-scalar.js';
 
 type YamlLibrary = typeof import('js-yaml');
@@ -19,25 +20,31 @@ export interface YamlDocument {
 
 const maximumDepth = 500;
 
-/** The first document; null for an empty text. Throws YAML_SYNTAX. */
-export async function parseYaml(text: string): Promise<YamlDocument> {
+/** The first document as a JSON value; null for an empty text. Throws BadRequest. */
+export async function parseYaml(text: string | Uint8Array): Promise<JsonValue> {
+  return (await parseYamlStrict(text)).value;
+}
+
+/** The same with its duplicate keys. Throws BadRequest. */
+export async function parseYamlStrict(text: string | Uint8Array): Promise<YamlDocument> {
   const [first] = await compose(text, 1);
   return first ?? { value: null, duplicates: [] };
 }
 
-/** All documents, empty ones left out. Throws YAML_SYNTAX. */
-export async function parseYamlDocuments(text: string): Promise<JsonValue[]> {
+/** All documents, empty ones left out. Throws BadRequest. */
+export async function parseYamlDocuments(text: string | Uint8Array): Promise<JsonValue[]> {
   const documents = await compose(text, Infinity);
   return documents.map(document => document.value).filter(value => value !== null);
 }
 
-async function compose(text: string, limit: number): Promise<YamlDocument[]> {
+async function compose(source: string | Uint8Array, limit: number): Promise<YamlDocument[]> {
+  const text = typeof source === 'string' ? source : Buffer.from(source.buffer, source.byteOffset, source.byteLength).toString();
   const library = await import('js-yaml');
   try {
     const events = library.parseEvents(text, { maxDepth: maximumDepth });
     return new Composer(library, text, events).documents(limit);
   } catch (error) {
-    if (error instanceof CodedError) throw error;
+    if (isStatusError(error)) throw error;
     throw yamlError(describeFailure(error), error);
   }
 }
@@ -48,8 +55,8 @@ function describeFailure(error: unknown): string {
   return `yaml: ${mark ? `line ${mark.line + 1}: ` : ''}${reason ?? error.message}`;
 }
 
-function yamlError(message: string, cause?: unknown): CodedError {
-  return new CodedError('YAML_SYNTAX', message, { cause });
+function yamlError(message: string, cause?: unknown): StatusError {
+  return badRequest(message, cause);
 }
 
 interface Composed {
@@ -147,10 +154,7 @@ class Composer {
     }
     if (resolved.tag === 'merge') return { value: text, nodes: 1, isMerge: true };
     if (typeof resolved.value === 'number' && !Number.isFinite(resolved.value)) {
-      throw new CodedError(
-        'YAML_SYNTAX',
-        `json: unsupported value: ${resolved.value > 0 ? '+Inf' : resolved.value < 0 ? '-Inf' : 'NaN'}`,
-      );
+      throw yamlError(`json: unsupported value: ${resolved.value > 0 ? '+Inf' : resolved.value < 0 ? '-Inf' : 'NaN'}`);
     }
     return value(resolved.value);
   }
