@@ -160,7 +160,8 @@ interface Token {
 }
 
 const special = '=!(),><';
-const isSpace = (character: string): boolean => character === ' ' || character === '\t' || character === '\r' || character === '\n';
+const isSpace = (character: string): boolean =>
+  character === ' ' || character === '\t' || character === '\r' || character === '\n';
 const symbols: ReadonlySet<string> = new Set([')', ',', '!', '==', '=', '>', '<', '!=', '(']);
 
 function tokenize(text: string): Token[] {
@@ -296,7 +297,12 @@ export function parseLabelSelector(text: string): LabelSelector {
   return text === '' ? LabelSelector.everything : new LabelSelector(new SelectorParser(text).parse());
 }
 
-const objectOperators: Readonly<Record<string, LabelOperator>> = { In: 'in', NotIn: 'notin', Exists: 'exists', DoesNotExist: '!' };
+const objectOperators: Readonly<Record<string, LabelOperator>> = {
+  In: 'in',
+  NotIn: 'notin',
+  Exists: 'exists',
+  DoesNotExist: '!',
+};
 
 /** The selector of an object: none selects nothing, an empty one everything. Throws INVALID_SELECTOR. */
 export function labelSelectorFromObject(object: LabelSelectorObject | null | undefined): LabelSelector {

@@ -37,7 +37,8 @@ const percentPattern = whole(percent);
 const httpPathPattern = whole(httpPath);
 
 /** Bytes, as Go counts them. */
-const tooLong = (value: string, maximum: number): boolean => value.length > maximum || (value.length * 3 > maximum && Buffer.byteLength(value) > maximum);
+const tooLong = (value: string, maximum: number): boolean =>
+  value.length > maximum || (value.length * 3 > maximum && Buffer.byteLength(value) > maximum);
 
 export const maxLengthError = (length: number): string => `must be no more than ${length} characters`;
 export const maxBytesError = (length: number): string => `must be no more than ${length} bytes`;
@@ -106,7 +107,8 @@ export function validateWildcardDns1123Subdomain(value: string): string[] {
   return errors;
 }
 
-const labelKeyMessage = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+const labelKeyMessage =
+  "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 
 /** `[prefix/]name`: label and annotation keys, resource names, condition types. */
 export function validateQualifiedName(value: string): string[] {
@@ -147,7 +149,8 @@ export function validateLabelValue(value: string): string[] {
 
 export function validateCIdentifier(value: string): string[] {
   if (cIdentifierPattern.test(value)) return [];
-  const message = "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'";
+  const message =
+    "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'";
   return [regexError(message, cIdentifier, 'my_name', 'MY_NAME', 'MyName')];
 }
 

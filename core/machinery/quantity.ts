@@ -150,9 +150,7 @@ export class Quantity {
   /** In units of 10^scale, rounded away from zero, kept within an int64. */
   scaledValue(scale: number): bigint {
     const value =
-      this.#scale >= scale
-        ? this.#unscaled * tenTo(this.#scale - scale)
-        : divideAway(this.#unscaled, tenTo(scale - this.#scale));
+      this.#scale >= scale ? this.#unscaled * tenTo(this.#scale - scale) : divideAway(this.#unscaled, tenTo(scale - this.#scale));
     if (value > maximumInt64) return maximumInt64;
     return value < -maximumInt64 - 1n ? -maximumInt64 - 1n : value;
   }

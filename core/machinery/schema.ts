@@ -141,7 +141,7 @@ export class TypeSet {
       const jsonFields = new Map<string, StructField>();
       const wireFields: StructField[] = [];
       const members: StructField[] = [];
-      for (const field of schema.fields ?? []) {
+      for (const field of schema.fields) {
         const type = this.node(field.type);
         members.push({ schema: field, type });
         if (field.number !== undefined) wireFields.push({ schema: field, type });

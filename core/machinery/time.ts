@@ -208,7 +208,10 @@ export function formatDuration(nanos: bigint): string {
   const sign = nanos < 0n ? '-' : '';
   const absolute = nanos < 0n ? -nanos : nanos;
   const decimal = (value: bigint, unit: bigint): string => {
-    const fraction = (value % unit).toString().padStart(unit.toString().length - 1, '0').replace(/0+$/, '');
+    const fraction = (value % unit)
+      .toString()
+      .padStart(unit.toString().length - 1, '0')
+      .replace(/0+$/, '');
     return `${value / unit}${unit > 1n && fraction ? `.${fraction}` : ''}`;
   };
   if (absolute < 1000n) return `${sign}${absolute}ns`;

@@ -133,7 +133,8 @@ function interpret(value: unknown, expected: GroupVersionKind, text: string | un
   const fail = (detail: string): never => {
     throw unrecognized(text ?? safeStringify(value), expected.kind, detail);
   };
-  const parseFailure = (detail: string): never => fail(`couldn't get version/kind; json parse error: json: cannot unmarshal ${detail}`);
+  const parseFailure = (detail: string): never =>
+    fail(`couldn't get version/kind; json parse error: json: cannot unmarshal ${detail}`);
   if (value === null || value === undefined) return expected;
   if (!isJsonObject(value) || value instanceof NumberToken) {
     const type = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
@@ -147,7 +148,9 @@ function interpret(value: unknown, expected: GroupVersionKind, text: string | un
   let group = '';
   let version = '';
   if (apiVersion !== '' && apiVersion !== '/') {
-    const parsed = parseApiVersion(apiVersion) ?? (apiVersion.split('/').length === 2 ? { group: apiVersion.slice(0, -1), version: '' } : undefined);
+    const parsed =
+      parseApiVersion(apiVersion) ??
+      (apiVersion.split('/').length === 2 ? { group: apiVersion.slice(0, -1), version: '' } : undefined);
     if (!parsed) return fail(`unexpected GroupVersion string: ${apiVersion}`);
     ({ group, version } = parsed);
   }
@@ -447,14 +450,17 @@ class Decoder {
       this.#mismatch(value, type);
       return null;
     }
-    const bytes = value.map(item => (item === null ? 0 : this.#integer({ kind: 'primitive', primitive: 'uint8' }, item, 'uint8')));
+    const bytes = value.map(item =>
+      item === null ? 0 : this.#integer({ kind: 'primitive', primitive: 'uint8' }, item, 'uint8'),
+    );
     return Buffer.from(bytes).toString('base64');
   }
 
   /** JSONSchemaPropsOrBool and its like: upstream reads the inner shapes with no eye to unknown fields. */
   #choice(plan: StructPlan, value: unknown): unknown {
     const schema = plan.byName.get('schema')!.type as TypeNode & { kind: 'struct' };
-    if (isJsonObject(value) && !(value instanceof NumberToken)) return this.#struct(structPlan(schema.struct), value, schema.name);
+    if (isJsonObject(value) && !(value instanceof NumberToken))
+      return this.#struct(structPlan(schema.struct), value, schema.name);
     if (plan.jsonForm === 'schemaOrBool') {
       return typeof value === 'boolean' ? value : this.#fatal('boolean or JSON schema expected');
     }

@@ -94,7 +94,8 @@ export function withoutTokens(value: unknown): unknown {
     const inner = object[key];
     if (typeof inner !== 'object' || inner === null) continue;
     const plain = withoutTokens(inner);
-    if (plain !== inner) Object.defineProperty(object, key, { value: plain, enumerable: true, configurable: true, writable: true });
+    if (plain !== inner)
+      Object.defineProperty(object, key, { value: plain, enumerable: true, configurable: true, writable: true });
   }
   return value;
 }
@@ -121,7 +122,8 @@ const hex = (code: number): boolean => digit(code) || (code >= 97 && code <= 102
 export function goSyntaxError(text: string): string {
   const end = 'unexpected end of JSON input';
   let at = 0;
-  const wrong = (context: string): string => (at >= text.length ? end : `invalid character ${quoteCharacter(text, at)} ${context}`);
+  const wrong = (context: string): string =>
+    at >= text.length ? end : `invalid character ${quoteCharacter(text, at)} ${context}`;
   const skipSpace = (): void => {
     while (at < text.length && space(text.charCodeAt(at))) at++;
   };

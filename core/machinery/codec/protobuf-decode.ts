@@ -78,7 +78,8 @@ export function decodeMessage(struct: StructType, bytes: Buffer): Record<string,
 function asBadRequest(error: unknown, head: ObjectHead | undefined, defaults: ProtobufDefaults): unknown {
   if (!(error instanceof CodedError) || (error.code !== 'DECODE_ERROR' && error.code !== 'JSON_SYNTAX')) return error;
   const expected = defaults.kind?.kind ?? head?.kind ?? '';
-  if (!head?.kind) return badRequest(`the object provided is unrecognized (must be of type ${expected}): ${error.message}`, error);
+  if (!head?.kind)
+    return badRequest(`the object provided is unrecognized (must be of type ${expected}): ${error.message}`, error);
   const version = head.apiVersion.slice(head.apiVersion.indexOf('/') + 1);
   return badRequest(`${head.kind} in version ${quote(version)} cannot be handled as a ${expected}: ${error.message}`, error);
 }

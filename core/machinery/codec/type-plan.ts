@@ -75,7 +75,7 @@ function collect(struct: StructType, context: CollectContext, fields: FieldPlan[
       if (type.kind === 'struct') {
         const inlinePath = [...context.inlinePath, shortName(type.name)];
         collect(type.struct, { ...context, inlinePath }, fields, seen);
-      };
+      }
       continue;
     }
     if (seen.has(schema.name)) continue;
