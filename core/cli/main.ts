@@ -1,17 +1,17 @@
 #!/usr/bin/env node
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
+import nodeModule from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-// This file runs on whatever Node the machine has, so it imports nothing of ours until the version is right.
+// This file runs on whatever Node the machine has: it imports nothing of ours, and no newer names, until the version is right.
 const neededMajor = 24;
 
 if (Number(process.versions.node.split('.', 1)[0]) < neededMajor) runWithPinnedNode();
 else {
-  enableCompileCache(join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'k3s-ts', 'compiled'));
+  nodeModule.enableCompileCache(join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'k3s-ts', 'compiled'));
   const { run } = await import('./run.js');
   process.exitCode = await run(process.argv);
 }

@@ -24,6 +24,8 @@ export async function start(context: CommandContext): Promise<number> {
 async function serve(context: CommandContext, command: 'server' | 'agent', narrator: Narrator | undefined): Promise<number> {
   const output = new LogOutput(context.printError);
   const signals = catchSignals();
+  // Timers of the parts do not keep a process alive; while a cluster runs, this one does.
+  const keepAlive = setInterval(() => undefined, longestIntervalMs);
   try {
     const running = await runCluster({
       command,
@@ -55,10 +57,13 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
     if (signals.aborted.aborted && (error as { code?: unknown }).code === 'KERNEL_STOPPING') return 0;
     throw error;
   } finally {
+    clearInterval(keepAlive);
     signals.dispose();
     output.close();
   }
 }
+
+const longestIntervalMs = 2 ** 31 - 1;
 
 /** A node owns links, mounts and processes of the host; only a temporary cluster simulates them. */
 function refuseWithoutRoot({ preset, settings }: PreparedCluster): void {
