@@ -115,7 +115,8 @@ export class FieldManager {
 
   /**
    * Server-side apply: `live` (undefined to create) with `applied` merged in. The result is to be decoded and defaulted before it
-   * is stored; it may hold nulls where all of a list or an object was removed. When nothing changes, all but its managed fields equals `live`.
+   * is stored; it may hold nulls where all of a list or an object was removed. When nothing
+   * changes, all but its managed fields equals `live`.
    *
    * Errors: 400 for another kind or version or managed fields in `applied`, 409 for conflicts, 500 with upstream's text where
    * `applied` does not fit the type.
@@ -157,7 +158,7 @@ export class FieldManager {
 
   #decodeLive(live: ApiObject): ManagedFields {
     try {
-      return decodeManagedFields(entriesOf(live), true);
+      return decodeManagedFields(entriesOf(live));
     } catch (error) {
       if (errorCode(error) !== 'MERGE_FAULT' || !(error instanceof Error)) throw error;
       throw plainServerError(`failed to decode managed fields: ${error.message}`);

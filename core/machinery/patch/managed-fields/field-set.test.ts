@@ -7,6 +7,7 @@ import {
   fieldSetOf,
   formatFieldPath,
   intersection,
+  mayTouch,
   memberPath,
   recursiveDifference,
   union,
@@ -70,6 +71,16 @@ describe('field sets', () => {
     expect(text(recursiveDifference(a, b))).toEqual(['.e']);
     expect(difference(a, set('z'))).toBe(a);
     expect(text(a)).toEqual(['.a', '.e', '.a.b', '.c.d']);
+  });
+
+  it('tell whether written fields may share members', () => {
+    const fields = encodeFieldsV1(fieldSetOf([memberPath('spec', 'replicas'), ['f:l', keyElement({ a: '<' })]]));
+    expect(mayTouch(fields, set('spec.replicas', 'x'))).toBe(true);
+    expect(mayTouch(fields, set('spec'))).toBe(true);
+    expect(mayTouch(fields, fieldSetOf([['f:l', keyElement({ a: '<' }), 'f:b']]))).toBe(false);
+    expect(mayTouch(fields, fieldSetOf([['f:l', keyElement({ a: '<' })]]))).toBe(true);
+    expect(mayTouch(fields, set('spec.paused', 'status.replicas'))).toBe(false);
+    expect(mayTouch({ 'f:a': null }, set('a.b'))).toBe(false);
   });
 
   it('filter what a request resets', () => {

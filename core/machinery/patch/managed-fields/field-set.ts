@@ -176,6 +176,20 @@ function decodeNode(fields: unknown): FieldSet {
   return node;
 }
 
+/**
+ * Whether fields may share a member with `set`, told without decoding them; false is certain for fields that were written by
+ * `encodeFieldsV1`. What lies below a member of `set` counts, because a type may have become atomic since the fields were written.
+ */
+export function mayTouch(fields: FieldsV1, set: FieldSet): boolean {
+  if (!set.children) return false;
+  for (const [element, child] of set.children) {
+    const below = fields[encodeElement(element)];
+    if (below === undefined) continue;
+    if (child.member || (isJsonObject(below) && mayTouch(below, child))) return true;
+  }
+  return false;
+}
+
 const leaf: FieldsV1 = Object.freeze({});
 
 /** Writes FieldsV1, in upstream's order. The result may share frozen parts. */

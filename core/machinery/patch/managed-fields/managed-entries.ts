@@ -1,7 +1,7 @@
 import { quote } from '../../field-errors.js';
 import { isJsonObject } from '../../object.js';
 import type { ManagedFieldsEntry } from '../../object.js';
-import { decodeFieldsV1, encodeFieldsV1, union } from './field-set.js';
+import { decodeFieldsV1, encodeFieldsV1, mayTouch, union } from './field-set.js';
 import type { FieldSet } from './field-set.js';
 import { mergeFault } from './path-element.js';
 
@@ -27,6 +27,11 @@ export class OwnedFields {
   /** The entry that it was read from, as long as nothing was changed. */
   get encoded(): ManagedFieldsEntry | undefined {
     return this.#encoded;
+  }
+
+  /** Whether the set may share members with `other`; decodes nothing. */
+  mayTouch(other: FieldSet): boolean {
+    return this.#set !== undefined || mayTouch(this.#encoded?.fieldsV1 ?? {}, other);
   }
 
   with(set: FieldSet): OwnedFields {
@@ -77,7 +82,8 @@ export function formatManager(identifier: string): string {
 }
 
 /**
- * Reads the entries of `metadata.managedFields`. Field sets are decoded later, or now with `eager`.
+ * Reads the entries of `metadata.managedFields`. Field sets are decoded when they are needed; with `eager` (for what clients
+ * have sent) at once, and written anew.
  * Throws MERGE_FAULT for what an API server never writes.
  */
 export function decodeManagedFields(entries: readonly ManagedFieldsEntry[] | undefined | null, eager = false): ManagedFields {
@@ -92,8 +98,8 @@ export function decodeManagedFields(entries: readonly ManagedFieldsEntry[] | und
       throw mergeFault(`invalid fieldsType ${quote(entry.fieldsType)} in managed fields entry ${index}`);
     }
     const identifier = managerIdentifier({ ...entry, manager: entry.manager ?? '', operation });
-    const owned = new OwnedFields(entry.apiVersion, operation === 'Apply', { entry });
-    if (eager) void owned.set;
+    const source = eager ? { set: decodeFieldsV1(entry.fieldsV1 ?? {}) } : { entry };
+    const owned = new OwnedFields(entry.apiVersion, operation === 'Apply', source);
     managed.owners.set(identifier, owned);
     if (entry.time) managed.times.set(identifier, entry.time);
     else managed.times.delete(identifier);

@@ -124,7 +124,7 @@ export class Ownership {
       if (!comparisons.has(apiVersion)) comparisons.set(apiVersion, summarize(compareAt(apiVersion)));
       const delta = comparisons.get(apiVersion);
       if (!delta) continue;
-      if (delta.taken.empty && delta.removed.empty) {
+      if (!owned.mayTouch(delta.taken) && !owned.mayTouch(delta.removed)) {
         owners.set(identifier, owned);
         continue;
       }
