@@ -1,4 +1,5 @@
-import { Quantity, parseQuantity } from '../machinery/quantity.js';
+import type { Quantity} from '../machinery/quantity.js';
+import { parseQuantity } from '../machinery/quantity.js';
 import type { Container, Pod, PodSpec } from './generated/types.js';
 
 /** Amounts by resource name (`cpu`, `memory`, `example.com/gpu`). */

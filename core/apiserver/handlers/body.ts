@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { StatusError, badRequest, requestEntityTooLarge } from '../../machinery/status-error.js';
+import type { StatusError} from '../../machinery/status-error.js';
+import { badRequest, requestEntityTooLarge } from '../../machinery/status-error.js';
 
 /** Upstream's limit on request bodies. */
 export const maximumBodyBytes = 3 * 1024 * 1024;

@@ -53,7 +53,7 @@ export class Front {
     response.setHeader('Cache-Control', 'no-cache, private');
     const user = await this.#admit(request, info);
     if (info.resourceRequest) {
-      if (await this.#options.connections.handles(info)) {
+      if (this.#options.connections.handles(info)) {
         return this.#options.connections.serve({ request, response, info, caller: user });
       }
       return this.#options.resources.handle({ request, response, info, caller: user });
@@ -71,9 +71,8 @@ export class Front {
       clientCertificates: clientCertificates(request),
     });
     const { user: original } = pending instanceof Promise ? await pending : pending;
-    const user = impersonation.impersonate(original, request.rawHeaders);
     const attributes: Attributes = {
-      user,
+      user: original,
       verb: info.verb,
       group: info.group,
       version: info.version,
@@ -84,8 +83,10 @@ export class Front {
       path: info.path,
       resourceRequest: info.resourceRequest,
     };
-    const verdict = authorizer.authorize(attributes);
-    if (verdict.decision !== 'allow') throw forbiddenError(attributes, verdict.reason);
+    const user = impersonation.impersonate(original, request.rawHeaders, attributes);
+    const asked = user === original ? attributes : { ...attributes, user };
+    const verdict = authorizer.authorize(asked);
+    if (verdict.decision !== 'allow') throw forbiddenError(asked, verdict.reason);
     return user;
   }
 
@@ -105,7 +106,7 @@ export class Front {
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
     const user = await this.#admit(request, info);
-    if (!info.resourceRequest || !(await this.#options.connections.handles(info))) throw pathNotFound();
+    if (!info.resourceRequest || !this.#options.connections.handles(info)) throw pathNotFound();
     await this.#options.connections.upgrade({ request, info, caller: user }, socket, head);
   }
 

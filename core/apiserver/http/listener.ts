@@ -3,7 +3,7 @@ import type { Http2SecureServer } from 'node:http2';
 import { createSecureServer } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { CodedError, errorCode } from '../../base/errors.js';
 
 export interface TlsMaterial {

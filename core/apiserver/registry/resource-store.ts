@@ -2,7 +2,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import type { Clock } from '../../base/clock.js';
 import type { AdmissionPlugin } from '../../contracts/admission.js';
 import type { CallerIdentity, DeleteOptions } from '../../contracts/api-transport.js';
-import { DatastoreConflict } from '../../contracts/datastore-errors.js';
+import type { DatastoreConflict } from '../../contracts/datastore-errors.js';
 import { errorCode } from '../../base/errors.js';
 import { FieldErrors } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';

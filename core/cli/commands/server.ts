@@ -58,7 +58,7 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
     throw error;
   } finally {
     clearInterval(keepAlive);
-    signals.dispose();
+    await signals.dispose();
     output.close();
   }
 }

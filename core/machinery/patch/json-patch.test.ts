@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { errorText } from '../../base/errors.js';
 import { deepFreeze } from '../object.js';
-import { StatusError } from '../status-error.js';
+import type { StatusError } from '../status-error.js';
 import { applyJsonPatch, maximumJsonPatchOperations } from './json-patch.js';
 
 function failure(document: unknown, patch: unknown): StatusError {

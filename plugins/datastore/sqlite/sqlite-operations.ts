@@ -1,4 +1,4 @@
-import { CodedError } from '../../../core/base/errors.js';
+import type { CodedError } from '../../../core/base/errors.js';
 import { DatastoreCompacted, DatastoreConflict, datastoreError } from '../../../core/contracts/datastore-errors.js';
 import type { DatastoreErrorCode } from '../../../core/contracts/datastore-errors.js';
 import type { DatastoreEvent, KeyValue, ListPage } from '../../../core/contracts/datastore.js';
