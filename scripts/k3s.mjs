@@ -15,7 +15,9 @@ if (!fs.existsSync(main)) {
   process.exit(1);
 }
 if (major < 24 && !fs.existsSync(pinned)) {
-  process.stderr.write(`error: k3s needs Node 24 or newer, this is ${process.versions.node}: run "npm run setup", which brings one\n`);
+  process.stderr.write(
+    `error: k3s needs Node 24 or newer, this is ${process.versions.node}: run "npm run setup", which brings one\n`,
+  );
   process.exit(1);
 }
 const node = fs.existsSync(pinned) ? pinned : process.execPath;

@@ -10,7 +10,10 @@ const { about, ...rooms } = JSON.parse(fs.readFileSync(path.join(root, 'config',
 void about;
 
 const outside = ['plugins', 'presets', 'config', 'test'];
-const coreRooms = fs.readdirSync(path.join(root, 'core'), { withFileTypes: true }).filter(entry => entry.isDirectory()).map(entry => entry.name);
+const coreRooms = fs
+  .readdirSync(path.join(root, 'core'), { withFileTypes: true })
+  .filter(entry => entry.isDirectory())
+  .map(entry => entry.name);
 const unknown = coreRooms.filter(room => !rooms[room]);
 if (unknown.length) {
   console.error(`config/rooms.json does not know the rooms ${unknown.join(', ')} of core`);
@@ -20,25 +23,34 @@ if (unknown.length) {
 const overrides = [];
 for (const [room, allowed] of Object.entries(rooms)) {
   if (!Array.isArray(allowed)) {
-    overrides.push(override(`core/${room}/**/*.ts`, [`^(\\.\\./)+(${allowed.never.join('|')})/`], `core/${room} never imports back`));
+    overrides.push(
+      override(`core/${room}/**/*.ts`, [`^(\\.\\./)+(${allowed.never.join('|')})/`], `core/${room} never imports back`),
+    );
     continue;
   }
   const own = outside.includes(room);
   const forbiddenCore = coreRooms.filter(other => other !== room && !allowed.includes(other));
-  const forbiddenOutside = outside.filter(other => other !== room && !allowed.some(name => name === other || name.startsWith(`${other}/`)));
+  const forbiddenOutside = outside.filter(
+    other => other !== room && !allowed.some(name => name === other || name.startsWith(`${other}/`)),
+  );
   const patterns = [];
   // From core/ROOM/x.ts another room is ../OTHER/, from a subfolder ../../OTHER/; from outside of core it goes through core/.
-  if (forbiddenCore.length) patterns.push(own ? `^(\\.\\./)+core/(${forbiddenCore.join('|')})/` : `^(\\.\\./)+(${forbiddenCore.join('|')})/`);
+  if (forbiddenCore.length)
+    patterns.push(own ? `^(\\.\\./)+core/(${forbiddenCore.join('|')})/` : `^(\\.\\./)+(${forbiddenCore.join('|')})/`);
   if (forbiddenOutside.length) patterns.push(`^(\\.\\./)+(${forbiddenOutside.join('|')})/`);
   for (const name of allowed.filter(entry => entry.includes('/'))) {
     patterns.push(`^(\\.\\./)+${name.split('/')[0]}/[^/]+/`);
   }
   const files = own ? `${room}/**/*.ts` : `core/${room}/**/*.ts`;
-  if (patterns.length) overrides.push(override(files, patterns, `${room} may import ${allowed.length ? allowed.join(', ') : 'nothing of ours'}`));
+  if (patterns.length)
+    overrides.push(override(files, patterns, `${room} may import ${allowed.length ? allowed.join(', ') : 'nothing of ours'}`));
 }
 // A plugin never knows another one; SQL engines share one helper.
 const slots = fs.existsSync(path.join(root, 'plugins'))
-  ? fs.readdirSync(path.join(root, 'plugins'), { withFileTypes: true }).filter(entry => entry.isDirectory()).map(entry => entry.name)
+  ? fs
+      .readdirSync(path.join(root, 'plugins'), { withFileTypes: true })
+      .filter(entry => entry.isDirectory())
+      .map(entry => entry.name)
   : [];
 for (const slot of slots) {
   const plugins = fs.readdirSync(path.join(root, 'plugins', slot)).filter(name => name !== 'sql-common');
@@ -59,7 +71,10 @@ const byFiles = new Map();
 for (const { files, patterns } of overrides) byFiles.set(files[0], [...(byFiles.get(files[0]) ?? []), ...patterns]);
 const wide = [...byFiles].map(([files, patterns]) => {
   const outer = [...byFiles].filter(([other]) => other !== files && files.startsWith(other.replace(/\*\*.*$/, '')));
-  return { files: [files], rules: { 'no-restricted-imports': ['error', { patterns: [...patterns, ...outer.flatMap(([, more]) => more)] }] } };
+  return {
+    files: [files],
+    rules: { 'no-restricted-imports': ['error', { patterns: [...patterns, ...outer.flatMap(([, more]) => more)] }] },
+  };
 });
 wide.sort((a, b) => a.files[0].split('/').length - b.files[0].split('/').length);
 
@@ -95,15 +110,27 @@ const config = {
     'typescript/no-this-alias': 'off',
   },
   ignorePatterns: ['dist', 'node_modules', '**/generated/**', 'scripts/schema'],
-  overrides: [...wide, tests, generated, { files: ['scripts/*.mjs', '**/scripts/**', 'test/bench/**', 'core/cli/**', '**/*-bench.ts'], rules: { 'no-console': 'off' } }],
+  overrides: [
+    ...wide,
+    tests,
+    generated,
+    {
+      files: ['scripts/*.mjs', '**/scripts/**', 'test/bench/**', 'core/cli/**', '**/*-bench.ts'],
+      rules: { 'no-console': 'off' },
+    },
+  ],
 };
 
 const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'k3s-lint-')), 'oxlintrc.json');
 fs.writeFileSync(file, JSON.stringify(config, null, 2));
-const result = spawnSync(path.join(root, 'node_modules', '.bin', 'oxlint'), ['-c', file, '--type-aware', '--ignore-path', path.join(root, '.gitignore'), ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: 'inherit',
-});
+const result = spawnSync(
+  path.join(root, 'node_modules', '.bin', 'oxlint'),
+  ['-c', file, '--type-aware', '--ignore-path', path.join(root, '.gitignore'), ...process.argv.slice(2)],
+  {
+    cwd: root,
+    stdio: 'inherit',
+  },
+);
 fs.rmSync(path.dirname(file), { recursive: true, force: true });
 if (result.error) throw result.error;
 process.exit(result.status ?? 1);

@@ -18,7 +18,9 @@ function installed() {
   try {
     const wanted = JSON.parse(fs.readFileSync(at('package-lock.json'), 'utf8')).packages;
     const have = JSON.parse(fs.readFileSync(at('node_modules', '.package-lock.json'), 'utf8')).packages;
-    return Object.entries(wanted).every(([name, entry]) => !name || have[name]?.version === entry.version || (entry.optional && !have[name]));
+    return Object.entries(wanted).every(
+      ([name, entry]) => !name || have[name]?.version === entry.version || (entry.optional && !have[name]),
+    );
   } catch {
     return false;
   }
@@ -32,7 +34,8 @@ function fail(text, code = 1) {
 function install() {
   process.stderr.write('Installing npm dependencies ...\n');
   // What the caller's npm was told (--omit=dev, NODE_ENV=production) is not meant for this installation.
-  const told = /^npm_(config_(omit|include|only|production|dry_run|global|location|prefix|workspace|ignore_scripts|loglevel)|package_|lifecycle_)/i;
+  const told =
+    /^npm_(config_(omit|include|only|production|dry_run|global|location|prefix|workspace|ignore_scripts|loglevel)|package_|lifecycle_)/i;
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !told.test(name) && name !== 'NODE_ENV'));
   const npm = process.env.npm_execpath;
   const node = process.env.npm_node_execpath ?? process.execPath;
@@ -56,7 +59,8 @@ function* sourceFiles(folder) {
 
 function sourceStamp() {
   const hash = createHash('sha256');
-  for (const file of ['package-lock.json', 'tsconfig.json', 'scripts/descriptions.mjs', 'scripts/setup.mjs']) hash.update(fs.readFileSync(at(file)));
+  for (const file of ['package-lock.json', 'tsconfig.json', 'scripts/descriptions.mjs', 'scripts/setup.mjs'])
+    hash.update(fs.readFileSync(at(file)));
   for (const folder of sources) {
     if (!fs.existsSync(at(folder))) continue;
     for (const file of sourceFiles(at(folder))) {

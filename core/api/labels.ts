@@ -33,7 +33,10 @@ export function selectorMatcher(selector: LabelSelector | undefined | null): Lab
 
 export function isEmptySelector(selector: LabelSelector | undefined | null): boolean {
   return (
-    selector != null && Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0
+    selector !== undefined &&
+    selector !== null &&
+    Object.keys(selector.matchLabels ?? {}).length === 0 &&
+    (selector.matchExpressions ?? []).length === 0
   );
 }
 

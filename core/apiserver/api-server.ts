@@ -159,14 +159,24 @@ export class ApiServer {
       const { definition, data } = served;
       const { group, version } = definition.reference;
       const own = new Set(Object.keys(definition.subresources ?? {}));
-      const verbs = definition.evaluate ? ['create'] : definition.verbs ? data.verbs.filter(verb => definition.verbs!.includes(verb as 'get')) : data.verbs;
+      const verbs = definition.evaluate
+        ? ['create']
+        : definition.verbs
+          ? data.verbs.filter(verb => definition.verbs!.includes(verb as 'get'))
+          : data.verbs;
       return {
         group,
         data,
         verbs,
         subresources: (data.subresources ?? [])
           .filter(sub => own.has(sub.name))
-          .map(sub => ({ name: sub.name, group: sub.group ?? group, version: sub.version ?? version, kind: sub.kind, verbs: sub.verbs })),
+          .map(sub => ({
+            name: sub.name,
+            group: sub.group ?? group,
+            version: sub.version ?? version,
+            kind: sub.kind,
+            verbs: sub.verbs,
+          })),
       };
     });
   }

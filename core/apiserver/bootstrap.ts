@@ -52,9 +52,19 @@ async function createMissing(server: ApiServer, group: string, resource: string,
   await create(server.transport, endpoint.served.definition.reference, object);
 }
 
-async function create(transport: ApiTransport, reference: Parameters<ApiTransport['create']>[0]['resource'], object: KubeObject): Promise<void> {
+async function create(
+  transport: ApiTransport,
+  reference: Parameters<ApiTransport['create']>[0]['resource'],
+  object: KubeObject,
+): Promise<void> {
   try {
-    await transport.create({ caller: apiServerIdentity, resource: reference, namespace: object.metadata.namespace, object: cloneJson(object), userAgent: 'kube-apiserver' });
+    await transport.create({
+      caller: apiServerIdentity,
+      resource: reference,
+      namespace: object.metadata.namespace,
+      object: cloneJson(object),
+      userAgent: 'kube-apiserver',
+    });
   } catch (error) {
     // Another server was faster.
     if (!isStatusError(error, 'AlreadyExists')) throw error;
@@ -87,9 +97,19 @@ async function reconcile(server: ApiServer, resource: string, wanted: RbacObject
   }
   if (jsonEqual(next, existing)) return;
   try {
-    await server.transport.update({ caller: apiServerIdentity, resource: reference, namespace, name, object: next, userAgent: 'kube-apiserver' });
+    await server.transport.update({
+      caller: apiServerIdentity,
+      resource: reference,
+      namespace,
+      name,
+      object: next,
+      userAgent: 'kube-apiserver',
+    });
   } catch (error) {
-    logger.warn('a bootstrap role could not be brought up to date and is tried again at the next start', { name, error: errorText(error) });
+    logger.warn('a bootstrap role could not be brought up to date and is tried again at the next start', {
+      name,
+      error: errorText(error),
+    });
   }
 }
 

@@ -20,7 +20,8 @@ export function feedRbac(server: ApiServer, store: RbacStore): Disposable {
         known.add(`${entry.namespace}/${entry.name}`);
         store.upsert(resource, entry.object as never);
       }
-      for (const key of before) if (!known.has(key)) store.delete(resource, key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1));
+      for (const key of before)
+        if (!known.has(key)) store.delete(resource, key.slice(0, key.indexOf('/')), key.slice(key.indexOf('/') + 1));
     };
     fill();
     held.add(

@@ -84,7 +84,9 @@ export interface SandboxSpec {
   readonly logDirectory: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
-  readonly dns: { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] } | undefined;
+  readonly dns:
+    | { readonly servers: readonly string[]; readonly searches: readonly string[]; readonly options: readonly string[] }
+    | undefined;
   readonly portMappings: readonly PortMapping[];
   readonly hostNetwork: boolean;
   readonly hostPid: boolean;

@@ -18,7 +18,9 @@ export interface RunningApiServer {
 }
 
 /** An API server alone, on a port of the system's choice, with a memory datastore unless told otherwise. */
-export async function startApiServer(options: { datastore?: Datastore; admission?: readonly AdmissionPlugin[] } = {}): Promise<RunningApiServer> {
+export async function startApiServer(
+  options: { datastore?: Datastore; admission?: readonly AdmissionPlugin[] } = {},
+): Promise<RunningApiServer> {
   const directory = await mkdtemp(join(tmpdir(), 'k3s-api-'));
   const clock = new SystemClock();
   const logger = new SinkLogger(record => process.stderr.write(`${formatRecord(record)}\n`), 'warn');

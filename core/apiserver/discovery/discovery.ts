@@ -43,7 +43,11 @@ export class Discovery {
       const versions = new Map<string, DiscoveredResource[]>();
       for (const version of [...order, ...served.map(resource => resource.data.version)]) {
         const list = served.filter(resource => resource.data.version === version);
-        if (list.length && !versions.has(version)) versions.set(version, list.sort((a, b) => (a.data.name < b.data.name ? -1 : 1)));
+        if (list.length && !versions.has(version))
+          versions.set(
+            version,
+            list.sort((a, b) => (a.data.name < b.data.name ? -1 : 1)),
+          );
       }
       groups.set(name, versions);
     }
@@ -67,7 +71,11 @@ export class Discovery {
     if (!value) return undefined;
     const bytes = Buffer.from(`${JSON.stringify(value)}\n`);
     const etag = `"${createHash('sha512').update(bytes).digest('hex').toUpperCase()}"`;
-    const document = { contentType: aggregated && (path === '/api' || path === '/apis') ? aggregatedType : 'application/json', etag, bytes };
+    const document = {
+      contentType: aggregated && (path === '/api' || path === '/apis') ? aggregatedType : 'application/json',
+      etag,
+      bytes,
+    };
     this.#documents.set(key, document);
     return document;
   }
@@ -162,7 +170,12 @@ export class Discovery {
 export function acceptsAggregated(accept: string | undefined): boolean {
   for (const clause of (accept ?? '').split(',')) {
     const parameters = clause.split(';').map(part => part.trim());
-    if (parameters.includes('as=APIGroupDiscoveryList') && parameters.includes('g=apidiscovery.k8s.io') && parameters.includes('v=v2')) return true;
+    if (
+      parameters.includes('as=APIGroupDiscoveryList') &&
+      parameters.includes('g=apidiscovery.k8s.io') &&
+      parameters.includes('v=v2')
+    )
+      return true;
     if (parameters[0] === 'application/json' && parameters.length === 1) return false;
   }
   return false;

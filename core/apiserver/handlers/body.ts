@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { StatusError} from '../../machinery/status-error.js';
+import type { StatusError } from '../../machinery/status-error.js';
 import { badRequest, requestEntityTooLarge } from '../../machinery/status-error.js';
 
 /** Upstream's limit on request bodies. */

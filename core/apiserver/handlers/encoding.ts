@@ -32,12 +32,14 @@ export async function encodeEntry<T extends KubeObject>(
   include: IncludeObject,
   nowMs: number,
 ): Promise<Encoded> {
-  if (acceptance.as === 'Table') return encodeValue(tableOf(served, [entry], { version: acceptance.version!, include, nowMs }), acceptance);
+  if (acceptance.as === 'Table')
+    return encodeValue(tableOf(served, [entry], { version: acceptance.version!, include, nowMs }), acceptance);
   if (acceptance.as === 'PartialObjectMetadata') return encodeValue(partialObject(entry.object, acceptance.version!), acceptance);
   if (acceptance.mediaType === 'application/vnd.kubernetes.protobuf') {
     return { contentType: acceptance.mediaType, parts: [protobufOf(served, entry)] };
   }
-  if (acceptance.mediaType === 'application/json' && !acceptance.pretty) return { contentType: 'application/json', parts: [entry.bytes] };
+  if (acceptance.mediaType === 'application/json' && !acceptance.pretty)
+    return { contentType: 'application/json', parts: [entry.bytes] };
   return encodeValue(entry.object, acceptance);
 }
 
@@ -76,7 +78,10 @@ export async function encodeList<T extends KubeObject>(
     ...(listing.remaining ? { remainingItemCount: listing.remaining } : {}),
   };
   if (acceptance.as === 'Table') {
-    return encodeValue({ ...tableOf(served, listing.entries, { version: acceptance.version!, include, nowMs }), metadata }, acceptance);
+    return encodeValue(
+      { ...tableOf(served, listing.entries, { version: acceptance.version!, include, nowMs }), metadata },
+      acceptance,
+    );
   }
   if (acceptance.as === 'PartialObjectMetadataList' || acceptance.as === 'PartialObjectMetadata') {
     const version = acceptance.version!;
@@ -84,7 +89,11 @@ export async function encodeList<T extends KubeObject>(
     return encodeValue({ kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${version}`, metadata, items }, acceptance);
   }
   if (acceptance.mediaType === 'application/vnd.kubernetes.protobuf') {
-    const bytes = encodeProtobufList(served.struct, { kind: served.listKind, apiVersion: served.apiVersion, metadata }, listing.entries.map(entry => entry.object));
+    const bytes = encodeProtobufList(
+      served.struct,
+      { kind: served.listKind, apiVersion: served.apiVersion, metadata },
+      listing.entries.map(entry => entry.object),
+    );
     return { contentType: acceptance.mediaType, parts: [bytes] };
   }
   if (acceptance.mediaType === 'application/json' && !acceptance.pretty) {

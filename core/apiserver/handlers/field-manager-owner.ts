@@ -41,7 +41,13 @@ export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
       const apiVersion = formatApiVersion(reference);
       const reset =
         this.#definition.resetFields?.[subresource] ??
-        (subresource === '' ? (subresources?.['status'] ? ['status'] : []) : subresource === 'status' ? ['spec', 'metadata.labels', 'metadata.annotations'] : []);
+        (subresource === ''
+          ? subresources?.['status']
+            ? ['status']
+            : []
+          : subresource === 'status'
+            ? ['spec', 'metadata.labels', 'metadata.annotations']
+            : []);
       manager = new FieldManager({
         apiVersion,
         kind: reference.kind,

@@ -9,7 +9,12 @@ const gzipAboveBytes = 128 * 1024;
 const chunkBytes = 256 * 1024;
 
 /** Writes a whole answer; large ones in chunks that wait for the client, compressed where it accepts that. */
-export async function sendEncoded(request: IncomingMessage, response: ServerResponse, status: number, encoded: Encoded): Promise<void> {
+export async function sendEncoded(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  encoded: Encoded,
+): Promise<void> {
   let size = 0;
   for (const part of encoded.parts) size += part.length;
   response.setHeader('Content-Type', encoded.contentType);
@@ -84,5 +89,7 @@ export function sendError(response: ServerResponse, error: unknown): void {
 
 /** `299 - "text"`, each once. Source: KEP-1693. */
 export function warningHeader(texts: readonly string[]): string[] {
-  return [...new Set(texts)].map(text => `299 - "${text.replace(/[\u0000-\u001f\u007f]/g, ' ').replace(/["\\]/g, match => `\\${match}`)}"`);
+  return [...new Set(texts)].map(
+    text => `299 - "${text.replace(/[\u0000-\u001f\u007f]/g, ' ').replace(/["\\]/g, match => `\\${match}`)}"`,
+  );
 }

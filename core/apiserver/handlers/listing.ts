@@ -3,7 +3,7 @@ import type { KubeObject } from '../../machinery/object.js';
 import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import { parseFieldSelector } from '../../machinery/field-selector.js';
 import { parseLabelSelector } from '../../machinery/label-selector.js';
-import type { StatusError} from '../../machinery/status-error.js';
+import type { StatusError } from '../../machinery/status-error.js';
 import { badRequest, expired, invalid } from '../../machinery/status-error.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
 import type { ResourceStore } from '../registry/resource-store.js';
@@ -56,7 +56,8 @@ export function parseSelection<T extends KubeObject>(
     }
     const only = selector.exactValue('metadata.name');
     if (only !== undefined) {
-      if (exactName !== undefined && only !== exactName) throw badRequest(`fieldSelector metadata.name=${only} doesn't match requested name ${exactName}`);
+      if (exactName !== undefined && only !== exactName)
+        throw badRequest(`fieldSelector metadata.name=${only} doesn't match requested name ${exactName}`);
       exactName = only;
     }
     const rest = selector.transform(requirement =>
@@ -76,15 +77,24 @@ function parse<R>(run: () => R): R {
 }
 
 /** Checks the combination of list parameters. Source: apimachinery ValidateListOptions. */
-export function validateListQuery(query: ListQuery & { watch?: boolean; sendInitialEvents?: boolean | undefined; allowWatchBookmarks?: boolean | undefined }): void {
+export function validateListQuery(
+  query: ListQuery & { watch?: boolean; sendInitialEvents?: boolean | undefined; allowWatchBookmarks?: boolean | undefined },
+): void {
   const errors = new FieldErrors();
   const match = query.resourceVersionMatch;
   if (query.watch) {
     if (match && query.sendInitialEvents === undefined) {
-      errors.forbidden(fieldPath('resourceVersionMatch'), 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+      errors.forbidden(
+        fieldPath('resourceVersionMatch'),
+        'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
+      );
     }
     if (query.sendInitialEvents !== undefined) {
-      if (!match) errors.forbidden(fieldPath('resourceVersionMatch'), 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+      if (!match)
+        errors.forbidden(
+          fieldPath('resourceVersionMatch'),
+          'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+        );
       else if (match !== 'NotOlderThan') {
         errors.notSupported(fieldPath('resourceVersionMatch'), match, ['NotOlderThan']);
       }
@@ -94,9 +104,15 @@ export function validateListQuery(query: ListQuery & { watch?: boolean; sendInit
       errors.forbidden(fieldPath('sendInitialEvents'), 'sendInitialEvents is forbidden for list');
     }
     if (match) {
-      if (!query.resourceVersion) errors.forbidden(fieldPath('resourceVersionMatch'), 'resourceVersionMatch is forbidden unless resourceVersion is provided');
-      if (query.continue) errors.forbidden(fieldPath('resourceVersionMatch'), 'resourceVersionMatch is forbidden when continue is provided');
-      if (match !== 'Exact' && match !== 'NotOlderThan') errors.notSupported(fieldPath('resourceVersionMatch'), match, ['Exact', 'NotOlderThan', '']);
+      if (!query.resourceVersion)
+        errors.forbidden(
+          fieldPath('resourceVersionMatch'),
+          'resourceVersionMatch is forbidden unless resourceVersion is provided',
+        );
+      if (query.continue)
+        errors.forbidden(fieldPath('resourceVersionMatch'), 'resourceVersionMatch is forbidden when continue is provided');
+      if (match !== 'Exact' && match !== 'NotOlderThan')
+        errors.notSupported(fieldPath('resourceVersionMatch'), match, ['Exact', 'NotOlderThan', '']);
       if (match === 'Exact' && query.resourceVersion === '0') {
         errors.forbidden(fieldPath('resourceVersionMatch'), 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
       }
@@ -114,7 +130,8 @@ export async function listPage<T extends KubeObject>(
   const { store, hub } = source;
   const limit = query.limit && query.limit > 0 ? query.limit : undefined;
   if (query.continue) {
-    if (query.resourceVersion && query.resourceVersion !== '0') throw badRequest('specifying resource version is not allowed when using continue');
+    if (query.resourceVersion && query.resourceVersion !== '0')
+      throw badRequest('specifying resource version is not allowed when using continue');
     const token = decodeToken(query.continue);
     await hub.fresh();
     if (token.revision < 0 || token.revision === hub.revision) return fromCache(store, selection, limit, token.after);
@@ -125,7 +142,10 @@ export async function listPage<T extends KubeObject>(
   else if (version !== '0') {
     const revision = parseResourceVersion(version);
     if (revision > hub.revision) await hub.reached(revision);
-    if (revision !== hub.revision && (query.resourceVersionMatch === 'Exact' || (limit !== undefined && !query.resourceVersionMatch))) {
+    if (
+      revision !== hub.revision &&
+      (query.resourceVersionMatch === 'Exact' || (limit !== undefined && !query.resourceVersionMatch))
+    ) {
       return fromHistory(source, selection, { revision, after: undefined, limit, continued: false });
     }
   }
@@ -225,8 +245,13 @@ function encodeToken(revision: number, lastKey: string): string {
 
 function decodeToken(token: string): { revision: number; after: string } {
   try {
-    const { v, rv, start } = JSON.parse(Buffer.from(token, 'base64url').toString()) as { v?: unknown; rv?: unknown; start?: unknown };
-    if (v !== 'meta.k8s.io/v1' || typeof rv !== 'number' || typeof start !== 'string' || !start || start.includes('../')) throw new Error('fields');
+    const { v, rv, start } = JSON.parse(Buffer.from(token, 'base64url').toString()) as {
+      v?: unknown;
+      rv?: unknown;
+      start?: unknown;
+    };
+    if (v !== 'meta.k8s.io/v1' || typeof rv !== 'number' || typeof start !== 'string' || !start || start.includes('../'))
+      throw new Error('fields');
     return { revision: rv, after: start.replace(/\u0000$/, '') };
   } catch (error) {
     throw badRequest('continue key is not valid: illegal base64 data or unknown version', error);

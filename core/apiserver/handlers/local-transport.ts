@@ -69,7 +69,10 @@ export class LocalTransport implements ApiTransport {
       return deepFreeze(await sub.get!(entry.object, endpoint.served.store.context(call, 'UPDATE', request.subresource))) as T;
     }
     const { store } = endpoint.served;
-    const entry = request.resourceVersion === '0' ? store.cached(request.namespace ?? '', request.name) : await store.get(request.namespace ?? '', request.name);
+    const entry =
+      request.resourceVersion === '0'
+        ? store.cached(request.namespace ?? '', request.name)
+        : await store.get(request.namespace ?? '', request.name);
     return entry.object as T;
   }
 
@@ -77,7 +80,11 @@ export class LocalTransport implements ApiTransport {
     const endpoint = await this.#enter(request, 'list');
     const { served } = endpoint;
     validateListQuery(request);
-    const listing = await listPage({ store: served.store, hub: this.#options.hub }, parseSelection(served.definition, request.namespace ?? '', request), request);
+    const listing = await listPage(
+      { store: served.store, hub: this.#options.hub },
+      parseSelection(served.definition, request.namespace ?? '', request),
+      request,
+    );
     return {
       resourceVersion: String(listing.revision),
       continue: listing.continue,
@@ -124,20 +131,27 @@ export class LocalTransport implements ApiTransport {
     const name = request.name ?? (request.object as KubeObject).metadata?.name ?? '';
     const endpoint = await this.#enter(request, 'create', request.subresource ? name : '');
     const call = this.#call(request, name);
-    const object = request.subresource ? (cloneJson(request.object) as KubeObject) : endpoint.operations.prepare(request.object as object);
-    return resultOf<T>(await endpoint.operations.create(object, { ...call, name: request.subresource ? name : (request.name ?? '') }));
+    const object = request.subresource
+      ? (cloneJson(request.object) as KubeObject)
+      : endpoint.operations.prepare(request.object as object);
+    return resultOf<T>(
+      await endpoint.operations.create(object, { ...call, name: request.subresource ? name : (request.name ?? '') }),
+    );
   }
 
   async update<T>(request: WriteRequest<T> & { name: string }): Promise<T> {
     const endpoint = await this.#enter(request, 'update', request.name);
     const sub = request.subresource ? endpoint.operations.subresource(request.subresource) : undefined;
-    const object = sub?.type === 'object' ? (cloneJson(request.object) as KubeObject) : endpoint.operations.prepare(request.object as object);
+    const object =
+      sub?.type === 'object' ? (cloneJson(request.object) as KubeObject) : endpoint.operations.prepare(request.object as object);
     return resultOf<T>(await endpoint.operations.update(object, this.#call(request, request.name)));
   }
 
   async patch<T>(request: PatchRequest<T>): Promise<T> {
     const endpoint = await this.#enter(request, 'patch', request.name);
-    return resultOf<T>(await endpoint.operations.patch(request.type, request.patch, this.#call(request, request.name), request.force ?? false));
+    return resultOf<T>(
+      await endpoint.operations.patch(request.type, request.patch, this.#call(request, request.name), request.force ?? false),
+    );
   }
 
   async delete<T>(request: DeleteRequest<T>): Promise<T | undefined> {

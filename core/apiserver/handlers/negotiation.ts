@@ -47,14 +47,21 @@ export function parseAccept(header: string): readonly Clause[] {
     }
     return [{ type: type.toLowerCase(), parameters, quality: Number.isFinite(quality) ? quality : 0 }];
   });
-  const sorted = clauses.map((clause, index) => ({ clause, index })).sort((a, b) => b.clause.quality - a.clause.quality || a.index - b.index);
+  const sorted = clauses
+    .map((clause, index) => ({ clause, index }))
+    .sort((a, b) => b.clause.quality - a.clause.quality || a.index - b.index);
   const result = sorted.map(item => item.clause);
   if (cache.size < 256) cache.set(header, result);
   return result;
 }
 
 /** Picks the first clause that can be served; throws 406. */
-export function negotiate(accept: string | undefined, options: AcceptOptions, query: URLSearchParams, userAgent = ''): Acceptance {
+export function negotiate(
+  accept: string | undefined,
+  options: AcceptOptions,
+  query: URLSearchParams,
+  userAgent = '',
+): Acceptance {
   const wanted = query.get('pretty');
   const browser = userAgent.startsWith('curl') || userAgent.startsWith('Wget') || userAgent.startsWith('Mozilla/5.0');
   const pretty = wanted === null ? browser : wanted !== '0' && wanted !== 'false';

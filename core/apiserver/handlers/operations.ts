@@ -26,7 +26,9 @@ export interface OperationCall {
 }
 
 /** What a write gives back: a stored object of the resource, or the object of a subresource of another kind. */
-export type OperationResult<T extends KubeObject> = { readonly entry: StoredObject<T>; readonly created: boolean } | { readonly object: KubeObject; readonly created: boolean };
+export type OperationResult<T extends KubeObject> =
+  | { readonly entry: StoredObject<T>; readonly created: boolean }
+  | { readonly object: KubeObject; readonly created: boolean };
 
 /**
  * Writes on resources, after decoding and before the store, the same for HTTP and for parts in the process: defaults, subresources, the
@@ -105,8 +107,13 @@ export class Operations<T extends KubeObject = KubeObject> {
     const sub = call.subresource ? this.subresource(call.subresource) : undefined;
     if (sub?.type === 'connect') throw methodNotSupported(this.#group, this.#resourceName(call), 'patch');
     if (sub?.type === 'object') {
-      if (type === 'apply') return this.#updateThrough(sub, current => ({ ...current, ...(patch as object) }) as KubeObject, call);
-      return this.#updateThrough(sub, current => this.#patched(current, type === 'strategic' ? 'merge' : type, patch) as KubeObject, call);
+      if (type === 'apply')
+        return this.#updateThrough(sub, current => ({ ...current, ...(patch as object) }) as KubeObject, call);
+      return this.#updateThrough(
+        sub,
+        current => this.#patched(current, type === 'strategic' ? 'merge' : type, patch) as KubeObject,
+        call,
+      );
     }
     if (type === 'apply') return this.#apply(patch, call, force);
     return this.#served.store.update(
@@ -128,7 +135,10 @@ export class Operations<T extends KubeObject = KubeObject> {
       case 'json':
         return applyJsonPatch(current, patch);
       case 'merge':
-        if (!isJsonObject(patch)) throw badRequest('error decoding patch: json: cannot unmarshal non-object into Go value of type map[string]interface {}');
+        if (!isJsonObject(patch))
+          throw badRequest(
+            'error decoding patch: json: cannot unmarshal non-object into Go value of type map[string]interface {}',
+          );
         return applyMergePatch(current as unknown as Record<string, unknown>, patch);
       case 'strategic':
         return applyStrategicMergePatch(current as unknown as Record<string, unknown>, patch, this.#served.struct);
@@ -145,7 +155,14 @@ export class Operations<T extends KubeObject = KubeObject> {
     if (metadata.name !== undefined && metadata.name !== call.name) {
       throw badRequest(`the name of the object (${String(metadata.name)}) does not match the name on the URL (${call.name})`);
     }
-    const named = { ...applied, metadata: { ...metadata, name: call.name, ...(definition.reference.namespaced ? { namespace: metadata.namespace ?? call.namespace } : {}) } } as T;
+    const named = {
+      ...applied,
+      metadata: {
+        ...metadata,
+        name: call.name,
+        ...(definition.reference.namespaced ? { namespace: metadata.namespace ?? call.namespace } : {}),
+      },
+    } as T;
     return store.update(
       { ...this.#writeCall(call), ownsManagedFields: true },
       old => {
@@ -165,7 +182,11 @@ export class Operations<T extends KubeObject = KubeObject> {
   }
 
   /** A subresource of another kind that writes into its parent (scale). */
-  async #updateThrough(sub: ObjectSubresource<T>, next: (current: KubeObject) => KubeObject, call: OperationCall): Promise<OperationResult<T>> {
+  async #updateThrough(
+    sub: ObjectSubresource<T>,
+    next: (current: KubeObject) => KubeObject,
+    call: OperationCall,
+  ): Promise<OperationResult<T>> {
     const { store } = this.#served;
     if (!sub.update || !sub.get) throw methodNotSupported(this.#group, this.#resourceName(call), 'update');
     const context = store.context(this.#writeCall(call), 'UPDATE', call.subresource);

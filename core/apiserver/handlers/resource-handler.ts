@@ -9,7 +9,14 @@ import type { KubeObject } from '../../machinery/object.js';
 import { isJsonObject } from '../../machinery/object.js';
 import type { StructType, TypeSet } from '../../machinery/schema.js';
 import type { Status } from '../../machinery/status-error.js';
-import { badRequest, invalid, methodNotAllowed, methodNotSupported, pathNotFound, unsupportedMediaType } from '../../machinery/status-error.js';
+import {
+  badRequest,
+  invalid,
+  methodNotAllowed,
+  methodNotSupported,
+  pathNotFound,
+  unsupportedMediaType,
+} from '../../machinery/status-error.js';
 import type { ObjectSubresource } from '../registry/resource-definition.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import type { StoredObject } from '../storage/stored-object.js';
@@ -99,7 +106,12 @@ export class ResourceHandler {
     const { served } = endpoint;
     const accept = request.headers.accept;
     // The way of most requests: JSON or protobuf of the object as it is kept.
-    const acceptance = negotiate(accept, { protobuf: true, transforms: transformsOf(endpoint, objectTransforms) }, info.query, request.headers['user-agent']);
+    const acceptance = negotiate(
+      accept,
+      { protobuf: true, transforms: transformsOf(endpoint, objectTransforms) },
+      info.query,
+      request.headers['user-agent'],
+    );
     const entry =
       info.query.get('resourceVersion') === '0'
         ? served.store.cached(info.namespace, info.name)
@@ -116,7 +128,12 @@ export class ResourceHandler {
       }
     }
     const nowMs = this.#options.clock.now();
-    return sendEncoded(request, response, 200, await encodeEntry(served, entry, acceptance, includeObjectOf(info.query.get('includeObject')), nowMs));
+    return sendEncoded(
+      request,
+      response,
+      200,
+      await encodeEntry(served, entry, acceptance, includeObjectOf(info.query.get('includeObject')), nowMs),
+    );
   }
 
   async #list(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
@@ -139,7 +156,11 @@ export class ResourceHandler {
   async #watch(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
     const { info, request, response } = exchange;
     const { served } = endpoint;
-    const acceptance = negotiate(request.headers.accept, { protobuf: true, transforms: transformsOf(endpoint, watchTransforms) }, info.query);
+    const acceptance = negotiate(
+      request.headers.accept,
+      { protobuf: true, transforms: transformsOf(endpoint, watchTransforms) },
+      info.query,
+    );
     const sendInitialEvents = info.query.has('sendInitialEvents') ? isTrue(info.query.get('sendInitialEvents')) : undefined;
     const query = listQuery(info.query);
     const allowWatchBookmarks = isTrue(info.query.get('allowWatchBookmarks'));
@@ -202,7 +223,12 @@ export class ResourceHandler {
     setWarnings(response, warnings);
     const acceptance = this.#acceptance(exchange);
     if (!gone) {
-      return sendEncoded(request, response, 200, await encodeEntry(endpoint.served, entry, acceptance, 'Metadata', this.#options.clock.now()));
+      return sendEncoded(
+        request,
+        response,
+        200,
+        await encodeEntry(endpoint.served, entry, acceptance, 'Metadata', this.#options.clock.now()),
+      );
     }
     const { group, resource } = endpoint.served.definition.reference;
     const status: Status = {
@@ -227,11 +253,21 @@ export class ResourceHandler {
     setWarnings(response, warnings);
     const listing = { revision: this.#options.hub.revision, entries, continue: undefined, remaining: undefined };
     const acceptance = this.#acceptance(exchange);
-    return sendEncoded(request, response, 200, await encodeList(endpoint.served, listing, acceptance, 'Metadata', this.#options.clock.now()));
+    return sendEncoded(
+      request,
+      response,
+      200,
+      await encodeList(endpoint.served, listing, acceptance, 'Metadata', this.#options.clock.now()),
+    );
   }
 
   #acceptance({ request, info }: ResourceExchange): Acceptance {
-    return negotiate(request.headers.accept, { protobuf: true, transforms: objectTransforms }, info.query, request.headers['user-agent']);
+    return negotiate(
+      request.headers.accept,
+      { protobuf: true, transforms: objectTransforms },
+      info.query,
+      request.headers['user-agent'],
+    );
   }
 
   #call({ info, caller, request }: ResourceExchange, warnings: string[]): OperationCall {
@@ -257,7 +293,8 @@ export class ResourceHandler {
     if (!bodyTypes.includes(contentType)) throw unsupportedMediaType(bodyTypes);
     const bytes = await readBody(request);
     const sub = call.subresource ? endpoint.operations.subresource(call.subresource) : undefined;
-    if (sub?.type === 'connect') throw methodNotSupported(exchange.info.group, `${exchange.info.resource}/${call.subresource}`, exchange.info.verb);
+    if (sub?.type === 'connect')
+      throw methodNotSupported(exchange.info.group, `${exchange.info.resource}/${call.subresource}`, exchange.info.verb);
     let body: unknown = bytes;
     if (contentType === protobufType) body = decodeProtobuf(endpoint.served.types, bytes).object;
     else if (contentType === 'application/yaml') body = await parseYaml(bytes);
@@ -303,14 +340,25 @@ export class ResourceHandler {
     return checkDeleteOptions(options);
   }
 
-  async #sendResult(exchange: ResourceExchange, endpoint: ResourceEndpoint, result: OperationResult<KubeObject>, warnings: readonly string[]): Promise<void> {
+  async #sendResult(
+    exchange: ResourceExchange,
+    endpoint: ResourceEndpoint,
+    result: OperationResult<KubeObject>,
+    warnings: readonly string[],
+  ): Promise<void> {
     const { request, response, info } = exchange;
     setWarnings(response, warnings);
     const status = result.created ? 201 : 200;
     const acceptance = this.#acceptance(exchange);
     if ('entry' in result) {
       const include = includeObjectOf(info.query.get('includeObject'));
-      const encoded = await encodeEntry(endpoint.served, result.entry as StoredObject, acceptance, include, this.#options.clock.now());
+      const encoded = await encodeEntry(
+        endpoint.served,
+        result.entry as StoredObject,
+        acceptance,
+        include,
+        this.#options.clock.now(),
+      );
       return sendEncoded(request, response, status, encoded);
     }
     return sendEncoded(request, response, status, await this.#encodeObject(endpoint, result.object, acceptance));
@@ -374,7 +422,8 @@ function validateWriteQuery(info: RequestInfo, fieldManager: string | undefined)
   }
   if (fieldManager !== undefined) {
     if (fieldManager.length > 128) errors.tooLong(fieldPath('fieldManager'), 128);
-    if (/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(fieldManager)) errors.invalid(fieldPath('fieldManager'), fieldManager, 'should only contain printable characters');
+    if (/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(fieldManager))
+      errors.invalid(fieldPath('fieldManager'), fieldManager, 'should only contain printable characters');
   }
   const validation = info.query.get('fieldValidation');
   if (validation && !['Ignore', 'Strict', 'Warn'].includes(validation)) {
@@ -384,7 +433,13 @@ function validateWriteQuery(info: RequestInfo, fieldManager: string | undefined)
 }
 
 function optionsKind(verb: string): string {
-  return verb === 'patch' ? 'PatchOptions' : verb === 'update' ? 'UpdateOptions' : verb === 'delete' ? 'DeleteOptions' : 'CreateOptions';
+  return verb === 'patch'
+    ? 'PatchOptions'
+    : verb === 'update'
+      ? 'UpdateOptions'
+      : verb === 'delete'
+        ? 'DeleteOptions'
+        : 'CreateOptions';
 }
 
 function validatePatchOptions(info: RequestInfo, type: PatchType, force: string | null): void {
@@ -399,7 +454,10 @@ function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString());
   } catch (error) {
-    throw badRequest(`couldn't get version/kind; json parse error: ${error instanceof Error ? error.message : String(error)}`, error);
+    throw badRequest(
+      `couldn't get version/kind; json parse error: ${error instanceof Error ? error.message : String(error)}`,
+      error,
+    );
   }
 }
 
@@ -416,7 +474,11 @@ function checkDeleteOptions(options: Record<string, unknown>): DeleteOptions & {
   const errors = new FieldErrors();
   const { propagationPolicy, orphanDependents, gracePeriodSeconds, preconditions, dryRun } = options;
   if (propagationPolicy !== undefined && orphanDependents !== undefined) {
-    errors.invalid(fieldPath('propagationPolicy'), propagationPolicy, 'orphanDependents and deletionPropagation cannot be both set');
+    errors.invalid(
+      fieldPath('propagationPolicy'),
+      propagationPolicy,
+      'orphanDependents and deletionPropagation cannot be both set',
+    );
   }
   if (propagationPolicy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(String(propagationPolicy))) {
     errors.notSupported(fieldPath('propagationPolicy'), propagationPolicy, ['Background', 'Foreground', 'Orphan']);
@@ -424,7 +486,12 @@ function checkDeleteOptions(options: Record<string, unknown>): DeleteOptions & {
   if (!errors.empty) throw invalid('meta.k8s.io', 'DeleteOptions', '', errors);
   return {
     gracePeriodSeconds: gracePeriodSeconds as number | undefined,
-    propagationPolicy: (propagationPolicy ?? (orphanDependents === true ? 'Orphan' : orphanDependents === false ? 'Background' : undefined)) as DeleteOptions['propagationPolicy'],
+    propagationPolicy: (propagationPolicy ??
+      (orphanDependents === true
+        ? 'Orphan'
+        : orphanDependents === false
+          ? 'Background'
+          : undefined)) as DeleteOptions['propagationPolicy'],
     preconditions: preconditions as DeleteOptions['preconditions'],
     dryRun: Array.isArray(dryRun) && dryRun.includes('All'),
   };

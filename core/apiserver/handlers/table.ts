@@ -22,7 +22,9 @@ export function tableOf<T extends KubeObject>(
     apiVersion: `meta.k8s.io/${options.version}`,
     metadata: entries.length === 1 ? { resourceVersion: entries[0]!.resourceVersion } : {},
     columnDefinitions:
-      options.columns === false ? null : columns.map(({ name, type, format, priority }) => ({ name, type, format, description: '', priority })),
+      options.columns === false
+        ? null
+        : columns.map(({ name, type, format, priority }) => ({ name, type, format, description: '', priority })),
     rows: entries.map(entry => {
       const { object } = entry;
       const cells = row ? row(object, { nowMs: options.nowMs }) : [object.metadata.name, object.metadata.creationTimestamp ?? ''];

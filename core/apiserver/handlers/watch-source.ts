@@ -35,7 +35,10 @@ const bookmarkEveryMs = 60_000;
 const shortestDefaultTimeoutSeconds = 1800;
 
 export function parseResourceVersion(text: string): number {
-  if (!/^\d{1,16}$/.test(text)) throw badRequest(`Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (!/^\d{1,16}$/.test(text))
+    throw badRequest(
+      `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
+    );
   return Number(text);
 }
 
@@ -146,7 +149,12 @@ async function replay<T extends KubeObject>(
         for (const event of events) if (!settled && event.revision <= range.upTo) deliver(cacheEvent(store, event));
         if (revision >= range.upTo) settle();
       },
-      end: error => settle(error && errorCode(error) === 'DATASTORE_COMPACTED' ? tooOld(range.after, cache.revision) : (error ?? tooOld(range.after, cache.revision))),
+      end: error =>
+        settle(
+          error && errorCode(error) === 'DATASTORE_COMPACTED'
+            ? tooOld(range.after, cache.revision)
+            : (error ?? tooOld(range.after, cache.revision)),
+        ),
     });
   });
 }
@@ -155,8 +163,13 @@ function cacheEvent<T extends KubeObject>(store: ResourceStore<T>, event: Datast
   const { cache } = store;
   const previous = event.previousValue ? cache.decode(event.previousValue, event.revision) : undefined;
   if (event.type === 'put') {
-    return { type: 'put', revision: event.revision, entry: cache.decode(event.value!, event.revision), previous, frames: undefined };
+    return {
+      type: 'put',
+      revision: event.revision,
+      entry: cache.decode(event.value!, event.revision),
+      previous,
+      frames: undefined,
+    };
   }
   return { type: 'delete', revision: event.revision, entry: previous!, previous, frames: undefined };
 }
-

@@ -123,7 +123,10 @@ function listenError(error: Error, host: string, port: number): Error {
         mend: 'stop what listens there, or choose another port with --https-listen-port',
       });
     case 'EACCES':
-      return new CodedError('PORT_FORBIDDEN', `port ${port} on ${host} needs root`, { cause: error, mend: 'choose a port above 1023' });
+      return new CodedError('PORT_FORBIDDEN', `port ${port} on ${host} needs root`, {
+        cause: error,
+        mend: 'choose a port above 1023',
+      });
     default:
       return new CodedError('LISTEN_FAILED', `cannot listen on ${host}:${port}`, {
         cause: error,

@@ -83,7 +83,9 @@ export class Routes {
 
   #paths(router: Router): string[] {
     const versions = this.#options.discovery().groupVersions();
-    const api = versions.flatMap(({ group, version }) => (group ? [`/apis/${group}`, `/apis/${group}/${version}`] : ['/api', `/api/${version}`]));
+    const api = versions.flatMap(({ group, version }) =>
+      group ? [`/apis/${group}`, `/apis/${group}/${version}`] : ['/api', `/api/${version}`],
+    );
     const plain = router.stack.map(layer => String(layer.path)).filter(path => path !== '/' && !path.includes(':'));
     return [...new Set(['/apis', ...api, ...plain])].sort();
   }
@@ -100,7 +102,11 @@ interface HealthContext {
 async function health(context: HealthContext, name: string, checks: readonly HealthCheck[]): Promise<void> {
   const excluded = new Set([context.query['exclude'] ?? []].flat());
   const results = await Promise.all(
-    checks.map(async check => ({ name: check.name, excluded: excluded.has(check.name), fault: excluded.has(check.name) ? undefined : await check.check() })),
+    checks.map(async check => ({
+      name: check.name,
+      excluded: excluded.has(check.name),
+      fault: excluded.has(check.name) ? undefined : await check.check(),
+    })),
   );
   const failed = results.some(result => result.fault !== undefined);
   context.status = failed ? 500 : 200;
@@ -111,7 +117,11 @@ async function health(context: HealthContext, name: string, checks: readonly Hea
     return;
   }
   const lines = results.map(result =>
-    result.excluded ? `[+]${result.name} excluded: ok` : result.fault === undefined ? `[+]${result.name} ok` : `[-]${result.name} failed: reason withheld`,
+    result.excluded
+      ? `[+]${result.name} excluded: ok`
+      : result.fault === undefined
+        ? `[+]${result.name} ok`
+        : `[-]${result.name} failed: reason withheld`,
   );
   context.body = `${lines.join('\n')}\n${name} check ${failed ? 'failed' : 'passed'}\n`;
 }

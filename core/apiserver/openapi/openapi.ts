@@ -107,11 +107,22 @@ export class OpenApi {
     if (!type || !list) return;
     const collection: OpenApiSchema = {};
     const single: OpenApiSchema = {};
-    const operation = (action: string, code: number, result: OpenApiSchema, body?: OpenApiSchema, contentTypes = bodyTypes): OpenApiSchema => ({
+    const operation = (
+      action: string,
+      code: number,
+      result: OpenApiSchema,
+      body?: OpenApiSchema,
+      contentTypes = bodyTypes,
+    ): OpenApiSchema => ({
       tags: [`${group || 'core'}_${data.version}`],
       operationId: `${action}${data.version}${data.namespaced ? 'Namespaced' : ''}${data.kind}`,
-      ...(body ? { requestBody: { content: Object.fromEntries(contentTypes.map(name => [name, { schema: body }])), required: true } } : {}),
-      parameters: body && action !== 'delete' ? [queryParameter('dryRun'), queryParameter('fieldManager'), queryParameter('fieldValidation')] : [],
+      ...(body
+        ? { requestBody: { content: Object.fromEntries(contentTypes.map(name => [name, { schema: body }])), required: true } }
+        : {}),
+      parameters:
+        body && action !== 'delete'
+          ? [queryParameter('dryRun'), queryParameter('fieldManager'), queryParameter('fieldValidation')]
+          : [],
       responses: {
         [code]: { description: 'OK', content: Object.fromEntries(bodyTypes.map(name => [name, { schema: result }])) },
         401: { description: 'Unauthorized' },
@@ -122,11 +133,18 @@ export class OpenApi {
     const has = (verb: string): boolean => verbs.includes(verb);
     if (has('list')) collection['get'] = operation('list', 200, list);
     if (has('create')) collection['post'] = operation('post', 201, type, type);
-    if (has('deletecollection')) collection['delete'] = operation('deletecollection', 200, this.#meta(builder, statusType), this.#meta(builder, deleteOptionsType));
+    if (has('deletecollection'))
+      collection['delete'] = operation(
+        'deletecollection',
+        200,
+        this.#meta(builder, statusType),
+        this.#meta(builder, deleteOptionsType),
+      );
     if (has('get')) single['get'] = operation('get', 200, type);
     if (has('update')) single['put'] = operation('put', 200, type, type);
     if (has('patch')) single['patch'] = operation('patch', 200, type, { $ref: `#/components/schemas/${patchType}` }, patchTypes);
-    if (has('delete')) single['delete'] = operation('delete', 200, this.#meta(builder, statusType), this.#meta(builder, deleteOptionsType));
+    if (has('delete'))
+      single['delete'] = operation('delete', 200, this.#meta(builder, statusType), this.#meta(builder, deleteOptionsType));
     if (Object.keys(collection).length) paths[base] = { ...collection, parameters: scope };
     if (Object.keys(single).length) paths[`${base}/{name}`] = { ...single, parameters: [...scope, pathParameter('name')] };
     if (data.namespaced && has('list')) paths[`${root}/${data.name}`] = { get: operation('list', 200, list) };
@@ -140,14 +158,23 @@ export class OpenApi {
     sub: DiscoveredSubresource,
     builder: SchemaBuilder,
     kinds: Map<string, KindKey[]>,
-    operation: (action: string, code: number, result: OpenApiSchema, body?: OpenApiSchema, contentTypes?: string[]) => OpenApiSchema,
+    operation: (
+      action: string,
+      code: number,
+      result: OpenApiSchema,
+      body?: OpenApiSchema,
+      contentTypes?: string[],
+    ) => OpenApiSchema,
   ): OpenApiSchema | undefined {
     const key: KindKey = { group: sub.group, version: sub.version, kind: sub.kind };
     const type = this.#typeOf(key, builder, kinds);
     if (!type) return undefined;
     const item: OpenApiSchema = {};
     const put = (method: string, action: string, body?: OpenApiSchema, contentTypes?: string[]): void => {
-      item[method] = { ...operation(action, method === 'post' ? 201 : 200, type, body, contentTypes), 'x-kubernetes-group-version-kind': key };
+      item[method] = {
+        ...operation(action, method === 'post' ? 201 : 200, type, body, contentTypes),
+        'x-kubernetes-group-version-kind': key,
+      };
     };
     if (sub.verbs.includes('get')) put('get', 'get');
     if (sub.verbs.includes('create')) put('post', 'post', type);

@@ -17,7 +17,10 @@ const namedPrimitives: Partial<Record<PrimitiveType, { name: string; schema: Ope
   microTime: { name: `${meta}.MicroTime`, schema: { type: 'string', format: 'date-time' } },
   duration: { name: `${meta}.Duration`, schema: { type: 'string' } },
   fieldsV1: { name: `${meta}.FieldsV1`, schema: { type: 'object' } },
-  quantity: { name: 'io.k8s.apimachinery.pkg.api.resource.Quantity', schema: { oneOf: [{ type: 'string' }, { type: 'number' }] } },
+  quantity: {
+    name: 'io.k8s.apimachinery.pkg.api.resource.Quantity',
+    schema: { oneOf: [{ type: 'string' }, { type: 'number' }] },
+  },
   intOrString: {
     name: 'io.k8s.apimachinery.pkg.util.intstr.IntOrString',
     schema: { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
@@ -100,7 +103,9 @@ export class SchemaBuilder {
       type: 'object',
       ...(Object.keys(properties).length ? { properties } : {}),
       ...(required.length ? { required: required.sort() } : {}),
-      ...(struct.schema.structType === 'atomic' || struct.schema.mapType === 'atomic' ? { 'x-kubernetes-map-type': 'atomic' } : {}),
+      ...(struct.schema.structType === 'atomic' || struct.schema.mapType === 'atomic'
+        ? { 'x-kubernetes-map-type': 'atomic' }
+        : {}),
     };
   }
 

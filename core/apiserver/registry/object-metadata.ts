@@ -26,7 +26,8 @@ export function validateMetadata<T extends KubeObject>(object: T, definition: Re
   const path = fieldPath('metadata');
   const validateName = definition.validateName ?? nameIsDnsSubdomain;
   if (metadata.generateName) {
-    for (const text of validateName(metadata.generateName, true)) errors.invalid(path.child('generateName'), metadata.generateName, text);
+    for (const text of validateName(metadata.generateName, true))
+      errors.invalid(path.child('generateName'), metadata.generateName, text);
   }
   if (!metadata.name) errors.required(path.child('name'), 'name or generateName is required');
   else for (const text of validateName(metadata.name, false)) errors.invalid(path.child('name'), metadata.name, text);
@@ -85,7 +86,8 @@ function validateOwners(metadata: ObjectMeta, errors: FieldErrors): void {
     if (!owner.kind) errors.invalid(at.child('kind'), owner.kind, 'must not be empty');
     if (!owner.name) errors.invalid(at.child('name'), owner.name, 'must not be empty');
     if (!owner.uid) errors.invalid(at.child('uid'), owner.uid, 'must not be empty');
-    if (owner.apiVersion === 'v1' && owner.kind === 'Event') errors.invalid(at, '', `${owner.apiVersion}, Kind=${owner.kind} is disallowed from being an owner`);
+    if (owner.apiVersion === 'v1' && owner.kind === 'Event')
+      errors.invalid(at, '', `${owner.apiVersion}, Kind=${owner.kind} is disallowed from being an owner`);
     if (!owner.controller) continue;
     if (controller) {
       errors.invalid(

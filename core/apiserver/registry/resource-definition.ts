@@ -99,7 +99,14 @@ export interface RequestContext {
   /** Other resources, for subresources and allocations that touch them. */
   readonly stores: ResourceStores;
   /** Asks the authorizer about the caller (RBAC escalation checks, secret references ...). */
-  allows(attributes: { verb: string; group: string; resource: string; subresource?: string; namespace?: string; name?: string }): Promise<boolean>;
+  allows(attributes: {
+    verb: string;
+    group: string;
+    resource: string;
+    subresource?: string;
+    namespace?: string;
+    name?: string;
+  }): Promise<boolean>;
 }
 
 export interface ResourceStores {
@@ -108,10 +115,7 @@ export interface ResourceStores {
 }
 
 /** A subresource of one of three shapes. */
-export type SubresourceDefinition<T extends KubeObject> =
-  | StatusSubresource<T>
-  | ObjectSubresource<T>
-  | ConnectSubresource<T>;
+export type SubresourceDefinition<T extends KubeObject> = StatusSubresource<T> | ObjectSubresource<T> | ConnectSubresource<T>;
 
 /** `status`, `resize`, `ephemeralcontainers`, `approval`, `finalize`: another way to update the same object. */
 export interface StatusSubresource<T extends KubeObject> {

@@ -9,7 +9,15 @@ import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, jsonEqual } from '../../machinery/object.js';
 import { keepUnchangedTimes } from '../../machinery/patch/managed-fields/unchanged-times.js';
 import type { Subject } from '../../machinery/status-error.js';
-import { alreadyExists, badRequest, conflict, invalid, isStatusError, notFound, serviceUnavailable } from '../../machinery/status-error.js';
+import {
+  alreadyExists,
+  badRequest,
+  conflict,
+  invalid,
+  isStatusError,
+  notFound,
+  serviceUnavailable,
+} from '../../machinery/status-error.js';
 import type { CacheEvent, ResourceCache } from '../storage/resource-cache.js';
 import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object.js';
 import type { StorageHub } from '../storage/storage-hub.js';
@@ -72,10 +80,15 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const selectors = selectableFields ? Object.entries(selectableFields) : [];
     this.cache =
       options.cache ??
-      options.hub.register<T>(options.definition.evaluate ? undefined : (options.definition.storagePrefix ?? reference.resource), {
-        namespaced: reference.namespaced,
-        fields: selectors.length ? object => Object.fromEntries(selectors.map(([field, value]) => [field, value(object)])) : undefined,
-      });
+      options.hub.register<T>(
+        options.definition.evaluate ? undefined : (options.definition.storagePrefix ?? reference.resource),
+        {
+          namespaced: reference.namespaced,
+          fields: selectors.length
+            ? object => Object.fromEntries(selectors.map(([field, value]) => [field, value(object)]))
+            : undefined,
+        },
+      );
   }
 
   subject(name: string): Subject {
@@ -100,7 +113,8 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   *select(selection: Selection, after?: string): Generator<StoredObject<T>> {
     if (selection.name !== undefined && (selection.namespace || !this.cache.namespaced)) {
       const entry = this.cache.get(selection.namespace ?? '', selection.name);
-      if (entry && matches(selection, entry) && (after === undefined || afterKey(entry, this.cache.namespaced) > after)) yield entry;
+      if (entry && matches(selection, entry) && (after === undefined || afterKey(entry, this.cache.namespaced) > after))
+        yield entry;
       return;
     }
     const plain = !selection.labels && !selection.fields && selection.name === undefined;
@@ -146,7 +160,11 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const context = this.context({ ...call, name: metadata.name ?? call.name }, 'CREATE');
     let draft = object;
     if (!call.ownsManagedFields) {
-      draft = this.#options.ownership.update(undefined, draft, { manager: call.fieldManager, subresource: '', nowMs: context.nowMs });
+      draft = this.#options.ownership.update(undefined, draft, {
+        manager: call.fieldManager,
+        subresource: '',
+        nowMs: context.nowMs,
+      });
     }
     await this.#admit('mutate', context, draft, undefined);
     fillSystemFields(draft.metadata, randomUUID(), context.nowMs);
@@ -160,7 +178,8 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     for (const text of definition.warnings?.(draft, undefined, context) ?? []) call.warn(text);
     await this.#admit('validate', context, draft, undefined);
     const key = this.cache.key(draft.metadata.namespace ?? '', draft.metadata.name!);
-    if (this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!)) throw alreadyExists(this.subject(draft.metadata.name!));
+    if (this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!))
+      throw alreadyExists(this.subject(draft.metadata.name!));
     return this.#withSideEffects(draft, undefined, context, async bytes => {
       try {
         return await this.#hub.datastore.create(key, bytes, { timeToLiveSeconds: definition.timeToLiveSeconds?.(draft) });
@@ -187,7 +206,8 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
         const mayCreate = options.createIfMissing ?? this.definition.allowCreateOnUpdate;
         if (!mayCreate || options.subresource) throw notFound(this.subject(call.name));
         const fresh = await transform(undefined);
-        if (fresh.metadata.uid && options.uid !== undefined) throw conflict(this.subject(call.name), uidText(fresh.metadata.uid, ''));
+        if (fresh.metadata.uid && options.uid !== undefined)
+          throw conflict(this.subject(call.name), uidText(fresh.metadata.uid, ''));
         delete fresh.metadata.resourceVersion;
         return { entry: await this.create(fresh, call), created: true };
       }
@@ -351,9 +371,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       return;
     }
     if (metadata.namespace && metadata.namespace !== call.namespace) {
-      throw badRequest(
-        `the namespace of the provided object does not match the namespace sent on the request`,
-      );
+      throw badRequest(`the namespace of the provided object does not match the namespace sent on the request`);
     }
     metadata.namespace = call.namespace;
   }
@@ -374,7 +392,11 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   /** Whether the draft differs from `old` afterwards. */
   #markForDeletion(draft: T, old: Readonly<T>, options: DeleteOptions, context: RequestContext): boolean {
     const { metadata } = draft;
-    const finalizers = deletionFinalizers(old.metadata.finalizers ?? [], options.propagationPolicy, this.definition.orphanByDefault ?? false);
+    const finalizers = deletionFinalizers(
+      old.metadata.finalizers ?? [],
+      options.propagationPolicy,
+      this.definition.orphanByDefault ?? false,
+    );
     if (finalizers.length) metadata.finalizers = finalizers;
     else delete metadata.finalizers;
     const graceSeconds = Math.max(0, this.definition.gracePeriodSeconds?.(old, options.gracePeriodSeconds) ?? 0);
@@ -457,11 +479,20 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
 
   #badVersion(object: T, value: string): Error {
     const errors = new FieldErrors();
-    errors.add('FieldValueInvalid', 'metadata.resourceVersion', `Invalid value: "${value}": strconv.ParseUint: parsing "${value}": invalid syntax`);
+    errors.add(
+      'FieldValueInvalid',
+      'metadata.resourceVersion',
+      `Invalid value: "${value}": strconv.ParseUint: parsing "${value}": invalid syntax`,
+    );
     return this.#invalid(object, errors);
   }
 
-  async #admit(step: 'mutate' | 'validate', context: RequestContext, object: T | undefined, oldObject: Readonly<T> | undefined): Promise<void> {
+  async #admit(
+    step: 'mutate' | 'validate',
+    context: RequestContext,
+    object: T | undefined,
+    oldObject: Readonly<T> | undefined,
+  ): Promise<void> {
     const plugins = this.#options.admission();
     if (plugins.length === 0) return;
     const { group, version, resource, kind } = this.definition.reference;
@@ -545,7 +576,8 @@ function isLeaseRenewal(reference: { group: string; resource: string }, draft: K
 function storageError(error: unknown): unknown {
   const code = errorCode(error);
   if (code === 'DATASTORE_FULL') return serviceUnavailable('the datastore is full: free disk space where it lies');
-  if (code === 'DATASTORE_UNAVAILABLE' || code === 'DATASTORE_CLOSED') return serviceUnavailable('the datastore is not available');
+  if (code === 'DATASTORE_UNAVAILABLE' || code === 'DATASTORE_CLOSED')
+    return serviceUnavailable('the datastore is not available');
   return error;
 }
 

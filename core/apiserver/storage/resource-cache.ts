@@ -184,7 +184,13 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     } else {
       if (!previous) return;
       this.#remove(namespace, name);
-      event = { type: 'delete', revision: change.revision, entry: previous.deletedAt(change.revision), previous, frames: undefined };
+      event = {
+        type: 'delete',
+        revision: change.revision,
+        entry: previous.deletedAt(change.revision),
+        previous,
+        frames: undefined,
+      };
     }
     this.revision = change.revision;
     this.#history.push(event);

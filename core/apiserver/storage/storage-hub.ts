@@ -62,7 +62,8 @@ export class StorageHub {
     storagePrefix: string | undefined,
     options: { namespaced: boolean; fields?: ((object: T) => Record<string, string>) | undefined },
   ): ResourceCache<T> {
-    if (storagePrefix !== undefined && this.#caches.has(storagePrefix)) throw new Error(`two resources share the storage prefix ${storagePrefix}`);
+    if (storagePrefix !== undefined && this.#caches.has(storagePrefix))
+      throw new Error(`two resources share the storage prefix ${storagePrefix}`);
     const cache = new ResourceCache<T>({
       prefix: `${registryPrefix}${storagePrefix}/`,
       namespaced: options.namespaced,
@@ -116,7 +117,10 @@ export class StorageHub {
       try {
         cache.apply(event);
       } catch (error) {
-        this.#options.logger.error('an object in the store cannot be read and is not served', { key: event.key, error: errorText(error) });
+        this.#options.logger.error('an object in the store cannot be read and is not served', {
+          key: event.key,
+          error: errorText(error),
+        });
       }
     }
     this.#advance(revision);

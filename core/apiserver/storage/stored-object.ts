@@ -21,7 +21,7 @@ export function withResourceVersion(stored: Uint8Array, revision: number): Buffe
   // Not from Node's pool: these bytes live as long as the object.
   const bytes = Buffer.allocUnsafeSlow(source.length + insert.length);
   source.copy(bytes, 0, 0, at);
-  bytes.write(insert, at, "latin1");
+  bytes.write(insert, at, 'latin1');
   source.copy(bytes, at + insert.length, at);
   return bytes;
 }

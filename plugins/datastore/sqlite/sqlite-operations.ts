@@ -77,8 +77,10 @@ export function encodeBatch(pending: readonly Operation[]): BatchRequest {
         operations.push(each.kind, each.nowMs);
         break;
     }
-    if (each.kind === operation.expire) (writes++, (durable = true));
-    else if (each.kind <= operation.remove) (writes++, (durable ||= !(each as WriteOperation).relaxed));
+    if (each.kind === operation.expire || each.kind <= operation.remove) {
+      writes++;
+      durable ||= each.kind === operation.expire || !(each as WriteOperation).relaxed;
+    }
   }
   const values = new ArrayBuffer(bytes);
   if (bytes > 0) {

@@ -17,7 +17,8 @@ export const configMap = defineResource<ConfigMap>({
     if (old.immutable) {
       if (!object.immutable) errors.forbidden(fieldPath('immutable'), 'field is immutable when `immutable` is set');
       for (const field of ['data', 'binaryData'] as const) {
-        if (!jsonEqual(object[field], old[field])) errors.forbidden(fieldPath(field), 'field is immutable when `immutable` is set');
+        if (!jsonEqual(object[field], old[field]))
+          errors.forbidden(fieldPath(field), 'field is immutable when `immutable` is set');
       }
     }
     validateConfigMap(object, errors);
@@ -33,7 +34,8 @@ function validateConfigMap(object: ConfigMap, errors: FieldErrors): void {
   let bytes = 0;
   for (const [key, value] of Object.entries(object.data ?? {})) {
     for (const text of validateConfigMapKey(key)) errors.invalid(fieldPath('data').key(key), key, text);
-    if (object.binaryData && Object.hasOwn(object.binaryData, key)) errors.invalid(fieldPath('data').key(key), key, 'duplicate of key present in binaryData');
+    if (object.binaryData && Object.hasOwn(object.binaryData, key))
+      errors.invalid(fieldPath('data').key(key), key, 'duplicate of key present in binaryData');
     bytes += Buffer.byteLength(value);
   }
   for (const [key, value] of Object.entries(object.binaryData ?? {})) {

@@ -21,7 +21,10 @@ export const namespace = defineResource<Namespace>({
   prepareForCreate(object) {
     object.status = { phase: 'Active' };
     const finalizers = object.spec?.finalizers ?? [];
-    object.spec = { ...object.spec, finalizers: finalizers.includes(kubernetesFinalizer) ? finalizers : [...finalizers, kubernetesFinalizer] };
+    object.spec = {
+      ...object.spec,
+      finalizers: finalizers.includes(kubernetesFinalizer) ? finalizers : [...finalizers, kubernetesFinalizer],
+    };
     // generateName: the name is known only now.
     object.metadata.labels = { ...object.metadata.labels, [nameLabel]: object.metadata.name! };
   },
@@ -31,7 +34,8 @@ export const namespace = defineResource<Namespace>({
   },
   validate(object, errors) {
     for (const [index, finalizer] of (object.spec?.finalizers ?? []).entries()) {
-      for (const text of validateQualifiedName(finalizer)) errors.invalid(fieldPath('spec', 'finalizers').index(index), finalizer, text);
+      for (const text of validateQualifiedName(finalizer))
+        errors.invalid(fieldPath('spec', 'finalizers').index(index), finalizer, text);
     }
   },
   prepareForDelete(object) {
