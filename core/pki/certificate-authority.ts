@@ -36,6 +36,7 @@ export interface SignRequestOptions {
 
 type X509Library = typeof import('@peculiar/x509');
 type Extension = InstanceType<X509Library['Extension']>;
+type Name = InstanceType<X509Library['Name']>;
 let library: Promise<X509Library> | undefined;
 
 /** The library costs about 100 ms and 17 MB, so it is imported when the first certificate is issued. */
@@ -88,6 +89,8 @@ export class CertificateAuthority {
   readonly keyPem: string;
   #certificate: Certificate | undefined;
   #key: KeyObject | undefined;
+  /** Prepared once: a first start issues a dozen leaves. */
+  #issuer: Promise<Issuer> | undefined;
 
   constructor(certificatePem: string, keyPem: string) {
     this.certificatePem = certificatePem;
@@ -168,17 +171,14 @@ export class CertificateAuthority {
     nowMs: number;
   }): Promise<string> {
     const x509 = await loadLibrary();
-    const issuer = new x509.X509Certificate(this.certificate.x509.raw);
-    const signing = await signingKeys(this.key);
+    this.#issuer ??= prepareIssuer(x509, this.certificate, this.key);
+    const { name, keyIdentifier, signing } = await this.#issuer;
     const rsa = createPublicKey({ key: leaf.publicKeyDer, type: 'spki', format: 'der' }).asymmetricKeyType === 'rsa';
-    const keyIdentifier = issuer.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
     const extensions: Extension[] = [
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | (rsa ? x509.KeyUsageFlags.keyEncipherment : 0), true),
       new x509.ExtendedKeyUsageExtension(leaf.usages.map(usage => (usage === 'server' ? serverAuthUsage : clientAuthUsage))),
       new x509.BasicConstraintsExtension(false, undefined, true),
-      keyIdentifier
-        ? new x509.AuthorityKeyIdentifierExtension(keyIdentifier)
-        : await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+      keyIdentifier,
     ];
     if (leaf.subjectAltNames.length > 0) {
       const names = [...new Set(leaf.subjectAltNames)].map(value => ({ type: isIP(value) ? 'ip' : 'dns', value }) as const);
@@ -188,7 +188,7 @@ export class CertificateAuthority {
     const notAfterMs = Math.min(leaf.nowMs + leaf.lifetimeMs, this.certificate.notAfterMs);
     const certificate = await x509.X509CertificateGenerator.create({
       subject: nameOf(x509, leaf.subject.commonName, leaf.subject.organizations),
-      issuer: issuer.subjectName,
+      issuer: name,
       publicKey: leaf.publicKeyDer,
       signingKey: signing.pair.privateKey,
       signingAlgorithm: signing.algorithm,
@@ -201,8 +201,26 @@ export class CertificateAuthority {
   }
 }
 
+interface Issuer {
+  readonly name: Name;
+  readonly keyIdentifier: Extension;
+  readonly signing: SigningKeys;
+}
+
+async function prepareIssuer(x509: X509Library, certificate: Certificate, key: KeyObject): Promise<Issuer> {
+  const parsed = new x509.X509Certificate(certificate.x509.raw);
+  const keyId = parsed.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
+  return {
+    name: parsed.subjectName,
+    keyIdentifier: keyId
+      ? new x509.AuthorityKeyIdentifierExtension(keyId)
+      : await x509.AuthorityKeyIdentifierExtension.create(parsed.publicKey),
+    signing: await signingKeys(key),
+  };
+}
+
 /** The object form of values keeps the library from reading one that starts with `#` as hexadecimal. */
-function nameOf(x509: X509Library, commonName: string, organizations: readonly string[]): InstanceType<X509Library['Name']> {
+function nameOf(x509: X509Library, commonName: string, organizations: readonly string[]): Name {
   const parts: Record<string, { utf8String: string }[]>[] = organizations.map(text => ({ O: [{ utf8String: text }] }));
   if (commonName) parts.push({ CN: [{ utf8String: commonName }] });
   return new x509.Name(parts);
