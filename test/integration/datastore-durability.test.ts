@@ -307,7 +307,8 @@ async function trace(mode: string, count: number): Promise<Trace> {
   let ready = false;
   const syncing = new Set<string>();
   for (const line of readFileSync(output, 'utf8').split('\n')) {
-    const [pid, call = ''] = [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ')).trim()];
+    const pid = line.slice(0, line.indexOf(' '));
+    const call = line.slice(pid.length).trim();
     if (call.startsWith('pwrite64') && call.includes('state.db-wal>')) dirty = true;
     const isSync = /^f(data)?sync\(/.test(call) && call.includes('state.db-wal>');
     if (isSync && call.includes('unfinished')) syncing.add(pid);

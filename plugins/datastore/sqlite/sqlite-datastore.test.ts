@@ -12,7 +12,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { SystemClock } from '../../../core/base/clock.js';
 import { FakeClock } from '../../../core/base/fake-clock.js';
@@ -203,7 +204,35 @@ describe('SqliteDatastore', () => {
     expect(await store.create('/a', value)).toBe(2);
   });
 
-  it('fails what is under way when it cannot be opened, and can be closed all the same', async () => {
+  it('fails what is under way when its worker is gone, says so once, and can be closed', async () => {
+    const failures: Error[] = [];
+    let worker: Worker | undefined;
+    const post = jest.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (this: Worker) {
+      worker = this;
+    });
+    const directory = join(root, 'db');
+    const store = new SqliteDatastore({
+      directory,
+      logger: silentLogger,
+      clock: new FakeClock(),
+      onFailure: error => failures.push(error),
+    });
+    opened.push(store);
+    await store.open();
+    const ended = new Promise(resolve => store.watch('/', 1, { batch: () => undefined, end: resolve }));
+    const outcomes = Promise.allSettled([store.create('/a', value), store.get('/a'), store.size(), store.compact(1)]);
+    await new Promise(resolve => setImmediate(resolve));
+    post.mockRestore();
+    await worker!.terminate();
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { code: 'DATASTORE_UNAVAILABLE' } });
+    expect(await ended).toMatchObject({ code: 'DATASTORE_UNAVAILABLE' });
+    await expect(store.create('/b', value)).rejects.toMatchObject({ code: 'DATASTORE_UNAVAILABLE' });
+    expect(failures).toHaveLength(1);
+    await store.close();
+    expect(await (await openStore()).currentRevision()).toBe(1);
+  });
+
+  it('can be closed when it could not be opened', async () => {
     writeFileSync(join(root, 'file'), '');
     const store = new SqliteDatastore({ directory: join(root, 'file'), logger: silentLogger, clock: new SystemClock() });
     await expect(store.open()).rejects.toThrow();
