@@ -4,7 +4,11 @@ import { qualifiedName } from './checks.js';
 const totalLimitBytes = 256 * 1024;
 
 /** Keys of annotations, and the size of all together. Source: apimachinery ValidateAnnotations. */
-export function validateAnnotations(annotations: Readonly<Record<string, string>> | undefined, path: FieldPath, errors: FieldErrors): void {
+export function validateAnnotations(
+  annotations: Readonly<Record<string, string>> | undefined,
+  path: FieldPath,
+  errors: FieldErrors,
+): void {
   let bytes = 0;
   for (const key in annotations) {
     qualifiedNameOfKey(errors, path, key);

@@ -73,7 +73,8 @@ const isNoFormText = (text: string): boolean => !text.startsWith('must be in can
 export function addressWarnings(path: FieldPath, value: string): string[] {
   const address = parseAddress(value);
   if (!address) return [];
-  if (address.leadingZeros || address.mapped) return [`${path}: non-standard IP address ${quote(value)} is invalid: use ${quote(address.canonical)}`];
+  if (address.leadingZeros || address.mapped)
+    return [`${path}: non-standard IP address ${quote(value)} is invalid: use ${quote(address.canonical)}`];
   if (address.family === 6 && address.canonical !== value) {
     return [`${path}: IPv6 address ${quote(value)} should be in RFC 5952 canonical format (${quote(address.canonical)})`];
   }

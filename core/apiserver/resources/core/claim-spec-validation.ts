@@ -1,4 +1,9 @@
-import type { ObjectMeta, PersistentVolumeClaimSpec, PersistentVolumeClaimTemplate, TypedObjectReference } from '../../../api/generated/types.js';
+import type {
+  ObjectMeta,
+  PersistentVolumeClaimSpec,
+  PersistentVolumeClaimTemplate,
+  TypedObjectReference,
+} from '../../../api/generated/types.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { validateLabels, validateLabelSelector } from '../../../machinery/label-selector.js';
 import { parseQuantity } from '../../../machinery/quantity.js';
@@ -34,7 +39,9 @@ export function validateClaimSpec(
 ): void {
   if (!spec.accessModes?.length) errors.required(path.child('accessModes'), 'at least 1 access mode is required');
   if (spec.selector) {
-    validateLabelSelector(spec.selector, path.child('selector'), errors, { allowInvalidValues: options.invalidSelectorValues ?? false });
+    validateLabelSelector(spec.selector, path.child('selector'), errors, {
+      allowInvalidValues: options.invalidSelectorValues ?? false,
+    });
   }
   validateAccessModes(spec.accessModes ?? [], path.child('accessModes'), errors);
   const storagePath = path.child('resources').key('storage');
@@ -55,7 +62,8 @@ export function validateClaimSpec(
     if (dataSourceRef.namespace) namespaceName(errors, path.child('dataSourceRef', 'namespace'), dataSourceRef.namespace);
   }
   if (dataSourceRef?.namespace) {
-    if (dataSource) errors.invalid(path, path.child('dataSource').toString(), 'may not be specified when dataSourceRef.namespace is specified');
+    if (dataSource)
+      errors.invalid(path, path.child('dataSource').toString(), 'may not be specified when dataSourceRef.namespace is specified');
   } else if (dataSource && dataSourceRef) {
     const { apiGroup, kind, name } = dataSourceRef;
     if (dataSource.apiGroup !== apiGroup || dataSource.kind !== kind || dataSource.name !== name) {

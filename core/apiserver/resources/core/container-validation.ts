@@ -1,4 +1,11 @@
-import type { Container, ContainerPort, ContainerResizePolicy, EphemeralContainer, VolumeDevice, VolumeMount } from '../../../api/generated/types.js';
+import type {
+  Container,
+  ContainerPort,
+  ContainerResizePolicy,
+  EphemeralContainer,
+  VolumeDevice,
+  VolumeMount,
+} from '../../../api/generated/types.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { validatePortName, validatePortNumber } from '../../../machinery/names.js';
 import { addInvalid, descendingPath, dnsLabel, required, requiredOneOf, supported } from './checks.js';
@@ -49,7 +56,8 @@ export function validateInitContainers(containers: readonly Container[], path: F
     if (sidecar) validateHandlers(container, at, context);
     else {
       for (const field of ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
-        if (container[field]) errors.forbidden(at.child(field), 'may not be set for init containers without restartPolicy=Always');
+        if (container[field])
+          errors.forbidden(at.child(field), 'may not be set for init containers without restartPolicy=Always');
       }
     }
     if (sidecar || options.initContainerRestartOnResize) continue;
@@ -74,7 +82,11 @@ const refusedForEphemeral = [
 ] as const;
 
 /** Source: validateEphemeralContainers. */
-export function validateEphemeralContainers(containers: readonly EphemeralContainer[], path: FieldPath, context: SpecContext): void {
+export function validateEphemeralContainers(
+  containers: readonly EphemeralContainer[],
+  path: FieldPath,
+  context: SpecContext,
+): void {
   const { errors, spec } = context;
   const others = new Set([...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(container => container.name));
   const names = new Set(others);
@@ -129,7 +141,8 @@ function validateCommon(container: Container | EphemeralContainer, path: FieldPa
     claimNames: context.claimNames,
     indivisibleHugePages: options.indivisibleHugePages,
   });
-  if (container.resizePolicy) validateResizePolicies(container.resizePolicy, path.child('resizePolicy'), errors, spec.restartPolicy);
+  if (container.resizePolicy)
+    validateResizePolicies(container.resizePolicy, path.child('resizePolicy'), errors, spec.restartPolicy);
   validateSecurityContext(container.securityContext, path.child('securityContext'), errors, spec.hostUsers !== false);
 }
 
@@ -162,7 +175,12 @@ function validateHostPorts(containers: readonly Container[], path: FieldPath, er
   }
 }
 
-function validateMounts(container: Container | EphemeralContainer, mounts: readonly VolumeMount[], path: FieldPath, context: SpecContext): void {
+function validateMounts(
+  container: Container | EphemeralContainer,
+  mounts: readonly VolumeMount[],
+  path: FieldPath,
+  context: SpecContext,
+): void {
   const { errors, volumes } = context;
   const seen = new Set<string>();
   const devices = new Map((container.volumeDevices ?? []).map(device => [device.name, device.devicePath]));
@@ -176,7 +194,8 @@ function validateMounts(container: Container | EphemeralContainer, mounts: reado
     if (seen.has(mountPath)) errors.invalid(at.child('mountPath'), mountPath, 'must be unique');
     seen.add(mountPath);
     if (devices.has(name)) errors.invalid(at.child('name'), name, 'must not already exist in volumeDevices');
-    if (devicePaths.has(mountPath)) errors.invalid(at.child('mountPath'), mountPath, 'must not already exist as a path in volumeDevices');
+    if (devicePaths.has(mountPath))
+      errors.invalid(at.child('mountPath'), mountPath, 'must not already exist as a path in volumeDevices');
     // Upstream names these without the index of the mount.
     if (subPath) descendingPath(errors, path.child('subPath'), subPath);
     if (subPathExpr) {
@@ -205,7 +224,12 @@ function validateMountModes(mount: VolumeMount, path: FieldPath, errors: FieldEr
   }
 }
 
-function validateDevices(container: Container | EphemeralContainer, devices: readonly VolumeDevice[], path: FieldPath, context: SpecContext): void {
+function validateDevices(
+  container: Container | EphemeralContainer,
+  devices: readonly VolumeDevice[],
+  path: FieldPath,
+  context: SpecContext,
+): void {
   const { errors, volumes } = context;
   const mounts = new Map((container.volumeMounts ?? []).map(mount => [mount.name, mount.mountPath]));
   const mountPaths = new Set(mounts.values());
@@ -217,15 +241,21 @@ function validateDevices(container: Container | EphemeralContainer, devices: rea
     required(errors, at.child('name'), name);
     if (names.has(name)) errors.invalid(at.child('name'), name, 'must be unique');
     if (volume && !volume.persistentVolumeClaim && !volume.ephemeral) {
-      errors.invalid(at.child('name'), name, 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode');
+      errors.invalid(
+        at.child('name'),
+        name,
+        'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode',
+      );
     }
     if (!volume) errors.notFound(at.child('name'), name);
     required(errors, at.child('devicePath'), devicePath);
     if (paths.has(devicePath)) errors.invalid(at.child('devicePath'), devicePath, 'must be unique');
-    if (devicePath.split('/').includes('..')) errors.invalid(at.child('devicePath'), devicePath, "can not contain backsteps ('..')");
+    if (devicePath.split('/').includes('..'))
+      errors.invalid(at.child('devicePath'), devicePath, "can not contain backsteps ('..')");
     else paths.add(devicePath);
     if (mounts.has(name)) errors.invalid(at.child('name'), name, 'must not already exist in volumeMounts');
-    if (mountPaths.has(devicePath)) errors.invalid(at.child('devicePath'), devicePath, 'must not already exist as a path in volumeMounts');
+    if (mountPaths.has(devicePath))
+      errors.invalid(at.child('devicePath'), devicePath, 'must not already exist as a path in volumeMounts');
     if (name) names.add(name);
   }
 }

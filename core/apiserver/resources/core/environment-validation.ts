@@ -1,4 +1,10 @@
-import type { EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector, ResourceFieldSelector } from '../../../api/generated/types.js';
+import type {
+  EnvFromSource,
+  EnvVar,
+  EnvVarSource,
+  ObjectFieldSelector,
+  ResourceFieldSelector,
+} from '../../../api/generated/types.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { nameIsDnsSubdomain, validateConfigMapKey, validateRelaxedEnvironmentVariableName } from '../../../machinery/names.js';
 import { parseQuantity } from '../../../machinery/quantity.js';
@@ -68,18 +74,24 @@ function validateSource(source: EnvVarSource, value: string | undefined, path: F
     sources++;
     const at = path.child(field);
     objectName(errors, at.child('name'), reference.name ?? '');
-    if (required(errors, at.child('key'), reference.key)) addInvalid(errors, at.child('key'), reference.key, validateConfigMapKey(reference.key));
+    if (required(errors, at.child('key'), reference.key))
+      addInvalid(errors, at.child('key'), reference.key, validateConfigMapKey(reference.key));
   }
   if (fileKeyRef) {
     sources++;
     const at = path.child('fileKeyRef');
     const { key, volumeName, path: file } = fileKeyRef;
-    if (required(errors, at.child('key'), key)) addInvalid(errors, at.child('key'), key, validateRelaxedEnvironmentVariableName(key));
+    if (required(errors, at.child('key'), key))
+      addInvalid(errors, at.child('key'), key, validateRelaxedEnvironmentVariableName(key));
     if (required(errors, at.child('volumeName'), volumeName)) dnsLabel(errors, at.child('volumeName'), volumeName);
     if (required(errors, at.child('path'), file)) noBacksteps(errors, at.child('path'), file);
   }
   if (sources === 0) {
-    errors.invalid(path, '', 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`');
+    errors.invalid(
+      path,
+      '',
+      'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`',
+    );
   } else if (value) errors.invalid(path, '', 'may not be specified when `value` is not empty');
   else if (sources > 1) errors.invalid(path, '', 'may not have more than one field specified at a time');
 }
@@ -91,7 +103,12 @@ function splitSubscript(text: string): { path: string; subscript: string } | und
   return start > 0 ? { path: text.slice(0, start), subscript: text.slice(start + 2, -2) } : undefined;
 }
 
-export function validateFieldRef(reference: ObjectFieldSelector, allowed: readonly string[], path: FieldPath, errors: FieldErrors): void {
+export function validateFieldRef(
+  reference: ObjectFieldSelector,
+  allowed: readonly string[],
+  path: FieldPath,
+  errors: FieldErrors,
+): void {
   const { apiVersion, fieldPath: text } = reference;
   if (!apiVersion) return errors.required(path.child('apiVersion'));
   if (!text) return errors.required(path.child('fieldPath'));
@@ -109,36 +126,46 @@ export function validateFieldRef(reference: ObjectFieldSelector, allowed: readon
   if (!allowed.includes(name)) errors.notSupported(path.child('fieldPath'), name, allowed);
 }
 
-export function validateResourceFieldRef(reference: ResourceFieldSelector, path: FieldPath, errors: FieldErrors, inVolume: boolean): void {
+export function validateResourceFieldRef(
+  reference: ResourceFieldSelector,
+  path: FieldPath,
+  errors: FieldErrors,
+  inVolume: boolean,
+): void {
   const { containerName, resource } = reference;
   const isHugePages = resource.startsWith('requests.hugepages-') || resource.startsWith('limits.hugepages-');
   if (inVolume && !containerName) errors.required(path.child('containerName'));
   else if (!resource) errors.required(path.child('resource'));
-  else if (!resourceFields.includes(resource) && !isHugePages) errors.notSupported(path.child('resource'), resource, resourceFields);
+  else if (!resourceFields.includes(resource) && !isHugePages)
+    errors.notSupported(path.child('resource'), resource, resourceFields);
   if (!reference.divisor || reference.divisor === '0') return;
   const divisor = parseQuantity(reference.divisor);
   if (divisor.isZero) return;
   const text = divisor.toString();
   const at = path.child('divisor');
   if (resource.endsWith('.cpu')) {
-    if (text !== '1m' && text !== '1') errors.invalid(at, resource, "only divisor's values 1m and 1 are supported with the cpu resource");
+    if (text !== '1m' && text !== '1')
+      errors.invalid(at, resource, "only divisor's values 1m and 1 are supported with the cpu resource");
   } else if (byteDivisors.has(text)) return;
   else if (resource.endsWith('.memory')) errors.invalid(at, resource, `${byteDivisorText} memory resource`);
-  else if (resource.endsWith('.ephemeral-storage')) errors.invalid(at, resource, `${byteDivisorText} local ephemeral storage resource`);
+  else if (resource.endsWith('.ephemeral-storage'))
+    errors.invalid(at, resource, `${byteDivisorText} local ephemeral storage resource`);
   else if (isHugePages) errors.invalid(at, resource, `${byteDivisorText} hugepages resource`);
 }
 
 export function validateEnvironmentSources(sources: readonly EnvFromSource[], path: FieldPath, errors: FieldErrors): void {
   for (const [index, source] of sources.entries()) {
     const at = path.index(index);
-    if (source.prefix) addInvalid(errors, at.child('prefix'), source.prefix, validateRelaxedEnvironmentVariableName(source.prefix));
+    if (source.prefix)
+      addInvalid(errors, at.child('prefix'), source.prefix, validateRelaxedEnvironmentVariableName(source.prefix));
     let count = 0;
     for (const field of ['configMapRef', 'secretRef'] as const) {
       const reference = source[field];
       if (!reference) continue;
       count++;
       const name = at.child(field, 'name');
-      if (required(errors, name, reference.name)) addInvalid(errors, name, reference.name, nameIsDnsSubdomain(reference.name!, true));
+      if (required(errors, name, reference.name))
+        addInvalid(errors, name, reference.name, nameIsDnsSubdomain(reference.name!, true));
     }
     if (count === 0) errors.invalid(path, '', 'must specify one of: `configMapRef` or `secretRef`');
     else if (count > 1) errors.invalid(path, '', 'may not have more than one field specified at a time');

@@ -34,7 +34,8 @@ export function validateProbe(use: ProbeUse, probe: Probe | undefined, path: Fie
   if (grace !== undefined && grace <= 0) errors.invalid(gracePath, grace, 'must be greater than 0');
   if (use === 'readiness') {
     if (grace !== undefined) errors.invalid(gracePath, grace, 'must not be set for readinessProbes');
-  } else if (probe.successThreshold !== 1) errors.invalid(path.child('successThreshold'), probe.successThreshold ?? 0, 'must be 1');
+  } else if (probe.successThreshold !== 1)
+    errors.invalid(path.child('successThreshold'), probe.successThreshold ?? 0, 'must be 1');
 }
 
 export function validatePortNumberOrName(errors: FieldErrors, path: FieldPath, port: IntOrString): void {
@@ -44,12 +45,19 @@ export function validatePortNumberOrName(errors: FieldErrors, path: FieldPath, p
 function validateHttpGet(action: HTTPGetAction, path: FieldPath, errors: FieldErrors): void {
   required(errors, path.child('path'), action.path);
   validatePortNumberOrName(errors, path.child('port'), action.port);
-  if (action.scheme !== 'HTTP' && action.scheme !== 'HTTPS') supported(errors, path.child('scheme'), action.scheme, ['HTTP', 'HTTPS']);
-  for (const { name } of action.httpHeaders ?? []) addInvalid(errors, path.child('httpHeaders'), name, validateHttpHeaderName(name));
+  if (action.scheme !== 'HTTP' && action.scheme !== 'HTTPS')
+    supported(errors, path.child('scheme'), action.scheme, ['HTTP', 'HTTPS']);
+  for (const { name } of action.httpHeaders ?? [])
+    addInvalid(errors, path.child('httpHeaders'), name, validateHttpHeaderName(name));
 }
 
 /** `graceSeconds` bounds the sleep of a lifecycle's handler. */
-function validateHandler(handler: ProbeHandler & LifecycleHandler, path: FieldPath, errors: FieldErrors, graceSeconds: number | undefined): void {
+function validateHandler(
+  handler: ProbeHandler & LifecycleHandler,
+  path: FieldPath,
+  errors: FieldErrors,
+  graceSeconds: number | undefined,
+): void {
   let handlers = 0;
   const first = (field: string): boolean => {
     if (handlers++ === 0) return true;
@@ -58,12 +66,17 @@ function validateHandler(handler: ProbeHandler & LifecycleHandler, path: FieldPa
   };
   if (handler.exec && first('exec') && !handler.exec.command?.length) errors.required(path.child('exec', 'command'));
   if (handler.httpGet && first('httpGet')) validateHttpGet(handler.httpGet, path.child('httpGet'), errors);
-  if (handler.tcpSocket && first('tcpSocket')) validatePortNumberOrName(errors, path.child('tcpSocket', 'port'), handler.tcpSocket.port);
+  if (handler.tcpSocket && first('tcpSocket'))
+    validatePortNumberOrName(errors, path.child('tcpSocket', 'port'), handler.tcpSocket.port);
   if (handler.grpc && first('grpc')) validatePortNumberOrName(errors, path.child('grpc', 'port'), handler.grpc.port);
   if (handler.sleep && first('sleep') && graceSeconds !== undefined) {
     const { seconds } = handler.sleep;
     if (seconds < 0 || seconds > graceSeconds) {
-      errors.invalid(path.child('sleep'), seconds, `must be non-negative and less than terminationGracePeriodSeconds (${graceSeconds})`);
+      errors.invalid(
+        path.child('sleep'),
+        seconds,
+        `must be non-negative and less than terminationGracePeriodSeconds (${graceSeconds})`,
+      );
     }
   }
   if (handlers === 0) errors.required(path, 'must specify a handler type');

@@ -16,4 +16,5 @@ export function everyContainer(spec: PodSpec): PlacedContainer[] {
   return all;
 }
 
-export const containerPath = (specPath: FieldPath, { list, index }: PlacedContainer): FieldPath => specPath.child(list).index(index);
+export const containerPath = (specPath: FieldPath, { list, index }: PlacedContainer): FieldPath =>
+  specPath.child(list).index(index);

@@ -22,8 +22,11 @@ export function defaultPod(pod: Pod): void {
   for (const container of spec.initContainers ?? []) requestLimits(container);
   if (spec.resources) defaultPodResources(pod);
   spec.enableServiceLinks ??= true;
+  if (spec.hostNetwork) {
+    for (const container of spec.containers ?? []) hostPorts(container);
+    for (const container of spec.initContainers ?? []) hostPorts(container);
+  }
   defaultPodSpec(spec);
-  if (spec.overhead) roundResourceList(spec.overhead);
   if (pod.status) defaultPodAddresses(pod);
 }
 
@@ -35,10 +38,6 @@ export function defaultPodTemplate(template: PodTemplateSpec): void {
 export function defaultPodSpec(spec: PodSpec): void {
   spec.dnsPolicy ||= 'ClusterFirst';
   spec.restartPolicy ||= 'Always';
-  if (spec.hostNetwork) {
-    for (const container of spec.containers ?? []) hostPorts(container);
-    for (const container of spec.initContainers ?? []) hostPorts(container);
-  }
   spec.securityContext ??= {};
   spec.terminationGracePeriodSeconds ??= 30;
   spec.schedulerName ||= 'default-scheduler';
@@ -61,9 +60,16 @@ function requestLimits({ resources }: Container): void {
 }
 
 /** The list with what it lacks taken from another, its names sorted as an encoder writes them. */
-function withDefaults(list: Record<string, string> | undefined, defaults: Readonly<Record<string, string>>): Record<string, string> {
+function withDefaults(
+  list: Record<string, string> | undefined,
+  defaults: Readonly<Record<string, string>>,
+): Record<string, string> {
   const all = { ...defaults, ...list };
-  return Object.fromEntries(Object.keys(all).sort().map(name => [name, all[name]!]));
+  return Object.fromEntries(
+    Object.keys(all)
+      .sort()
+      .map(name => [name, all[name]!]),
+  );
 }
 
 function hostPorts(container: Container): void {

@@ -6,7 +6,16 @@ import { fieldPath } from '../../../machinery/field-errors.js';
 import { validateLabels } from '../../../machinery/label-selector.js';
 import { rangeError, validateDns1123SubdomainWithUnderscore } from '../../../machinery/names.js';
 import { parseQuantity } from '../../../machinery/quantity.js';
-import { addInvalid, dnsLabel, dnsSubdomain, legacyIp, maximumInt32, objectName, qualifiedName, requiredOneOf } from './checks.js';
+import {
+  addInvalid,
+  dnsLabel,
+  dnsSubdomain,
+  legacyIp,
+  maximumInt32,
+  objectName,
+  qualifiedName,
+  requiredOneOf,
+} from './checks.js';
 import { validateContainers, validateEphemeralContainers, validateInitContainers } from './container-validation.js';
 import { containerPath, everyContainer } from './pod-containers.js';
 import type { PodValidationOptions } from './pod-validation-options.js';
@@ -29,7 +38,12 @@ export interface PodSpecValidation {
 }
 
 /** Everything but what only pods or only templates must keep. Source: ValidatePodSpec. */
-export function validatePodSpec(spec: PodSpec, path: FieldPath, errors: FieldErrors, { options, podMetadata }: PodSpecValidation): void {
+export function validatePodSpec(
+  spec: PodSpec,
+  path: FieldPath,
+  errors: FieldErrors,
+  { options, podMetadata }: PodSpecValidation,
+): void {
   if (spec.terminationGracePeriodSeconds === undefined) errors.required(path.child('terminationGracePeriodSeconds'));
   const volumes = validateVolumes(spec.volumes ?? [], path.child('volumes'), errors, { options, podMetadata });
   const claims = spec.resourceClaims ?? [];
@@ -66,7 +80,10 @@ export function validatePodSpec(spec: PodSpec, path: FieldPath, errors: FieldErr
   }
   if (spec.overhead) {
     const { indivisibleHugePages } = options;
-    validateResourceRequirements({ limits: spec.overhead }, path.child('overhead'), errors, { claimNames: new Set(), indivisibleHugePages });
+    validateResourceRequirements({ limits: spec.overhead }, path.child('overhead'), errors, {
+      claimNames: new Set(),
+      indivisibleHugePages,
+    });
   }
   if (spec.os) validateOs(spec, path, errors);
   validateFileKeyVolumes(spec, path, errors);
@@ -110,7 +127,11 @@ function validateClaims(
       names.add(claim.name);
     }
     const { resourceClaimName, resourceClaimTemplateName } = claim;
-    const shown = { Name: claim.name, ResourceClaimName: resourceClaimName ?? null, ResourceClaimTemplateName: resourceClaimTemplateName ?? null };
+    const shown = {
+      Name: claim.name,
+      ResourceClaimName: resourceClaimName ?? null,
+      ResourceClaimTemplateName: resourceClaimTemplateName ?? null,
+    };
     if (resourceClaimName !== undefined && resourceClaimTemplateName !== undefined) {
       errors.invalid(at, shown, 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified');
     }
@@ -118,7 +139,8 @@ function validateClaims(
       errors.invalid(at, shown, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`');
     }
     if (resourceClaimName !== undefined) objectName(errors, at.child('resourceClaimName'), resourceClaimName);
-    if (resourceClaimTemplateName !== undefined) objectName(errors, at.child('resourceClaimTemplateName'), resourceClaimTemplateName);
+    if (resourceClaimTemplateName !== undefined)
+      objectName(errors, at.child('resourceClaimTemplateName'), resourceClaimTemplateName);
   }
 }
 
@@ -163,7 +185,12 @@ function validateHostNetworkPorts(spec: PodSpec, path: FieldPath, errors: FieldE
   }
 }
 
-function validateDnsConfig(config: PodDNSConfig | undefined, path: FieldPath, errors: FieldErrors, policy: string | undefined): void {
+function validateDnsConfig(
+  config: PodDNSConfig | undefined,
+  path: FieldPath,
+  errors: FieldErrors,
+  policy: string | undefined,
+): void {
   if (policy === 'None') {
     if (!config) return errors.required(path, 'must provide `dnsConfig` when `dnsPolicy` is None');
     if (!config.nameservers?.length) {

@@ -21,7 +21,12 @@ const costAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
 type Annotated = Pick<Partial<ObjectMeta>, 'annotations' | 'labels'>;
 
 /** A template of pods; `old` is the stored one of an update. Source: ValidatePodTemplateSpec. */
-export function validatePodTemplateSpec(template: PodTemplateSpec, path: FieldPath, errors: FieldErrors, old?: PodTemplateSpec): void {
+export function validatePodTemplateSpec(
+  template: PodTemplateSpec,
+  path: FieldPath,
+  errors: FieldErrors,
+  old?: PodTemplateSpec,
+): void {
   const options = podTemplateOptions(old);
   const { spec } = template;
   const metadata = template.metadata ?? {};
@@ -65,7 +70,11 @@ export function validateLongRunningTemplate(template: PodTemplateSpec | undefine
 }
 
 /** The selector of a ReplicationController: plain labels, at least one. */
-export function validateMapSelector(selector: Readonly<Record<string, string>> | undefined, path: FieldPath, errors: FieldErrors): Selector {
+export function validateMapSelector(
+  selector: Readonly<Record<string, string>> | undefined,
+  path: FieldPath,
+  errors: FieldErrors,
+): Selector {
   if (!Object.keys(selector ?? {}).length) errors.required(path);
   return labelSelectorFromMap(selector);
 }
@@ -77,7 +86,11 @@ interface AnnotationCheck {
 }
 
 /** Annotations that mean something for pods. Source: ValidatePodSpecificAnnotations. */
-export function validatePodAnnotations({ annotations }: Annotated, spec: PodSpec, { path, errors, options }: AnnotationCheck): void {
+export function validatePodAnnotations(
+  { annotations }: Annotated,
+  spec: PodSpec,
+  { path, errors, options }: AnnotationCheck,
+): void {
   if (!annotations) return;
   const mirror = annotations[mirrorAnnotation];
   if (mirror !== undefined && !spec.nodeName) {
@@ -88,10 +101,12 @@ export function validatePodAnnotations({ annotations }: Annotated, spec: PodSpec
     errors.invalid(path.key(costAnnotation), annotations[costAnnotation], 'must be a 32bit integer');
   }
   for (const [key, value] of Object.entries(annotations)) {
-    if (key === seccompPodAnnotation || key.startsWith(seccompContainerPrefix)) validateSeccompText(value, path.child(key), errors);
+    if (key === seccompPodAnnotation || key.startsWith(seccompContainerPrefix))
+      validateSeccompText(value, path.child(key), errors);
     if (!key.startsWith(appArmorPrefix)) continue;
     const name = key.slice(appArmorPrefix.length);
-    if (!everyContainer(spec).some(({ container }) => container.name === name)) errors.invalid(path.key(key), name, 'container not found');
+    if (!everyContainer(spec).some(({ container }) => container.name === name))
+      errors.invalid(path.key(key), name, 'container not found');
     if (!['', 'runtime/default', 'unconfined'].includes(value) && !value.startsWith('localhost/')) {
       errors.invalid(path.key(key), value, `invalid AppArmor profile name: ${quote(value)}`);
     }
@@ -105,7 +120,8 @@ function validateAnnotatedTolerations(text: string, path: FieldPath, errors: Fie
   } catch (error) {
     return errors.invalid(path, tolerationsAnnotation, error instanceof Error ? error.message : String(error));
   }
-  if (!Array.isArray(list)) return errors.invalid(path, tolerationsAnnotation, 'json: cannot unmarshal into Go value of type []core.Toleration');
+  if (!Array.isArray(list))
+    return errors.invalid(path, tolerationsAnnotation, 'json: cannot unmarshal into Go value of type []core.Toleration');
   validateTolerations(list.filter(isJsonObject), path.child(tolerationsAnnotation), errors, options.tolerationComparison);
 }
 
@@ -116,11 +132,19 @@ function validateSeccompText(value: string, path: FieldPath, errors: FieldErrors
 }
 
 /** Profiles that stand both in annotations and in fields must agree. */
-export function validateAnnotationsMatchFields({ annotations }: Annotated, spec: PodSpec, path: FieldPath, errors: FieldErrors): void {
+export function validateAnnotationsMatchFields(
+  { annotations }: Annotated,
+  spec: PodSpec,
+  path: FieldPath,
+  errors: FieldErrors,
+): void {
   if (!annotations) return;
   const own = spec.securityContext;
   if (own?.seccompProfile && annotations[seccompPodAnnotation] !== undefined) {
-    matchProfile('seccomp', annotations[seccompPodAnnotation], own.seccompProfile, { path: path.child('securityContext', 'seccompProfile'), errors });
+    matchProfile('seccomp', annotations[seccompPodAnnotation], own.seccompProfile, {
+      path: path.child('securityContext', 'seccompProfile'),
+      errors,
+    });
   }
   for (const place of everyContainer(spec)) {
     const { name, securityContext } = place.container;
@@ -135,7 +159,10 @@ export function validateAnnotationsMatchFields({ annotations }: Annotated, spec:
     const profile = securityContext?.appArmorProfile ?? own?.appArmorProfile;
     const annotation = annotations[appArmorPrefix + name];
     if (!profile || annotation === undefined) continue;
-    matchProfile('apparmor', annotation, profile, { path: containerPath(path, place).child('securityContext', 'appArmorProfile'), errors });
+    matchProfile('apparmor', annotation, profile, {
+      path: containerPath(path, place).child('securityContext', 'appArmorProfile'),
+      errors,
+    });
   }
 }
 

@@ -70,7 +70,8 @@ export function podTemplateOptions(old?: { spec: PodSpec; metadata?: Partial<Obj
     invalidSpreadLabelKeys: (spec.topologySpreadConstraints ?? []).some(
       ({ matchLabelKeys, labelSelector }) =>
         !!matchLabelKeys?.length &&
-        (!labelSelector || matchLabelKeys.some(key => (labelSelector.matchExpressions ?? []).some(expression => expression.key === key))),
+        (!labelSelector ||
+          matchLabelKeys.some(key => (labelSelector.matchExpressions ?? []).some(expression => expression.key === key))),
     ),
     nonLocalTokenPaths: (spec.volumes ?? []).some(volume =>
       (volume.projected?.sources ?? []).some(
@@ -86,7 +87,8 @@ export function podTemplateOptions(old?: { spec: PodSpec; metadata?: Partial<Obj
     ),
     initContainerRestartOnResize: (spec.initContainers ?? []).some(
       container =>
-        container.restartPolicy !== 'Always' && (container.resizePolicy ?? []).some(policy => policy.restartPolicy === 'RestartContainer'),
+        container.restartPolicy !== 'Always' &&
+        (container.resizePolicy ?? []).some(policy => policy.restartPolicy === 'RestartContainer'),
     ),
     userNamespacesWithDevices: userNamespace && everyContainer(spec).some(({ container }) => !!container.volumeDevices?.length),
     userNamespacesWithHostNetwork: userNamespace && spec.hostNetwork === true,

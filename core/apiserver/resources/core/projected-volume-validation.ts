@@ -8,7 +8,12 @@ import type {
 } from '../../../api/generated/types.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { validateLabelSelector } from '../../../machinery/label-selector.js';
-import { nameIsDnsSubdomain, validateDns1123Label, validateDns1123Subdomain, validateQualifiedName } from '../../../machinery/names.js';
+import {
+  nameIsDnsSubdomain,
+  validateDns1123Label,
+  validateDns1123Subdomain,
+  validateQualifiedName,
+} from '../../../machinery/names.js';
 import { quote } from '../../../machinery/field-errors.js';
 import { addInvalid, fileMode, localPath, required, supported } from './checks.js';
 import { validateFieldRef, validateResourceFieldRef, volumeFields } from './environment-validation.js';
@@ -31,7 +36,8 @@ export function validateDownwardFile(file: DownwardAPIVolumeFile, path: FieldPat
   localPath(errors, path.child('path'), file.path);
   if (file.fieldRef) {
     validateFieldRef(file.fieldRef, volumeFields, path.child('fieldRef'), errors);
-    if (file.resourceFieldRef) errors.invalid(path, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously');
+    if (file.resourceFieldRef)
+      errors.invalid(path, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously');
   } else if (file.resourceFieldRef) validateResourceFieldRef(file.resourceFieldRef, path.child('resourceFieldRef'), errors, true);
   else errors.required(path, 'one of fieldRef and resourceFieldRef is required');
   fileMode(errors, path.child('mode'), file.mode);
@@ -56,9 +62,12 @@ export function validateProjectedVolume(
     if (token) {
       const { expirationSeconds = 3600 } = token;
       const expiration = at.child('serviceAccountToken', 'expirationSeconds');
-      if (expirationSeconds < 600) errors.invalid(expiration, expirationSeconds, 'may not specify a duration less than 10 minutes');
-      if (expirationSeconds > 2 ** 32) errors.invalid(expiration, expirationSeconds, 'may not specify a duration larger than 2^32 seconds');
-      if (required(errors, path.child('path'), token.path) && !options.nonLocalTokenPaths) localPath(errors, path.child('path'), token.path);
+      if (expirationSeconds < 600)
+        errors.invalid(expiration, expirationSeconds, 'may not specify a duration less than 10 minutes');
+      if (expirationSeconds > 2 ** 32)
+        errors.invalid(expiration, expirationSeconds, 'may not specify a duration larger than 2^32 seconds');
+      if (required(errors, path.child('path'), token.path) && !options.nonLocalTokenPaths)
+        localPath(errors, path.child('path'), token.path);
     }
     if (source.clusterTrustBundle) {
       validateTrustBundle(source.clusterTrustBundle, at.child('clusterTrustBundle'), errors);
@@ -71,7 +80,12 @@ export function validateProjectedVolume(
   }
 }
 
-function validateSource(source: VolumeProjection, path: FieldPath, errors: FieldErrors, take: (file: string, value?: string) => void): void {
+function validateSource(
+  source: VolumeProjection,
+  path: FieldPath,
+  errors: FieldErrors,
+  take: (file: string, value?: string) => void,
+): void {
   for (const kind of ['secret', 'configMap'] as const) {
     const projection = source[kind];
     if (!projection) continue;
@@ -96,7 +110,8 @@ function validateTrustBundle(bundle: ClusterTrustBundleProjection, path: FieldPa
     for (const text of nameIsDnsSubdomain(name.slice(colon + 1), false)) {
       errors.invalid(path.child('name'), name, `not a valid clustertrustbundlename: ${text}`);
     }
-    if (labelSelector) errors.invalid(path.child('labelSelector'), labelSelector, 'labelSelector must be unset if name is specified');
+    if (labelSelector)
+      errors.invalid(path.child('labelSelector'), labelSelector, 'labelSelector must be unset if name is specified');
   } else if (signerName !== undefined) {
     if (signerName === '') errors.required(path.child('signerName'), 'must be a valid signer name');
     validateSignerName(signerName, path.child('signerName'), errors);
@@ -122,8 +137,10 @@ function validatePodCertificate(
     const at = path.child('maxExpirationSeconds');
     const host = signerName.split('/', 1)[0]!;
     const maximum = host === 'kubernetes.io' || host.endsWith('.kubernetes.io') ? daySeconds : 91 * daySeconds;
-    if (maxExpirationSeconds < 3600) errors.invalid(at, maxExpirationSeconds, 'if provided, maxExpirationSeconds must be >= 3600');
-    if (maxExpirationSeconds > maximum) errors.invalid(at, maxExpirationSeconds, `if provided, maxExpirationSeconds must be <= ${maximum}`);
+    if (maxExpirationSeconds < 3600)
+      errors.invalid(at, maxExpirationSeconds, 'if provided, maxExpirationSeconds must be >= 3600');
+    if (maxExpirationSeconds > maximum)
+      errors.invalid(at, maxExpirationSeconds, `if provided, maxExpirationSeconds must be <= ${maximum}`);
   }
   let paths = 0;
   for (const field of ['credentialBundlePath', 'keyPath', 'certificateChainPath'] as const) {

@@ -106,7 +106,8 @@ export function nonNegativeQuantity(errors: FieldErrors, path: FieldPath, amount
 /** Not negative, and whole where the resource counts things. */
 export function validateResourceQuantity(errors: FieldErrors, path: FieldPath, name: string, amount: Quantity): void {
   nonNegativeQuantity(errors, path, amount);
-  if (isIntegerResource(name) && amount.scaledValue(-3) % 1000n !== 0n) errors.invalid(path, amount.toString(), 'must be an integer');
+  if (isIntegerResource(name) && amount.scaledValue(-3) % 1000n !== 0n)
+    errors.invalid(path, amount.toString(), 'must be an integer');
 }
 
 /** The list with every amount rounded up to thousandths. Source: SetDefaults_ResourceList. */
@@ -115,6 +116,7 @@ export function roundResourceList(list: Record<string, string> | undefined): voi
     const text = list[name]!;
     const last = text.charCodeAt(text.length - 1);
     // Only what ends in n, u or an exponent, or has a fraction, can be finer than thousandths.
-    if (last === 110 || last === 117 || text.includes('.') || text.includes('e')) list[name] = parseQuantity(text).roundUp(-3).toString();
+    if (last === 110 || last === 117 || text.includes('.') || text.includes('e'))
+      list[name] = parseQuantity(text).roundUp(-3).toString();
   }
 }

@@ -71,7 +71,12 @@ export function validateResourceRequirements(
   if (claims?.length) validateClaims(claims, path.child('claims'), errors, options.claimNames);
 }
 
-function validateClaims(claims: readonly CoreResourceClaim[], path: FieldPath, errors: FieldErrors, podClaims: ReadonlySet<string>): void {
+function validateClaims(
+  claims: readonly CoreResourceClaim[],
+  path: FieldPath,
+  errors: FieldErrors,
+  podClaims: ReadonlySet<string>,
+): void {
   const seen = new Set<string>();
   for (const [index, { name, request }] of claims.entries()) {
     const at = path.index(index);
@@ -92,6 +97,10 @@ function validateClaims(claims: readonly CoreResourceClaim[], path: FieldPath, e
     }
     if (podClaims.has(name)) continue;
     const names = podClaims.size ? `: ${[...podClaims].sort().join(', ')}` : ' which is empty';
-    errors.add('FieldValueNotFound', at, `Not found: ${formatBadValue(name)}: must be one of the names in pod.spec.resourceClaims${names}`);
+    errors.add(
+      'FieldValueNotFound',
+      at,
+      `Not found: ${formatBadValue(name)}: must be one of the names in pod.spec.resourceClaims${names}`,
+    );
   }
 }

@@ -17,7 +17,12 @@ import type { PodValidationOptions } from './pod-validation-options.js';
 
 export const taintEffects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
-export function validateAffinity(affinity: Affinity | undefined, path: FieldPath, errors: FieldErrors, options: PodValidationOptions): void {
+export function validateAffinity(
+  affinity: Affinity | undefined,
+  path: FieldPath,
+  errors: FieldErrors,
+  options: PodValidationOptions,
+): void {
   if (!affinity) return;
   const { nodeAffinity, podAffinity, podAntiAffinity } = affinity;
   if (nodeAffinity) validateNodeAffinity(nodeAffinity, path.child('nodeAffinity'), errors, options);
@@ -55,13 +60,25 @@ function validateNodeAffinity(affinity: NodeAffinity, path: FieldPath, errors: F
 }
 
 /** Source: ValidateNodeSelector. */
-export function validateNodeSelector(selector: NodeSelector, path: FieldPath, errors: FieldErrors, allowInvalidValues: boolean): void {
+export function validateNodeSelector(
+  selector: NodeSelector,
+  path: FieldPath,
+  errors: FieldErrors,
+  allowInvalidValues: boolean,
+): void {
   const terms = path.child('nodeSelectorTerms');
   if (!selector.nodeSelectorTerms?.length) errors.required(terms, 'must have at least one node selector term');
-  selector.nodeSelectorTerms?.forEach((term, index) => validateNodeSelectorTerm(term, terms.index(index), errors, allowInvalidValues));
+  selector.nodeSelectorTerms?.forEach((term, index) =>
+    validateNodeSelectorTerm(term, terms.index(index), errors, allowInvalidValues),
+  );
 }
 
-function validateNodeSelectorTerm(term: NodeSelectorTerm, path: FieldPath, errors: FieldErrors, allowInvalidValues: boolean): void {
+function validateNodeSelectorTerm(
+  term: NodeSelectorTerm,
+  path: FieldPath,
+  errors: FieldErrors,
+  allowInvalidValues: boolean,
+): void {
   term.matchExpressions?.forEach((requirement, index) => {
     validateNodeRequirement(requirement, path.child('matchExpressions').index(index), errors, allowInvalidValues);
   });
@@ -85,16 +102,24 @@ function validateNodeRequirement(
     if (values.length !== 1) errors.required(at, "must be specified single value when `operator` is 'Lt' or 'Gt'");
   } else errors.invalid(path.child('operator'), operator, 'not a valid selector operator');
   qualifiedName(errors, path.child('key'), key);
-  if (!allowInvalidValues) values.forEach((value, index) => addInvalid(errors, at.index(index), value, validateLabelValue(value)));
+  if (!allowInvalidValues)
+    values.forEach((value, index) => addInvalid(errors, at.index(index), value, validateLabelValue(value)));
 }
 
-function validateNodeFieldRequirement({ key, operator, values = [] }: NodeSelectorRequirement, path: FieldPath, errors: FieldErrors): void {
-  if (operator !== 'In' && operator !== 'NotIn') errors.invalid(path.child('operator'), operator, 'not a valid selector operator');
+function validateNodeFieldRequirement(
+  { key, operator, values = [] }: NodeSelectorRequirement,
+  path: FieldPath,
+  errors: FieldErrors,
+): void {
+  if (operator !== 'In' && operator !== 'NotIn')
+    errors.invalid(path.child('operator'), operator, 'not a valid selector operator');
   else if (values.length !== 1) {
     errors.required(path.child('values'), "must be only one value when `operator` is 'In' or 'NotIn' for node field selector");
   }
   if (key !== 'metadata.name') return errors.invalid(path.child('key'), key, 'not a valid field selector key');
-  values.forEach((value, index) => addInvalid(errors, path.child('values').index(index), value, nameIsDnsSubdomain(value, false)));
+  values.forEach((value, index) =>
+    addInvalid(errors, path.child('values').index(index), value, nameIsDnsSubdomain(value, false)),
+  );
 }
 
 function validatePodAffinityTerm(term: PodAffinityTerm, path: FieldPath, errors: FieldErrors, allowInvalidValues: boolean): void {
@@ -127,7 +152,8 @@ function validateLabelKeys(keys: LabelKeys, path: FieldPath, errors: FieldErrors
   for (const { key } of labelSelector?.matchExpressions ?? []) {
     const index = matchLabelKeys.lastIndexOf(key);
     // The merged selector has one requirement of each key already; a second one is what is refused.
-    if (index >= 0 && selected.has(key)) errors.invalid(path.index(index), key, 'exists in both matchLabelKeys and labelSelector');
+    if (index >= 0 && selected.has(key))
+      errors.invalid(path.index(index), key, 'exists in both matchLabelKeys and labelSelector');
     selected.add(key);
   }
   matchLabelKeys.forEach((key, index) => {
@@ -136,13 +162,22 @@ function validateLabelKeys(keys: LabelKeys, path: FieldPath, errors: FieldErrors
   });
 }
 
-export function validateTolerations(tolerations: readonly Toleration[], path: FieldPath, errors: FieldErrors, comparison: boolean): void {
+export function validateTolerations(
+  tolerations: readonly Toleration[],
+  path: FieldPath,
+  errors: FieldErrors,
+  comparison: boolean,
+): void {
   for (const [index, toleration] of tolerations.entries()) {
     const { key = '', operator = '', value = '', effect = '', tolerationSeconds } = toleration;
     const at = path.index(index);
     if (key) qualifiedName(errors, at.child('key'), key);
     else if (operator !== 'Exists') {
-      errors.invalid(at.child('operator'), operator, 'operator must be Exists when `key` is empty, which means "match all values and all keys"');
+      errors.invalid(
+        at.child('operator'),
+        operator,
+        'operator must be Exists when `key` is empty, which means "match all values and all keys"',
+      );
     }
     if (tolerationSeconds !== undefined && effect !== 'NoExecute') {
       errors.invalid(at.child('effect'), effect, "effect must be 'NoExecute' when `tolerationSeconds` is set");
@@ -163,7 +198,7 @@ export function validateTolerations(tolerations: readonly Toleration[], path: Fi
 function validateNumber(value: string, path: FieldPath, errors: FieldErrors): void {
   if (value === '') errors.invalid(path, value, emptyError);
   else if (!/^(?:0|-?[1-9][0-9]*)$/.test(value)) {
-    errors.invalid(path, value, "must be a valid decimal integer in canonical form");
+    errors.invalid(path, value, 'must be a valid decimal integer in canonical form');
   }
 }
 
@@ -179,7 +214,11 @@ export function validateTopologySpread(
     positive(errors, at.child('maxSkew'), maxSkew);
     if (!topologyKey) errors.required(at.child('topologyKey'), 'can not be empty');
     supported(errors, at.child('whenUnsatisfiable'), whenUnsatisfiable, ['DoNotSchedule', 'ScheduleAnyway']);
-    if (constraints.slice(index + 1).some(other => other.topologyKey === topologyKey && other.whenUnsatisfiable === whenUnsatisfiable)) {
+    if (
+      constraints
+        .slice(index + 1)
+        .some(other => other.topologyKey === topologyKey && other.whenUnsatisfiable === whenUnsatisfiable)
+    ) {
       errors.duplicate(at.child('{topologyKey, whenUnsatisfiable}'), `{${topologyKey}, ${whenUnsatisfiable}}`);
     }
     if (minDomains !== undefined) {

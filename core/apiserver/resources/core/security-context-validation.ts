@@ -15,7 +15,12 @@ import { validateSysctls } from './sysctls.js';
 const profileTypes = ['Localhost', 'RuntimeDefault', 'Unconfined'];
 const maximumProfileLength = 4095;
 
-export function validatePodSecurityContext(spec: PodSpec, path: FieldPath, errors: FieldErrors, options: PodValidationOptions): void {
+export function validatePodSecurityContext(
+  spec: PodSpec,
+  path: FieldPath,
+  errors: FieldErrors,
+  options: PodValidationOptions,
+): void {
   const context = spec.securityContext;
   if (!context) return;
   for (const field of ['fsGroup', 'runAsUser', 'runAsGroup'] as const) {
@@ -63,7 +68,8 @@ export function validateSecurityContext(
   }
   validateSeccompProfile(context.seccompProfile, path.child('seccompProfile'), errors);
   if (context.allowPrivilegeEscalation === false) {
-    if (context.privileged) errors.invalid(path, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true');
+    if (context.privileged)
+      errors.invalid(path, context, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true');
     for (const capability of context.capabilities?.add ?? []) {
       if (capability !== 'CAP_SYS_ADMIN') continue;
       errors.invalid(path, context, 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN');
@@ -114,7 +120,8 @@ function validateWindowsOptions(options: WindowsSecurityContextOptions | undefin
   if (gmsaCredentialSpec !== undefined) {
     const at = path.child('gmsaCredentialSpec');
     if (gmsaCredentialSpec === '') errors.invalid(at, gmsaCredentialSpec, 'gmsaCredentialSpec cannot be an empty string');
-    else if (gmsaCredentialSpec.length > 64 * 1024) errors.invalid(at, gmsaCredentialSpec, 'gmsaCredentialSpec size must be under 64 KiB');
+    else if (gmsaCredentialSpec.length > 64 * 1024)
+      errors.invalid(at, gmsaCredentialSpec, 'gmsaCredentialSpec size must be under 64 KiB');
   }
   if (runAsUserName === undefined) return;
   const fail = (text: string): void => errors.invalid(path.child('runAsUserName'), runAsUserName, text);
@@ -126,7 +133,8 @@ function validateWindowsOptions(options: WindowsSecurityContextOptions | undefin
   const domain = parts.length === 2 ? parts[0]! : undefined;
   if (domain !== undefined) {
     if (domain.length >= 256) fail("runAsUserName's Domain length must be under 256 characters");
-    if (!netBiosName.test(domain) && !domainName.test(domain)) fail("runAsUserName's Domain doesn't match the NetBios nor the DNS format");
+    if (!netBiosName.test(domain) && !domainName.test(domain))
+      fail("runAsUserName's Domain doesn't match the NetBios nor the DNS format");
   }
   if (user === '') fail("runAsUserName's User cannot be empty");
   else if (user.length > 104) fail("runAsUserName's User length must not be longer than 104 characters");
@@ -153,7 +161,8 @@ export function validateHostProcesses(spec: PodSpec, path: FieldPath, errors: Fi
   if (hostProcesses !== containers.length) {
     errors.invalid(path, '', 'If pod contains any hostProcess containers then all containers must be HostProcess containers');
   }
-  if (!spec.hostNetwork) errors.invalid(path.child('hostNetwork'), false, 'hostNetwork must be true if pod contains any hostProcess containers');
+  if (!spec.hostNetwork)
+    errors.invalid(path.child('hostNetwork'), false, 'hostNetwork must be true if pod contains any hostProcess containers');
 }
 
 const windowsPodFields = [

@@ -10,7 +10,8 @@ const maximumLength = 253;
 function namespaceOf(name: string): 'ipc' | 'net' | undefined {
   const first = name.search(/[./]/);
   const dotted = first >= 0 && name[first] === '/' ? name.replace(/[./]/g, mark => (mark === '/' ? '.' : '/')) : name;
-  if (dotted === 'kernel.sem' || ['kernel.shm', 'kernel.msg', 'fs.mqueue.'].some(prefix => dotted.startsWith(prefix))) return 'ipc';
+  if (dotted === 'kernel.sem' || ['kernel.shm', 'kernel.msg', 'fs.mqueue.'].some(prefix => dotted.startsWith(prefix)))
+    return 'ipc';
   return dotted.startsWith('net.') ? 'net' : undefined;
 }
 

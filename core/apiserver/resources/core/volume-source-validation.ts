@@ -26,7 +26,8 @@ export function validateBlockDisk(
   { path, errors }: { path: FieldPath; errors: FieldErrors },
 ): void {
   required(errors, path.child(field), id);
-  if (partition !== undefined && (partition < 0 || partition > 255)) errors.invalid(path.child('partition'), partition, rangeError(1, 255));
+  if (partition !== undefined && (partition < 0 || partition > 255))
+    errors.invalid(path.child('partition'), partition, rangeError(1, 255));
 }
 
 export function validateNfs(source: NFSVolumeSource, path: FieldPath, errors: FieldErrors): void {
@@ -46,7 +47,8 @@ export function validateIscsi(
   if (required(errors, path.child('iqn'), source.iqn)) validateInitiator(source.iqn, path.child('iqn'), errors, prefixText);
   if (source.lun < 0 || source.lun > 255) errors.invalid(path.child('lun'), source.lun, rangeError(0, 255));
   if ((source.chapAuthDiscovery || source.chapAuthSession) && !source.secretRef) errors.required(path.child('secretRef'));
-  if (source.initiatorName !== undefined) validateInitiator(source.initiatorName, path.child('initiatorname'), errors, prefixText);
+  if (source.initiatorName !== undefined)
+    validateInitiator(source.initiatorName, path.child('initiatorname'), errors, prefixText);
 }
 
 function validateInitiator(name: string, path: FieldPath, errors: FieldErrors, prefixText: string): void {
@@ -59,13 +61,18 @@ export function validateFibreChannel(source: FCVolumeSource, path: FieldPath, er
   const { targetWWNs = [], wwids = [], lun } = source;
   const at = path.child('targetWWNs');
   if (!targetWWNs.length && !wwids.length) errors.required(at, 'must specify either targetWWNs or wwids, but not both');
-  if (targetWWNs.length && wwids.length) errors.invalid(at, targetWWNs, 'targetWWNs and wwids can not be specified simultaneously');
+  if (targetWWNs.length && wwids.length)
+    errors.invalid(at, targetWWNs, 'targetWWNs and wwids can not be specified simultaneously');
   if (!targetWWNs.length) return;
   if (lun === undefined) errors.required(path.child('lun'), 'lun is required if targetWWNs is specified');
   else if (lun < 0 || lun > 255) errors.invalid(path.child('lun'), lun, rangeError(0, 255));
 }
 
-export function validateFlexVolume(source: Pick<FlexVolumeSource, 'driver' | 'options'>, path: FieldPath, errors: FieldErrors): void {
+export function validateFlexVolume(
+  source: Pick<FlexVolumeSource, 'driver' | 'options'>,
+  path: FieldPath,
+  errors: FieldErrors,
+): void {
   required(errors, path.child('driver'), source.driver);
   for (const key of Object.keys(source.options ?? {})) {
     const namespace = `.${key.split('/', 2)[0]!.toLowerCase()}`;
@@ -79,9 +86,11 @@ const hostPort = /^(?:\[[^[\]]*\]|[^:[\]]*):[^:]*$/;
 export function validateQuobyte(source: QuobyteVolumeSource, path: FieldPath, errors: FieldErrors): void {
   const text = 'must be a host:port pair or multiple pairs separated by commas';
   if (!source.registry) errors.required(path.child('registry'), text);
-  else if ((source.tenant ?? '').length >= 65) errors.required(path.child('tenant'), 'must be a UUID and may not exceed a length of 64 characters');
+  else if ((source.tenant ?? '').length >= 65)
+    errors.required(path.child('tenant'), 'must be a UUID and may not exceed a length of 64 characters');
   else {
-    for (const pair of source.registry.split(',')) if (!hostPort.test(pair)) errors.invalid(path.child('registry'), source.registry, text);
+    for (const pair of source.registry.split(','))
+      if (!hostPort.test(pair)) errors.invalid(path.child('registry'), source.registry, text);
   }
   required(errors, path.child('volume'), source.volume);
 }
@@ -110,7 +119,8 @@ export function validateStorageOs(
   errors: FieldErrors,
   namespacedSecret: boolean,
 ): void {
-  if (required(errors, path.child('volumeName'), source.volumeName)) dnsLabel(errors, path.child('volumeName'), source.volumeName!);
+  if (required(errors, path.child('volumeName'), source.volumeName))
+    dnsLabel(errors, path.child('volumeName'), source.volumeName!);
   if (source.volumeNamespace) dnsLabel(errors, path.child('volumeNamespace'), source.volumeNamespace);
   if (!source.secretRef) return;
   required(errors, path.child('secretRef', 'name'), source.secretRef.name);

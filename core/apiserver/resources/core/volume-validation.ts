@@ -44,7 +44,8 @@ const sources: { readonly [K in keyof VolumeSource]-?: SourceCheck<K> } = {
     noBacksteps(errors, path.child('directory'), directory);
   },
   gcePersistentDisk: (source, path, errors) => validateBlockDisk('pdName', source.pdName, source.partition, { path, errors }),
-  awsElasticBlockStore: (source, path, errors) => validateBlockDisk('volumeID', source.volumeID, source.partition, { path, errors }),
+  awsElasticBlockStore: (source, path, errors) =>
+    validateBlockDisk('volumeID', source.volumeID, source.partition, { path, errors }),
   secret(source, path, errors) {
     required(errors, path.child('secretName'), source.secretName);
     fileMode(errors, path.child('defaultMode'), source.defaultMode);
@@ -59,7 +60,8 @@ const sources: { readonly [K in keyof VolumeSource]-?: SourceCheck<K> } = {
   flocker(source, path, errors) {
     const { datasetName = '', datasetUUID = '' } = source;
     if (!datasetName && !datasetUUID) errors.required(path, 'one of datasetName and datasetUUID is required');
-    if (datasetName && datasetUUID) errors.invalid(path, 'resource', 'datasetName and datasetUUID can not be specified simultaneously');
+    if (datasetName && datasetUUID)
+      errors.invalid(path, 'resource', 'datasetName and datasetUUID can not be specified simultaneously');
     if (datasetName.includes('/')) errors.invalid(path.child('datasetName'), datasetName, "must not contain '/'");
   },
   persistentVolumeClaim: (source, path, errors) => void required(errors, path.child('claimName'), source.claimName),
@@ -104,7 +106,8 @@ const sources: { readonly [K in keyof VolumeSource]-?: SourceCheck<K> } = {
   csi(source, path, errors) {
     validateDriverName(source.driver, path.child('driver'), errors);
     const secret = source.nodePublishSecretRef;
-    if (secret && required(errors, path.child('nodePublishSecretRef', 'name'), secret.name)) objectName(errors, path.child('name'), secret.name!);
+    if (secret && required(errors, path.child('nodePublishSecretRef', 'name'), secret.name))
+      objectName(errors, path.child('name'), secret.name!);
   },
   ephemeral(source, path, errors) {
     if (!source.volumeClaimTemplate) errors.required(path.child('volumeClaimTemplate'));
@@ -162,15 +165,20 @@ function validateVolumeSource(
     }
     if (count++ > 0) errors.forbidden(path.child(pathOfSecond[name] ?? name), 'may not specify more than 1 volume type');
     else (sources[name] as SourceCheck<typeof name>)(source as never, path.child(pathOfCheck[name] ?? name), errors, options);
-    if (name === 'iscsi' && volume.iscsi!.initiatorName !== undefined && `${volume.name}:${volume.iscsi!.targetPortal}`.length > 64) {
-      const text = 'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.';
+    if (
+      name === 'iscsi' &&
+      volume.iscsi!.initiatorName !== undefined &&
+      `${volume.name}:${volume.iscsi!.targetPortal}`.length > 64
+    ) {
+      const text =
+        'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.';
       errors.invalid(path.child('name'), volume.name, text);
     }
     if (name === 'ephemeral' && count === 1 && podName && volume.name) {
       const claim = `${podName}-${volume.name}`;
-      for (const text of nameIsDnsSubdomain(claim, false)) errors.invalid(path.child('name'), volume.name, `PVC name ${quote(claim)}: ${text}`);
+      for (const text of nameIsDnsSubdomain(claim, false))
+        errors.invalid(path.child('name'), volume.name, `PVC name ${quote(claim)}: ${text}`);
     }
   }
   if (count === 0) errors.required(path, 'must specify a volume type');
 }
-
