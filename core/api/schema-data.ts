@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { deepFreeze } from '../machinery/object.js';
 import type { KindEntry, TypeSchema } from '../machinery/schema.js';
 import { TypeSet } from '../machinery/schema.js';
 
@@ -40,34 +41,37 @@ export interface GroupData {
   readonly group: string;
   /** In the server's order of preference. */
   readonly versions: readonly string[];
-  readonly kinds: readonly KindEntry[];
+  readonly kinds: readonly (KindEntry & { readonly group?: string })[];
   readonly resources: readonly ResourceData[];
   readonly types: Readonly<Record<string, TypeSchema>>;
 }
 
-const folder = locate();
+let located: URL | undefined;
 const groups = new Map<string, GroupData>();
 
 /** The tables lie beside this module, in `dist` after a build and in the sources before. */
-function locate(): URL {
-  const beside = new URL('./generated/', import.meta.url);
-  return existsSync(new URL('core.json', beside)) ? beside : new URL('../../../core/api/generated/', import.meta.url);
+function folder(): URL {
+  if (!located) {
+    const beside = new URL('./generated/', import.meta.url);
+    located = existsSync(new URL('core.json', beside)) ? beside : new URL('../../../core/api/generated/', import.meta.url);
+  }
+  return located;
 }
 
 /** A group's tables, loaded when first asked for. '' is the core group; undefined for a group that has none. */
 export function groupData(group: string): GroupData | undefined {
   const known = groups.get(group);
   if (known) return known;
-  const file = new URL(`${group === '' ? 'core' : group}.json`, folder);
+  const file = new URL(`${group === '' ? 'core' : group}.json`, folder());
   if (!existsSync(file)) return undefined;
-  const data = JSON.parse(readFileSync(file, 'utf8')) as GroupData;
+  const data = deepFreeze(JSON.parse(readFileSync(file, 'utf8')) as GroupData);
   groups.set(group, data);
   return data;
 }
 
 /** The names of all groups that have tables; '' for the core group. */
 export function groupNames(): string[] {
-  return readdirSync(fileURLToPath(folder))
+  return readdirSync(fileURLToPath(folder()))
     .filter(file => file.endsWith('.json') && !['meta.json', 'bootstrap-rbac.json', 'default-objects.json'].includes(file))
     .map(file => (file === 'core.json' ? '' : file.slice(0, -'.json'.length)))
     .sort();
@@ -75,7 +79,7 @@ export function groupNames(): string[] {
 
 /** Other tables of the folder: `bootstrap-rbac`, `default-objects`. */
 export function generatedData<T>(name: string): T {
-  return JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8')) as T;
+  return JSON.parse(readFileSync(new URL(`${name}.json`, folder()), 'utf8')) as T;
 }
 
 /** A set with the types of these groups and of meta/v1; others are added when a type refers to them. */
@@ -93,14 +97,20 @@ export function loadTypes(...wanted: readonly string[]): TypeSet {
     if (data) types.add(group, data.types, data.kinds);
   };
   const meta = groupData('meta');
-  if (meta) types.add('meta', meta.types, meta.kinds);
+  if (meta) {
+    types.add('meta', meta.types, meta.kinds);
+    // Status, Table and their like have a group and version of their own on the wire.
+    for (const kind of meta.kinds) types.add(kind.group ?? '', {}, [kind]);
+  }
   for (const group of wanted) load(group);
   return types;
 }
 
+/** A type's package names the first label of its group, so that no other group's tables are read in search of it. */
 function groupOfType(name: string): string | undefined {
-  for (const group of groupNames()) if (groupData(group)?.types[name]) return group;
-  return undefined;
+  const label = name.startsWith('io.k8s.apimachinery.') ? 'meta' : /\.apis?\.([a-z]+)\.v[0-9a-z]+\.[^.]+$/.exec(name)?.[1];
+  if (label === undefined || label === 'meta') return label;
+  return label === 'core' ? '' : groupNames().find(group => group.split('.')[0] === label);
 }
 
 export function resourceData(group: string, version: string, name: string): ResourceData | undefined {

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.js';
@@ -10,6 +11,9 @@ import type { ClusterPaths } from '../contracts/cluster-paths.js';
 import type { ClusterSettings } from '../contracts/cluster-settings.js';
 import type { Datastore } from '../contracts/datastore.js';
 import type { Part } from '../contracts/part.js';
+import { generatedData } from '../api/schema-data.js';
+import type { ObjectMeta } from '../machinery/object.js';
+import { signingKey } from '../pki/json-web-token.js';
 import { writeFileAtomically } from '../pki/atomic-file.js';
 import type { ClusterCertificates } from '../pki/cluster-certificates.js';
 import { ensureClusterCertificates } from '../pki/cluster-certificates.js';
@@ -18,11 +22,20 @@ import { kubeconfigYaml } from '../pki/kubeconfig.js';
 import { ApiServer } from './api-server.js';
 import { AuthenticatorChain } from './auth/authenticator.js';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizer.js';
+import { BearerTokenAuthenticator } from './auth/bearer-token-authenticator.js';
+import type { BootstrapPolicyData } from './auth/bootstrap-policy.js';
+import { CompiledRules } from './auth/compiled-rules.js';
+import { NodeAuthorizer } from './auth/node-authorizer.js';
+import { NodeGraph } from './auth/node-graph.js';
+import type { OpenidMetadata } from './auth/openid-metadata.js';
+import { jwksPath, openidConfigurationPath, openidMaxAgeSeconds, openidMetadata } from './auth/openid-metadata.js';
+import type { PolicyRule } from './auth/rbac-types.js';
 import { RbacAuthorizer } from './auth/rbac-authorizer.js';
 import { RbacStore } from './auth/rbac-store.js';
+import { ServiceAccountTokenAuthenticator } from './auth/service-account-token-authenticator.js';
 import { X509Authenticator } from './auth/x509-authenticator.js';
 import { apiServerIdentity, bootstrap } from './bootstrap.js';
-import { feedRbac } from './rbac-feed.js';
+import { feedNodeGraph, feedRbac } from './cache-feed.js';
 import { resourceDefinitions } from './resources/index.js';
 
 export interface ApiServerPartOptions {
@@ -47,8 +60,7 @@ export class ApiServerPart implements Part {
 
   /** For parts in the same process; usable as soon as this part is started. */
   get transport(): ApiTransport {
-    const part = this;
-    const current = (): ApiTransport => part.server.transport;
+    const current = (): ApiTransport => this.server.transport;
     return {
       get: request => current().get(request),
       list: request => current().list(request),
@@ -88,11 +100,20 @@ export class ApiServerPart implements Part {
     const { datastore, settings, clock, logger, admission } = this.#options;
     const certificates = this.certificates;
     const roles = new RbacStore();
+    const nodes = new NodeGraph();
+    const tokens = this.#tokens(certificates);
     const server = new ApiServer({
       datastore,
       definitions: resourceDefinitions,
-      authenticator: new AuthenticatorChain([new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock })]),
-      authorizer: new UnionAuthorizer([new MastersAuthorizer(), new RbacAuthorizer(roles)]),
+      authenticator: new AuthenticatorChain([
+        new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
+        new BearerTokenAuthenticator(tokens.authenticator),
+      ]),
+      authorizer: new UnionAuthorizer([
+        new MastersAuthorizer(),
+        new NodeAuthorizer(nodes, new CompiledRules(nodeRules())),
+        new RbacAuthorizer(roles),
+      ]),
       admission,
       clock,
       logger,
@@ -106,6 +127,17 @@ export class ApiServerPart implements Part {
         router.get('/ping', context => {
           context.body = 'pong';
         });
+        const { configurationJson, keysJson } = tokens.metadata();
+        router.get(openidConfigurationPath, context => {
+          context.set('Cache-Control', `public, max-age=${openidMaxAgeSeconds}`);
+          context.type = 'application/json';
+          context.body = configurationJson;
+        });
+        router.get(jwksPath, context => {
+          context.set('Cache-Control', `public, max-age=${openidMaxAgeSeconds}`);
+          context.type = 'application/jwk-set+json';
+          context.body = keysJson;
+        });
         router.get('/cacerts', context => {
           context.type = 'text/plain';
           context.body = certificates.serverCaPem;
@@ -116,10 +148,46 @@ export class ApiServerPart implements Part {
     this.#held = new DisposableStore();
     this.#held.addCallback(() => server.stop());
     this.#held.add(feedRbac(server, roles));
+    this.#held.add(feedNodeGraph(server, nodes));
     await server.start();
     await bootstrap(server, logger);
     await server.listen();
     await this.#writeFiles();
+  }
+
+  /** Service account tokens: issued with the service key, good while what they are bound to exists. */
+  #tokens(certificates: ClusterCertificates): {
+    authenticator: ServiceAccountTokenAuthenticator;
+    metadata: () => OpenidMetadata;
+  } {
+    const { settings, clock } = this.#options;
+    const issuer = `https://kubernetes.default.svc.${settings.clusterDomain}`;
+    const key = signingKey(createPrivateKey(certificates.serviceKeyPem));
+    const find =
+      <T>(resource: string) =>
+      (namespace: string, name: string): T | undefined =>
+        this.#server?.endpoint('', 'v1', resource)?.served.store.cache.get(namespace, name)?.object as T | undefined;
+    const getNode = find<{ metadata: ObjectMeta }>('nodes');
+    const authenticator = new ServiceAccountTokenAuthenticator({
+      issuers: [issuer],
+      apiAudiences: [issuer, 'k3s'],
+      keys: [key],
+      clock,
+      lookup: {
+        getServiceAccount: find('serviceaccounts'),
+        getPod: find('pods'),
+        getSecret: find('secrets'),
+        getNode: name => getNode('', name),
+      },
+    });
+    return { authenticator, metadata: () => openidMetadata({ issuer, externalAddress: this.#advertised(), keys: [key] }) };
+  }
+
+  /** `host:port` under which others reach this server. */
+  #advertised(): string {
+    const { settings } = this.#options;
+    const host = settings.advertiseAddress ?? settings.nodeIps[0] ?? '127.0.0.1';
+    return `${host}:${settings.advertisePort ?? settings.httpsListenPort}`;
   }
 
   /** A real read, through the whole of the server but its port. */
@@ -176,6 +244,12 @@ export function firstAddress(cidr: string): string {
   const bytes = base.split('.').map(Number);
   const value = ((bytes[0]! << 24) | (bytes[1]! << 16) | (bytes[2]! << 8) | bytes[3]!) + 1;
   return [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join('.');
+}
+
+/** What the bootstrap policy gives every node. */
+function nodeRules(): PolicyRule[] {
+  const { clusterRoles } = generatedData<BootstrapPolicyData>('bootstrap-rbac');
+  return clusterRoles.find(role => role.name === 'system:node')?.rules ?? [];
 }
 
 /** `/version`. Source: apimachinery version.Info. */

@@ -17,6 +17,7 @@ import type { Attributes, Authorizer } from './auth/authorizer.js';
 import { resourceAttributes } from './auth/authorizer.js';
 import { forbiddenError } from './auth/forbidden.js';
 import { Impersonation } from './auth/impersonation.js';
+import { selectorAttributes } from './auth/selector-attributes.js';
 import type { UserInfo } from './auth/user-info.js';
 import type { DiscoveredResource } from './discovery/discovery.js';
 import { Discovery } from './discovery/discovery.js';
@@ -95,7 +96,14 @@ export class ApiServer {
       hub: this.hub,
       clock,
       endpoint,
-      authorize: async (caller, attributes) => this.#authorize(resourceAttributes({ user: userOf(caller), ...attributes })),
+      authorize: async (caller, { selectors, ...attributes }) =>
+        this.#authorize(
+          resourceAttributes({
+            user: userOf(caller),
+            ...attributes,
+            ...selectorAttributes(attributes.verb, attributes.name, new URLSearchParams(selectors)),
+          }),
+        ),
     });
     const routes = new Routes({
       discovery: () => this.discovery,

@@ -13,6 +13,8 @@ export { contractToken, slots } from './slots.js';
 export type { Cardinality, Side, SlotDefinition } from './slots.js';
 
 export { CodedError, errorCode, errorText } from '../base/errors.js';
+export { deferred } from '../base/deferred.js';
+export type { Deferred } from '../base/deferred.js';
 export { DisposableStore, toDisposable } from '../base/disposable.js';
 export type { Disposable } from '../base/disposable.js';
 export { sleep } from '../base/clock.js';
@@ -27,6 +29,7 @@ export { ClusterSettings } from '../contracts/cluster-settings.js';
 export { Datastore } from '../contracts/datastore.js';
 export type { DatastoreEvent, KeyValue, ListPage, ListRange, WatchListener, WriteOptions } from '../contracts/datastore.js';
 export { DatastoreCompacted, DatastoreConflict, datastoreError } from '../contracts/datastore-errors.js';
+export type { DatastoreErrorCode } from '../contracts/datastore-errors.js';
 export { Ledger } from '../contracts/ledger.js';
 export type { LedgerEntry } from '../contracts/ledger.js';
 export { Logger } from '../contracts/logger.js';

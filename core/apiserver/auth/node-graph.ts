@@ -45,7 +45,7 @@ export class NodeGraph {
 
   /** Call for every change of a pod; a pod without a node counts as not there. */
   upsertPod(pod: Pod): void {
-    const { namespace = '', name = '', uid = '' } = pod.metadata;
+    const { namespace = '', name, uid = '' } = pod.metadata;
     const key = `${namespace}/${name}`;
     const nodeName = pod.spec?.nodeName ?? '';
     const before = this.#pods.get(key);
@@ -73,7 +73,7 @@ export class NodeGraph {
   }
 
   upsertPersistentVolume(volume: PersistentVolume): void {
-    const name = volume.metadata.name ?? '';
+    const { name } = volume.metadata;
     this.deletePersistentVolume(name);
     const claim = volume.spec?.claimRef;
     if (!claim) return;

@@ -24,7 +24,7 @@ export function podReferences(pod: Pod): PodReferences {
   for (const containers of [spec.containers, spec.initContainers, spec.ephemeralContainers]) {
     for (const container of containers ?? []) environmentReferences(container, names);
   }
-  for (const volume of spec.volumes ?? []) volumeReferences(volume, pod.metadata.name ?? '', names);
+  for (const volume of spec.volumes ?? []) volumeReferences(volume, pod.metadata.name, names);
   const statuses = pod.status?.resourceClaimStatuses ?? [];
   for (const claim of spec.resourceClaims ?? []) {
     // A claim made from a template is known only once the status names it.

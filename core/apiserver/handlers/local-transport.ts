@@ -42,6 +42,8 @@ export interface LocalAttributes {
   readonly subresource: string;
   readonly namespace: string;
   readonly name: string;
+  /** Of lists and watches, as text. */
+  readonly selectors: Readonly<Record<string, string>>;
 }
 
 /** A reader in the process that is so many events behind is cut off and lists again. */
@@ -166,7 +168,11 @@ export class LocalTransport implements ApiTransport {
     await endpoint.served.store.deleteCollection(selection, this.#call(request, ''), request.options);
   }
 
-  async #enter<T>(request: ResourceRequest<T>, verb: string, name = ''): Promise<ResourceEndpoint> {
+  async #enter<T>(
+    request: ResourceRequest<T> & { labelSelector?: string; fieldSelector?: string },
+    verb: string,
+    name = '',
+  ): Promise<ResourceEndpoint> {
     const { group, version, resource } = request.resource;
     const endpoint = this.#options.endpoint(group, version, resource);
     if (!endpoint) throw pathNotFound();
@@ -178,6 +184,10 @@ export class LocalTransport implements ApiTransport {
       subresource: request.subresource ?? '',
       namespace: request.namespace ?? '',
       name,
+      selectors: {
+        ...(request.labelSelector ? { labelSelector: request.labelSelector } : {}),
+        ...(request.fieldSelector ? { fieldSelector: request.fieldSelector } : {}),
+      },
     });
     return endpoint;
   }

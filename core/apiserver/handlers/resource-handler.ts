@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.js';
 import type { CallerIdentity, DeleteOptions, FieldValidation, PatchType } from '../../contracts/api-transport.js';
 import { decodeObject } from '../../machinery/codec/json-decode.js';
 import { decodeProtobuf } from '../../machinery/codec/protobuf-decode.js';
-import { parseYaml } from '../../machinery/codec/yaml.js';
+import { duplicateKeysText, parseYaml, parseYamlStrict } from '../../machinery/codec/yaml.js';
 import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { isJsonObject } from '../../machinery/object.js';
@@ -208,7 +208,7 @@ export class ResourceHandler {
     const force = info.query.get('force');
     validatePatchOptions(info, type, force);
     const body = await readBody(request);
-    const patch = type === 'apply' ? await parseYaml(body) : parsePatch(body, type);
+    const patch = type === 'apply' ? await strictYaml(body, call) : parsePatch(body, type);
     const result = await endpoint.operations.patch(type, patch, call, isTrue(force));
     return this.#sendResult(exchange, endpoint, result, warnings);
   }
@@ -297,7 +297,7 @@ export class ResourceHandler {
       throw methodNotSupported(exchange.info.group, `${exchange.info.resource}/${call.subresource}`, exchange.info.verb);
     let body: unknown = bytes;
     if (contentType === protobufType) body = decodeProtobuf(endpoint.served.types, bytes).object;
-    else if (contentType === 'application/yaml') body = await parseYaml(bytes);
+    else if (contentType === 'application/yaml') body = await strictYaml(bytes, call);
     if (sub?.type !== 'object') return endpoint.operations.decode(body, call.fieldValidation, text => call.warn(text));
     const struct = this.#structOf(endpoint, sub);
     const { object, strictErrors } = decodeObject(struct, body, { kind: sub.kind, fieldValidation: call.fieldValidation });
@@ -467,6 +467,16 @@ function parsePatch(bytes: Buffer, type: PatchType): unknown {
   } catch (error) {
     throw badRequest(`error decoding patch: ${error instanceof Error ? error.message : String(error)} (${type} patch)`, error);
   }
+}
+
+/** YAML with its duplicate keys refused, warned about or let through. */
+async function strictYaml(bytes: Buffer, call: OperationCall): Promise<unknown> {
+  const { value, duplicates } = await parseYamlStrict(bytes);
+  if (duplicates.length && call.fieldValidation === 'Strict') {
+    throw badRequest(`strict decoding error: ${duplicateKeysText(duplicates)}`);
+  }
+  if (call.fieldValidation === 'Warn') for (const text of duplicates) call.warn(text);
+  return value;
 }
 
 /** Source: apimachinery ValidateDeleteOptions. */

@@ -8,6 +8,7 @@ import type { RequestAuthentication } from '../auth/authenticator.js';
 import type { Authorizer, Attributes } from '../auth/authorizer.js';
 import { forbiddenError } from '../auth/forbidden.js';
 import type { Impersonation } from '../auth/impersonation.js';
+import { selectorAttributes } from '../auth/selector-attributes.js';
 import type { UserInfo } from '../auth/user-info.js';
 import { sendError } from '../handlers/http-answer.js';
 import type { RequestInfo } from '../handlers/request-info.js';
@@ -79,7 +80,7 @@ export class Front {
       resource: info.resource,
       subresource: info.subresource,
       namespace: info.namespace,
-      name: info.name,
+      ...selectorAttributes(info.verb, info.name, info.query),
       path: info.path,
       resourceRequest: info.resourceRequest,
     };

@@ -180,12 +180,17 @@ function mergeLists(original: readonly unknown[], patch: readonly unknown[], rul
   const { kept, items, replaced } = applyListDirectives(original as Fields[], patch as Fields[], mergeKey);
   if (replaced) return items;
   const merged: Fields[] = [...kept];
+  const places = new Map<unknown, number>();
+  for (const [index, item] of merged.entries()) {
+    if (Object.hasOwn(item, mergeKey) && !places.has(item[mergeKey])) places.set(item[mergeKey], index);
+  }
   for (const item of items) {
     const key = mergeKeyOf(item, mergeKey);
-    const index = merged.findIndex(existing => Object.hasOwn(existing, mergeKey) && existing[mergeKey] === key);
-    if (index >= 0) merged[index] = mergeMaps(merged[index]!, item, rule.type);
-    else merged.push(item);
+    const place = places.get(key);
+    if (place === undefined) places.set(key, merged.push(item) - 1);
+    else merged[place] = mergeMaps(merged[place]!, item, rule.type);
   }
+  for (const item of merged) mergeKeyOf(item, mergeKey);
   return orderAfterMerge({ merged, order: items, serverOrder: kept, mergeKey });
 }
 
@@ -195,7 +200,7 @@ function applyListDirectives(
   patch: readonly Fields[],
   mergeKey: string,
 ): { kept: readonly Fields[]; items: Fields[]; replaced: boolean } {
-  let kept = original;
+  const deleted = new Set<unknown>();
   let replaced = false;
   const items: Fields[] = [];
   for (const item of patch) {
@@ -205,8 +210,7 @@ function applyListDirectives(
     }
     const word = item[directive];
     if (word === 'delete') {
-      const key = mergeKeyOf(item, mergeKey);
-      kept = kept.filter(existing => !Object.hasOwn(existing, mergeKey) || existing[mergeKey] !== key);
+      deleted.add(mergeKeyOf(item, mergeKey));
     } else if (word === 'replace') {
       replaced = true;
     } else if (word === 'merge') {
@@ -215,6 +219,8 @@ function applyListDirectives(
       throw unknownPatchType(word, item);
     }
   }
+  const kept =
+    deleted.size > 0 ? original.filter(item => !Object.hasOwn(item, mergeKey) || !deleted.has(item[mergeKey])) : original;
   return { kept, items, replaced };
 }
 

@@ -280,6 +280,23 @@ describe('FieldManager.updateManagedFields', () => {
     expect(entries(live)[0]!.time).toBe(time(3));
   });
 
+  it('fits what was owned in parts to a type that has become atomic', () => {
+    const live = produce(created(), draft => {
+      (draft.metadata.managedFields![0]!.fieldsV1!['f:spec'] as Record<string, unknown>)['f:selector'] = {
+        'f:matchLabels': { '.': {}, 'f:app': {} },
+      };
+    });
+    const next = produce(live, draft => (draft.spec['selector'] = { matchLabels: { app: 'other' } }));
+    const result = deployments.updateManagedFields(live, next, { manager: 'x', nowMs: at(1) });
+    expect(fields(result, 'x')).toEqual({ 'f:spec': { 'f:selector': {} } });
+    expect(fields(result, 'kubectl-create')).not.toHaveProperty(['f:spec', 'f:selector']);
+    const config = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' }, spec: { paused: true } };
+    expect(fields(deployments.apply(live, config, { manager: 'x', nowMs: 1 }), 'kubectl-create')).toHaveProperty(
+      ['f:spec', 'f:selector'],
+      {},
+    );
+  });
+
   it('loses managed fields rather than failing', () => {
     const live = created();
     const odd = produce(live, draft => (draft.metadata.finalizers = [{ not: 'a string' }] as unknown as string[]));

@@ -1,9 +1,10 @@
+import { errorCode } from '../../../base/errors.js';
 import { isJsonObject } from '../../object.js';
 import { difference } from './field-set.js';
 import type { FieldSet } from './field-set.js';
 import type { MergeType } from './merge-type.js';
 import { compareObjects } from './typed-compare.js';
-import { toFieldSet } from './typed-value.js';
+import { toFieldSet, validateApplied } from './typed-value.js';
 
 export const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
 const maximumAnnotationBytes = 256 * 1024;
@@ -18,15 +19,27 @@ function annotationsOf(object: ApiObject): Readonly<Record<string, unknown>> | u
 
 /**
  * The fields that client-side apply has set and that are still as it set them: server-side apply by kubectl may take these
- * without force. Undefined where the annotation is missing, unreadable or of another version.
+ * without force. Undefined where the annotation is missing, unreadable, malformed or of another version.
  */
 export function allowedByLastApplied(live: ApiObject, apiVersion: string, type: MergeType): FieldSet | undefined {
   const text = annotationsOf(live)?.[lastAppliedAnnotation];
   if (typeof text !== 'string' || text === '') return undefined;
   const lastApplied = parsed(text);
   if (!isJsonObject(lastApplied) || lastApplied['apiVersion'] !== apiVersion) return undefined;
+  if (!fits(lastApplied, type) || !fits(live, type)) return undefined;
   const { modified, added, removed } = compareObjects(live, lastApplied, type, true);
   return difference(difference(difference(toFieldSet(lastApplied, type), modified), added), removed);
+}
+
+/** Whether a value is of the type and has no item twice; else nothing certain can be told about its fields. */
+function fits(value: unknown, type: MergeType): boolean {
+  try {
+    validateApplied(value, type);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'MERGE_FAULT') return false;
+    throw error;
+  }
 }
 
 function parsed(text: string): unknown {
