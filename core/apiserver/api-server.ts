@@ -81,7 +81,7 @@ export class ApiServer {
       get: <T extends KubeObject>(reference: { group: string; resource: string }) =>
         this.#storesByName.get(`${reference.group}/${reference.resource}`) as unknown as ResourceStore<T> | undefined,
     };
-    this.types = loadTypes(...new Set(options.definitions.map(definition => definition.reference.group)));
+    this.types = loadTypes(...new Set(options.definitions.flatMap(groupsOf)));
     for (const definition of options.definitions) this.#install(definition);
     this.discovery = new Discovery(this.#discovered(), groupData);
     const openApi = new OpenApi({
@@ -143,7 +143,12 @@ export class ApiServer {
     if (!data) throw new Error(`no facts about ${group}/${version} ${resource}: its group's tables do not have it`);
     const struct = this.types.kind(group, version, definition.reference.kind);
     if (!struct) throw new Error(`no schema for ${definition.reference.kind}`);
-    const owner = new FieldManagerOwner({ definition, struct, clock: this.#options.clock });
+    const owner = new FieldManagerOwner({
+      definition,
+      struct,
+      clock: this.#options.clock,
+      scaleStruct: definition.subresources?.['scale'] && this.types.kind('autoscaling', 'v1', 'Scale'),
+    });
     const store = new ResourceStore({
       definition,
       hub: this.hub,
@@ -284,4 +289,10 @@ export class ApiServer {
 
 function userOf(caller: CallerIdentity): UserInfo {
   return { name: caller.name, uid: caller.uid, groups: caller.groups, extra: caller.extra ?? {} };
+}
+
+/** Groups whose types a resource speaks: its own, and those of the bodies of its subresources. */
+function groupsOf({ reference, subresources }: ResourceDefinition): string[] {
+  const bodies = Object.values(subresources ?? {}).flatMap(sub => (sub.type === 'object' ? [sub.kind.group] : []));
+  return [reference.group, ...bodies];
 }
