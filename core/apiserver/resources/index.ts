@@ -1,5 +1,6 @@
 import type { Authorizer, RuleResolver } from '../auth/authorizer.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
+import { appsDefinitions } from './apps/index.js';
 import { authenticationDefinitions } from './authentication/index.js';
 import type { TokenReviewOptions } from './authentication/token-review.js';
 import { authorizationDefinitions } from './authorization/index.js';
@@ -16,6 +17,7 @@ import { schedulingDefinitions } from './scheduling/index.js';
 export const resourceDefinitions: readonly ResourceDefinition[] = [
   configMap,
   namespace,
+  ...appsDefinitions,
   ...coordinationDefinitions,
   ...nodeDefinitions,
   ...policyDefinitions,
