@@ -2,19 +2,12 @@ import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { BenchResult } from './bench-result.js';
 import { SystemClock } from '../../core/base/clock.js';
 import { silentLogger } from '../../core/base/logger.js';
 import type { Datastore } from '../../core/contracts/datastore.js';
 import { MemoryDatastore } from '../../plugins/datastore/memory/memory-datastore.js';
 import { SqliteDatastore } from '../../plugins/datastore/sqlite/sqlite-datastore.js';
-
-export interface BenchResult {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly budget?: number;
-  readonly must?: number;
-}
 
 const outstanding = 64;
 const valueBytes = 1024;
