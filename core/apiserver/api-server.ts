@@ -82,7 +82,9 @@ export class ApiServer {
         this.#storesByName.get(`${reference.group}/${reference.resource}`) as unknown as ResourceStore<T> | undefined,
     };
     this.types = loadTypes(...new Set(options.definitions.map(definition => definition.reference.group)));
-    for (const definition of options.definitions) this.#install(definition);
+    // Views last: they share the store of what they show.
+    for (const definition of options.definitions) if (!definition.viewOf) this.#install(definition);
+    for (const definition of options.definitions) if (definition.viewOf) this.#install(definition);
     this.discovery = new Discovery(this.#discovered(), groupData);
     const openApi = new OpenApi({
       resources: () => this.#discovered(),
@@ -143,9 +145,14 @@ export class ApiServer {
     if (!data) throw new Error(`no facts about ${group}/${version} ${resource}: its group's tables do not have it`);
     const struct = this.types.kind(group, version, definition.reference.kind);
     if (!struct) throw new Error(`no schema for ${definition.reference.kind}`);
+    const { viewOf } = definition;
+    const viewed = viewOf && this.#storesByName.get(`${viewOf.reference.group}/${viewOf.reference.resource}`);
+    if (viewOf && !viewed)
+      throw new Error(`${group}/${version} ${resource} shows ${viewOf.reference.resource}, which are not served`);
     const owner = new FieldManagerOwner({ definition, struct, clock: this.#options.clock });
     const store = new ResourceStore({
       definition,
+      viewed,
       hub: this.hub,
       clock: this.#options.clock,
       ownership: owner,
@@ -157,7 +164,7 @@ export class ApiServer {
         ).decision === 'allow',
     });
     const served = servedResource({ definition, store, types: this.types, data });
-    this.#storesByName.set(`${group}/${resource}`, store);
+    if (viewed?.definition.reference.group !== group) this.#storesByName.set(`${group}/${resource}`, store);
     this.#endpoints.set(`${group}/${version}/${resource}`, { served, operations: new Operations(served, owner) });
   }
 

@@ -18,7 +18,7 @@ import {
   notFound,
   serviceUnavailable,
 } from '../../machinery/status-error.js';
-import type { CacheEvent, ResourceCache } from '../storage/resource-cache.js';
+import type { CacheEvent, ObjectCache } from '../storage/resource-cache.js';
 import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import { runAdmission } from './admission-chain.js';
@@ -55,8 +55,8 @@ export interface ResourceStoreOptions<T extends KubeObject> {
   readonly admission: () => readonly AdmissionPlugin[];
   readonly stores: ResourceStores;
   readonly allows: (caller: CallerIdentity, attributes: Parameters<RequestContext['allows']>[0]) => Promise<boolean>;
-  /** Resources of other versions of the same objects share one cache. */
-  readonly cache?: ResourceCache<T>;
+  /** The store of the objects that `definition.viewOf` names. */
+  readonly viewed?: ResourceStore | undefined;
 }
 
 type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
@@ -68,7 +68,7 @@ const conflictRetries = 64;
 /** The generic store: every resource's verbs, with what differs taken from its definition. */
 export class ResourceStore<T extends KubeObject = KubeObject> {
   readonly definition: ResourceDefinition<T>;
-  readonly cache: ResourceCache<T>;
+  readonly cache: ObjectCache<T>;
   readonly #options: ResourceStoreOptions<T>;
   readonly #hub: StorageHub;
 
@@ -76,19 +76,17 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     this.#options = options;
     this.#hub = options.hub;
     this.definition = options.definition;
-    const { reference, selectableFields } = options.definition;
+    const { reference, selectableFields, viewOf, evaluate, storagePrefix } = options.definition;
     const selectors = selectableFields ? Object.entries(selectableFields) : [];
-    this.cache =
-      options.cache ??
-      options.hub.register<T>(
-        options.definition.evaluate ? undefined : (options.definition.storagePrefix ?? reference.resource),
-        {
+    const fields = selectors.length
+      ? (object: T) => Object.fromEntries(selectors.map(([field, value]) => [field, value(object)]))
+      : undefined;
+    this.cache = viewOf
+      ? options.hub.view<T>(options.viewed!.cache, { toView: stored => viewOf.toView(stored), fields })
+      : options.hub.register<T>(evaluate ? undefined : (storagePrefix ?? reference.resource), {
           namespaced: reference.namespaced,
-          fields: selectors.length
-            ? object => Object.fromEntries(selectors.map(([field, value]) => [field, value(object)]))
-            : undefined,
-        },
-      );
+          fields,
+        });
   }
 
   subject(name: string): Subject {
@@ -449,8 +447,9 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
         await rollback?.();
         return this.#unstored(draft, current?.revision ?? 0);
       }
-      const bytes = encodeStored(draft);
-      this.#hub.remember(bytes, draft);
+      const stored = this.#stored(draft);
+      const bytes = encodeStored(stored);
+      this.#hub.remember(bytes, stored);
       const revision = await write(bytes);
       const cached = this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!);
       return cached?.revision === revision ? cached : this.cache.decode(bytes, revision);
@@ -458,6 +457,13 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       if (!context.dryRun) await rollback?.();
       throw error;
     }
+  }
+
+  #stored(draft: T): KubeObject {
+    const { viewOf } = this.definition;
+    if (!viewOf) return draft;
+    const { namespace = '', name = '' } = draft.metadata;
+    return viewOf.fromView(draft, this.#options.viewed!.cache.get(namespace, name)?.object);
   }
 
   /** An answer for something that is not in the store: dry runs and what has just been deleted. */
