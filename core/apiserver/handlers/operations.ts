@@ -126,7 +126,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (jsonEqual(draft, old.object)) return cloneJson(old.object);
         return draft;
       },
-      { subresource: call.subresource, createIfMissing: false },
+      { subresource: call.subresource, createIfMissing: false, patch: true },
     );
   }
 
@@ -173,11 +173,11 @@ export class Operations<T extends KubeObject = KubeObject> {
         });
         const draft = this.prepare(merged);
         const applyVersion = (named.metadata as { resourceVersion?: string }).resourceVersion;
-        if (applyVersion) draft.metadata.resourceVersion = applyVersion;
-        else delete draft.metadata.resourceVersion;
+        const version = applyVersion ?? old?.resourceVersion;
+        if (version) draft.metadata.resourceVersion = version;
         return draft;
       },
-      { subresource: call.subresource, createIfMissing: call.subresource === '' },
+      { subresource: call.subresource, createIfMissing: call.subresource === '', patch: true },
     );
   }
 
@@ -206,10 +206,9 @@ export class Operations<T extends KubeObject = KubeObject> {
         const draft = cloneJson(old.object) as T;
         await sub.update!(body, draft, context);
         if (wanted) draft.metadata.resourceVersion = wanted;
-        else delete draft.metadata.resourceVersion;
         return draft;
       },
-      { createIfMissing: false },
+      { createIfMissing: false, patch: true },
     );
     return { object: await sub.get(entry.object, context), created: false };
   }

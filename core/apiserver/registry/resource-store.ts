@@ -189,13 +189,14 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   }
 
   /**
-   * Replaces or changes an object. `transform` gives the new object from the stored one and runs again after a conflict;
-   * when `expectedVersion` is given, or the new object carries a resourceVersion, a conflict is the caller's.
+   * Replaces or changes an object. `transform` gives the new object from the stored one and runs again after a conflict, unless
+   * the new object carries a resourceVersion of the caller's: then a conflict is the caller's. `patch` says that a version which
+   * equals the stored one was only carried along.
    */
   async update(
     call: WriteCall,
     transform: Transform<T>,
-    options: { subresource?: string; uid?: string; createIfMissing?: boolean } = {},
+    options: { subresource?: string; uid?: string; createIfMissing?: boolean; patch?: boolean } = {},
   ): Promise<{ entry: StoredObject<T>; created: boolean }> {
     await this.#hub.fresh();
     for (let attempt = 0; ; attempt++) {
@@ -211,7 +212,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       }
       const draft = await transform(current);
       try {
-        return { entry: await this.#updateOnce(current, draft, call, options.subresource ?? ''), created: false };
+        return { entry: await this.#updateOnce(current, draft, call, options), created: false };
       } catch (error) {
         if (!(error instanceof RetryOnConflict)) throw error;
         if (attempt >= conflictRetries) throw conflict(this.subject(call.name));
@@ -220,8 +221,14 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     }
   }
 
-  async #updateOnce(current: StoredObject<T>, input: T, call: WriteCall, subresource: string): Promise<StoredObject<T>> {
+  async #updateOnce(
+    current: StoredObject<T>,
+    input: T,
+    call: WriteCall,
+    options: { subresource?: string; patch?: boolean },
+  ): Promise<StoredObject<T>> {
     const { definition } = this;
+    const { subresource = '', patch = false } = options;
     const old = current.object as Readonly<T>;
     this.#checkNamespace(input, call);
     if (input.metadata.name && input.metadata.name !== call.name) throw nameMismatch(input.metadata.name, call.name);
@@ -261,7 +268,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     if (!subresource) for (const text of definition.warnings?.(draft, old, context) ?? []) call.warn(text);
     await this.#admit('validate', context, draft, old);
     draft.metadata.resourceVersion = old.metadata.resourceVersion!;
-    if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional);
+    if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional && !patch);
     draft = keepUnchangedTimes(old, draft);
     if (jsonEqual(draft, old)) return current;
     const key = this.cache.key(call.namespace, call.name);
@@ -272,7 +279,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
           relaxed: isLeaseRenewal(definition.reference, draft, old),
         });
       } catch (error) {
-        throw this.#writeConflict(error, conditional, call.name);
+        throw this.#writeConflict(error, conditional && !patch, call.name);
       }
     });
   }
