@@ -43,7 +43,7 @@ describe('StatefulSet controller', () => {
   beforeEach(async () => {
     harness = new ControllerHarness();
     driver = new PodDriver(harness);
-    await harness.start(statefulsetController.create);
+    await harness.start(statefulsetController);
   });
   afterEach(() => harness.stop());
 

@@ -28,6 +28,7 @@ export type FakeVerb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' 
 
 export interface FakeAction {
   readonly verb: FakeVerb;
+  readonly group: string;
   readonly resource: string;
   readonly subresource: string | undefined;
   readonly namespace: string | undefined;
@@ -326,6 +327,7 @@ export class FakeTransport implements ApiTransport {
   #react(verb: FakeVerb, request: ResourceRequest<unknown>, name?: string, object?: unknown): void {
     const action: FakeAction = {
       verb,
+      group: request.resource.group,
       resource: request.resource.resource,
       subresource: request.subresource,
       namespace: request.namespace,
