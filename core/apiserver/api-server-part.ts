@@ -25,6 +25,7 @@ import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizer.js';
 import { BearerTokenAuthenticator } from './auth/bearer-token-authenticator.js';
 import type { BootstrapPolicyData } from './auth/bootstrap-policy.js';
 import { CompiledRules } from './auth/compiled-rules.js';
+import { EscalationGuard } from './auth/escalation.js';
 import { NodeAuthorizer } from './auth/node-authorizer.js';
 import { NodeGraph } from './auth/node-graph.js';
 import type { OpenidMetadata } from './auth/openid-metadata.js';
@@ -36,7 +37,7 @@ import { ServiceAccountTokenAuthenticator } from './auth/service-account-token-a
 import { X509Authenticator } from './auth/x509-authenticator.js';
 import { apiServerIdentity, bootstrap } from './bootstrap.js';
 import { feedNodeGraph, feedRbac } from './cache-feed.js';
-import { resourceDefinitions } from './resources/index.js';
+import { authorityDefinitions, resourceDefinitions } from './resources/index.js';
 
 export interface ApiServerPartOptions {
   readonly datastore: Datastore;
@@ -102,18 +103,29 @@ export class ApiServerPart implements Part {
     const roles = new RbacStore();
     const nodes = new NodeGraph();
     const tokens = this.#tokens(certificates);
+    const rbac = new RbacAuthorizer(roles);
+    const authorizer = new UnionAuthorizer([
+      new MastersAuthorizer(),
+      new NodeAuthorizer(nodes, new CompiledRules(nodeRules())),
+      rbac,
+    ]);
     const server = new ApiServer({
       datastore,
-      definitions: resourceDefinitions,
+      definitions: [
+        ...resourceDefinitions,
+        ...authorityDefinitions({
+          guard: new EscalationGuard(rbac, authorizer),
+          authorizer,
+          resolver: rbac,
+          tokens: tokens.authenticator,
+          audiences: tokens.audiences,
+        }),
+      ],
       authenticator: new AuthenticatorChain([
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
         new BearerTokenAuthenticator(tokens.authenticator),
       ]),
-      authorizer: new UnionAuthorizer([
-        new MastersAuthorizer(),
-        new NodeAuthorizer(nodes, new CompiledRules(nodeRules())),
-        new RbacAuthorizer(roles),
-      ]),
+      authorizer,
       admission,
       clock,
       logger,
@@ -158,6 +170,7 @@ export class ApiServerPart implements Part {
   /** Service account tokens: issued with the service key, good while what they are bound to exists. */
   #tokens(certificates: ClusterCertificates): {
     authenticator: ServiceAccountTokenAuthenticator;
+    audiences: readonly string[];
     metadata: () => OpenidMetadata;
   } {
     const { settings, clock } = this.#options;
@@ -168,9 +181,10 @@ export class ApiServerPart implements Part {
       (namespace: string, name: string): T | undefined =>
         this.#server?.endpoint('', 'v1', resource)?.served.store.cache.get(namespace, name)?.object as T | undefined;
     const getNode = find<{ metadata: ObjectMeta }>('nodes');
+    const audiences = [issuer, 'k3s'];
     const authenticator = new ServiceAccountTokenAuthenticator({
       issuers: [issuer],
-      apiAudiences: [issuer, 'k3s'],
+      apiAudiences: audiences,
       keys: [key],
       clock,
       lookup: {
@@ -180,7 +194,11 @@ export class ApiServerPart implements Part {
         getNode: name => getNode('', name),
       },
     });
-    return { authenticator, metadata: () => openidMetadata({ issuer, externalAddress: this.#advertised(), keys: [key] }) };
+    return {
+      authenticator,
+      audiences,
+      metadata: () => openidMetadata({ issuer, externalAddress: this.#advertised(), keys: [key] }),
+    };
   }
 
   /** `host:port` under which others reach this server. */

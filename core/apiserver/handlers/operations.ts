@@ -85,7 +85,12 @@ export class Operations<T extends KubeObject = KubeObject> {
     const { store } = this.#served;
     if (!call.subresource && this.#served.definition.evaluate) {
       const context = store.context(this.#writeCall(call), 'CREATE');
-      return { object: await this.#served.definition.evaluate(object as T, context), created: true };
+      const owned = this.#owner.update(undefined, object as T, {
+        manager: call.fieldManager,
+        subresource: '',
+        nowMs: context.nowMs,
+      });
+      return { object: await this.#served.definition.evaluate(owned, context), created: true };
     }
     if (!call.subresource) return { entry: await store.create(object as T, this.#writeCall(call)), created: true };
     const sub = this.subresource(call.subresource);

@@ -244,7 +244,8 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     if (!conditional && definition.allowUnconditionalUpdate === false) {
       const errors = new FieldErrors();
       errors.add('FieldValueInvalid', 'metadata.resourceVersion', 'Invalid value: 0: must be specified for an update');
-      throw this.#invalid(input, errors);
+      // Upstream names the resource here, not the kind.
+      throw invalid(definition.reference.group, definition.reference.resource, call.name, errors);
     }
     const status = subresource ? (definition.subresources?.[subresource] as StatusSubresource<T>) : undefined;
     let draft = input;
