@@ -488,7 +488,9 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   }
 
   #invalid(object: T, errors: FieldErrors): Error {
-    return invalid(this.definition.reference.group, this.definition.reference.kind, object.metadata.name ?? '', errors);
+    // A view's errors name the kind that is stored, as upstream's do.
+    const { group, kind } = (this.definition.viewOf ?? this.definition).reference;
+    return invalid(group, kind, object.metadata.name ?? '', errors);
   }
 
   #badVersion(object: T, value: string): Error {

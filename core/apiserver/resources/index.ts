@@ -11,12 +11,16 @@ import { policyDefinitions } from './policy/index.js';
 import { rbacDefinitions } from './rbac/index.js';
 import type { RoleGuard } from './rbac/rules.js';
 import { schedulingDefinitions } from './scheduling/index.js';
+import { discoveryDefinitions } from './discovery/index.js';
+import { networkingDefinitions } from './networking/index.js';
 
 /** Every resource that is served, one sorted line an entry. What is not here is not in discovery. */
 export const resourceDefinitions: readonly ResourceDefinition[] = [
   configMap,
   namespace,
   ...coordinationDefinitions,
+  ...discoveryDefinitions,
+  ...networkingDefinitions,
   ...nodeDefinitions,
   ...policyDefinitions,
   ...schedulingDefinitions,
