@@ -13,8 +13,13 @@ import type {
   WatchRequest,
   WriteRequest,
 } from '../../contracts/api-transport.js';
-import { cloneJson, deepFreeze, formatApiVersion, isJsonObject, jsonEqual } from '../../machinery/object.js';
+import { loadTypes } from '../../api/schema-data.js';
+import { cloneJson, deepFreeze, formatApiVersion, jsonEqual } from '../../machinery/object.js';
 import type { KubeObject } from '../../machinery/object.js';
+import { applyJsonPatch } from '../../machinery/patch/json-patch.js';
+import { applyMergePatch } from '../../machinery/patch/merge-patch.js';
+import { applyStrategicMergePatch } from '../../machinery/patch/strategic-merge-patch.js';
+import type { TypeSet } from '../../machinery/schema.js';
 import { alreadyExists, badRequest, conflict, expired, notFound } from '../../machinery/status-error.js';
 import { entryOf, objectKey } from '../entries.js';
 import { fieldMatcher, labelMatcher } from './selectors.js';
@@ -61,6 +66,7 @@ export class FakeTransport implements ApiTransport {
   readonly #objects = new Map<string, Map<string, FakeObject>>();
   readonly #history: Change[] = [];
   readonly #watchers = new Set<Watcher>();
+  readonly #types = new Map<string, TypeSet>();
   #revision = 100;
   #uids = 0;
   #oldestRevision = 0;
@@ -158,8 +164,7 @@ export class FakeTransport implements ApiTransport {
 
   async patch<T>(request: PatchRequest<T>): Promise<T> {
     this.#react('patch', request, request.name, request.patch);
-    if (request.type !== 'merge') throw badRequest(`the fake knows merge patches only, not ${request.type}`);
-    return this.#write(request, request.name, known => mergePatch(cloneJson(known), request.patch) as FakeObject) as T;
+    return this.#write(request, request.name, known => this.#patched(known, request)) as T;
   }
 
   async delete<T>(request: DeleteRequest<T>): Promise<T | undefined> {
@@ -248,6 +253,19 @@ export class FakeTransport implements ApiTransport {
       return this.#remove(request.resource, draft);
     }
     return this.#put(request.resource, draft);
+  }
+
+  #patched(known: FakeObject, { resource, type, patch }: PatchRequest<unknown>): FakeObject {
+    const object = known as unknown as Record<string, unknown>;
+    // Patches may share parts with the frozen object they are applied to.
+    if (type === 'merge') return cloneJson(applyMergePatch(object, withoutUndefinedDeep(patch)) as unknown as FakeObject);
+    if (type === 'json') return cloneJson(applyJsonPatch(object, patch) as FakeObject);
+    if (type === 'apply') throw badRequest('the fake knows no server-side apply');
+    let types = this.#types.get(resource.group);
+    if (!types) this.#types.set(resource.group, (types = loadTypes(resource.group)));
+    const struct = types.kind(resource.group, resource.version, resource.kind);
+    if (!struct) throw badRequest(`the fake knows no type ${resource.kind}`);
+    return cloneJson(applyStrategicMergePatch(object, withoutUndefinedDeep(patch), struct) as unknown as FakeObject);
   }
 
   #table(resource: ResourceReference<unknown>): Map<string, FakeObject> {
@@ -341,13 +359,7 @@ const subject = (resource: ResourceReference<unknown>, name: string) => ({
   name,
 });
 
-/** RFC 7396. */
-function mergePatch(target: unknown, patch: unknown): unknown {
-  if (!isJsonObject(patch)) return cloneJson(patch);
-  const result: Record<string, unknown> = isJsonObject(target) ? target : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
-    else if (value !== undefined) result[key] = mergePatch(result[key], value);
-  }
-  return result;
+/** A patch as it would arrive after encoding. */
+function withoutUndefinedDeep(patch: unknown): unknown {
+  return JSON.parse(JSON.stringify(patch));
 }
