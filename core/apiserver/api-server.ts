@@ -9,6 +9,7 @@ import { groupData, loadTypes, resourceData } from '../api/schema-data.js';
 import type { AdmissionPlugin } from '../contracts/admission.js';
 import type { ApiTransport, CallerIdentity } from '../contracts/api-transport.js';
 import type { Datastore } from '../contracts/datastore.js';
+import type { CataloguedResource } from '../contracts/resource-catalogue.js';
 import type { KubeObject } from '../machinery/object.js';
 import type { TypeSet } from '../machinery/schema.js';
 import type { Authenticator } from './auth/authenticator.js';
@@ -194,6 +195,14 @@ export class ApiServer {
           })),
       };
     });
+  }
+
+  /** What is served and can be worked on by verbs: no evaluations, no subresources. */
+  catalogue(): CataloguedResource[] {
+    return this.#discovered().map(({ group, data, verbs }) => ({
+      reference: { group, version: data.version, resource: data.name, kind: data.kind, namespaced: data.namespaced },
+      verbs,
+    }));
   }
 
   /** Loads the store. In-process parts may call from now on. */

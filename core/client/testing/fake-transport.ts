@@ -153,6 +153,10 @@ export class FakeTransport implements ApiTransport {
     draft.apiVersion = formatApiVersion(request.resource);
     draft.kind = request.resource.kind;
     if (draft.kind === 'Pod') draft.status ??= { phase: 'Pending' };
+    if (draft.kind === 'Namespace') {
+      draft.spec ??= { finalizers: ['kubernetes'] };
+      draft.status ??= { phase: 'Active' };
+    }
     metadata.uid ??= `uid-${++this.#uids}`;
     metadata.creationTimestamp ??= this.#timestamp();
     metadata.generation ??= 1;
@@ -188,7 +192,7 @@ export class FakeTransport implements ApiTransport {
     if (added && !draft.metadata.finalizers?.includes(added)) (draft.metadata.finalizers ??= []).push(added);
     const spec = draft.spec as { nodeName?: string; terminationGracePeriodSeconds?: number } | undefined;
     const graceful = draft.kind === 'Pod' && Boolean(spec?.nodeName) && gracePeriodSeconds !== 0;
-    if (!graceful && !draft.metadata.finalizers?.length) {
+    if (!graceful && !isKept(draft)) {
       this.#remove(request.resource, known);
       return undefined;
     }
@@ -196,6 +200,7 @@ export class FakeTransport implements ApiTransport {
       const grace = graceful ? (gracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? 30) : 0;
       draft.metadata.deletionTimestamp = this.#timestamp(grace * 1000);
       draft.metadata.deletionGracePeriodSeconds = grace;
+      if (draft.kind === 'Namespace') draft.status = { ...(draft.status as object), phase: 'Terminating' };
     }
     if (jsonEqual(draft, known)) return known as T;
     return this.#put(request.resource, draft) as T;
@@ -251,7 +256,7 @@ export class FakeTransport implements ApiTransport {
     if (!jsonEqual(known.spec, draft.spec)) draft.metadata.generation = (generation ?? 1) + 1;
     if (jsonEqual(known, draft)) return known;
     if (request.dryRun) return deepFreeze(draft);
-    if (deletionTimestamp && !draft.metadata.finalizers?.length && !draft.metadata.deletionGracePeriodSeconds) {
+    if (deletionTimestamp && !isKept(draft) && !draft.metadata.deletionGracePeriodSeconds) {
       return this.#remove(request.resource, draft);
     }
     return this.#put(request.resource, draft);
@@ -343,6 +348,11 @@ export class FakeTransport implements ApiTransport {
   #timestamp(laterMs = 0): string {
     return `${new Date(this.#clock.now() + laterMs).toISOString().slice(0, 19)}Z`;
   }
+}
+
+function isKept(object: FakeObject): boolean {
+  const inSpec = object.kind === 'Namespace' ? (object.spec as { finalizers?: string[] } | undefined)?.finalizers : undefined;
+  return Boolean(object.metadata.finalizers?.length) || Boolean(inSpec?.length);
 }
 
 function selection(request: ListRequest<unknown>): (object: FakeObject) => boolean {

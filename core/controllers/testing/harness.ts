@@ -7,7 +7,8 @@ import { SharedInformerFactory } from '../../client/informer-factory.js';
 import { FakeRecorder } from '../../client/testing/fake-recorder.js';
 import { FakeTransport } from '../../client/testing/fake-transport.js';
 import { controllerIdentity } from '../controller.js';
-import type { Controller, ControllerContext, ControllerDescriptor } from '../controller.js';
+import type { Controller, ControllerContext, ControllerDescriptor, ControllerEnvironment } from '../controller.js';
+import { fakeEnvironment } from './environment.js';
 import { rightsOf } from './rights.js';
 
 /** Controllers over a fake API server and a fake clock, for whole scenarios: change objects, `settle`, look at objects. */
@@ -17,6 +18,8 @@ export class ControllerHarness {
   readonly client = new Client(this.transport, { name: 'tester', groups: [] });
   readonly recorder = new FakeRecorder();
   readonly informers = new SharedInformerFactory({ client: this.client, clock: this.clock, logger: silentLogger });
+  /** What the controllers are told about the cluster; replace it before `start`. */
+  environment: ControllerEnvironment = fakeEnvironment();
   readonly #controllers: Controller[] = [];
 
   /**
@@ -45,6 +48,7 @@ export class ControllerHarness {
       recorder: this.recorder,
       clock: this.clock,
       logger: silentLogger,
+      environment: this.environment,
     };
   }
 
