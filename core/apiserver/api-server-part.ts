@@ -104,7 +104,7 @@ export class ApiServerPart implements Part {
     const tokens = this.#tokens(certificates);
     const server = new ApiServer({
       datastore,
-      definitions: resourceDefinitions,
+      definitions: resourceDefinitions(),
       authenticator: new AuthenticatorChain([
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
         new BearerTokenAuthenticator(tokens.authenticator),

@@ -1,6 +1,10 @@
 import type { ResourceDefinition } from '../registry/resource-definition.js';
-import { configMap } from './core/config-map.js';
-import { namespace } from './core/namespace.js';
+import type { CoreResourceOptions } from './core/index.js';
+import { coreDefinitions } from './core/index.js';
 
-/** Every resource that is served, one sorted line an entry. What is not here is not in discovery. */
-export const resourceDefinitions: readonly ResourceDefinition[] = [configMap, namespace];
+export type ResourceOptions = CoreResourceOptions;
+
+/** Every resource that is served, one group a line. What is not here is not in discovery. */
+export function resourceDefinitions(options: ResourceOptions = {}): readonly ResourceDefinition[] {
+  return [...coreDefinitions(options)];
+}
