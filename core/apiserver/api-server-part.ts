@@ -40,7 +40,7 @@ import { ServiceAccountTokenAuthenticator } from './auth/service-account-token-a
 import { X509Authenticator } from './auth/x509-authenticator.js';
 import { apiServerIdentity, bootstrap } from './bootstrap.js';
 import { feedNodeGraph, feedRbac } from './cache-feed.js';
-import { authorityDefinitions, resourceDefinitions } from './resources/index.js';
+import { resourceDefinitions } from './resources/index.js';
 
 export interface ApiServerPartOptions {
   readonly datastore: Datastore;
@@ -138,16 +138,13 @@ export class ApiServerPart implements Part {
     ]);
     const server = new ApiServer({
       datastore,
-      definitions: [
-        ...resourceDefinitions,
-        ...authorityDefinitions({
-          guard: new EscalationGuard(rbac, authorizer),
-          authorizer,
-          resolver: rbac,
-          tokens: tokens.authenticator,
-          audiences: tokens.audiences,
-        }),
-      ],
+      definitions: resourceDefinitions({
+        guard: new EscalationGuard(rbac, authorizer),
+        authorizer,
+        resolver: rbac,
+        tokens: tokens.authenticator,
+        audiences: tokens.audiences,
+      }),
       authenticator: new AuthenticatorChain([
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
         new BearerTokenAuthenticator(tokens.authenticator),

@@ -159,6 +159,8 @@ export interface ObjectSubresource<T extends KubeObject> {
 export interface ConnectSubresource<T extends KubeObject> {
   readonly type: 'connect';
   readonly methods: readonly string[];
+  /** The parent's name in what the path says in its place (`https:web:8443`); the path's text when absent. */
+  parentName?(text: string): string;
   connect(parent: Readonly<T>, stream: ConnectStream, context: RequestContext): Promise<void>;
 }
 

@@ -44,6 +44,8 @@ export interface WriteCall {
   readonly fieldManager: string;
   /** Set for an apply: managedFields are computed by the transform itself. */
   readonly ownsManagedFields?: boolean;
+  /** The server's own change (a binding): no strategy, no admission, no field owner. What it may do the caller has checked. */
+  readonly trusted?: boolean;
   warn(text: string): void;
 }
 
@@ -247,11 +249,34 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       // Upstream names the resource here, not the kind.
       throw invalid(definition.reference.group, definition.reference.resource, call.name, errors);
     }
-    const status = subresource ? (definition.subresources?.[subresource] as StatusSubresource<T>) : undefined;
     let draft = input;
-    if (!call.ownsManagedFields) {
+    if (!call.ownsManagedFields && !call.trusted) {
       draft = this.#options.ownership.update(old, draft, { manager: call.fieldManager, subresource, nowMs: context.nowMs });
     }
+    if (call.trusted) this.#keepSystemFields(draft, old);
+    else await this.#prepareUpdate(draft, old, context, call);
+    draft.metadata.resourceVersion = old.metadata.resourceVersion!;
+    if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional && !patch);
+    draft = keepUnchangedTimes(old, draft);
+    if (jsonEqual(draft, old)) return current;
+    const key = this.cache.key(call.namespace, call.name);
+    return this.#withSideEffects(draft, current, context, async bytes => {
+      try {
+        return await this.#hub.datastore.update(key, bytes, current.revision, {
+          timeToLiveSeconds: definition.timeToLiveSeconds?.(draft),
+          relaxed: isLeaseRenewal(definition.reference, draft, old),
+        });
+      } catch (error) {
+        throw this.#writeConflict(error, conditional && !patch, call.name);
+      }
+    });
+  }
+
+  /** Admission and strategy of an update; throws Invalid. */
+  async #prepareUpdate(draft: T, old: Readonly<T>, context: RequestContext, call: WriteCall): Promise<void> {
+    const { definition } = this;
+    const { subresource } = context;
+    const status = subresource ? (definition.subresources?.[subresource] as StatusSubresource<T>) : undefined;
     await this.#admit('mutate', context, draft, old);
     this.#keepSystemFields(draft, old);
     if (subresource) {
@@ -268,21 +293,6 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     if (!errors.empty) throw this.#invalid(draft, errors);
     if (!subresource) for (const text of definition.warnings?.(draft, old, context) ?? []) call.warn(text);
     await this.#admit('validate', context, draft, old);
-    draft.metadata.resourceVersion = old.metadata.resourceVersion!;
-    if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional && !patch);
-    draft = keepUnchangedTimes(old, draft);
-    if (jsonEqual(draft, old)) return current;
-    const key = this.cache.key(call.namespace, call.name);
-    return this.#withSideEffects(draft, current, context, async bytes => {
-      try {
-        return await this.#hub.datastore.update(key, bytes, current.revision, {
-          timeToLiveSeconds: definition.timeToLiveSeconds?.(draft),
-          relaxed: isLeaseRenewal(definition.reference, draft, old),
-        });
-      } catch (error) {
-        throw this.#writeConflict(error, conditional && !patch, call.name);
-      }
-    });
   }
 
   /**
