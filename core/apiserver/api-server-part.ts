@@ -7,15 +7,18 @@ import { errorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { AdmissionPlugin } from '../contracts/admission.js';
 import type { ApiTransport } from '../contracts/api-transport.js';
+import type { ClusterAuthority } from '../contracts/cluster-authority.js';
 import type { ClusterPaths } from '../contracts/cluster-paths.js';
 import type { ClusterSettings } from '../contracts/cluster-settings.js';
 import type { Datastore } from '../contracts/datastore.js';
 import type { Part } from '../contracts/part.js';
+import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
 import { generatedData } from '../api/schema-data.js';
 import type { ObjectMeta } from '../machinery/object.js';
 import { signingKey } from '../pki/json-web-token.js';
 import { writeFileAtomically } from '../pki/atomic-file.js';
 import type { ClusterCertificates } from '../pki/cluster-certificates.js';
+import { readCertificateRequest } from '../pki/certificate-request.js';
 import { ensureClusterCertificates } from '../pki/cluster-certificates.js';
 import { formatJoinToken, randomPassword } from '../pki/join-token.js';
 import { kubeconfigYaml } from '../pki/kubeconfig.js';
@@ -37,7 +40,7 @@ import { ServiceAccountTokenAuthenticator } from './auth/service-account-token-a
 import { X509Authenticator } from './auth/x509-authenticator.js';
 import { apiServerIdentity, bootstrap } from './bootstrap.js';
 import { feedNodeGraph, feedRbac } from './cache-feed.js';
-import { authorityDefinitions, resourceDefinitions } from './resources/index.js';
+import { resourceDefinitions } from './resources/index.js';
 
 export interface ApiServerPartOptions {
   readonly datastore: Datastore;
@@ -71,6 +74,30 @@ export class ApiServerPart implements Part {
       patch: request => current().patch(request),
       delete: request => current().delete(request),
       deleteCollection: request => current().deleteCollection(request),
+    };
+  }
+
+  /** For the controllers: what is served now. */
+  get catalogue(): ResourceCatalogue {
+    return { resources: () => (this.#server ? this.#server.catalogue() : []) };
+  }
+
+  /** For the controllers: the authorities, usable after `init`. */
+  get authority(): ClusterAuthority {
+    const certificates = (): ClusterCertificates => this.certificates;
+    return {
+      get serverCaPem() {
+        return certificates().serverCaPem;
+      },
+      inspect: requestPem => {
+        const { subject, dnsNames, ipAddresses, otherNames } = readCertificateRequest(requestPem);
+        return { ...subject, dnsNames, ipAddresses, otherNames };
+      },
+      sign: ({ requestPem, authority, usages, lifetimeMs }) => {
+        const { clientAuthority, serverAuthority } = certificates();
+        const signer = authority === 'client' ? clientAuthority : serverAuthority;
+        return signer.signRequest(requestPem, { usages, lifetimeMs, nowMs: this.#options.clock.now() });
+      },
     };
   }
 
@@ -111,16 +138,13 @@ export class ApiServerPart implements Part {
     ]);
     const server = new ApiServer({
       datastore,
-      definitions: [
-        ...resourceDefinitions,
-        ...authorityDefinitions({
-          guard: new EscalationGuard(rbac, authorizer),
-          authorizer,
-          resolver: rbac,
-          tokens: tokens.authenticator,
-          audiences: tokens.audiences,
-        }),
-      ],
+      definitions: resourceDefinitions({
+        guard: new EscalationGuard(rbac, authorizer),
+        authorizer,
+        resolver: rbac,
+        tokens: tokens.authenticator,
+        audiences: tokens.audiences,
+      }),
       authenticator: new AuthenticatorChain([
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
         new BearerTokenAuthenticator(tokens.authenticator),

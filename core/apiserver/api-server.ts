@@ -9,6 +9,7 @@ import { groupData, loadTypes, resourceData } from '../api/schema-data.js';
 import type { AdmissionPlugin } from '../contracts/admission.js';
 import type { ApiTransport, CallerIdentity } from '../contracts/api-transport.js';
 import type { Datastore } from '../contracts/datastore.js';
+import type { CataloguedResource } from '../contracts/resource-catalogue.js';
 import type { KubeObject } from '../machinery/object.js';
 import type { TypeSet } from '../machinery/schema.js';
 import type { Authenticator } from './auth/authenticator.js';
@@ -82,7 +83,9 @@ export class ApiServer {
         this.#storesByName.get(`${reference.group}/${reference.resource}`) as unknown as ResourceStore<T> | undefined,
     };
     this.types = loadTypes(...new Set(options.definitions.flatMap(groupsOf)));
-    for (const definition of options.definitions) this.#install(definition);
+    // Views last: they share the store of what they show.
+    for (const definition of options.definitions) if (!definition.viewOf) this.#install(definition);
+    for (const definition of options.definitions) if (definition.viewOf) this.#install(definition);
     this.discovery = new Discovery(this.#discovered(), groupData);
     const openApi = new OpenApi({
       resources: () => this.#discovered(),
@@ -143,6 +146,10 @@ export class ApiServer {
     if (!data) throw new Error(`no facts about ${group}/${version} ${resource}: its group's tables do not have it`);
     const struct = this.types.kind(group, version, definition.reference.kind);
     if (!struct) throw new Error(`no schema for ${definition.reference.kind}`);
+    const { viewOf } = definition;
+    const viewed = viewOf && this.#storesByName.get(`${viewOf.reference.group}/${viewOf.reference.resource}`);
+    if (viewOf && !viewed)
+      throw new Error(`${group}/${version} ${resource} shows ${viewOf.reference.resource}, which are not served`);
     const owner = new FieldManagerOwner({
       definition,
       struct,
@@ -151,6 +158,7 @@ export class ApiServer {
     });
     const store = new ResourceStore({
       definition,
+      viewed,
       hub: this.hub,
       clock: this.#options.clock,
       ownership: owner,
@@ -162,7 +170,7 @@ export class ApiServer {
         ).decision === 'allow',
     });
     const served = servedResource({ definition, store, types: this.types, data });
-    this.#storesByName.set(`${group}/${resource}`, store);
+    if (viewed?.definition.reference.group !== group) this.#storesByName.set(`${group}/${resource}`, store);
     this.#endpoints.set(`${group}/${version}/${resource}`, { served, operations: new Operations(served, owner) });
   }
 
@@ -192,6 +200,14 @@ export class ApiServer {
           })),
       };
     });
+  }
+
+  /** What is served and can be worked on by verbs: no evaluations, no subresources. */
+  catalogue(): CataloguedResource[] {
+    return this.#discovered().map(({ group, data, verbs }) => ({
+      reference: { group, version: data.version, resource: data.name, kind: data.kind, namespaced: data.namespaced },
+      verbs,
+    }));
   }
 
   /** Loads the store. In-process parts may call from now on. */

@@ -1,5 +1,5 @@
 import { CodedError } from '../base/errors.js';
-import { controllerOf, controllerReference, withOwner } from '../api/owners.js';
+import { controllerOf, controllerReference } from '../api/owners.js';
 import type { WithMetadata } from '../api/owners.js';
 import type { ResourceReference } from '../api/resource-reference.js';
 import { isStatusError } from '../machinery/status-error.js';
@@ -70,17 +70,17 @@ async function adopt<O extends WithMetadata, T extends WithMetadata>(
   { owner, ownerResource, resource, finalizer }: ClaimOptions<O, T>,
   object: T,
 ): Promise<T | undefined> {
-  const { namespace, name, uid, resourceVersion, ownerReferences, finalizers } = object.metadata;
+  const { namespace, name, uid } = object.metadata;
+  // Lists merge by uid and by value, so that nobody else's entries are touched whatever the cache knows.
   const patch = {
     metadata: {
       uid,
-      resourceVersion,
-      ownerReferences: withOwner(ownerReferences, controllerReference(owner, ownerResource)),
-      ...(finalizer && !finalizers?.includes(finalizer) ? { finalizers: [...(finalizers ?? []), finalizer] } : {}),
+      ownerReferences: [controllerReference(owner, ownerResource)],
+      ...(finalizer ? { finalizers: [finalizer] } : {}),
     },
   };
   try {
-    return await context.client.resource(resource, namespace).patch(name!, 'merge', patch);
+    return await context.client.resource(resource, namespace).patch(name!, 'strategic', patch);
   } catch (error) {
     if (isStatusError(error, 'NotFound')) return undefined;
     throw error;
@@ -92,17 +92,16 @@ async function release<O extends WithMetadata, T extends WithMetadata>(
   { owner, resource, finalizer }: ClaimOptions<O, T>,
   object: T,
 ): Promise<void> {
-  const { namespace, name, uid, resourceVersion, ownerReferences, finalizers } = object.metadata;
+  const { namespace, name, uid } = object.metadata;
   const patch = {
     metadata: {
       uid,
-      resourceVersion,
-      ownerReferences: (ownerReferences ?? []).filter(reference => reference.uid !== owner.metadata.uid),
-      ...(finalizer && finalizers?.includes(finalizer) ? { finalizers: finalizers.filter(f => f !== finalizer) } : {}),
+      ownerReferences: [{ $patch: 'delete', uid: owner.metadata.uid }],
+      ...(finalizer ? { '$deleteFromPrimitiveList/finalizers': [finalizer] } : {}),
     },
   };
   try {
-    await context.client.resource(resource, namespace).patch(name!, 'merge', patch);
+    await context.client.resource(resource, namespace).patch(name!, 'strategic', patch);
   } catch (error) {
     // Invalid: the reference was removed meanwhile and nothing of it is left to release.
     if (!isStatusError(error, 'NotFound', 'Invalid')) throw error;

@@ -4,6 +4,8 @@ import type { Client } from '../client/client.js';
 import type { EventRecorder } from '../client/event-recorder.js';
 import type { InformerFactory } from '../client/informer-types.js';
 import type { CallerIdentity } from '../contracts/api-transport.js';
+import type { ClusterAuthority } from '../contracts/cluster-authority.js';
+import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
 
 /** What a controller is given. Informers are shared by all controllers; the client speaks as the controller's own identity. */
 export interface ControllerContext {
@@ -12,6 +14,16 @@ export interface ControllerContext {
   readonly recorder: EventRecorder;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly environment: ControllerEnvironment;
+}
+
+/** What controllers know about the cluster beside its objects. */
+export interface ControllerEnvironment {
+  readonly catalogue: ResourceCatalogue;
+  readonly authority: ClusterAuthority;
+  /** Pod ranges, the first is the primary family. */
+  readonly clusterCidrs: readonly string[];
+  readonly serviceCidrs: readonly string[];
 }
 
 export interface Controller {

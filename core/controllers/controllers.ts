@@ -1,15 +1,29 @@
 import type { ControllerDescriptor } from './controller.js';
+import { cronjobController } from './cronjob-controller.js';
 import { daemonsetController } from './daemonset-controller.js';
 import { deploymentController } from './deployment-controller.js';
+import { garbageCollectorController } from './garbage-collector-controller.js';
+import { jobController } from './job-controller.js';
+import { namespaceController } from './namespace-controller.js';
 import { replicasetController } from './replicaset-controller.js';
 import { replicationController } from './replication-controller.js';
+import { rootCaPublisherController } from './root-ca-publisher-controller.js';
+import { serviceAccountController } from './service-account-controller.js';
 import { statefulsetController } from './statefulset-controller.js';
+import { ttlAfterFinishedController } from './ttl-after-finished-controller.js';
 
 /** All controllers that a server runs, one sorted line each. */
 export const controllers: readonly ControllerDescriptor[] = [
+  cronjobController,
   daemonsetController,
   deploymentController,
+  garbageCollectorController,
+  jobController,
+  namespaceController,
   replicasetController,
   replicationController,
+  rootCaPublisherController,
+  serviceAccountController,
   statefulsetController,
+  ttlAfterFinishedController,
 ];

@@ -1,3 +1,4 @@
+import type { BackoffOptions } from '../base/backoff.js';
 import { DisposableStore } from '../base/disposable.js';
 import { WorkQueue } from '../client/work-queue.js';
 import type { Informer, InformerHandler } from '../client/informer-types.js';
@@ -10,6 +11,8 @@ export interface ReconcilerOptions {
   readonly workers?: number;
   /** A key is dropped after this many failures in a row; never when absent. */
   readonly maximumRetries?: number;
+  /** Waits between tries of a key that fails; 5 ms doubling to 1000 s when absent. */
+  readonly backoff?: BackoffOptions;
 }
 
 /**
@@ -28,7 +31,7 @@ export abstract class Reconciler implements Controller {
   constructor(context: ControllerContext, options: ReconcilerOptions) {
     this.context = context;
     this.#options = options;
-    this.queue = new WorkQueue<string>({ clock: context.clock });
+    this.queue = new WorkQueue<string>({ clock: context.clock, backoff: options.backoff });
   }
 
   /** Calls `this.watch` for every informer whose changes or content matter. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.js';
 import type { KubeObject, ManagedFieldsEntry } from '../../machinery/object.js';
-import { formatApiVersion } from '../../machinery/object.js';
+import { formatApiVersion, parseApiVersion } from '../../machinery/object.js';
 import { excludeFields } from '../../machinery/patch/managed-fields/field-filter.js';
 import { FieldManager } from '../../machinery/patch/managed-fields/field-manager.js';
 import { memberPath } from '../../machinery/patch/managed-fields/field-set.js';
@@ -94,10 +94,16 @@ export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
           : subresource === 'status'
             ? ['spec', 'metadata.labels', 'metadata.annotations']
             : []);
+      const type = mergeTypeOf(this.#struct);
       manager = new FieldManager({
         apiVersion,
         kind: reference.kind,
-        type: mergeTypeOf(this.#struct),
+        type,
+        // What was written through another group (Events) is forgotten; other versions of the group count as one of the same type.
+        version: other =>
+          parseApiVersion(other)?.group === reference.group
+            ? { type, convert: object => ({ ...(object as object), apiVersion: other }) }
+            : undefined,
         subresource,
         resetFields: reset.length ? { [apiVersion]: excludeFields(...reset) } : undefined,
       });

@@ -138,7 +138,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (jsonEqual(draft, old.object)) return cloneJson(old.object);
         return draft;
       },
-      { subresource: call.subresource, createIfMissing: false },
+      { subresource: call.subresource, createIfMissing: false, patch: true },
     );
   }
 
@@ -185,11 +185,11 @@ export class Operations<T extends KubeObject = KubeObject> {
         });
         const draft = this.prepare(merged);
         const applyVersion = (named.metadata as { resourceVersion?: string }).resourceVersion;
-        if (applyVersion) draft.metadata.resourceVersion = applyVersion;
-        else delete draft.metadata.resourceVersion;
+        const version = applyVersion ?? old?.resourceVersion;
+        if (version) draft.metadata.resourceVersion = version;
         return draft;
       },
-      { subresource: call.subresource, createIfMissing: call.subresource === '' },
+      { subresource: call.subresource, createIfMissing: call.subresource === '', patch: true },
     );
   }
 
@@ -229,10 +229,9 @@ export class Operations<T extends KubeObject = KubeObject> {
           else delete draft.metadata.managedFields;
         }
         if (wanted) draft.metadata.resourceVersion = wanted;
-        else delete draft.metadata.resourceVersion;
         return draft;
       },
-      { createIfMissing: false },
+      { createIfMissing: false, patch: true },
     );
     return { object: await sub.get(entry.object, context), created: false };
   }

@@ -5,27 +5,18 @@ import { authenticationDefinitions } from './authentication/index.js';
 import type { TokenReviewOptions } from './authentication/token-review.js';
 import { authorizationDefinitions } from './authorization/index.js';
 import { coordinationDefinitions } from './coordination/index.js';
-import { configMap } from './core/config-map.js';
-import { namespace } from './core/namespace.js';
+import type { CoreResourceOptions } from './core/index.js';
+import { coreDefinitions } from './core/index.js';
+import { discoveryDefinitions } from './discovery/index.js';
+import { networkingDefinitions } from './networking/index.js';
 import { nodeDefinitions } from './node/index.js';
 import { policyDefinitions } from './policy/index.js';
 import { rbacDefinitions } from './rbac/index.js';
 import type { RoleGuard } from './rbac/rules.js';
 import { schedulingDefinitions } from './scheduling/index.js';
 
-/** Every resource that is served, one sorted line an entry. What is not here is not in discovery. */
-export const resourceDefinitions: readonly ResourceDefinition[] = [
-  configMap,
-  namespace,
-  ...appsDefinitions,
-  ...coordinationDefinitions,
-  ...nodeDefinitions,
-  ...policyDefinitions,
-  ...schedulingDefinitions,
-];
-
-/** What the resources of `authorityDefinitions` ask. */
-export interface ServerAuthorities extends TokenReviewOptions {
+/** What resources need from other parts of the server. */
+export interface ResourceOptions extends CoreResourceOptions, TokenReviewOptions {
   readonly guard: RoleGuard;
   /** The whole one. */
   readonly authorizer: Authorizer;
@@ -33,11 +24,19 @@ export interface ServerAuthorities extends TokenReviewOptions {
   readonly resolver: RuleResolver;
 }
 
-/** Resources that ask the server's own authorizers and authenticators; served beside `resourceDefinitions`. */
-export function authorityDefinitions(authorities: ServerAuthorities): readonly ResourceDefinition[] {
+/** Every resource that is served, one sorted line a group. What is not here is not in discovery. */
+export function resourceDefinitions(options: ResourceOptions): readonly ResourceDefinition[] {
   return [
-    ...authenticationDefinitions(authorities),
-    ...authorizationDefinitions(authorities),
-    ...rbacDefinitions(authorities.guard),
+    ...appsDefinitions,
+    ...authenticationDefinitions(options),
+    ...authorizationDefinitions(options),
+    ...coordinationDefinitions,
+    ...coreDefinitions(options),
+    ...discoveryDefinitions,
+    ...networkingDefinitions,
+    ...nodeDefinitions,
+    ...policyDefinitions,
+    ...rbacDefinitions(options.guard),
+    ...schedulingDefinitions,
   ];
 }

@@ -13,16 +13,23 @@ import type {
   WatchRequest,
   WriteRequest,
 } from '../../contracts/api-transport.js';
-import { cloneJson, deepFreeze, formatApiVersion, isJsonObject, jsonEqual } from '../../machinery/object.js';
+import { loadTypes } from '../../api/schema-data.js';
+import { parseFieldSelector } from '../../machinery/field-selector.js';
+import { parseLabelSelector } from '../../machinery/label-selector.js';
+import { cloneJson, deepFreeze, formatApiVersion, jsonEqual } from '../../machinery/object.js';
 import type { KubeObject } from '../../machinery/object.js';
+import { applyJsonPatch } from '../../machinery/patch/json-patch.js';
+import { applyMergePatch } from '../../machinery/patch/merge-patch.js';
+import { applyStrategicMergePatch } from '../../machinery/patch/strategic-merge-patch.js';
+import type { TypeSet } from '../../machinery/schema.js';
 import { alreadyExists, badRequest, conflict, expired, notFound } from '../../machinery/status-error.js';
 import { entryOf, objectKey } from '../entries.js';
-import { fieldMatcher, labelMatcher } from './selectors.js';
 
 export type FakeVerb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
 
 export interface FakeAction {
   readonly verb: FakeVerb;
+  readonly group: string;
   readonly resource: string;
   readonly subresource: string | undefined;
   readonly namespace: string | undefined;
@@ -61,6 +68,7 @@ export class FakeTransport implements ApiTransport {
   readonly #objects = new Map<string, Map<string, FakeObject>>();
   readonly #history: Change[] = [];
   readonly #watchers = new Set<Watcher>();
+  readonly #types = new Map<string, TypeSet>();
   #revision = 100;
   #uids = 0;
   #oldestRevision = 0;
@@ -145,6 +153,10 @@ export class FakeTransport implements ApiTransport {
     draft.apiVersion = formatApiVersion(request.resource);
     draft.kind = request.resource.kind;
     if (draft.kind === 'Pod') draft.status ??= { phase: 'Pending' };
+    if (draft.kind === 'Namespace') {
+      draft.spec ??= { finalizers: ['kubernetes'] };
+      draft.status ??= { phase: 'Active' };
+    }
     metadata.uid ??= `uid-${++this.#uids}`;
     metadata.creationTimestamp ??= this.#timestamp();
     metadata.generation ??= 1;
@@ -158,8 +170,7 @@ export class FakeTransport implements ApiTransport {
 
   async patch<T>(request: PatchRequest<T>): Promise<T> {
     this.#react('patch', request, request.name, request.patch);
-    if (request.type !== 'merge') throw badRequest(`the fake knows merge patches only, not ${request.type}`);
-    return this.#write(request, request.name, known => mergePatch(cloneJson(known), request.patch) as FakeObject) as T;
+    return this.#write(request, request.name, known => this.#patched(known, request)) as T;
   }
 
   async delete<T>(request: DeleteRequest<T>): Promise<T | undefined> {
@@ -181,7 +192,7 @@ export class FakeTransport implements ApiTransport {
     if (added && !draft.metadata.finalizers?.includes(added)) (draft.metadata.finalizers ??= []).push(added);
     const spec = draft.spec as { nodeName?: string; terminationGracePeriodSeconds?: number } | undefined;
     const graceful = draft.kind === 'Pod' && Boolean(spec?.nodeName) && gracePeriodSeconds !== 0;
-    if (!graceful && !draft.metadata.finalizers?.length) {
+    if (!graceful && !isKept(draft)) {
       this.#remove(request.resource, known);
       return undefined;
     }
@@ -189,6 +200,7 @@ export class FakeTransport implements ApiTransport {
       const grace = graceful ? (gracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? 30) : 0;
       draft.metadata.deletionTimestamp = this.#timestamp(grace * 1000);
       draft.metadata.deletionGracePeriodSeconds = grace;
+      if (draft.kind === 'Namespace') draft.status = { ...(draft.status as object), phase: 'Terminating' };
     }
     if (jsonEqual(draft, known)) return known as T;
     return this.#put(request.resource, draft) as T;
@@ -244,10 +256,23 @@ export class FakeTransport implements ApiTransport {
     if (!jsonEqual(known.spec, draft.spec)) draft.metadata.generation = (generation ?? 1) + 1;
     if (jsonEqual(known, draft)) return known;
     if (request.dryRun) return deepFreeze(draft);
-    if (deletionTimestamp && !draft.metadata.finalizers?.length && !draft.metadata.deletionGracePeriodSeconds) {
+    if (deletionTimestamp && !isKept(draft) && !draft.metadata.deletionGracePeriodSeconds) {
       return this.#remove(request.resource, draft);
     }
     return this.#put(request.resource, draft);
+  }
+
+  #patched(known: FakeObject, { resource, type, patch }: PatchRequest<unknown>): FakeObject {
+    const object = known as unknown as Record<string, unknown>;
+    // Patches may share parts with the frozen object they are applied to.
+    if (type === 'merge') return cloneJson(applyMergePatch(object, withoutUndefinedDeep(patch)) as unknown as FakeObject);
+    if (type === 'json') return cloneJson(applyJsonPatch(object, patch) as FakeObject);
+    if (type === 'apply') throw badRequest('the fake knows no server-side apply');
+    let types = this.#types.get(resource.group);
+    if (!types) this.#types.set(resource.group, (types = loadTypes(resource.group)));
+    const struct = types.kind(resource.group, resource.version, resource.kind);
+    if (!struct) throw badRequest(`the fake knows no type ${resource.kind}`);
+    return cloneJson(applyStrategicMergePatch(object, withoutUndefinedDeep(patch), struct) as unknown as FakeObject);
   }
 
   #table(resource: ResourceReference<unknown>): Map<string, FakeObject> {
@@ -293,7 +318,7 @@ export class FakeTransport implements ApiTransport {
 
   #publish(change: Change): void {
     this.#history.push(change);
-    for (const watcher of [...this.#watchers]) this.#send(watcher, change);
+    for (const watcher of Array.from(this.#watchers)) this.#send(watcher, change);
   }
 
   #send(watcher: Watcher, change: Change): void {
@@ -308,6 +333,7 @@ export class FakeTransport implements ApiTransport {
   #react(verb: FakeVerb, request: ResourceRequest<unknown>, name?: string, object?: unknown): void {
     const action: FakeAction = {
       verb,
+      group: request.resource.group,
       resource: request.resource.resource,
       subresource: request.subresource,
       namespace: request.namespace,
@@ -324,13 +350,25 @@ export class FakeTransport implements ApiTransport {
   }
 }
 
+function isKept(object: FakeObject): boolean {
+  const inSpec = object.kind === 'Namespace' ? (object.spec as { finalizers?: string[] } | undefined)?.finalizers : undefined;
+  return Boolean(object.metadata.finalizers?.length) || Boolean(inSpec?.length);
+}
+
 function selection(request: ListRequest<unknown>): (object: FakeObject) => boolean {
-  const labels = labelMatcher(request.labelSelector);
-  const fields = fieldMatcher(request.fieldSelector);
+  const labels = parseLabelSelector(request.labelSelector ?? '');
+  const fields = parseFieldSelector(request.fieldSelector ?? '');
   return object =>
     (!request.namespace || object.metadata.namespace === request.namespace) &&
-    labels(object.metadata.labels ?? {}) &&
-    fields(object);
+    labels.matches(object.metadata.labels) &&
+    fields.requirements.every(({ field, value, operator }) => (readPath(object, field) === value) === (operator === '='));
+}
+
+/** Any field of the object can be selected by, other than on a server. */
+function readPath(object: unknown, path: string): string {
+  let at: unknown = object;
+  for (const name of path.split('.')) at = (at as Record<string, unknown> | undefined)?.[name];
+  return at === undefined || at === null ? '' : String(at);
 }
 
 const resourceKey = (resource: ResourceReference<unknown>): string => `${resource.group}/${resource.resource}`;
@@ -341,13 +379,7 @@ const subject = (resource: ResourceReference<unknown>, name: string) => ({
   name,
 });
 
-/** RFC 7396. */
-function mergePatch(target: unknown, patch: unknown): unknown {
-  if (!isJsonObject(patch)) return cloneJson(patch);
-  const result: Record<string, unknown> = isJsonObject(target) ? target : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
-    else if (value !== undefined) result[key] = mergePatch(result[key], value);
-  }
-  return result;
+/** A patch as it would arrive after encoding. */
+function withoutUndefinedDeep(patch: unknown): unknown {
+  return JSON.parse(JSON.stringify(patch));
 }

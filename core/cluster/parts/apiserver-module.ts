@@ -3,18 +3,28 @@ import { ApiServerPart } from '../../apiserver/api-server-part.js';
 import { AdmissionPlugin } from '../../contracts/admission.js';
 import { ApiTransport } from '../../contracts/api-transport.js';
 import { Clock } from '../../contracts/clock.js';
+import { ClusterAuthority } from '../../contracts/cluster-authority.js';
 import { ClusterPaths } from '../../contracts/cluster-paths.js';
 import { ClusterSettings } from '../../contracts/cluster-settings.js';
 import { Datastore } from '../../contracts/datastore.js';
 import { Logger } from '../../contracts/logger.js';
 import { Part } from '../../contracts/part.js';
+import { ResourceCatalogue } from '../../contracts/resource-catalogue.js';
 
 export const module = new ContainerModule(({ bind }) => {
   bind(ApiServerPart).toResolvedValue(
-    (datastore: Datastore, paths: ClusterPaths, settings: ClusterSettings, clock: Clock, logger: Logger, admission: AdmissionPlugin[]) =>
-      new ApiServerPart({ datastore, paths, settings, clock, logger, admission: () => admission }),
+    (
+      datastore: Datastore,
+      paths: ClusterPaths,
+      settings: ClusterSettings,
+      clock: Clock,
+      logger: Logger,
+      admission: AdmissionPlugin[],
+    ) => new ApiServerPart({ datastore, paths, settings, clock, logger, admission: () => admission }),
     [Datastore, ClusterPaths, ClusterSettings, Clock, Logger, { isMultiple: true, serviceIdentifier: AdmissionPlugin }],
   );
   bind(Part).toService(ApiServerPart);
   bind(ApiTransport).toResolvedValue((part: ApiServerPart) => part.transport, [ApiServerPart]);
+  bind(ClusterAuthority).toResolvedValue((part: ApiServerPart) => part.authority, [ApiServerPart]);
+  bind(ResourceCatalogue).toResolvedValue((part: ApiServerPart) => part.catalogue, [ApiServerPart]);
 });

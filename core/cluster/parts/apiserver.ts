@@ -1,4 +1,6 @@
 import { ApiTransport } from '../../contracts/api-transport.js';
+import { ClusterAuthority } from '../../contracts/cluster-authority.js';
+import { ResourceCatalogue } from '../../contracts/resource-catalogue.js';
 import { definePlugin } from '../../plugin-api/descriptor.js';
 
 export const apiserver = definePlugin({
@@ -7,7 +9,7 @@ export const apiserver = definePlugin({
   contract: 1,
   requires: ['datastore'],
   after: ['admission'],
-  provides: [ApiTransport],
+  provides: [ApiTransport, ClusterAuthority, ResourceCatalogue],
   summary: 'the Kubernetes API on HTTPS and in process',
   load: () => import('./apiserver-module.js'),
 });

@@ -35,8 +35,8 @@ export interface SqliteDatastoreOptions {
 
 /** A request to the worker is cut at so many operations, so that one flood does not make one endless commit. */
 const operationsPerRequest = 512;
-const recentEvents = 8192;
-const recentBytes = 8 * 1024 * 1024;
+const recentEvents = 4096;
+const recentBytes = 4 * 1024 * 1024;
 const expiryRetryMs = 5_000;
 
 /**

@@ -1,0 +1,33 @@
+export interface SigningRequest {
+  /** PEM of a PKCS#10 request. */
+  readonly requestPem: string;
+  /** Which of the cluster's authorities signs. */
+  readonly authority: 'client' | 'server';
+  readonly usages: readonly ('client' | 'server')[];
+  readonly lifetimeMs: number;
+}
+
+/** What a PKCS#10 request asks for. */
+export interface RequestContent {
+  readonly commonName: string;
+  readonly organizations: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly ipAddresses: readonly string[];
+  /** How many names of other kinds (mail addresses, URIs) it has. */
+  readonly otherNames: number;
+}
+
+/** The cluster's own certificate authorities, as far as controllers use them. */
+export interface ClusterAuthority {
+  /** Bundle that verifies the API server: what pods find as `ca.crt`. */
+  readonly serverCaPem: string;
+  /** Reads a request. Throws CodedError PKI_MALFORMED. */
+  inspect(requestPem: string): RequestContent;
+  /**
+   * A certificate in PEM with its chain, for a request that was approved. Subject and names are those of the request; who calls has
+   * checked them. Never lives longer than the authority. Throws CodedError (`PKI_BAD_REQUEST`: the signature does not verify).
+   */
+  sign(request: SigningRequest): Promise<string>;
+}
+
+export const ClusterAuthority: unique symbol = Symbol.for('k3s/cluster-authority@1');
