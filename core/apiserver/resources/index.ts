@@ -4,6 +4,7 @@ import { appsDefinitions } from './apps/index.js';
 import { authenticationDefinitions } from './authentication/index.js';
 import type { TokenReviewOptions } from './authentication/token-review.js';
 import { authorizationDefinitions } from './authorization/index.js';
+import { batchDefinitions } from './batch/index.js';
 import { coordinationDefinitions } from './coordination/index.js';
 import type { CoreResourceOptions } from './core/index.js';
 import { coreDefinitions } from './core/index.js';
@@ -30,6 +31,7 @@ export function resourceDefinitions(options: ResourceOptions): readonly Resource
     ...appsDefinitions,
     ...authenticationDefinitions(options),
     ...authorizationDefinitions(options),
+    ...batchDefinitions,
     ...coordinationDefinitions,
     ...coreDefinitions(options),
     ...discoveryDefinitions,
