@@ -4,6 +4,7 @@ import { appsDefinitions } from './apps/index.js';
 import { authenticationDefinitions } from './authentication/index.js';
 import type { TokenReviewOptions } from './authentication/token-review.js';
 import { authorizationDefinitions } from './authorization/index.js';
+import { autoscalingDefinitions } from './autoscaling/index.js';
 import { batchDefinitions } from './batch/index.js';
 import { coordinationDefinitions } from './coordination/index.js';
 import type { CoreResourceOptions } from './core/index.js';
@@ -31,6 +32,7 @@ export function resourceDefinitions(options: ResourceOptions): readonly Resource
     ...appsDefinitions,
     ...authenticationDefinitions(options),
     ...authorizationDefinitions(options),
+    ...autoscalingDefinitions,
     ...batchDefinitions,
     ...coordinationDefinitions,
     ...coreDefinitions(options),

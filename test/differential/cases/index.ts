@@ -1,5 +1,6 @@
 import type { Case } from '../replay.js';
 import { appsCases } from './apps.js';
+import { autoscalingCases } from './autoscaling.js';
 import { batchCases } from './batch.js';
 import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
@@ -8,6 +9,7 @@ import { smallKindCases } from './small-kinds.js';
 /** By the name of the file that holds what upstream answers. */
 export const cases: Readonly<Record<string, readonly Case[]>> = {
   apps: appsCases,
+  autoscaling: autoscalingCases,
   batch: batchCases,
   rbac: rbacCases,
   reviews: reviewCases,
