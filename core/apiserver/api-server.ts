@@ -82,7 +82,7 @@ export class ApiServer {
       get: <T extends KubeObject>(reference: { group: string; resource: string }) =>
         this.#storesByName.get(`${reference.group}/${reference.resource}`) as unknown as ResourceStore<T> | undefined,
     };
-    this.types = loadTypes(...new Set(options.definitions.map(definition => definition.reference.group)));
+    this.types = loadTypes(...new Set(options.definitions.flatMap(groupsOf)));
     // Views last: they share the store of what they show.
     for (const definition of options.definitions) if (!definition.viewOf) this.#install(definition);
     for (const definition of options.definitions) if (definition.viewOf) this.#install(definition);
@@ -150,7 +150,12 @@ export class ApiServer {
     const viewed = viewOf && this.#storesByName.get(`${viewOf.reference.group}/${viewOf.reference.resource}`);
     if (viewOf && !viewed)
       throw new Error(`${group}/${version} ${resource} shows ${viewOf.reference.resource}, which are not served`);
-    const owner = new FieldManagerOwner({ definition, struct, clock: this.#options.clock });
+    const owner = new FieldManagerOwner({
+      definition,
+      struct,
+      clock: this.#options.clock,
+      scaleStruct: definition.subresources?.['scale'] && this.types.kind('autoscaling', 'v1', 'Scale'),
+    });
     const store = new ResourceStore({
       definition,
       viewed,
@@ -300,4 +305,10 @@ export class ApiServer {
 
 function userOf(caller: CallerIdentity): UserInfo {
   return { name: caller.name, uid: caller.uid, groups: caller.groups, extra: caller.extra ?? {} };
+}
+
+/** Groups whose types a resource speaks: its own, and those of the bodies of its subresources. */
+function groupsOf({ reference, subresources }: ResourceDefinition): string[] {
+  const bodies = Object.values(subresources ?? {}).flatMap(sub => (sub.type === 'object' ? [sub.kind.group] : []));
+  return [reference.group, ...bodies];
 }

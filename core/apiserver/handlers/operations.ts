@@ -112,8 +112,15 @@ export class Operations<T extends KubeObject = KubeObject> {
     const sub = call.subresource ? this.subresource(call.subresource) : undefined;
     if (sub?.type === 'connect') throw methodNotSupported(this.#group, this.#resourceName(call), 'patch');
     if (sub?.type === 'object') {
-      if (type === 'apply')
-        return this.#updateThrough(sub, current => ({ ...current, ...(patch as object) }) as KubeObject, call);
+      if (type === 'apply') {
+        const options = { manager: call.fieldManager, force };
+        return this.#updateThrough(
+          sub,
+          current => this.#owner.applyScale(current, cloneJson(patch as object), options),
+          call,
+          true,
+        );
+      }
       return this.#updateThrough(
         sub,
         current => this.#patched(current, type === 'strategic' ? 'merge' : type, patch) as KubeObject,
@@ -191,16 +198,22 @@ export class Operations<T extends KubeObject = KubeObject> {
     sub: ObjectSubresource<T>,
     next: (current: KubeObject) => KubeObject,
     call: OperationCall,
+    applied = false,
   ): Promise<OperationResult<T>> {
     const { store } = this.#served;
     if (!sub.update || !sub.get) throw methodNotSupported(this.#group, this.#resourceName(call), 'update');
     const context = store.context(this.#writeCall(call), 'UPDATE', call.subresource);
+    const scale = sub.kind.kind === 'Scale';
     const { entry } = await store.update(
-      this.#writeCall(call),
+      { ...this.#writeCall(call), ...(scale ? { ownsManagedFields: true } : {}) },
       async old => {
         if (!old) throw notFound(store.subject(call.name));
-        const current = await sub.get!(old.object, context);
-        const body = next(cloneJson(current));
+        const shown = await sub.get!(old.object, context);
+        const current = scale ? this.#owner.ownedScale(old.object, shown) : shown;
+        let body = next(cloneJson(current));
+        if (scale && !applied) {
+          body = this.#owner.updateScale(current, body, { manager: call.fieldManager, nowMs: context.nowMs });
+        }
         const wanted = body.metadata?.resourceVersion;
         if (body.metadata?.name && body.metadata.name !== call.name) {
           throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${call.name})`);
@@ -210,6 +223,11 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (!errors.empty) throw invalid(sub.kind.group, sub.kind.kind, call.name, errors);
         const draft = cloneJson(old.object) as T;
         await sub.update!(body, draft, context);
+        if (scale) {
+          const managedFields = this.#owner.parentOfScale(old.object, body);
+          if (managedFields) draft.metadata.managedFields = managedFields;
+          else delete draft.metadata.managedFields;
+        }
         if (wanted) draft.metadata.resourceVersion = wanted;
         return draft;
       },

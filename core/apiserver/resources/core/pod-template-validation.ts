@@ -56,7 +56,7 @@ export interface LongRunningTemplate {
 export function validateLongRunningTemplate(template: PodTemplateSpec | undefined, check: LongRunningTemplate): void {
   const { path, errors, selector, kind, old } = check;
   if (!template) return errors.required(path);
-  const labels = template.metadata?.labels ?? {};
+  const labels = template.metadata?.labels;
   if (selector && !selector.empty && !selector.matches(labels)) {
     errors.invalid(path.child('metadata', 'labels'), labels, '`selector` does not match template `labels`');
   }
