@@ -13,7 +13,7 @@ describe('SchedulerPart', () => {
     const clock = new FakeClock();
     const transport = new SchedulingTransport(clock);
     const admin = new Client(transport, { name: 'admin', groups: [] });
-    const catalogue = { resources: () => [{ reference: Events, verbs: ['list'] }] };
+    const catalogue = { resources: () => [Nodes, Pods].map(reference => ({ reference, verbs: ['list', 'watch'] })) };
     const part = new SchedulerPart({ transport, catalogue, clock, logger: silentLogger });
     for (const name of ['first', 'second']) {
       part.start();
@@ -43,7 +43,12 @@ describe('SchedulerPart', () => {
     transport.reactors.push(({ resource }) => {
       if (resource === 'nodes') throw new Error('not yet');
     });
-    const part = new SchedulerPart({ transport, catalogue: { resources: () => [] }, clock, logger: silentLogger });
+    const part = new SchedulerPart({
+      transport,
+      catalogue: { resources: () => [{ reference: Nodes, verbs: [] }] },
+      clock,
+      logger: silentLogger,
+    });
     part.start();
     await expect(part.ready(AbortSignal.abort(new Error('too late')))).rejects.toThrow('too late');
     await part.stop();

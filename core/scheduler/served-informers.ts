@@ -1,12 +1,11 @@
-import { Nodes, Pods } from '../api/generated/resources.js';
 import type { ResourceReference } from '../api/resource-reference.js';
 import { toDisposable } from '../base/disposable.js';
 import type { Informer, InformerFactory } from '../client/informer-types.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
 
 /**
- * Informers of what the API serves. A server that leaves out a group (`--runtime-config`) has none of its objects; an informer
- * would wait for it for ever. Without pods and nodes there is nothing to schedule, so these are always waited for.
+ * Informers of what the API serves when the scheduler starts. A server that leaves out a group (`--runtime-config`) has none of
+ * its objects; an informer would wait for it for ever.
  */
 export class ServedInformers implements Pick<InformerFactory, 'informer'> {
   readonly #factory: Pick<InformerFactory, 'informer'>;
@@ -14,7 +13,7 @@ export class ServedInformers implements Pick<InformerFactory, 'informer'> {
 
   constructor(factory: Pick<InformerFactory, 'informer'>, catalogue: ResourceCatalogue) {
     this.#factory = factory;
-    this.#served = new Set([Pods, Nodes, ...catalogue.resources().map(({ reference }) => reference)].map(keyOf));
+    this.#served = new Set(catalogue.resources().map(({ reference }) => keyOf(reference)));
   }
 
   informer<T>(resource: ResourceReference<T>): Informer<T> {
