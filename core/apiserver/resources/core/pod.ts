@@ -94,6 +94,10 @@ export function podDefinition({ connector }: PodDefinitionOptions = {}): Resourc
 }
 
 function prepareForCreate(pod: Pod, context: RequestContext): void {
+  // Null where a client sent no list; that is told by validation.
+  pod.spec.containers ??= [];
+  // Admission may have chosen the account.
+  if (pod.spec.serviceAccountName) pod.spec.serviceAccount = pod.spec.serviceAccountName;
   pod.status = { phase: 'Pending', qosClass: podQosClass(pod.spec) };
   dropDisabledPodFields(pod.spec);
   if (pod.spec.schedulingGates?.length) {
