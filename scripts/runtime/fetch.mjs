@@ -53,7 +53,8 @@ function debianArchitecture() {
 }
 
 function checkHost() {
-  if (process.platform !== 'linux') throw new FetchError(`a real node needs Linux, this is ${process.platform}: use --preset sandbox`);
+  if (process.platform !== 'linux')
+    throw new FetchError(`a real node needs Linux, this is ${process.platform}: use --preset sandbox`);
   if (!['amd64', 'arm64'].includes(debianArchitecture())) {
     throw new FetchError(`a real node needs amd64 or arm64, this is ${process.arch}: use --preset sandbox`);
   }
@@ -67,7 +68,12 @@ function checkHost() {
 }
 
 function run(command, args, options = {}) {
-  const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, env: { ...process.env, LC_ALL: 'C' }, ...options });
+  const result = spawnSync(command, args, {
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    env: { ...process.env, LC_ALL: 'C' },
+    ...options,
+  });
   if (result.error) throw new FetchError(`${command} cannot be run: ${result.error.message}`);
   return result;
 }
@@ -77,7 +83,8 @@ function parseUris(text) {
   const found = [];
   for (const line of text.split('\n')) {
     const match = /^'([^']+)' (\S+\.deb) (\d+) SHA256:([0-9a-f]{64})$/.exec(line.trim());
-    if (match) found.push({ uri: match[1], file: match[2], size: Number(match[3]), sha256: match[4], name: match[2].split('_')[0] });
+    if (match)
+      found.push({ uri: match[1], file: match[2], size: Number(match[3]), sha256: match[4], name: match[2].split('_')[0] });
   }
   return found;
 }
@@ -144,7 +151,9 @@ function unpack(directory, apt, entry, log) {
     }
     const file = fs.readdirSync(work).find(name => name.endsWith('.deb'));
     if (!file) throw new FetchError(`${entry.name} was not fetched: apt-get download left no file in ${work}`);
-    const digest = createHash('sha256').update(fs.readFileSync(path.join(work, file))).digest('hex');
+    const digest = createHash('sha256')
+      .update(fs.readFileSync(path.join(work, file)))
+      .digest('hex');
     if (digest !== entry.sha256) {
       throw new FetchError(`${entry.name} is damaged: its SHA-256 is ${digest}, not ${entry.sha256}; start again`);
     }
@@ -179,7 +188,8 @@ function locked(directory, run_) {
       if (error.code !== 'EEXIST') throw error;
       const owner = Number(readText(lock)) || undefined;
       if (owner !== undefined && !alive(owner)) fs.rmSync(lock, { force: true });
-      else if (Date.now() > deadline) throw new FetchError(`another start has been fetching packages for ten minutes; if not, remove ${lock}`);
+      else if (Date.now() > deadline)
+        throw new FetchError(`another start has been fetching packages for ten minutes; if not, remove ${lock}`);
       else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
     }
   }
