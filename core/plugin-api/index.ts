@@ -59,3 +59,18 @@ export { Ledger } from '../contracts/ledger.js';
 export type { LedgerEntry } from '../contracts/ledger.js';
 export { Logger } from '../contracts/logger.js';
 export { PluginOptions } from '../contracts/plugin-options.js';
+export { ClusterAction, SchedulerPlugin } from '../contracts/scheduler-plugin.js';
+export type {
+  ClusterEvent,
+  ClusterEventResource,
+  CycleState,
+  FilterOutcome,
+  PluginEvent,
+  PostFilterResult,
+  PreFilterResult,
+  ResourceAmounts,
+  SchedulingNode,
+  SchedulingPod,
+  SchedulingStatus,
+  StateData,
+} from '../contracts/scheduler-plugin.js';
