@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { NumberToken} from './json-text.js';
+import type { NumberToken } from './json-text.js';
 import { goSyntaxError, parseJsonText, scanJsonText, withoutTokens } from './json-text.js';
 
 describe('scanJsonText', () => {
