@@ -62,8 +62,7 @@ export function validateClaimSpec(
     if (dataSourceRef.namespace) namespaceName(errors, path.child('dataSourceRef', 'namespace'), dataSourceRef.namespace);
   }
   if (dataSourceRef?.namespace) {
-    if (dataSource)
-      errors.invalid(path, {}, 'may not be specified when dataSourceRef.namespace is specified');
+    if (dataSource) errors.invalid(path, {}, 'may not be specified when dataSourceRef.namespace is specified');
   } else if (dataSource && dataSourceRef) {
     const { apiGroup, kind, name } = dataSourceRef;
     if (dataSource.apiGroup !== apiGroup || dataSource.kind !== kind || dataSource.name !== name) {
