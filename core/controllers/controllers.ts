@@ -1,7 +1,11 @@
 import type { ControllerDescriptor } from './controller.js';
+import { clusterroleAggregationController } from './clusterrole-aggregation-controller.js';
 import { cronjobController } from './cronjob-controller.js';
 import { daemonsetController } from './daemonset-controller.js';
 import { deploymentController } from './deployment-controller.js';
+import { endpointsController } from './endpoints-controller.js';
+import { endpointsliceController } from './endpointslice-controller.js';
+import { endpointsliceMirroringController } from './endpointslice-mirroring-controller.js';
 import { garbageCollectorController } from './garbage-collector-controller.js';
 import { jobController } from './job-controller.js';
 import { namespaceController } from './namespace-controller.js';
@@ -14,9 +18,13 @@ import { ttlAfterFinishedController } from './ttl-after-finished-controller.js';
 
 /** All controllers that a server runs, one sorted line each. */
 export const controllers: readonly ControllerDescriptor[] = [
+  clusterroleAggregationController,
   cronjobController,
   daemonsetController,
   deploymentController,
+  endpointsController,
+  endpointsliceController,
+  endpointsliceMirroringController,
   garbageCollectorController,
   jobController,
   namespaceController,

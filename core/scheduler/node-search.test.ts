@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { SchedulerPlugin } from '../contracts/scheduler-plugin.js';
-import { FitError } from './fit-error.js';
+import type { FitError } from './fit-error.js';
 import { Framework } from './framework.js';
 import { feasibleNodesWanted, NodeSearch } from './node-search.js';
 import { PodInfo } from './pod-info.js';

@@ -6,13 +6,16 @@ import { ApiEventRecorder } from '../client/event-recorder.js';
 import { SharedInformerFactory } from '../client/informer-factory.js';
 import type { ApiTransport } from '../contracts/api-transport.js';
 import type { Part } from '../contracts/part.js';
+import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
 import type { SchedulerPlugin } from '../contracts/scheduler-plugin.js';
+import { ServedInformers } from './served-informers.js';
 import { Scheduler } from './scheduler.js';
 
 export interface SchedulerPartOptions {
   readonly transport: ApiTransport;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly catalogue: ResourceCatalogue;
   /** Asked at each start. */
   readonly plugins?: () => readonly SchedulerPlugin[];
   readonly random?: () => number;
@@ -35,11 +38,12 @@ export class SchedulerPart implements Part {
 
   start(): void {
     if (this.#running) return;
-    const { transport, clock, logger, random, plugins } = this.#options;
+    const { transport, catalogue, clock, logger, random, plugins } = this.#options;
     const client = new Client(transport, { name: 'system:kube-scheduler', groups: ['system:authenticated'] }, 'kube-scheduler');
     const informers = new SharedInformerFactory({ client, clock, logger });
     const recorder = new ApiEventRecorder({ client, clock, logger, component: 'default-scheduler' });
-    const scheduler = new Scheduler({ client, informers, recorder, clock, logger, random, plugins: plugins?.() });
+    const served = new ServedInformers(informers, catalogue);
+    const scheduler = new Scheduler({ client, informers: served, recorder, clock, logger, random, plugins: plugins?.() });
     this.#running = { scheduler, informers, recorder };
     scheduler.start();
     informers.start();

@@ -6,7 +6,7 @@ import { bootstrapPolicy, reconcileBootstrapRoles } from './bootstrap-policy.js'
 import { RbacAuthorizer } from './rbac-authorizer.js';
 import { RbacStore } from './rbac-store.js';
 import type { ClusterRole, RoleBinding } from './rbac-types.js';
-import { aggregateRules } from './role-aggregation.js';
+import { aggregateRules } from '../../api/role-aggregation.js';
 import type { UserInfo } from './user-info.js';
 import { serviceAccountGroups, serviceAccountUsername } from './user-info.js';
 

@@ -1,4 +1,4 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../base/clock.js';
 import type { AdmissionPlugin } from '../../contracts/admission.js';
 import type { CallerIdentity, DeleteOptions } from '../../contracts/api-transport.js';
@@ -9,15 +9,7 @@ import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, jsonEqual } from '../../machinery/object.js';
 import { keepUnchangedTimes } from '../../machinery/patch/managed-fields/unchanged-times.js';
 import type { Subject } from '../../machinery/status-error.js';
-import {
-  alreadyExists,
-  badRequest,
-  conflict,
-  invalid,
-  isStatusError,
-  notFound,
-  serviceUnavailable,
-} from '../../machinery/status-error.js';
+import { alreadyExists, badRequest, conflict, invalid, isStatusError, notFound } from '../../machinery/status-error.js';
 import type { CacheEvent, ObjectCache } from '../storage/resource-cache.js';
 import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object.js';
 import type { StorageHub } from '../storage/storage-hub.js';
@@ -26,6 +18,7 @@ import { formatTime } from '../../machinery/time.js';
 import { deletionFinalizers, fillSystemFields, validateMetadata, validateMetadataUpdate } from './object-metadata.js';
 import type { RequestContext, ResourceDefinition, ResourceStores, Rollback, StatusSubresource } from './resource-definition.js';
 import type { Selection } from './selection.js';
+import { afterKey, generateName, isLeaseRenewal, nameMismatch, setOrDelete, storageError, uidText } from './store-support.js';
 import { matches } from './selection.js';
 
 /** Field ownership of one resource (managedFields), bound to its type. Implemented over machinery/patch/managed-fields. */
@@ -63,8 +56,6 @@ export interface ResourceStoreOptions<T extends KubeObject> {
 
 type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
 
-const unreservedCharacters = 'bcdfghjklmnpqrstvwxz2456789';
-const maximumGeneratedBase = 58;
 const conflictRetries = 64;
 
 /** The generic store: every resource's verbs, with what differs taken from its definition. */
@@ -567,44 +558,6 @@ function keepAllButStatus(draft: KubeObject, old: Readonly<KubeObject>): void {
   }
   const { managedFields } = draft.metadata;
   draft.metadata = { ...cloneJson(old.metadata), managedFields };
-}
-
-function setOrDelete<K extends object, P extends keyof K>(target: K, key: P, value: K[P] | undefined): void {
-  if (value === undefined) delete target[key];
-  else target[key] = value;
-}
-
-/** `base` and five random characters; the base is cut so that the name stays a valid label. */
-export function generateName(base: string): string {
-  let name = base.slice(0, maximumGeneratedBase);
-  for (let i = 0; i < 5; i++) name += unreservedCharacters[randomInt(unreservedCharacters.length)]!;
-  return name;
-}
-
-function afterKey(entry: StoredObject<KubeObject>, namespaced: boolean): string {
-  return namespaced ? `${entry.namespace}/${entry.name}` : entry.name;
-}
-
-function uidText(wanted: string, actual: string): string {
-  return `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${actual}`;
-}
-
-function nameMismatch(objectName: string, requestName: string): Error {
-  return badRequest(`the name of the object (${objectName}) does not match the name on the URL (${requestName})`);
-}
-
-function isLeaseRenewal(reference: { group: string; resource: string }, draft: KubeObject, old: KubeObject): boolean {
-  if (reference.group !== 'coordination.k8s.io' || reference.resource !== 'leases') return false;
-  const holder = (lease: KubeObject): unknown => (lease as { spec?: { holderIdentity?: string } }).spec?.holderIdentity;
-  return holder(draft) === holder(old);
-}
-
-function storageError(error: unknown): unknown {
-  const code = errorCode(error);
-  if (code === 'DATASTORE_FULL') return serviceUnavailable('the datastore is full: free disk space where it lies');
-  if (code === 'DATASTORE_UNAVAILABLE' || code === 'DATASTORE_CLOSED')
-    return serviceUnavailable('the datastore is not available');
-  return error;
 }
 
 export type { CacheEvent };

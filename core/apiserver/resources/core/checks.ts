@@ -4,6 +4,7 @@ import {
   nameIsDnsLabel,
   nameIsDnsSubdomain,
   parseAddress,
+  parseCidr,
   validateCidr,
   validateDns1123Label,
   validateDns1123Subdomain,
@@ -79,6 +80,27 @@ export function addressWarnings(path: FieldPath, value: string): string[] {
     return [`${path}: IPv6 address ${quote(value)} should be in RFC 5952 canonical format (${quote(address.canonical)})`];
   }
   return [];
+}
+
+/** Source: GetWarningsForCIDR. */
+export function cidrWarnings(path: FieldPath, value: string): string[] {
+  const cidr = parseCidr(value);
+  if (!cidr) return [];
+  const { address, canonical } = cidr;
+  const warnings: string[] = [];
+  if (cidr.hostBitsSet) {
+    const single = `${address.canonical}/${address.family === 4 ? 32 : 128}`;
+    warnings.push(
+      `${path}: CIDR value ${quote(value)} is ambiguous in this context (should be ${quote(canonical)} or ${quote(single)}?)`,
+    );
+  }
+  if (cidr.leadingZeros || address.mapped) {
+    warnings.push(`${path}: non-standard CIDR value ${quote(value)} is invalid: use ${quote(canonical)}`);
+  }
+  if (!warnings.length && address.family === 6 && canonical !== value) {
+    warnings.push(`${path}: IPv6 CIDR value ${quote(value)} should be in RFC 5952 canonical format (${quote(canonical)})`);
+  }
+  return warnings;
 }
 
 export function fileMode(errors: FieldErrors, path: FieldPath, value: number | undefined): void {

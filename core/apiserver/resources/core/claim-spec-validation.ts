@@ -62,12 +62,11 @@ export function validateClaimSpec(
     if (dataSourceRef.namespace) namespaceName(errors, path.child('dataSourceRef', 'namespace'), dataSourceRef.namespace);
   }
   if (dataSourceRef?.namespace) {
-    if (dataSource)
-      errors.invalid(path, path.child('dataSource').toString(), 'may not be specified when dataSourceRef.namespace is specified');
+    if (dataSource) errors.invalid(path, {}, 'may not be specified when dataSourceRef.namespace is specified');
   } else if (dataSource && dataSourceRef) {
     const { apiGroup, kind, name } = dataSourceRef;
     if (dataSource.apiGroup !== apiGroup || dataSource.kind !== kind || dataSource.name !== name) {
-      errors.invalid(path, path.child('dataSource').toString(), 'must match dataSourceRef');
+      errors.invalid(path, {}, 'must match dataSourceRef');
     }
   }
   if (spec.volumeAttributesClassName) objectName(errors, path.child('volumeAttributesClassName'), spec.volumeAttributesClassName);

@@ -2,6 +2,7 @@ import type {
   Container,
   EphemeralContainer,
   ObjectFieldSelector,
+  ObjectMeta,
   Pod,
   PodSpec,
   PodTemplateSpec,
@@ -20,18 +21,29 @@ export function defaultPod(pod: Pod): void {
   const { spec } = pod;
   for (const container of spec.containers ?? []) requestLimits(container);
   for (const container of spec.initContainers ?? []) requestLimits(container);
-  if (spec.resources) defaultPodResources(pod);
+  if (spec.resources && spec.containers) defaultPodResources(pod);
   spec.enableServiceLinks ??= true;
   if (spec.hostNetwork) {
     for (const container of spec.containers ?? []) hostPorts(container);
     for (const container of spec.initContainers ?? []) hostPorts(container);
   }
+  if ((spec.terminationGracePeriodSeconds ?? 0) < 0) spec.terminationGracePeriodSeconds = 1;
+  dropInitContainerAnnotations(pod.metadata);
   defaultPodSpec(spec);
   if (pod.status) defaultPodAddresses(pod);
 }
 
 export function defaultPodTemplate(template: PodTemplateSpec): void {
+  if (template.metadata) dropInitContainerAnnotations(template.metadata);
   defaultPodSpec(template.spec);
+}
+
+/** Where init containers stood before they were fields. */
+function dropInitContainerAnnotations({ annotations }: Partial<ObjectMeta>): void {
+  if (!annotations) return;
+  for (const age of ['alpha', 'beta']) {
+    for (const name of ['init-containers', 'init-container-statuses']) delete annotations[`pod.${age}.kubernetes.io/${name}`];
+  }
 }
 
 /** Source: SetDefaults_PodSpec and the defaults of all its parts; a template gets nothing else. */

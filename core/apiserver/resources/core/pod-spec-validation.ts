@@ -53,7 +53,7 @@ export function validatePodSpec(
   validateContainers(spec.containers ?? [], path.child('containers'), context);
   if (spec.initContainers) validateInitContainers(spec.initContainers, path.child('initContainers'), context);
   if (spec.ephemeralContainers) validateEphemeralContainers(spec.ephemeralContainers, path.child('ephemeralContainers'), context);
-  if (spec.resources) validatePodResources(spec, path.child('resources'), context);
+  if (spec.resources && spec.containers) validatePodResources(spec, path.child('resources'), context);
   if (spec.hostNetwork) validateHostNetworkPorts(spec, path.child('containers'), errors, options.resourceIsPod);
   requiredOneOf(errors, path.child('restartPolicy'), spec.restartPolicy, ['Always', 'OnFailure', 'Never']);
   requiredOneOf(errors, path.child('dnsPolicy'), spec.dnsPolicy, ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None']);

@@ -171,7 +171,11 @@ function validateAddresses(status: PodStatus, before: PodStatus, errors: FieldEr
     if (addresses.length < 2) continue;
     const families = addresses.map(address => parseAddress(address)?.family);
     if (addresses.length > 2 || families[0] === families[1]) {
-      errors.invalid(path, status[list], 'may specify no more than one IP for each IP family');
+      errors.invalid(
+        path,
+        addresses.map(IP => ({ IP })),
+        'may specify no more than one IP for each IP family',
+      );
     }
   }
 }

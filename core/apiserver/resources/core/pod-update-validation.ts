@@ -5,6 +5,7 @@ import { rangeError } from '../../../machinery/names.js';
 import { cloneJson, jsonEqual } from '../../../machinery/object.js';
 import { maximumInt32 } from './checks.js';
 import { validateImageText } from './container-validation.js';
+import { goShape } from './go-shape.js';
 import { jsonDiff } from './line-diff.js';
 import { mirrorAnnotation, validatePodSpec } from './pod-spec-validation.js';
 import { appArmorPrefix, validateAnnotationsMatchFields, validatePodAnnotations } from './pod-template-validation.js';
@@ -201,13 +202,19 @@ function validateNodeAffinityChange(
   const oldTerms = required.nodeSelectorTerms ?? [];
   const terms = after?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
   if (oldTerms.length && oldTerms.length !== terms.length) {
-    return errors.invalid(path, terms, 'no additions/deletions to non-empty NodeSelectorTerms list are allowed');
+    return errors.invalid(path, terms.map(shownTerm), 'no additions/deletions to non-empty NodeSelectorTerms list are allowed');
   }
   oldTerms.forEach((term, index) => {
     if (!onlyAdds(terms[index]!, term))
-      errors.invalid(path.index(index), terms[index], 'only additions are allowed (no mutations or deletions)');
+      errors.invalid(path.index(index), shownTerm(terms[index]!), 'only additions are allowed (no mutations or deletions)');
   });
 }
+
+const shownTerm = (term: NodeSelectorTerm): unknown => {
+  const list = (requirements: NodeSelectorTerm['matchFields']): unknown =>
+    requirements?.map(requirement => goShape(requirement, ['key', 'operator', 'values'])) ?? null;
+  return { MatchExpressions: list(term.matchExpressions), MatchFields: list(term.matchFields) };
+};
 
 function onlyAdds(term: NodeSelectorTerm, old: NodeSelectorTerm): boolean {
   const lists = ['matchExpressions', 'matchFields'] as const;

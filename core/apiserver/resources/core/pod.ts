@@ -30,6 +30,7 @@ export interface PodDefinitionOptions {
 export function podDefinition({ connector }: PodDefinitionOptions = {}): ResourceDefinition {
   return defineResource<Pod>({
     reference: Pods,
+    resetFields: { '': ['status'], status: ['spec', 'metadata.deletionTimestamp', 'metadata.ownerReferences'] },
     defaults: defaultPod,
     prepareForCreate,
     prepareForUpdate(pod, old) {
@@ -94,6 +95,10 @@ export function podDefinition({ connector }: PodDefinitionOptions = {}): Resourc
 }
 
 function prepareForCreate(pod: Pod, context: RequestContext): void {
+  // Null where a client sent no list; that is told by validation.
+  pod.spec.containers ??= [];
+  // Admission may have chosen the account.
+  if (pod.spec.serviceAccountName) pod.spec.serviceAccount = pod.spec.serviceAccountName;
   pod.status = { phase: 'Pending', qosClass: podQosClass(pod.spec) };
   dropDisabledPodFields(pod.spec);
   if (pod.spec.schedulingGates?.length) {

@@ -1,13 +1,33 @@
-import { labelSelectorFromObject } from '../../machinery/label-selector.js';
-import { jsonEqual } from '../../machinery/object.js';
-import type { ClusterRole, PolicyRule } from './rbac-types.js';
+import { labelSelectorFromObject } from '../machinery/label-selector.js';
+import { jsonEqual } from '../machinery/object.js';
+import type { ObjectMeta } from '../machinery/object.js';
+
+interface PolicyRule {
+  verbs: string[];
+  apiGroups?: string[];
+  resources?: string[];
+  resourceNames?: string[];
+  nonResourceURLs?: string[];
+}
+
+/** As much of a ClusterRole as aggregation reads. */
+export interface AggregatingRole {
+  readonly metadata: Partial<ObjectMeta>;
+  readonly rules?: PolicyRule[];
+  readonly aggregationRule?: {
+    clusterRoleSelectors?: {
+      matchLabels?: Record<string, string>;
+      matchExpressions?: { key: string; operator: string; values?: string[] }[];
+    }[];
+  };
+}
 
 /**
  * The rules that an aggregated cluster role shall have: those of all roles that its selectors fit, by name, each rule once.
  * Undefined when the role aggregates nothing or has these rules already. Whoever writes them uses server-side apply as
  * `clusterrole-aggregation-controller`. Throws INVALID_SELECTOR. Source: pkg/controller/clusterroleaggregation.
  */
-export function aggregateRules(role: ClusterRole, allRoles: Iterable<ClusterRole>): PolicyRule[] | undefined {
+export function aggregateRules(role: AggregatingRole, allRoles: Iterable<AggregatingRole>): PolicyRule[] | undefined {
   if (!role.aggregationRule) return undefined;
   const sorted = [...allRoles].sort((a, b) => compare(a.metadata.name ?? '', b.metadata.name ?? ''));
   const rules: PolicyRule[] = [];
