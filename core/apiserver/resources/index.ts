@@ -6,6 +6,7 @@ import type { TokenReviewOptions } from './authentication/token-review.js';
 import { authorizationDefinitions } from './authorization/index.js';
 import { autoscalingDefinitions } from './autoscaling/index.js';
 import { batchDefinitions } from './batch/index.js';
+import { certificatesDefinitions } from './certificates/index.js';
 import { coordinationDefinitions } from './coordination/index.js';
 import type { CoreResourceOptions } from './core/index.js';
 import { coreDefinitions } from './core/index.js';
@@ -34,6 +35,7 @@ export function resourceDefinitions(options: ResourceOptions): readonly Resource
     ...authorizationDefinitions(options),
     ...autoscalingDefinitions,
     ...batchDefinitions,
+    ...certificatesDefinitions,
     ...coordinationDefinitions,
     ...coreDefinitions(options),
     ...discoveryDefinitions,

@@ -2,6 +2,7 @@ import type { Case } from '../replay.js';
 import { appsCases } from './apps.js';
 import { autoscalingCases } from './autoscaling.js';
 import { batchCases } from './batch.js';
+import { certificatesCases } from './certificates.js';
 import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
 import { smallKindCases } from './small-kinds.js';
@@ -11,6 +12,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   apps: appsCases,
   autoscaling: autoscalingCases,
   batch: batchCases,
+  certificates: certificatesCases,
   rbac: rbacCases,
   reviews: reviewCases,
   'small-kinds': smallKindCases,
