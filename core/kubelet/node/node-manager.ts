@@ -9,7 +9,7 @@ import type { Lease, Node, NodeCondition, NodeStatus } from '../../api/generated
 import type { ImageState, RuntimeStatus } from '../../contracts/container-runtime.js';
 import { readHostFacts } from '../../host/host-facts.js';
 import type { HostFacts } from '../../host/host-facts.js';
-import { jsonEqual } from '../../machinery/object.js';
+import { sameJson } from '../status/same-json.js';
 import { isStatusError } from '../../machinery/status-error.js';
 import type { KubeletContext } from '../kubelet-context.js';
 import type { NodeFacts } from './node-facts.js';
@@ -277,8 +277,8 @@ function statusChanged(before: NodeStatus | undefined, after: NodeStatus): boole
     (conditions ?? []).map(condition => ({ ...condition, lastHeartbeatTime: null }));
   const rest = { ...before, ...after };
   return (
-    !jsonEqual({ ...before, conditions: undefined }, { ...rest, conditions: undefined }) ||
-    !jsonEqual(still(before?.conditions).sort(byType), still(after.conditions).sort(byType))
+    !sameJson({ ...before, conditions: undefined }, { ...rest, conditions: undefined }) ||
+    !sameJson(still(before?.conditions).sort(byType), still(after.conditions).sort(byType))
   );
 }
 
@@ -287,7 +287,7 @@ const byType = (a: NodeCondition, b: NodeCondition): number => (a.type < b.type 
 function statusPatch(before: Partial<NodeStatus>, after: NodeStatus): Record<string, unknown> {
   const patch: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(after)) {
-    if (!jsonEqual((before as Record<string, unknown>)[field], value)) patch[field] = value;
+    if (!sameJson((before as Record<string, unknown>)[field], value)) patch[field] = value;
   }
   return patch;
 }

@@ -107,8 +107,8 @@ export class PodWorker {
   /** Something about the pod has changed: look again. */
   wake(): void {
     if (this.#stopped || this.#stage === 'gone') return;
-    // While the containers end, the status still follows them.
-    if (this.#stage === 'terminating' && this.#running) this.#publish({ terminal: false, running: true });
+    // While containers end, the status still follows them; of the last one the step itself tells.
+    if (this.#stage === 'terminating' && this.#running && this.#anyRunning()) this.#publish({ terminal: false, running: true });
     this.#dirty = true;
     this.#running ??= this.#loop().finally(() => {
       this.#running = undefined;

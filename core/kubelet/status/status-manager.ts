@@ -5,9 +5,10 @@ import { Pods } from '../../api/generated/resources.js';
 import type { Pod, PodStatus } from '../../api/generated/types.js';
 import { sleep } from '../../base/clock.js';
 import { backoffMs } from '../../base/backoff.js';
-import { jsonEqual } from '../../machinery/object.js';
+
 import { isStatusError } from '../../machinery/status-error.js';
 import type { KubeletContext } from '../kubelet-context.js';
+import { sameJson } from './same-json.js';
 import { finishedVerdict, kubeletConditions, withTransitionTimes } from './conditions.js';
 
 interface Tracked {
@@ -63,7 +64,7 @@ export class StatusManager {
     if (known) {
       if (!isOlder(pod, known.pod)) known.pod = pod;
       known.running = running;
-      if (jsonEqual(known.status, timed)) return known.status;
+      if (sameJson(known.status, timed)) return known.status;
       known.status = timed;
     } else this.#pods.set(uid, { pod, status: timed, finished: false, running, deleted: false });
     this.#enqueue(uid);
@@ -221,7 +222,7 @@ function statusPatch(old: PodStatus, next: PodStatus): Record<string, unknown> |
   const after = next as Record<string, unknown>;
   const patch: Record<string, unknown> = {};
   for (const field of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    if (foreignFields.has(field) || jsonEqual(before[field], after[field])) continue;
+    if (foreignFields.has(field) || sameJson(before[field], after[field])) continue;
     patch[field] = after[field] ?? null;
   }
   return Object.keys(patch).length > 0 ? patch : undefined;
