@@ -9,11 +9,15 @@ import { endpointsliceMirroringController } from './endpointslice-mirroring-cont
 import { garbageCollectorController } from './garbage-collector-controller.js';
 import { jobController } from './job-controller.js';
 import { namespaceController } from './namespace-controller.js';
+import { nodeIpamController } from './node-ipam-controller.js';
+import { nodeLifecycleController } from './node-lifecycle-controller.js';
+import { podGcController } from './pod-gc-controller.js';
 import { replicasetController } from './replicaset-controller.js';
 import { replicationController } from './replication-controller.js';
 import { rootCaPublisherController } from './root-ca-publisher-controller.js';
 import { serviceAccountController } from './service-account-controller.js';
 import { statefulsetController } from './statefulset-controller.js';
+import { taintEvictionController } from './taint-eviction-controller.js';
 import { ttlAfterFinishedController } from './ttl-after-finished-controller.js';
 
 /** All controllers that a server runs, one sorted line each. */
@@ -28,10 +32,14 @@ export const controllers: readonly ControllerDescriptor[] = [
   garbageCollectorController,
   jobController,
   namespaceController,
+  nodeIpamController,
+  nodeLifecycleController,
+  podGcController,
   replicasetController,
   replicationController,
   rootCaPublisherController,
   serviceAccountController,
   statefulsetController,
+  taintEvictionController,
   ttlAfterFinishedController,
 ];
