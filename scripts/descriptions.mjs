@@ -43,7 +43,7 @@ function clean(comment) {
 
 export function writeDescriptions(root) {
   const models = path.join(root, 'node_modules/@kubernetes/client-node/dist/gen/models');
-  const target = path.join(root, 'dist/core/api/generated/descriptions.json');
+  const target = path.join(root, 'dist/core/apiserver/openapi/descriptions.json');
   if (!fs.existsSync(models)) return;
   const generated = path.join(root, 'core/api/generated');
   const all = {};

@@ -20,7 +20,9 @@ if (unknown.length) {
 }
 
 // Rooms that are planned count too, so that their first import is already judged.
-const allRooms = [...new Set([...coreRooms, ...Object.keys(rooms).filter(name => !name.includes('/') && !outside.includes(name))])];
+const allRooms = [
+  ...new Set([...coreRooms, ...Object.keys(rooms).filter(name => !name.includes('/') && !outside.includes(name))]),
+];
 
 const overrides = [];
 for (const [room, allowed] of Object.entries(rooms)) {
@@ -106,6 +108,7 @@ const config = {
     'typescript/require-array-sort-compare': 'off',
     'typescript/no-misused-spread': 'off',
     'no-control-regex': 'off',
+    'typescript/no-useless-default-assignment': 'off',
     // Copies made on purpose, since what is iterated changes meanwhile.
     'unicorn/no-useless-spread': 'off',
     'unicorn/no-new-array': 'off',

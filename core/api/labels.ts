@@ -50,14 +50,3 @@ export function labelsContain(labels: LabelSet | undefined, wanted: LabelSet | u
 export function selectorWithLabel(selector: LabelSelector | undefined, key: string, value: string): LabelSelector {
   return { ...selector, matchLabels: { ...selector?.matchLabels, [key]: value } };
 }
-
-/** The selector as list requests take it (`a=b,c in (d,e),!f`). */
-export function selectorText(selector: LabelSelector): string {
-  const parts = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
-  for (const { key, operator, values } of selector.matchExpressions ?? []) {
-    if (operator === 'In' || operator === 'NotIn') {
-      parts.push(`${key} ${operator.toLowerCase()} (${[...(values ?? [])].sort().join(',')})`);
-    } else parts.push(operator === 'Exists' ? key : `!${key}`);
-  }
-  return parts.sort().join(',');
-}

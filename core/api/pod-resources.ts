@@ -1,4 +1,4 @@
-import type { Quantity} from '../machinery/quantity.js';
+import type { Quantity } from '../machinery/quantity.js';
 import { parseQuantity } from '../machinery/quantity.js';
 import type { Container, Pod, PodSpec } from './generated/types.js';
 

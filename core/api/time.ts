@@ -1,14 +1,7 @@
 import type { Clock } from '../base/clock.js';
+import { formatTime } from '../machinery/time.js';
 
-/** meta/v1 Time: whole seconds, UTC. */
-export function formatTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
-}
-
-/** meta/v1 MicroTime. */
-export function formatMicroTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 23)}000Z`;
-}
+export { formatMicroTime, formatTime } from '../machinery/time.js';
 
 export function nowTime(clock: Clock): string {
   return formatTime(clock.now());

@@ -1,4 +1,3 @@
-import { createPrivateKey } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.js';
@@ -14,8 +13,6 @@ import type { Datastore } from '../contracts/datastore.js';
 import type { Part } from '../contracts/part.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
 import { generatedData } from '../api/schema-data.js';
-import type { ObjectMeta } from '../machinery/object.js';
-import { signingKey } from '../pki/json-web-token.js';
 import { writeFileAtomically } from '../pki/atomic-file.js';
 import type { ClusterCertificates } from '../pki/cluster-certificates.js';
 import { readCertificateRequest } from '../pki/certificate-request.js';
@@ -28,18 +25,18 @@ import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizer.js';
 import { BearerTokenAuthenticator } from './auth/bearer-token-authenticator.js';
 import type { BootstrapPolicyData } from './auth/bootstrap-policy.js';
 import { CompiledRules } from './auth/compiled-rules.js';
+import { EscalationGuard } from './auth/escalation.js';
 import { NodeAuthorizer } from './auth/node-authorizer.js';
 import { NodeGraph } from './auth/node-graph.js';
-import type { OpenidMetadata } from './auth/openid-metadata.js';
-import { jwksPath, openidConfigurationPath, openidMaxAgeSeconds, openidMetadata } from './auth/openid-metadata.js';
+import { jwksPath, openidConfigurationPath, openidMaxAgeSeconds } from './auth/openid-metadata.js';
 import type { PolicyRule } from './auth/rbac-types.js';
 import { RbacAuthorizer } from './auth/rbac-authorizer.js';
 import { RbacStore } from './auth/rbac-store.js';
-import { ServiceAccountTokenAuthenticator } from './auth/service-account-token-authenticator.js';
 import { X509Authenticator } from './auth/x509-authenticator.js';
 import { apiServerIdentity, bootstrap } from './bootstrap.js';
 import { feedNodeGraph, feedRbac } from './cache-feed.js';
 import { resourceDefinitions } from './resources/index.js';
+import { ServiceAccountTokens } from './service-account-tokens.js';
 
 export interface ApiServerPartOptions {
   readonly datastore: Datastore;
@@ -128,19 +125,35 @@ export class ApiServerPart implements Part {
     const certificates = this.certificates;
     const roles = new RbacStore();
     const nodes = new NodeGraph();
-    const tokens = this.#tokens(certificates);
+    const tokens = new ServiceAccountTokens({
+      keyPem: certificates.serviceKeyPem,
+      clusterDomain: settings.clusterDomain,
+      clock,
+      find: (resource, namespace, name) =>
+        this.#server?.endpoint('', 'v1', resource)?.served.store.cache.get(namespace, name)?.object,
+      advertised: () => this.#advertised(),
+    });
+    const rbac = new RbacAuthorizer(roles);
+    const authorizer = new UnionAuthorizer([
+      new MastersAuthorizer(),
+      new NodeAuthorizer(nodes, new CompiledRules(nodeRules())),
+      rbac,
+    ]);
     const server = new ApiServer({
       datastore,
-      definitions: resourceDefinitions,
+      definitions: resourceDefinitions({
+        guard: new EscalationGuard(rbac, authorizer),
+        authorizer,
+        resolver: rbac,
+        tokens: tokens.authenticator,
+        audiences: tokens.audiences,
+        tokenIssuer: tokens.issuer,
+      }),
       authenticator: new AuthenticatorChain([
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
         new BearerTokenAuthenticator(tokens.authenticator),
       ]),
-      authorizer: new UnionAuthorizer([
-        new MastersAuthorizer(),
-        new NodeAuthorizer(nodes, new CompiledRules(nodeRules())),
-        new RbacAuthorizer(roles),
-      ]),
+      authorizer,
       admission,
       clock,
       logger,
@@ -180,34 +193,6 @@ export class ApiServerPart implements Part {
     await bootstrap(server, logger);
     await server.listen();
     await this.#writeFiles();
-  }
-
-  /** Service account tokens: issued with the service key, good while what they are bound to exists. */
-  #tokens(certificates: ClusterCertificates): {
-    authenticator: ServiceAccountTokenAuthenticator;
-    metadata: () => OpenidMetadata;
-  } {
-    const { settings, clock } = this.#options;
-    const issuer = `https://kubernetes.default.svc.${settings.clusterDomain}`;
-    const key = signingKey(createPrivateKey(certificates.serviceKeyPem));
-    const find =
-      <T>(resource: string) =>
-      (namespace: string, name: string): T | undefined =>
-        this.#server?.endpoint('', 'v1', resource)?.served.store.cache.get(namespace, name)?.object as T | undefined;
-    const getNode = find<{ metadata: ObjectMeta }>('nodes');
-    const authenticator = new ServiceAccountTokenAuthenticator({
-      issuers: [issuer],
-      apiAudiences: [issuer, 'k3s'],
-      keys: [key],
-      clock,
-      lookup: {
-        getServiceAccount: find('serviceaccounts'),
-        getPod: find('pods'),
-        getSecret: find('secrets'),
-        getNode: name => getNode('', name),
-      },
-    });
-    return { authenticator, metadata: () => openidMetadata({ issuer, externalAddress: this.#advertised(), keys: [key] }) };
   }
 
   /** `host:port` under which others reach this server. */

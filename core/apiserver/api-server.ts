@@ -82,8 +82,10 @@ export class ApiServer {
       get: <T extends KubeObject>(reference: { group: string; resource: string }) =>
         this.#storesByName.get(`${reference.group}/${reference.resource}`) as unknown as ResourceStore<T> | undefined,
     };
-    this.types = loadTypes(...new Set(options.definitions.map(definition => definition.reference.group)));
-    for (const definition of options.definitions) this.#install(definition);
+    this.types = loadTypes(...new Set(options.definitions.flatMap(groupsOf)));
+    // Views last: they share the store of what they show.
+    for (const definition of options.definitions) if (!definition.viewOf) this.#install(definition);
+    for (const definition of options.definitions) if (definition.viewOf) this.#install(definition);
     this.discovery = new Discovery(this.#discovered(), groupData);
     const openApi = new OpenApi({
       resources: () => this.#discovered(),
@@ -144,9 +146,19 @@ export class ApiServer {
     if (!data) throw new Error(`no facts about ${group}/${version} ${resource}: its group's tables do not have it`);
     const struct = this.types.kind(group, version, definition.reference.kind);
     if (!struct) throw new Error(`no schema for ${definition.reference.kind}`);
-    const owner = new FieldManagerOwner({ definition, struct, clock: this.#options.clock });
+    const { viewOf } = definition;
+    const viewed = viewOf && this.#storesByName.get(`${viewOf.reference.group}/${viewOf.reference.resource}`);
+    if (viewOf && !viewed)
+      throw new Error(`${group}/${version} ${resource} shows ${viewOf.reference.resource}, which are not served`);
+    const owner = new FieldManagerOwner({
+      definition,
+      struct,
+      clock: this.#options.clock,
+      scaleStruct: definition.subresources?.['scale'] && this.types.kind('autoscaling', 'v1', 'Scale'),
+    });
     const store = new ResourceStore({
       definition,
+      viewed,
       hub: this.hub,
       clock: this.#options.clock,
       ownership: owner,
@@ -158,7 +170,7 @@ export class ApiServer {
         ).decision === 'allow',
     });
     const served = servedResource({ definition, store, types: this.types, data });
-    this.#storesByName.set(`${group}/${resource}`, store);
+    if (viewed?.definition.reference.group !== group) this.#storesByName.set(`${group}/${resource}`, store);
     this.#endpoints.set(`${group}/${version}/${resource}`, { served, operations: new Operations(served, owner) });
   }
 
@@ -293,4 +305,10 @@ export class ApiServer {
 
 function userOf(caller: CallerIdentity): UserInfo {
   return { name: caller.name, uid: caller.uid, groups: caller.groups, extra: caller.extra ?? {} };
+}
+
+/** Groups whose types a resource speaks: its own, and those of the bodies of its subresources. */
+function groupsOf({ reference, subresources }: ResourceDefinition): string[] {
+  const bodies = Object.values(subresources ?? {}).flatMap(sub => (sub.type === 'object' ? [sub.kind.group] : []));
+  return [reference.group, ...bodies];
 }

@@ -53,6 +53,7 @@ const patchTypes: Record<PatchType, string> = {
 
 /** Answers that ask to come back later are obeyed this often, as client-go does. */
 const maximumRetries = 10;
+const longestWatchSeconds = 3600;
 const initialEventsEnd = 'k8s.io/initial-events-end';
 /** A server closes idle connections; a request that finds its kept connection closed was never seen and may be sent again. */
 const staleConnectionCodes = new Set(['ECONNRESET', 'EPIPE']);
@@ -118,9 +119,11 @@ export class HttpTransport implements ApiTransport {
       sendInitialEvents: request.sendInitialEvents ? 'true' : undefined,
       timeoutSeconds: request.timeoutSeconds,
     };
+    // A server ends the watch by itself; a connection that outlives that is dead though nobody said so.
+    const quietMs = ((request.timeoutSeconds ?? longestWatchSeconds) + 30) * 1000;
     let response: IncomingMessage;
     try {
-      response = await this.#send(request, { method: 'GET', query, streaming: true });
+      response = await this.#send(request, { method: 'GET', query, quietMs });
     } catch (error) {
       if (request.signal?.aborted) return;
       throw error;
@@ -226,7 +229,7 @@ export class HttpTransport implements ApiTransport {
         const stale = outgoing.reusedSocket && staleConnectionCodes.has(errorCode(error) ?? '');
         reject(stale ? new StaleConnection(error) : error);
       });
-      if (!call.streaming) outgoing.setTimeout(this.#timeoutMs, () => outgoing.destroy(new Error('no answer in time')));
+      outgoing.setTimeout(call.quietMs ?? this.#timeoutMs, () => outgoing.destroy(new Error('no answer in time')));
       outgoing.end(body);
     });
   }
@@ -262,7 +265,8 @@ interface Call {
   readonly query: Readonly<Record<string, string | number | undefined>>;
   readonly body?: unknown;
   readonly contentType?: string;
-  readonly streaming?: boolean;
+  /** Silence after which the connection counts as lost; the transport's own limit when absent. */
+  readonly quietMs?: number;
 }
 
 class StaleConnection extends Error {

@@ -86,7 +86,7 @@ export class SharedInformer<T> implements Informer<T> {
   }
 
   addHandler(handler: InformerHandler<T>): Disposable {
-    if (handler.added) for (const entry of [...this.entries()]) this.#call(() => handler.added?.(entry));
+    if (handler.added) for (const entry of Array.from(this.entries())) this.#call(() => handler.added?.(entry));
     // A wrapper, so that the same handler twice is two registrations.
     const registration: InformerHandler<T> = {
       added: entry => handler.added?.(entry),
@@ -232,7 +232,7 @@ export class SharedInformer<T> implements Informer<T> {
     if (type === 'DELETED') {
       if (!known) return;
       this.#remove(known);
-      for (const handler of [...this.#handlers]) this.#call(() => handler.deleted?.(entry));
+      for (const handler of Array.from(this.#handlers)) this.#call(() => handler.deleted?.(entry));
       return;
     }
     if (known) for (const index of this.#indexes.values()) unfile(index, known);
@@ -240,7 +240,7 @@ export class SharedInformer<T> implements Informer<T> {
     if (!names) this.#namespaces.set(entry.namespace, (names = new Map()));
     names.set(entry.name, entry);
     for (const index of this.#indexes.values()) file(index, entry);
-    for (const handler of [...this.#handlers]) {
+    for (const handler of Array.from(this.#handlers)) {
       this.#call(() => (known ? handler.updated?.(known, entry) : handler.added?.(entry)));
     }
   }

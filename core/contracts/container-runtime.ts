@@ -8,11 +8,14 @@ import type { Disposable } from '../base/disposable.js';
  * Every method may be called again after a lost answer: what is there already is success where it says so.
  * Errors are CodedErrors: `RUNTIME_NOT_FOUND` (no such sandbox, container or image), `RUNTIME_IMAGE_UNAUTHORIZED`,
  * `RUNTIME_IMAGE_NOT_FOUND`, `RUNTIME_IMAGE_INVALID`, `RUNTIME_REGISTRY_UNAVAILABLE`, `RUNTIME_NETWORK` (the pod network is not
- * ready or refused), `RUNTIME_UNAVAILABLE` (the runtime does not answer; retry), `RUNTIME_FAILED` (its own message).
+ * ready or refused), `RUNTIME_UNAVAILABLE` (the runtime does not answer; retry), `RUNTIME_TIMEOUT` (a command ran too long),
+ * `RUNTIME_FAILED` (its own message).
  */
 export interface ContainerRuntime {
   /** Name and version for the Node's status, and whether runtime and network can take pods. */
   status(): Promise<RuntimeStatus>;
+  /** Tells the Node's pod ranges, first family first; again whenever they change. Absent where the pod network learns them itself. */
+  setPodCidrs?(podCidrs: readonly string[]): Promise<void>;
 
   /** Creates and starts a sandbox (namespaces, network). Resolves its id. The uid and attempt name it: the same again is the same sandbox. */
   runSandbox(spec: SandboxSpec): Promise<string>;
@@ -26,8 +29,12 @@ export interface ContainerRuntime {
   /** Resolves the container's id. Its image must be there. */
   createContainer(sandboxId: string, spec: ContainerSpec): Promise<string>;
   startContainer(containerId: string): Promise<void>;
-  /** The stop signal, then after `graceSeconds` SIGKILL. Resolves when it has stopped. No error when it is gone. */
+  /**
+   * The stop signal, then after `graceSeconds` SIGKILL. Resolves when it has stopped. No error when it is gone. A second call while
+   * the first waits may shorten the wait; both resolve.
+   */
   stopContainer(containerId: string, graceSeconds: number): Promise<void>;
+  /** Kills it first when it runs. No error when it is gone. */
   removeContainer(containerId: string): Promise<void>;
   listContainers(): Promise<ContainerState[]>;
   container(containerId: string): Promise<ContainerState>;
@@ -57,8 +64,16 @@ export interface ContainerRuntime {
   /** Usage of all containers, or of one sandbox's. */
   stats(sandboxId?: string): Promise<ContainerStats[]>;
 
-  /** Calls on every start, exit, removal and out-of-memory kill. After a gap `lost` tells to list again. */
+  /**
+   * Calls on every creation, start, exit, removal and out-of-memory kill; never from within a call to the runtime. After a gap `lost`
+   * tells to list again.
+   */
   watch(listener: { event(event: RuntimeEvent): void; lost(): void }): Disposable;
+
+  /** A network probe of a container, where the node cannot reach its address (`RuntimeStatus.onHost` is false). */
+  probe?(containerId: string, target: ProbeTarget, timeoutMs: number): Promise<ProbeAnswer>;
+  /** A container's log in CRI format, where it is kept elsewhere than in files. Ends with what is there unless `follow`. */
+  logs?(containerId: string, options: { readonly follow: boolean; readonly signal?: AbortSignal }): Readable;
 }
 
 export const ContainerRuntime: unique symbol = Symbol.for('k3s/container-runtime@1');
@@ -73,6 +88,31 @@ export interface RuntimeStatus {
   readonly networkMessage: string;
   /** Names of runtime handlers; '' is the default. */
   readonly handlers: readonly string[];
+  /**
+   * Containers are processes of this host that see its files and network, so that the kubelet writes volumes and logs, sets up
+   * cgroups and probes addresses. False for a simulation: nothing of the host is touched for its pods.
+   */
+  readonly onHost: boolean;
+  /** What the node offers (`cpu`, `memory`, `ephemeral-storage`, `pods` ...) where the runtime decides and not the host. */
+  readonly capacity?: Readonly<Record<string, string>>;
+}
+
+export type ProbeTarget =
+  | {
+      readonly type: 'http';
+      readonly scheme: 'http' | 'https';
+      readonly host: string;
+      readonly port: number;
+      readonly path: string;
+      readonly headers: readonly { readonly name: string; readonly value: string }[];
+    }
+  | { readonly type: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly type: 'grpc'; readonly host: string; readonly port: number; readonly service: string };
+
+export interface ProbeAnswer {
+  readonly ok: boolean;
+  /** What the `Unhealthy` event says. */
+  readonly output: string;
 }
 
 export interface SandboxSpec {
@@ -230,6 +270,8 @@ export interface ContainerState {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly logPath: string;
+  /** Who the first process ran as, where the runtime knows it. */
+  readonly user?: { readonly userId: number; readonly groupId: number; readonly supplementalGroups: readonly number[] };
 }
 
 export interface ExecResult {
@@ -306,7 +348,7 @@ export interface ContainerStats {
 
 export interface RuntimeEvent {
   readonly type: 'created' | 'started' | 'exited' | 'removed' | 'oom';
-  /** A container's id, or a sandbox's. */
+  readonly kind: 'sandbox' | 'container';
   readonly id: string;
   readonly exitCode?: number;
   readonly exitedAtMs?: number;

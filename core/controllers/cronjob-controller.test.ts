@@ -42,7 +42,7 @@ describe('CronJob controller', () => {
 
   beforeEach(async () => {
     harness = new ControllerHarness();
-    await harness.start(cronjobController.create);
+    await harness.start(cronjobController);
   });
   afterEach(() => harness.stop());
 

@@ -157,7 +157,7 @@ export class CronJobReconciler extends Reconciler {
       const lastMs = parseTime(cronJob.status.lastSuccessfulTime);
       if (lastMs === undefined || completedMs > lastMs) cronJob.status.lastSuccessfulTime = job.status.completionTime;
     }
-    for (const reference of [...(cronJob.status.active ?? [])]) {
+    for (const reference of cronJob.status.active ?? []) {
       if (uids.has(reference.uid)) continue;
       try {
         await client.resource(Jobs, reference.namespace).get(reference.name ?? '');
@@ -174,7 +174,9 @@ export class CronJobReconciler extends Reconciler {
     const { recorder, clock } = this.context;
     const { spec, metadata } = cronJob;
     const nowMs = clock.now();
-    const warn = (reason: string, text: string): undefined => void recorder.event(cronJob, 'Warning', reason, text);
+    const warn = (reason: string, text: string): undefined => {
+      recorder.event(cronJob, 'Warning', reason, text);
+    };
     if (metadata.deletionTimestamp) return undefined;
     if (spec.timeZone !== undefined && !zoneClock(spec.timeZone)) {
       const text = `invalid timeZone: ${JSON.stringify(spec.timeZone)}: unknown time zone ${spec.timeZone}`;

@@ -61,7 +61,7 @@ describe('DaemonSet controller', () => {
     await addNode('a');
     await addNode('b');
     await addNode('c', { disk: 'ssd' });
-    await harness.start(daemonsetController.create);
+    await harness.start(daemonsetController);
   });
   afterEach(() => harness.stop());
 

@@ -1,9 +1,9 @@
 import { DaemonSets } from '../api/generated/resources.js';
 import type { Affinity, DaemonSet, Node, Pod, PodSpec, Toleration } from '../api/generated/types.js';
-import { scaledValue } from '../api/int-or-string.js';
 import { requiredNodeAffinityMatches } from '../api/node-affinity.js';
 import { controllerReference } from '../api/owners.js';
 import { firstUntoleratedTaint, keepsPodsAway } from '../api/taints.js';
+import { scaledIntOrPercent } from '../machinery/int-or-string.js';
 import { podFromTemplate } from './pod-control.js';
 
 /** Pure rules of DaemonSets. Source: pkg/controller/daemon and its util. */
@@ -124,8 +124,8 @@ export interface Limits {
 export function rollingLimits(set: DaemonSet, desired: number): Limits {
   const { type, rollingUpdate } = set.spec.updateStrategy;
   if (type !== 'RollingUpdate') return { surge: 0, unavailable: 0 };
-  const surge = scaledValue(rollingUpdate?.maxSurge, desired, true);
-  const unavailable = scaledValue(rollingUpdate?.maxUnavailable, desired, true);
+  const surge = scaledIntOrPercent(rollingUpdate?.maxSurge ?? 0, { total: desired, roundUp: true });
+  const unavailable = scaledIntOrPercent(rollingUpdate?.maxUnavailable ?? 0, { total: desired, roundUp: true });
   return { surge, unavailable: desired > 0 && surge === 0 && unavailable === 0 ? 1 : unavailable };
 }
 

@@ -48,7 +48,7 @@ describe('Deployment controller', () => {
   beforeEach(async () => {
     harness = new ControllerHarness();
     driver = new PodDriver(harness);
-    await harness.start(deploymentController.create, replicasetController.create);
+    await harness.start(deploymentController, replicasetController);
   });
   afterEach(() => harness.stop());
 
@@ -215,7 +215,7 @@ describe('Deployment controller', () => {
     await deployments().create(deployment(1, { paused: true }));
     await harness.settle();
     const probe = new ControllerHarness();
-    await probe.start(deploymentController.create);
+    await probe.start(deploymentController);
     await probe.resource(Deployments).create(deployment(1));
     await probe.settle();
     const [colliding] = await probe.resource(ReplicaSets).objects();

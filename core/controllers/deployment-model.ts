@@ -1,7 +1,7 @@
 import type { Deployment, DeploymentCondition, DeploymentStatus, PodTemplateSpec, ReplicaSet } from '../api/generated/types.js';
-import { scaledValue } from '../api/int-or-string.js';
 import { findCondition, nonZero, withCondition, withoutUndefined } from '../api/objects.js';
 import { parseTime } from '../api/time.js';
+import { scaledIntOrPercent } from '../machinery/int-or-string.js';
 import { cloneJson, jsonEqual } from '../machinery/object.js';
 
 /** Pure rules of Deployments. Source: pkg/controller/deployment/util. */
@@ -43,8 +43,8 @@ export function hasRevisionHistoryLimit(deployment: Deployment): boolean {
 function fenceposts(deployment: Deployment): { surge: number; unavailable: number } {
   const { maxSurge, maxUnavailable } = deployment.spec.strategy.rollingUpdate ?? {};
   const desired = desiredOf(deployment);
-  const surge = scaledValue(maxSurge, desired, true);
-  const unavailable = scaledValue(maxUnavailable, desired, false);
+  const surge = scaledIntOrPercent(maxSurge ?? 0, { total: desired, roundUp: true });
+  const unavailable = scaledIntOrPercent(maxUnavailable ?? 0, { total: desired, roundUp: false });
   return { surge, unavailable: surge === 0 && unavailable === 0 ? 1 : unavailable };
 }
 
@@ -115,7 +115,7 @@ export function newSetReplicas(deployment: Deployment, allSets: readonly Replica
   const desired = desiredOf(deployment);
   if (!isRollingUpdate(deployment)) return desired;
   // Not `fenceposts`: what the new set may add is bounded by the surge alone.
-  const surge = scaledValue(deployment.spec.strategy.rollingUpdate?.maxSurge, desired, true);
+  const surge = scaledIntOrPercent(deployment.spec.strategy.rollingUpdate?.maxSurge ?? 0, { total: desired, roundUp: true });
   const room = desired + surge - sumReplicas(allSets);
   const current = replicasOf(newSet);
   return room <= 0 ? current : current + Math.min(room, desired - current);

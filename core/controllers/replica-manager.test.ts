@@ -31,7 +31,7 @@ describe('ReplicaSet controller', () => {
   beforeEach(async () => {
     harness = new ControllerHarness();
     driver = new PodDriver(harness);
-    await harness.start(replicasetController.create);
+    await harness.start(replicasetController);
   });
   afterEach(() => harness.stop());
 
@@ -152,7 +152,7 @@ describe('ReplicaSet controller', () => {
 describe('ReplicationController controller', () => {
   it('works as a ReplicaSet with a plain selector', async () => {
     const harness = new ControllerHarness();
-    await harness.start(replicationController.create);
+    await harness.start(replicationController);
     const spec = { replicas: 2, selector: { a: 'b' }, template: { metadata: { labels: { a: 'b' } }, spec: { containers: [] } } };
     await harness.resource(ReplicationControllers).create({ metadata: { name: 'rc' }, spec } as unknown as ReplicationController);
     await harness.settle();

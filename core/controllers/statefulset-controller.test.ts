@@ -43,7 +43,7 @@ describe('StatefulSet controller', () => {
   beforeEach(async () => {
     harness = new ControllerHarness();
     driver = new PodDriver(harness);
-    await harness.start(statefulsetController.create);
+    await harness.start(statefulsetController);
   });
   afterEach(() => harness.stop());
 
@@ -217,7 +217,7 @@ describe('StatefulSet controller', () => {
   });
 
   it('adopts pods of its name only', async () => {
-    const stray = (name: string) => ({ metadata: { name, labels: { app: 'db' } }, ...{ spec: template('x').spec } }) as never;
+    const stray = (name: string) => ({ metadata: { name, labels: { app: 'db' } }, spec: template('x').spec }) as never;
     await harness.resource(Pods).create(stray('db-0'));
     await harness.resource(Pods).create(stray('other-0'));
     await create(1);

@@ -90,14 +90,14 @@ export class StatefulPodControl {
 
   async updateClaims(set: StatefulSet, pod: Pod): Promise<void> {
     for (const claim of this.#knownClaims(set, pod)) {
-      const { name, namespace, resourceVersion } = claim.metadata;
+      const { name, namespace } = claim.metadata;
       if (hasForeignController(claim, set, pod)) {
         const text = `PersistentVolumeClaim ${name} has a conflicting OwnerReference that acts as a manging controller, the retention policy is ignored for this claim`;
         this.#context.recorder.event(set, 'Warning', 'ConflictingController', text);
       }
       if (claimIsUpToDate(claim, set, pod)) continue;
-      const patch = { metadata: { resourceVersion, ownerReferences: claimOwners(claim, set, pod) } };
-      await this.#context.client.resource(PersistentVolumeClaims, namespace).patch(name, 'merge', patch);
+      const draft = produce(claim, d => void (d.metadata.ownerReferences = claimOwners(claim, set, pod)));
+      await this.#context.client.resource(PersistentVolumeClaims, namespace).update(name, draft);
     }
   }
 

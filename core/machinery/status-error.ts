@@ -120,7 +120,7 @@ export function invalid(group: string, kind: string, name: string, errors: Field
   return new StatusError(422, 'Invalid', `${qualifiedName(group, kind)} ${quote(name)} is invalid: ${text}`, {
     ...(name ? { name } : {}),
     ...(group ? { group } : {}),
-    kind,
+    ...(kind ? { kind } : {}),
     causes: list.map(error => ({ reason: error.type, message: error.body, field: error.field })),
   });
 }

@@ -29,7 +29,7 @@ import { UsedInformers } from './used-informers.js';
 export interface SchedulerOptions {
   /** As `system:kube-scheduler`. */
   readonly client: Client;
-  readonly informers: InformerFactory;
+  readonly informers: Pick<InformerFactory, 'informer'>;
   readonly recorder: EventRecorder;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -24,7 +24,12 @@ import { realTool, toolsRunHere } from '../support/kubectl.js';
   it('lists namespaces as a table', async () => {
     const lines = (await succeed('get', 'namespaces')).trim().split('\n');
     expect(lines[0]).toMatch(/^NAME\s+STATUS\s+AGE$/);
-    expect(lines.slice(1).map(line => line.split(/\s+/)[0])).toEqual(['default', 'kube-node-lease', 'kube-public', 'kube-system']);
+    expect(lines.slice(1).map(line => line.split(/\s+/)[0])).toEqual([
+      'default',
+      'kube-node-lease',
+      'kube-public',
+      'kube-system',
+    ]);
   });
 
   it('creates by protobuf, labels, annotates, patches and deletes', async () => {
@@ -54,7 +59,9 @@ import { realTool, toolsRunHere } from '../support/kubectl.js';
   it('refuses a bad name in the words of upstream', async () => {
     const bad = await kubectl(['create', 'configmap', 'Bad_Name']);
     expect(bad.code).toBe(1);
-    expect(bad.stderr).toContain('ConfigMap "Bad_Name" is invalid: metadata.name: Invalid value: "Bad_Name": a lowercase RFC 1123 subdomain');
+    expect(bad.stderr).toContain(
+      'ConfigMap "Bad_Name" is invalid: metadata.name: Invalid value: "Bad_Name": a lowercase RFC 1123 subdomain',
+    );
   });
 
   it('warns about and refuses unknown fields', async () => {

@@ -47,7 +47,7 @@ export class ConnectHandler {
     const { endpoint, sub } = found;
     if (!sub.methods.includes(request.method ?? 'GET')) throw methodNotAllowed();
     const { store } = endpoint.served;
-    const entry = await store.get(info.namespace, info.name);
+    const entry = await store.get(info.namespace, sub.parentName?.(info.name) ?? info.name);
     const context = store.context(
       { caller, namespace: info.namespace, name: info.name, dryRun: false, warn: () => undefined },
       'CONNECT',

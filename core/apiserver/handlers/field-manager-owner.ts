@@ -1,9 +1,12 @@
 import type { Clock } from '../../base/clock.js';
-import type { KubeObject } from '../../machinery/object.js';
-import { formatApiVersion } from '../../machinery/object.js';
+import type { KubeObject, ManagedFieldsEntry } from '../../machinery/object.js';
+import { formatApiVersion, parseApiVersion } from '../../machinery/object.js';
 import { excludeFields } from '../../machinery/patch/managed-fields/field-filter.js';
 import { FieldManager } from '../../machinery/patch/managed-fields/field-manager.js';
+import { memberPath } from '../../machinery/patch/managed-fields/field-set.js';
 import { mergeTypeOf } from '../../machinery/patch/managed-fields/merge-type.js';
+import type { ScaleFieldsOptions } from '../../machinery/patch/managed-fields/scale-fields.js';
+import { parentManagedFields, scaleManagedFields } from '../../machinery/patch/managed-fields/scale-fields.js';
 import type { StructType } from '../../machinery/schema.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
 import type { FieldOwner } from './field-owner.js';
@@ -14,8 +17,17 @@ export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
   readonly #struct: StructType;
   readonly #clock: Clock;
   readonly #managers = new Map<string, FieldManager>();
+  readonly #scaleStruct: StructType | undefined;
+  #scaleFields: FieldManager | undefined;
 
-  constructor(options: { definition: ResourceDefinition<T>; struct: StructType; clock: Clock }) {
+  /** `scaleStruct` is the type of autoscaling/v1 Scale, for resources that have that subresource. */
+  constructor(options: {
+    definition: ResourceDefinition<T>;
+    struct: StructType;
+    clock: Clock;
+    scaleStruct?: StructType | undefined;
+  }) {
+    this.#scaleStruct = options.scaleStruct;
     this.#definition = options.definition;
     this.#struct = options.struct;
     this.#clock = options.clock;
@@ -34,6 +46,40 @@ export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
     return merged as unknown as T;
   }
 
+  ownedScale(parent: Readonly<T>, scale: KubeObject): KubeObject {
+    const managedFields = scaleManagedFields(parent.metadata.managedFields, this.#scaleOptions());
+    return { ...scale, metadata: { ...scale.metadata, managedFields } };
+  }
+
+  updateScale(live: KubeObject, next: KubeObject, options: { manager: string; nowMs: number }): KubeObject {
+    return this.#scaleManager().updateManagedFields(live, next, options);
+  }
+
+  applyScale(live: KubeObject, applied: object, options: { manager: string; force: boolean }): KubeObject {
+    const merged = this.#scaleManager().apply(live, applied as Record<string, unknown>, { ...options, nowMs: this.#clock.now() });
+    return merged as unknown as KubeObject;
+  }
+
+  parentOfScale(parent: Readonly<T>, scale: KubeObject): ManagedFieldsEntry[] | undefined {
+    return parentManagedFields(parent.metadata.managedFields, scale.metadata.managedFields, this.#scaleOptions());
+  }
+
+  #scaleOptions(): ScaleFieldsOptions {
+    const apiVersion = formatApiVersion(this.#definition.reference);
+    return { apiVersion, replicasPaths: { [apiVersion]: memberPath('spec', 'replicas') } };
+  }
+
+  #scaleManager(): FieldManager {
+    if (!this.#scaleStruct) throw new Error('no schema for autoscaling/v1 Scale');
+    this.#scaleFields ??= new FieldManager({
+      apiVersion: 'autoscaling/v1',
+      kind: 'Scale',
+      type: mergeTypeOf(this.#scaleStruct),
+      subresource: 'scale',
+    });
+    return this.#scaleFields;
+  }
+
   #manager(subresource: string): FieldManager {
     let manager = this.#managers.get(subresource);
     if (!manager) {
@@ -48,10 +94,16 @@ export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
           : subresource === 'status'
             ? ['spec', 'metadata.labels', 'metadata.annotations']
             : []);
+      const type = mergeTypeOf(this.#struct);
       manager = new FieldManager({
         apiVersion,
         kind: reference.kind,
-        type: mergeTypeOf(this.#struct),
+        type,
+        // What was written through another group (Events) is forgotten; other versions of the group count as one of the same type.
+        version: other =>
+          parseApiVersion(other)?.group === reference.group
+            ? { type, convert: object => ({ ...(object as object), apiVersion: other }) }
+            : undefined,
         subresource,
         resetFields: reset.length ? { [apiVersion]: excludeFields(...reset) } : undefined,
       });

@@ -1,6 +1,6 @@
 import { errorCode } from '../../base/errors.js';
 import type { KubeObject } from '../../machinery/object.js';
-import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
+import { FieldErrors, fieldPath, quote } from '../../machinery/field-errors.js';
 import { parseFieldSelector } from '../../machinery/field-selector.js';
 import { parseLabelSelector } from '../../machinery/label-selector.js';
 import type { StatusError } from '../../machinery/status-error.js';
@@ -46,12 +46,13 @@ export function parseSelection<T extends KubeObject>(
   if (query.fieldSelector) {
     const selector = parse(() => parseFieldSelector(query.fieldSelector!));
     for (const { field } of selector.requirements) {
-      if (field === 'metadata.name' || (field === 'metadata.namespace' && definition.reference.namespaced)) continue;
-      if (definition.selectableFields && Object.hasOwn(definition.selectableFields, field)) continue;
-      const { group, version, resource } = definition.reference;
+      if (field === 'metadata.name' || field === 'metadata.namespace') continue;
+      const known = definition.selectableFields;
+      if (known && Object.hasOwn(known, field)) continue;
       throw badRequest(
-        `Unable to find ${JSON.stringify(`${group}/${version}, Resource=${resource}`)} that match label selector ` +
-          `${JSON.stringify(query.labelSelector ?? '')}, field selector ${JSON.stringify(query.fieldSelector)}: field label not supported: ${field}`,
+        known
+          ? `field label not supported: ${field}`
+          : `${quote(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`,
       );
     }
     const only = selector.exactValue('metadata.name');

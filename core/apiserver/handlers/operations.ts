@@ -85,7 +85,12 @@ export class Operations<T extends KubeObject = KubeObject> {
     const { store } = this.#served;
     if (!call.subresource && this.#served.definition.evaluate) {
       const context = store.context(this.#writeCall(call), 'CREATE');
-      return { object: await this.#served.definition.evaluate(object as T, context), created: true };
+      const owned = this.#owner.update(undefined, object as T, {
+        manager: call.fieldManager,
+        subresource: '',
+        nowMs: context.nowMs,
+      });
+      return { object: await this.#served.definition.evaluate(owned, context), created: true };
     }
     if (!call.subresource) return { entry: await store.create(object as T, this.#writeCall(call)), created: true };
     const sub = this.subresource(call.subresource);
@@ -107,8 +112,15 @@ export class Operations<T extends KubeObject = KubeObject> {
     const sub = call.subresource ? this.subresource(call.subresource) : undefined;
     if (sub?.type === 'connect') throw methodNotSupported(this.#group, this.#resourceName(call), 'patch');
     if (sub?.type === 'object') {
-      if (type === 'apply')
-        return this.#updateThrough(sub, current => ({ ...current, ...(patch as object) }) as KubeObject, call);
+      if (type === 'apply') {
+        const options = { manager: call.fieldManager, force };
+        return this.#updateThrough(
+          sub,
+          current => this.#owner.applyScale(current, cloneJson(patch as object), options),
+          call,
+          true,
+        );
+      }
       return this.#updateThrough(
         sub,
         current => this.#patched(current, type === 'strategic' ? 'merge' : type, patch) as KubeObject,
@@ -126,7 +138,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (jsonEqual(draft, old.object)) return cloneJson(old.object);
         return draft;
       },
-      { subresource: call.subresource, createIfMissing: false },
+      { subresource: call.subresource, createIfMissing: false, patch: true },
     );
   }
 
@@ -173,11 +185,11 @@ export class Operations<T extends KubeObject = KubeObject> {
         });
         const draft = this.prepare(merged);
         const applyVersion = (named.metadata as { resourceVersion?: string }).resourceVersion;
-        if (applyVersion) draft.metadata.resourceVersion = applyVersion;
-        else delete draft.metadata.resourceVersion;
+        const version = applyVersion ?? old?.resourceVersion;
+        if (version) draft.metadata.resourceVersion = version;
         return draft;
       },
-      { subresource: call.subresource, createIfMissing: call.subresource === '' },
+      { subresource: call.subresource, createIfMissing: call.subresource === '', patch: true },
     );
   }
 
@@ -186,16 +198,22 @@ export class Operations<T extends KubeObject = KubeObject> {
     sub: ObjectSubresource<T>,
     next: (current: KubeObject) => KubeObject,
     call: OperationCall,
+    applied = false,
   ): Promise<OperationResult<T>> {
     const { store } = this.#served;
     if (!sub.update || !sub.get) throw methodNotSupported(this.#group, this.#resourceName(call), 'update');
     const context = store.context(this.#writeCall(call), 'UPDATE', call.subresource);
+    const scale = sub.kind.kind === 'Scale';
     const { entry } = await store.update(
-      this.#writeCall(call),
+      { ...this.#writeCall(call), ...(scale ? { ownsManagedFields: true } : {}) },
       async old => {
         if (!old) throw notFound(store.subject(call.name));
-        const current = await sub.get!(old.object, context);
-        const body = next(cloneJson(current));
+        const shown = await sub.get!(old.object, context);
+        const current = scale ? this.#owner.ownedScale(old.object, shown) : shown;
+        let body = next(cloneJson(current));
+        if (scale && !applied) {
+          body = this.#owner.updateScale(current, body, { manager: call.fieldManager, nowMs: context.nowMs });
+        }
         const wanted = body.metadata?.resourceVersion;
         if (body.metadata?.name && body.metadata.name !== call.name) {
           throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${call.name})`);
@@ -205,11 +223,15 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (!errors.empty) throw invalid(sub.kind.group, sub.kind.kind, call.name, errors);
         const draft = cloneJson(old.object) as T;
         await sub.update!(body, draft, context);
+        if (scale) {
+          const managedFields = this.#owner.parentOfScale(old.object, body);
+          if (managedFields) draft.metadata.managedFields = managedFields;
+          else delete draft.metadata.managedFields;
+        }
         if (wanted) draft.metadata.resourceVersion = wanted;
-        else delete draft.metadata.resourceVersion;
         return draft;
       },
-      { createIfMissing: false },
+      { createIfMissing: false, patch: true },
     );
     return { object: await sub.get(entry.object, context), created: false };
   }

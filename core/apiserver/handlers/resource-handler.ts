@@ -270,7 +270,7 @@ export class ResourceHandler {
     );
   }
 
-  #call({ info, caller, request }: ResourceExchange, warnings: string[]): OperationCall {
+  #call({ info, caller, request, response }: ResourceExchange, warnings: string[]): OperationCall {
     const fieldManager = info.query.get('fieldManager') ?? undefined;
     validateWriteQuery(info, fieldManager);
     const validation = info.query.get('fieldValidation');
@@ -282,7 +282,11 @@ export class ResourceHandler {
       dryRun: isDryRun(info.query),
       fieldManager: managerName(fieldManager, request.headers['user-agent']),
       fieldValidation: (validation || 'Warn') as FieldValidation,
-      warn: text => void warnings.push(text),
+      // At once, since a request that is refused in the end carries them too.
+      warn: text => {
+        warnings.push(text);
+        setWarnings(response, warnings);
+      },
     };
   }
 

@@ -43,7 +43,7 @@ export function builtDescriptions(): DescriptionLookup {
   let all: Readonly<Record<string, TypeDescription>> | undefined;
   return name => {
     if (!all) {
-      const file = new URL('../../api/generated/descriptions.json', import.meta.url);
+      const file = new URL('./descriptions.json', import.meta.url);
       all = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, TypeDescription>) : {};
     }
     return all[name];

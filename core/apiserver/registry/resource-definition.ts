@@ -19,6 +19,8 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   readonly reference: ResourceReference<T>;
   /** Key prefix below `/registry/`: upstream's own, its irregular ones too (`minions`, `services/specs`). The plural name when absent. */
   readonly storagePrefix?: string;
+  /** Set for a second version of objects that another definition stores: only the conversions; everything else is this definition's. */
+  readonly viewOf?: ViewOf<T>;
   /** Verbs of the main resource; all when absent. */
   readonly verbs?: readonly ResourceVerb[];
 
@@ -76,6 +78,17 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   timeToLiveSeconds?(object: Readonly<T>): number | undefined;
   /** Whether the default propagation of deletes is Orphan (upstream's legacy kinds) instead of Background. */
   readonly orphanByDefault?: boolean;
+}
+
+/**
+ * How a version that is not stored shows the objects of the one that is. Both functions share what they need not change and give
+ * `metadata` on as it is.
+ */
+export interface ViewOf<T extends KubeObject, Stored extends KubeObject = KubeObject> {
+  readonly reference: ResourceReference<Stored>;
+  toView(stored: Readonly<Stored>): T;
+  /** `stored` is the newest state, for what a view cannot show; undefined for a new object. */
+  fromView(view: Readonly<T>, stored: Readonly<Stored> | undefined): Stored;
 }
 
 export type Rollback = () => Promise<void> | void;
@@ -146,6 +159,8 @@ export interface ObjectSubresource<T extends KubeObject> {
 export interface ConnectSubresource<T extends KubeObject> {
   readonly type: 'connect';
   readonly methods: readonly string[];
+  /** The parent's name in what the path says in its place (`https:web:8443`); the path's text when absent. */
+  parentName?(text: string): string;
   connect(parent: Readonly<T>, stream: ConnectStream, context: RequestContext): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../base/clock.js';
 import type { AdmissionPlugin } from '../../contracts/admission.js';
 import type { CallerIdentity, DeleteOptions } from '../../contracts/api-transport.js';
@@ -9,16 +9,8 @@ import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, jsonEqual } from '../../machinery/object.js';
 import { keepUnchangedTimes } from '../../machinery/patch/managed-fields/unchanged-times.js';
 import type { Subject } from '../../machinery/status-error.js';
-import {
-  alreadyExists,
-  badRequest,
-  conflict,
-  invalid,
-  isStatusError,
-  notFound,
-  serviceUnavailable,
-} from '../../machinery/status-error.js';
-import type { CacheEvent, ResourceCache } from '../storage/resource-cache.js';
+import { alreadyExists, badRequest, conflict, invalid, isStatusError, notFound } from '../../machinery/status-error.js';
+import type { CacheEvent, ObjectCache } from '../storage/resource-cache.js';
 import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import { runAdmission } from './admission-chain.js';
@@ -26,6 +18,7 @@ import { formatTime } from '../../machinery/time.js';
 import { deletionFinalizers, fillSystemFields, validateMetadata, validateMetadataUpdate } from './object-metadata.js';
 import type { RequestContext, ResourceDefinition, ResourceStores, Rollback, StatusSubresource } from './resource-definition.js';
 import type { Selection } from './selection.js';
+import { afterKey, generateName, isLeaseRenewal, nameMismatch, setOrDelete, storageError, uidText } from './store-support.js';
 import { matches } from './selection.js';
 
 /** Field ownership of one resource (managedFields), bound to its type. Implemented over machinery/patch/managed-fields. */
@@ -44,6 +37,8 @@ export interface WriteCall {
   readonly fieldManager: string;
   /** Set for an apply: managedFields are computed by the transform itself. */
   readonly ownsManagedFields?: boolean;
+  /** The server's own change (a binding): no strategy, no admission, no field owner. What it may do the caller has checked. */
+  readonly trusted?: boolean;
   warn(text: string): void;
 }
 
@@ -55,20 +50,18 @@ export interface ResourceStoreOptions<T extends KubeObject> {
   readonly admission: () => readonly AdmissionPlugin[];
   readonly stores: ResourceStores;
   readonly allows: (caller: CallerIdentity, attributes: Parameters<RequestContext['allows']>[0]) => Promise<boolean>;
-  /** Resources of other versions of the same objects share one cache. */
-  readonly cache?: ResourceCache<T>;
+  /** The store of the objects that `definition.viewOf` names. */
+  readonly viewed?: ResourceStore | undefined;
 }
 
 type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
 
-const unreservedCharacters = 'bcdfghjklmnpqrstvwxz2456789';
-const maximumGeneratedBase = 58;
 const conflictRetries = 64;
 
 /** The generic store: every resource's verbs, with what differs taken from its definition. */
 export class ResourceStore<T extends KubeObject = KubeObject> {
   readonly definition: ResourceDefinition<T>;
-  readonly cache: ResourceCache<T>;
+  readonly cache: ObjectCache<T>;
   readonly #options: ResourceStoreOptions<T>;
   readonly #hub: StorageHub;
 
@@ -76,19 +69,17 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     this.#options = options;
     this.#hub = options.hub;
     this.definition = options.definition;
-    const { reference, selectableFields } = options.definition;
+    const { reference, selectableFields, viewOf, evaluate, storagePrefix } = options.definition;
     const selectors = selectableFields ? Object.entries(selectableFields) : [];
-    this.cache =
-      options.cache ??
-      options.hub.register<T>(
-        options.definition.evaluate ? undefined : (options.definition.storagePrefix ?? reference.resource),
-        {
+    const fields = selectors.length
+      ? (object: T) => Object.fromEntries(selectors.map(([field, value]) => [field, value(object)]))
+      : undefined;
+    this.cache = viewOf
+      ? options.hub.view<T>(options.viewed!.cache, { toView: stored => viewOf.toView(stored), fields })
+      : options.hub.register<T>(evaluate ? undefined : (storagePrefix ?? reference.resource), {
           namespaced: reference.namespaced,
-          fields: selectors.length
-            ? object => Object.fromEntries(selectors.map(([field, value]) => [field, value(object)]))
-            : undefined,
-        },
-      );
+          fields,
+        });
   }
 
   subject(name: string): Subject {
@@ -191,13 +182,14 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   }
 
   /**
-   * Replaces or changes an object. `transform` gives the new object from the stored one and runs again after a conflict;
-   * when `expectedVersion` is given, or the new object carries a resourceVersion, a conflict is the caller's.
+   * Replaces or changes an object. `transform` gives the new object from the stored one and runs again after a conflict, unless
+   * the new object carries a resourceVersion of the caller's: then a conflict is the caller's. `patch` says that a version which
+   * equals the stored one was only carried along.
    */
   async update(
     call: WriteCall,
     transform: Transform<T>,
-    options: { subresource?: string; uid?: string; createIfMissing?: boolean } = {},
+    options: { subresource?: string; uid?: string; createIfMissing?: boolean; patch?: boolean } = {},
   ): Promise<{ entry: StoredObject<T>; created: boolean }> {
     await this.#hub.fresh();
     for (let attempt = 0; ; attempt++) {
@@ -213,7 +205,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       }
       const draft = await transform(current);
       try {
-        return { entry: await this.#updateOnce(current, draft, call, options.subresource ?? ''), created: false };
+        return { entry: await this.#updateOnce(current, draft, call, options), created: false };
       } catch (error) {
         if (!(error instanceof RetryOnConflict)) throw error;
         if (attempt >= conflictRetries) throw conflict(this.subject(call.name));
@@ -222,8 +214,14 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     }
   }
 
-  async #updateOnce(current: StoredObject<T>, input: T, call: WriteCall, subresource: string): Promise<StoredObject<T>> {
+  async #updateOnce(
+    current: StoredObject<T>,
+    input: T,
+    call: WriteCall,
+    options: { subresource?: string; patch?: boolean },
+  ): Promise<StoredObject<T>> {
     const { definition } = this;
+    const { subresource = '', patch = false } = options;
     const old = current.object as Readonly<T>;
     this.#checkNamespace(input, call);
     if (input.metadata.name && input.metadata.name !== call.name) throw nameMismatch(input.metadata.name, call.name);
@@ -239,13 +237,37 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     if (!conditional && definition.allowUnconditionalUpdate === false) {
       const errors = new FieldErrors();
       errors.add('FieldValueInvalid', 'metadata.resourceVersion', 'Invalid value: 0: must be specified for an update');
-      throw this.#invalid(input, errors);
+      // Upstream names the resource here, not the kind.
+      throw invalid(definition.reference.group, definition.reference.resource, call.name, errors);
     }
-    const status = subresource ? (definition.subresources?.[subresource] as StatusSubresource<T>) : undefined;
     let draft = input;
-    if (!call.ownsManagedFields) {
+    if (!call.ownsManagedFields && !call.trusted) {
       draft = this.#options.ownership.update(old, draft, { manager: call.fieldManager, subresource, nowMs: context.nowMs });
     }
+    if (call.trusted) this.#keepSystemFields(draft, old);
+    else await this.#prepareUpdate(draft, old, context, call);
+    draft.metadata.resourceVersion = old.metadata.resourceVersion!;
+    if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional && !patch);
+    draft = keepUnchangedTimes(old, draft);
+    if (jsonEqual(draft, old)) return current;
+    const key = this.cache.key(call.namespace, call.name);
+    return this.#withSideEffects(draft, current, context, async bytes => {
+      try {
+        return await this.#hub.datastore.update(key, bytes, current.revision, {
+          timeToLiveSeconds: definition.timeToLiveSeconds?.(draft),
+          relaxed: isLeaseRenewal(definition.reference, draft, old),
+        });
+      } catch (error) {
+        throw this.#writeConflict(error, conditional && !patch, call.name);
+      }
+    });
+  }
+
+  /** Admission and strategy of an update; throws Invalid. */
+  async #prepareUpdate(draft: T, old: Readonly<T>, context: RequestContext, call: WriteCall): Promise<void> {
+    const { definition } = this;
+    const { subresource } = context;
+    const status = subresource ? (definition.subresources?.[subresource] as StatusSubresource<T>) : undefined;
     await this.#admit('mutate', context, draft, old);
     this.#keepSystemFields(draft, old);
     if (subresource) {
@@ -262,21 +284,6 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     if (!errors.empty) throw this.#invalid(draft, errors);
     if (!subresource) for (const text of definition.warnings?.(draft, old, context) ?? []) call.warn(text);
     await this.#admit('validate', context, draft, old);
-    draft.metadata.resourceVersion = old.metadata.resourceVersion!;
-    if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional);
-    draft = keepUnchangedTimes(old, draft);
-    if (jsonEqual(draft, old)) return current;
-    const key = this.cache.key(call.namespace, call.name);
-    return this.#withSideEffects(draft, current, context, async bytes => {
-      try {
-        return await this.#hub.datastore.update(key, bytes, current.revision, {
-          timeToLiveSeconds: definition.timeToLiveSeconds?.(draft),
-          relaxed: isLeaseRenewal(definition.reference, draft, old),
-        });
-      } catch (error) {
-        throw this.#writeConflict(error, conditional, call.name);
-      }
-    });
   }
 
   /**
@@ -449,8 +456,9 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
         await rollback?.();
         return this.#unstored(draft, current?.revision ?? 0);
       }
-      const bytes = encodeStored(draft);
-      this.#hub.remember(bytes, draft);
+      const stored = this.#stored(draft);
+      const bytes = encodeStored(stored);
+      this.#hub.remember(bytes, stored);
       const revision = await write(bytes);
       const cached = this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!);
       return cached?.revision === revision ? cached : this.cache.decode(bytes, revision);
@@ -458,6 +466,13 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       if (!context.dryRun) await rollback?.();
       throw error;
     }
+  }
+
+  #stored(draft: T): KubeObject {
+    const { viewOf } = this.definition;
+    if (!viewOf) return draft;
+    const { namespace = '', name = '' } = draft.metadata;
+    return viewOf.fromView(draft, this.#options.viewed!.cache.get(namespace, name)?.object);
   }
 
   /** An answer for something that is not in the store: dry runs and what has just been deleted. */
@@ -474,7 +489,9 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   }
 
   #invalid(object: T, errors: FieldErrors): Error {
-    return invalid(this.definition.reference.group, this.definition.reference.kind, object.metadata.name ?? '', errors);
+    // A view's errors name the kind that is stored, as upstream's do.
+    const { group, kind } = (this.definition.viewOf ?? this.definition).reference;
+    return invalid(group, kind, object.metadata.name ?? '', errors);
   }
 
   #badVersion(object: T, value: string): Error {
@@ -541,44 +558,6 @@ function keepAllButStatus(draft: KubeObject, old: Readonly<KubeObject>): void {
   }
   const { managedFields } = draft.metadata;
   draft.metadata = { ...cloneJson(old.metadata), managedFields };
-}
-
-function setOrDelete<K extends object, P extends keyof K>(target: K, key: P, value: K[P] | undefined): void {
-  if (value === undefined) delete target[key];
-  else target[key] = value;
-}
-
-/** `base` and five random characters; the base is cut so that the name stays a valid label. */
-export function generateName(base: string): string {
-  let name = base.slice(0, maximumGeneratedBase);
-  for (let i = 0; i < 5; i++) name += unreservedCharacters[randomInt(unreservedCharacters.length)]!;
-  return name;
-}
-
-function afterKey(entry: StoredObject<KubeObject>, namespaced: boolean): string {
-  return namespaced ? `${entry.namespace}/${entry.name}` : entry.name;
-}
-
-function uidText(wanted: string, actual: string): string {
-  return `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${actual}`;
-}
-
-function nameMismatch(objectName: string, requestName: string): Error {
-  return badRequest(`the name of the object (${objectName}) does not match the name on the URL (${requestName})`);
-}
-
-function isLeaseRenewal(reference: { group: string; resource: string }, draft: KubeObject, old: KubeObject): boolean {
-  if (reference.group !== 'coordination.k8s.io' || reference.resource !== 'leases') return false;
-  const holder = (lease: KubeObject): unknown => (lease as { spec?: { holderIdentity?: string } }).spec?.holderIdentity;
-  return holder(draft) === holder(old);
-}
-
-function storageError(error: unknown): unknown {
-  const code = errorCode(error);
-  if (code === 'DATASTORE_FULL') return serviceUnavailable('the datastore is full: free disk space where it lies');
-  if (code === 'DATASTORE_UNAVAILABLE' || code === 'DATASTORE_CLOSED')
-    return serviceUnavailable('the datastore is not available');
-  return error;
 }
 
 export type { CacheEvent };

@@ -1,6 +1,42 @@
+import type { Authorizer, RuleResolver } from '../auth/authorizer.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
-import { configMap } from './core/config-map.js';
-import { namespace } from './core/namespace.js';
+import { appsDefinitions } from './apps/index.js';
+import { authenticationDefinitions } from './authentication/index.js';
+import type { TokenReviewOptions } from './authentication/token-review.js';
+import { authorizationDefinitions } from './authorization/index.js';
+import { coordinationDefinitions } from './coordination/index.js';
+import type { CoreResourceOptions } from './core/index.js';
+import { coreDefinitions } from './core/index.js';
+import { discoveryDefinitions } from './discovery/index.js';
+import { networkingDefinitions } from './networking/index.js';
+import { nodeDefinitions } from './node/index.js';
+import { policyDefinitions } from './policy/index.js';
+import { rbacDefinitions } from './rbac/index.js';
+import type { RoleGuard } from './rbac/rules.js';
+import { schedulingDefinitions } from './scheduling/index.js';
 
-/** Every resource that is served, one sorted line an entry. What is not here is not in discovery. */
-export const resourceDefinitions: readonly ResourceDefinition[] = [configMap, namespace];
+/** What resources need from other parts of the server. */
+export interface ResourceOptions extends CoreResourceOptions, TokenReviewOptions {
+  readonly guard: RoleGuard;
+  /** The whole one. */
+  readonly authorizer: Authorizer;
+  /** Who can list a user's rules: the RBAC authorizer. */
+  readonly resolver: RuleResolver;
+}
+
+/** Every resource that is served, one sorted line a group. What is not here is not in discovery. */
+export function resourceDefinitions(options: ResourceOptions): readonly ResourceDefinition[] {
+  return [
+    ...appsDefinitions,
+    ...authenticationDefinitions(options),
+    ...authorizationDefinitions(options),
+    ...coordinationDefinitions,
+    ...coreDefinitions(options),
+    ...discoveryDefinitions,
+    ...networkingDefinitions,
+    ...nodeDefinitions,
+    ...policyDefinitions,
+    ...rbacDefinitions(options.guard),
+    ...schedulingDefinitions,
+  ];
+}

@@ -35,6 +35,23 @@ export interface ResourceCacheOptions<T extends KubeObject> {
   readonly known: WeakMap<Uint8Array, KubeObject>;
 }
 
+/** What reads a cache: a resource's own, or a view of another's in a second version. */
+export type ObjectCache<T extends KubeObject = KubeObject> = Pick<
+  ResourceCache<T>,
+  | 'prefix'
+  | 'namespaced'
+  | 'revision'
+  | 'count'
+  | 'watcherCount'
+  | 'countIn'
+  | 'key'
+  | 'get'
+  | 'entries'
+  | 'listen'
+  | 'history'
+  | 'decode'
+>;
+
 const historyLimit = 1024;
 const emptyNames: readonly string[] = [];
 

@@ -7,8 +7,10 @@ import type { Logger } from '../../base/logger.js';
 import type { Datastore, DatastoreEvent } from '../../contracts/datastore.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { timeout } from '../../machinery/status-error.js';
+import type { ObjectCache } from './resource-cache.js';
 import { ResourceCache } from './resource-cache.js';
 import { ParseCache } from './stored-object.js';
+import { ViewCache } from './view-cache.js';
 
 export const registryPrefix = '/registry/';
 
@@ -73,6 +75,14 @@ export class StorageHub {
     });
     if (storagePrefix !== undefined) this.#caches.set(storagePrefix, cache as unknown as ResourceCache);
     return cache;
+  }
+
+  /** A second version of the objects in `source`. */
+  view<T extends KubeObject>(
+    source: ObjectCache,
+    options: { toView: (stored: Readonly<KubeObject>) => T; fields?: ((object: T) => Record<string, string>) | undefined },
+  ): ObjectCache<T> {
+    return new ViewCache<T>({ source, ...options, parseCache: this.#parseCache });
   }
 
   /** Loads everything, then follows the store. */

@@ -14,6 +14,8 @@ import type {
   WriteRequest,
 } from '../../contracts/api-transport.js';
 import { loadTypes } from '../../api/schema-data.js';
+import { parseFieldSelector } from '../../machinery/field-selector.js';
+import { parseLabelSelector } from '../../machinery/label-selector.js';
 import { cloneJson, deepFreeze, formatApiVersion, jsonEqual } from '../../machinery/object.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { applyJsonPatch } from '../../machinery/patch/json-patch.js';
@@ -22,12 +24,12 @@ import { applyStrategicMergePatch } from '../../machinery/patch/strategic-merge-
 import type { TypeSet } from '../../machinery/schema.js';
 import { alreadyExists, badRequest, conflict, expired, notFound } from '../../machinery/status-error.js';
 import { entryOf, objectKey } from '../entries.js';
-import { fieldMatcher, labelMatcher } from './selectors.js';
 
 export type FakeVerb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
 
 export interface FakeAction {
   readonly verb: FakeVerb;
+  readonly group: string;
   readonly resource: string;
   readonly subresource: string | undefined;
   readonly namespace: string | undefined;
@@ -317,7 +319,7 @@ export class FakeTransport implements ApiTransport {
 
   #publish(change: Change): void {
     this.#history.push(change);
-    for (const watcher of [...this.#watchers]) this.#send(watcher, change);
+    for (const watcher of Array.from(this.#watchers)) this.#send(watcher, change);
   }
 
   #send(watcher: Watcher, change: Change): void {
@@ -332,6 +334,7 @@ export class FakeTransport implements ApiTransport {
   #react(verb: FakeVerb, request: ResourceRequest<unknown>, name?: string, object?: unknown): void {
     const action: FakeAction = {
       verb,
+      group: request.resource.group,
       resource: request.resource.resource,
       subresource: request.subresource,
       namespace: request.namespace,
@@ -354,12 +357,19 @@ function isKept(object: FakeObject): boolean {
 }
 
 function selection(request: ListRequest<unknown>): (object: FakeObject) => boolean {
-  const labels = labelMatcher(request.labelSelector);
-  const fields = fieldMatcher(request.fieldSelector);
+  const labels = parseLabelSelector(request.labelSelector ?? '');
+  const fields = parseFieldSelector(request.fieldSelector ?? '');
   return object =>
     (!request.namespace || object.metadata.namespace === request.namespace) &&
-    labels(object.metadata.labels ?? {}) &&
-    fields(object);
+    labels.matches(object.metadata.labels) &&
+    fields.requirements.every(({ field, value, operator }) => (readPath(object, field) === value) === (operator === '='));
+}
+
+/** Any field of the object can be selected by, other than on a server. */
+function readPath(object: unknown, path: string): string {
+  let at: unknown = object;
+  for (const name of path.split('.')) at = (at as Record<string, unknown> | undefined)?.[name];
+  return at === undefined || at === null ? '' : String(at);
 }
 
 const resourceKey = (resource: ResourceReference<unknown>): string => `${resource.group}/${resource.resource}`;

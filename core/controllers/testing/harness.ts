@@ -7,8 +7,9 @@ import { SharedInformerFactory } from '../../client/informer-factory.js';
 import { FakeRecorder } from '../../client/testing/fake-recorder.js';
 import { FakeTransport } from '../../client/testing/fake-transport.js';
 import { controllerIdentity } from '../controller.js';
-import type { Controller, ControllerContext, ControllerEnvironment } from '../controller.js';
+import type { Controller, ControllerContext, ControllerDescriptor, ControllerEnvironment } from '../controller.js';
 import { fakeEnvironment } from './environment.js';
+import { rightsOf } from './rights.js';
 
 /** Controllers over a fake API server and a fake clock, for whole scenarios: change objects, `settle`, look at objects. */
 export class ControllerHarness {
@@ -21,10 +22,14 @@ export class ControllerHarness {
   environment: ControllerEnvironment = fakeEnvironment();
   readonly #controllers: Controller[] = [];
 
-  /** Creates and starts; call it after the objects that should be there from the start, or before. */
-  async start(...creates: ((context: ControllerContext) => Controller)[]): Promise<void> {
-    const starting = creates.map(create => {
-      const controller = create(this.context());
+  /**
+   * Creates and starts; call it after the objects that should be there from the start, or before. A descriptor's controller may do
+   * only what its bootstrap role allows.
+   */
+  async start(...controllers: (ControllerDescriptor | ((context: ControllerContext) => Controller))[]): Promise<void> {
+    const starting = controllers.map(entry => {
+      const create = typeof entry === 'function' ? entry : entry.create;
+      const controller = create(this.context(typeof entry === 'function' ? undefined : entry));
       this.#controllers.push(controller);
       return controller.start();
     });
@@ -33,9 +38,12 @@ export class ControllerHarness {
     await this.settle();
   }
 
-  context(): ControllerContext {
+  context(descriptor?: ControllerDescriptor): ControllerContext {
+    const account = descriptor ? (descriptor.serviceAccount ?? descriptor.name) : 'under-test';
+    const identity = controllerIdentity(account);
+    if (descriptor) this.transport.reactors.push(rightsOf(account, identity.name));
     return {
-      client: this.client.as(controllerIdentity('under-test')),
+      client: this.client.as(identity),
       informers: this.informers,
       recorder: this.recorder,
       clock: this.clock,

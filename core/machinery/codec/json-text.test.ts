@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { NumberToken, goSyntaxError, parseJsonText, scanJsonText, withoutTokens } from './json-text.js';
+import type { NumberToken } from './json-text.js';
+import { goSyntaxError, parseJsonText, scanJsonText, withoutTokens } from './json-text.js';
 
 describe('scanJsonText', () => {
   it('counts members and depth, not what strings hold', () => {

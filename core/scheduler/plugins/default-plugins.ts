@@ -8,6 +8,12 @@ import type { SchedulerCache } from '../cache.js';
 import type { Framework } from '../framework.js';
 import type { LabelMatcher } from '../label-matcher.js';
 import type { UsedInformers } from '../used-informers.js';
+import { StorageObjects } from '../volumes/claims.js';
+import { NodeVolumeLimits } from '../volumes/node-volume-limits.js';
+import { VolumeBinder } from '../volumes/volume-binder.js';
+import { VolumeBinding } from '../volumes/volume-binding.js';
+import { VolumeRestrictions } from '../volumes/volume-restrictions.js';
+import { VolumeZone } from '../volumes/volume-zone.js';
 import { DefaultPreemption } from './default-preemption.js';
 import { DefaultSelectors } from './default-selector.js';
 import { ImageLocality } from './image-locality.js';
@@ -38,6 +44,7 @@ export interface DefaultPluginsOptions {
 export function defaultPlugins(options: DefaultPluginsOptions): SchedulerPlugin[] {
   const { cache, informers } = options;
   const executor = new PreemptionExecutor(options);
+  const storage = new StorageObjects(informers);
   return [
     new SchedulingGates(),
     new NodeUnschedulable(),
@@ -46,6 +53,10 @@ export function defaultPlugins(options: DefaultPluginsOptions): SchedulerPlugin[
     new NodeAffinity(),
     new NodePorts(),
     new NodeResourcesFit(),
+    new VolumeRestrictions(cache, storage),
+    new NodeVolumeLimits(storage),
+    new VolumeBinding(new VolumeBinder({ ...options, storage }), storage),
+    new VolumeZone(storage),
     new PodTopologySpread(cache, new DefaultSelectors(informers)),
     new InterPodAffinity(cache, namespaceLabels(informers)),
     new DefaultPreemption({ ...options, executor }),

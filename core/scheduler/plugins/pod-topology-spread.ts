@@ -205,15 +205,16 @@ export class PodTopologySpread implements SchedulerPlugin {
 
   normalizeScores(state: CycleState, _pod: PodInfo, scores: number[], nodes: readonly NodeInfo[]): void {
     const { ignored } = state.read<ScoreState>(scoreKey)!;
+    const isIgnored = (index: number): boolean => ignored.size > 0 && ignored.has(nodes[index]!);
     let minimum = Infinity;
     let maximum = 0;
     for (let i = 0; i < scores.length; i++) {
-      if (ignored.has(nodes[i]!)) continue;
+      if (isIgnored(i)) continue;
       minimum = Math.min(minimum, scores[i]!);
       maximum = Math.max(maximum, scores[i]!);
     }
     for (let i = 0; i < scores.length; i++) {
-      if (ignored.has(nodes[i]!)) scores[i] = 0;
+      if (isIgnored(i)) scores[i] = 0;
       else scores[i] = maximum === 0 ? maximumScore : Math.trunc((maximumScore * (maximum + minimum - scores[i]!)) / maximum);
     }
   }

@@ -1,16 +1,16 @@
-import type { Clock } from '../../../core/base/clock.js';
-import type { Disposable } from '../../../core/base/disposable.js';
-import type { Logger } from '../../../core/base/logger.js';
-import { DatastoreCompacted, DatastoreConflict, datastoreError } from '../../../core/contracts/datastore-errors.js';
+import { DatastoreCompacted, DatastoreConflict, datastoreError } from '../../../core/plugin-api/index.js';
 import type {
+  Clock,
   Datastore,
   DatastoreEvent,
+  Disposable,
   KeyValue,
   ListPage,
   ListRange,
+  Logger,
   WatchListener,
   WriteOptions,
-} from '../../../core/contracts/datastore.js';
+} from '../../../core/plugin-api/index.js';
 import { compareKeys } from '../sql-common/key-range.js';
 import { WatchHub } from '../sql-common/watch-hub.js';
 import type { HistoryChunk } from '../sql-common/watch-hub.js';

@@ -1,6 +1,5 @@
-import type { Disposable } from '../../../core/base/disposable.js';
-import { errorCode } from '../../../core/base/errors.js';
-import type { DatastoreEvent, WatchListener } from '../../../core/contracts/datastore.js';
+import { errorCode } from '../../../core/plugin-api/index.js';
+import type { DatastoreEvent, Disposable, WatchListener } from '../../../core/plugin-api/index.js';
 
 export interface HistoryChunk {
   readonly events: readonly DatastoreEvent[];

@@ -1,13 +1,19 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { Clock } from '../../../core/base/clock.js';
-import { deferred } from '../../../core/base/deferred.js';
-import type { Deferred } from '../../../core/base/deferred.js';
-import type { Disposable } from '../../../core/base/disposable.js';
-import type { Logger } from '../../../core/base/logger.js';
-import { datastoreError } from '../../../core/contracts/datastore-errors.js';
-import type { Datastore, KeyValue, ListPage, ListRange, WatchListener, WriteOptions } from '../../../core/contracts/datastore.js';
+import { datastoreError, deferred } from '../../../core/plugin-api/index.js';
+import type {
+  Clock,
+  Datastore,
+  Deferred,
+  Disposable,
+  KeyValue,
+  ListPage,
+  ListRange,
+  Logger,
+  WatchListener,
+  WriteOptions,
+} from '../../../core/plugin-api/index.js';
 import { WatchHub } from '../sql-common/watch-hub.js';
 import type { HistoryChunk } from '../sql-common/watch-hub.js';
 import type { CompactStep } from './sqlite-maintenance.js';
@@ -23,12 +29,14 @@ export interface SqliteDatastoreOptions {
   readonly clock: Clock;
   /** `state.db` may grow to so many bytes; as far as the disk allows when absent. */
   readonly quotaBytes?: number;
+  /** The disk or the worker failed, and the store is of no use any more until the process starts again. */
+  readonly onFailure?: (error: Error) => void;
 }
 
 /** A request to the worker is cut at so many operations, so that one flood does not make one endless commit. */
 const operationsPerRequest = 512;
-const recentEvents = 8192;
-const recentBytes = 8 * 1024 * 1024;
+const recentEvents = 4096;
+const recentBytes = 4 * 1024 * 1024;
 const expiryRetryMs = 5_000;
 
 /**
@@ -377,6 +385,7 @@ export class SqliteDatastore implements Datastore {
   #fail(error: Error): void {
     this.#opened?.reject(error);
     if (this.#failure) return;
+    const wasOpen = this.#state === 'open';
     if (this.#state !== 'closing') this.#state = 'failed';
     this.#failure = error;
     void this.#expiryTimer?.dispose();
@@ -389,5 +398,6 @@ export class SqliteDatastore implements Datastore {
     for (const waiting of this.#controls.values()) waiting.reject(error);
     this.#controls.clear();
     this.#idle?.resolve();
+    if (wasOpen) this.#options.onFailure?.(error);
   }
 }

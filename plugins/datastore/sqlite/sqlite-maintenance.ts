@@ -1,6 +1,6 @@
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { EngineError } from './sqlite-failure.js';
+import { EngineError, toFailure } from './sqlite-failure.js';
 import { number, syncDirectory } from './sqlite-format.js';
 import type { SqliteEngine } from './sqlite-engine.js';
 
@@ -103,15 +103,33 @@ const ownChecks: readonly [statement: string, fault: string][] = [
 
 /** SQLite's own check of the file, and ours of what the tables promise each other. */
 export function checkIntegrity(engine: SqliteEngine): string[] {
-  const faults = (engine.database.pragma('integrity_check(100)') as { integrity_check: string }[])
-    .map(row => row.integrity_check)
-    .filter(text => text !== 'ok');
+  const { database } = engine;
+  const faults: string[] = [];
+  attempt(engine, faults, () => {
+    const rows = database.pragma('integrity_check(100)') as { integrity_check: string }[];
+    for (const { integrity_check: text } of rows) if (text !== 'ok') faults.push(text);
+  });
   for (const [statement, fault] of ownChecks) {
-    for (const name of engine.database.prepare<[], string>(statement).pluck().all()) faults.push(`${name} ${fault}`);
+    attempt(engine, faults, () => {
+      for (const name of database.prepare<[], string>(statement).pluck().all()) faults.push(`${name} ${fault}`);
+    });
   }
-  const newest = engine.database.prepare<[], number | null>('select max(revision) from state').pluck().get() ?? 0;
-  if (newest > engine.revision) faults.push(`a key has revision ${newest}, above the store's revision ${engine.revision}`);
+  attempt(engine, faults, () => {
+    const newest = database.prepare<[], number | null>('select max(revision) from state').pluck().get() ?? 0;
+    if (newest > engine.revision) faults.push(`a key has revision ${newest}, above the store's revision ${engine.revision}`);
+  });
   return faults;
+}
+
+/** A file too damaged to be checked is a fault that was found, not a check that failed. */
+function attempt(engine: SqliteEngine, faults: string[], check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    const failure = toFailure(error, engine.file);
+    if (failure.code !== 'DATASTORE_CORRUPT') throw error;
+    if (!faults.includes(failure.message)) faults.push(failure.message);
+  }
 }
 
 function pragmaNumber(engine: SqliteEngine, name: string): number {

@@ -6,6 +6,7 @@ import {
   DatastorePart,
   Logger,
   Part,
+  PartReporter,
   PluginOptions,
 } from '../../../core/plugin-api/index.js';
 import type { SqlitePluginOptions } from './index.js';
@@ -13,9 +14,15 @@ import { SqliteDatastore } from './sqlite-datastore.js';
 
 export const module = new ContainerModule(({ bind }) => {
   bind(Datastore).toResolvedValue(
-    (logger: Logger, clock: Clock, paths: ClusterPaths, options: SqlitePluginOptions) =>
-      new SqliteDatastore({ directory: paths.server.dbDir, logger, clock, quotaBytes: options.quotaBytes || undefined }),
-    [Logger, Clock, ClusterPaths, PluginOptions],
+    (logger: Logger, clock: Clock, paths: ClusterPaths, options: SqlitePluginOptions, reporter: PartReporter) =>
+      new SqliteDatastore({
+        directory: paths.server.dbDir,
+        logger,
+        clock,
+        quotaBytes: options.quotaBytes || undefined,
+        onFailure: error => reporter.failed(error),
+      }),
+    [Logger, Clock, ClusterPaths, PluginOptions, PartReporter],
   );
   bind(Part).to(DatastorePart);
 });

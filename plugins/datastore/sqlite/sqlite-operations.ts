@@ -1,7 +1,5 @@
-import type { CodedError } from '../../../core/base/errors.js';
-import { DatastoreCompacted, DatastoreConflict, datastoreError } from '../../../core/contracts/datastore-errors.js';
-import type { DatastoreErrorCode } from '../../../core/contracts/datastore-errors.js';
-import type { DatastoreEvent, KeyValue, ListPage } from '../../../core/contracts/datastore.js';
+import { DatastoreCompacted, DatastoreConflict, datastoreError } from '../../../core/plugin-api/index.js';
+import type { CodedError, DatastoreErrorCode, DatastoreEvent, KeyValue, ListPage } from '../../../core/plugin-api/index.js';
 import type { HistoryChunk } from '../sql-common/watch-hub.js';
 import type { BatchAnswer, BatchRequest, Failure, Flat } from './sqlite-protocol.js';
 import { SlabReader, operation, result, writeFlag } from './sqlite-protocol.js';

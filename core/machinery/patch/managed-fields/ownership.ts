@@ -1,7 +1,7 @@
 import { jsonEqual } from '../../object.js';
 import { ApplyConflicts } from './conflicts.js';
 import type { FieldFilter } from './field-filter.js';
-import type { FieldSet} from './field-set.js';
+import type { FieldSet } from './field-set.js';
 import { difference, emptyFieldSet, intersection, union, withNamedMembers } from './field-set.js';
 import { OwnedFields } from './managed-entries.js';
 import type { ManagedFields } from './managed-entries.js';

@@ -1,0 +1,66 @@
+import { createPrivateKey } from 'node:crypto';
+import type { Clock } from '../base/clock.js';
+import type { TokenIssuer } from '../contracts/token-issuer.js';
+import type { ObjectMeta } from '../machinery/object.js';
+import { signToken, signingKey } from '../pki/json-web-token.js';
+import type { OpenidMetadata } from './auth/openid-metadata.js';
+import { openidMetadata } from './auth/openid-metadata.js';
+import { boundTokenClaims } from './auth/service-account-claims.js';
+import { ServiceAccountTokenAuthenticator } from './auth/service-account-token-authenticator.js';
+
+export interface ServiceAccountTokensOptions {
+  /** PEM of the key that signs. */
+  readonly keyPem: string;
+  readonly clusterDomain: string;
+  readonly clock: Clock;
+  /** An object as the cache shows it now. */
+  readonly find: (resource: string, namespace: string, name: string) => unknown;
+  /** `host:port` under which others reach this server. */
+  readonly advertised: () => string;
+}
+
+interface Named {
+  readonly metadata: ObjectMeta;
+}
+
+/** As kube-apiserver extends the tokens of pods by default (KEP-1205). */
+const extendedExpirationSeconds = 365 * 24 * 3600;
+
+/** Service account tokens: issued with the service key, good while what they are bound to exists. */
+export class ServiceAccountTokens {
+  readonly authenticator: ServiceAccountTokenAuthenticator;
+  readonly issuer: TokenIssuer;
+  readonly audiences: readonly string[];
+  /** The documents by which others verify the tokens. */
+  readonly metadata: () => OpenidMetadata;
+
+  constructor(options: ServiceAccountTokensOptions) {
+    const { clock, find } = options;
+    const issuer = `https://kubernetes.default.svc.${options.clusterDomain}`;
+    const key = signingKey(createPrivateKey(options.keyPem));
+    const finder =
+      <T>(resource: string) =>
+      (namespace: string, name: string): T | undefined =>
+        find(resource, namespace, name) as T | undefined;
+    this.audiences = [issuer, 'k3s'];
+    this.authenticator = new ServiceAccountTokenAuthenticator({
+      issuers: [issuer],
+      apiAudiences: this.audiences,
+      keys: [key],
+      clock,
+      lookup: {
+        getServiceAccount: finder<Named>('serviceaccounts'),
+        getPod: finder<Named>('pods'),
+        getSecret: finder<Named & { data?: Record<string, string> }>('secrets'),
+        getNode: name => find('nodes', '', name) as Named | undefined,
+      },
+    });
+    this.issuer = {
+      audiences: this.audiences,
+      maximumExpirationSeconds: 0,
+      extendedExpirationSeconds,
+      issue: request => signToken(key, boundTokenClaims({ issuer, ...request })),
+    };
+    this.metadata = () => openidMetadata({ issuer, externalAddress: options.advertised(), keys: [key] });
+  }
+}

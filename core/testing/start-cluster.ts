@@ -1,0 +1,61 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runCluster } from '../cluster/index.js';
+import { ApiTransport, Client, silentLogger } from '../plugin-api/index.js';
+import type { CallerIdentity, Logger } from '../plugin-api/index.js';
+
+export interface TestClusterOptions {
+  /** Further flags of `k3s server`, as on the command line. */
+  readonly arguments?: readonly string[];
+  /** `sandbox` when absent: objects in memory, a simulated node, a free port, no root. */
+  readonly preset?: string;
+  readonly logger?: Logger;
+}
+
+/** A whole cluster in this process. */
+export interface TestCluster {
+  /** A client of the cluster's administrator. */
+  readonly client: Client;
+  /** For kubectl, helm and other processes. */
+  readonly kubeconfigFile: string;
+  /** What a contract's token is bound to; for control of plugins (the simulated runtime ...). */
+  get<T>(token: symbol): T;
+  clientAs(caller: CallerIdentity): Client;
+  /** Stops everything and removes what was made. Twice is safe. */
+  stop(): Promise<void>;
+}
+
+const administrator: CallerIdentity = { name: 'system:admin', groups: ['system:masters', 'system:authenticated'] };
+
+/**
+ * Starts a cluster for tests: `const cluster = await startCluster(); ... await cluster.stop()`. Resolves when every part is ready.
+ * Several may run in one process.
+ */
+export async function startCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
+  const directory = await mkdtemp(join(tmpdir(), 'k3s-test-'));
+  const kubeconfigFile = join(directory, 'k3s.yaml');
+  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  try {
+    const running = await runCluster({
+      command: 'server',
+      arguments: ['--preset', options.preset ?? 'sandbox', '--write-kubeconfig', kubeconfigFile, ...(options.arguments ?? [])],
+      environment: {},
+      logger: options.logger ?? silentLogger,
+    });
+    const transport = running.kernel.get<ApiTransport>(ApiTransport);
+    return {
+      client: new Client(transport, administrator, 'k3s-testing'),
+      kubeconfigFile,
+      get: token => running.kernel.get(token),
+      clientAs: caller => new Client(transport, caller, 'k3s-testing'),
+      async stop() {
+        await running.stop();
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}

@@ -1,0 +1,13 @@
+import type { Case } from '../replay.js';
+import { appsCases } from './apps.js';
+import { rbacCases } from './rbac.js';
+import { reviewCases } from './reviews.js';
+import { smallKindCases } from './small-kinds.js';
+
+/** By the name of the file that holds what upstream answers. */
+export const cases: Readonly<Record<string, readonly Case[]>> = {
+  apps: appsCases,
+  rbac: rbacCases,
+  reviews: reviewCases,
+  'small-kinds': smallKindCases,
+};

@@ -1,0 +1,190 @@
+import { readFileSync } from 'node:fs';
+import { Agent, request } from 'node:https';
+import { parseYaml } from '../../core/machinery/codec/yaml.js';
+import { applyMergePatch } from '../../core/machinery/patch/merge-patch.js';
+
+/** One request of a case. `update` merges `patch` into what the last answer showed and PUTs it, as clients do. */
+export type Step =
+  | { readonly do: 'create'; readonly body: object; readonly at?: string; readonly as?: string; readonly groups?: string[] }
+  | {
+      readonly do: 'update';
+      readonly patch: object;
+      readonly sub?: string;
+      readonly at?: string;
+      readonly as?: string;
+      readonly groups?: string[];
+    }
+  | { readonly do: 'patch'; readonly patch: unknown; readonly type: string; readonly sub?: string }
+  | { readonly do: 'get'; readonly sub?: string; readonly query?: string }
+  | { readonly do: 'table' }
+  | { readonly do: 'delete'; readonly at?: string };
+
+/** What goes on with objects at one collection, e.g. `/apis/apps/v1/namespaces/default/deployments`. */
+export interface Case {
+  readonly name: string;
+  readonly at: string;
+  readonly steps: readonly Step[];
+}
+
+export interface Answer {
+  readonly code: number;
+  readonly warnings?: readonly string[];
+  readonly body: unknown;
+}
+
+/** A server as a kubeconfig names it; client certificates only. */
+export interface Server {
+  readonly url: URL;
+  readonly agent: Agent;
+}
+
+export async function connect(kubeconfigFile: string): Promise<Server> {
+  const config = (await parseYaml(readFileSync(kubeconfigFile, 'utf8'))) as unknown as {
+    clusters: { cluster: { server: string; 'certificate-authority-data': string } }[];
+    users: { user: { 'client-certificate-data': string; 'client-key-data': string } }[];
+  };
+  const decode = (text: string): Buffer => Buffer.from(text, 'base64');
+  const { cluster } = config.clusters[0]!;
+  const { user } = config.users[0]!;
+  const agent = new Agent({
+    keepAlive: true,
+    ca: decode(cluster['certificate-authority-data']),
+    cert: decode(user['client-certificate-data']),
+    key: decode(user['client-key-data']),
+  });
+  return { url: new URL(cluster.server), agent };
+}
+
+interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+  readonly type?: string;
+  readonly accept?: string;
+  readonly as?: string;
+  readonly groups?: readonly string[];
+}
+
+function send({ url, agent }: Server, call: Call): Promise<Answer> {
+  const text = call.body === undefined ? undefined : JSON.stringify(call.body);
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      {
+        agent,
+        host: url.hostname,
+        port: url.port,
+        method: call.method,
+        path: call.path,
+        headers: {
+          'user-agent': 'replay/1',
+          accept: call.accept ?? 'application/json',
+          ...(text === undefined
+            ? {}
+            : { 'content-type': call.type ?? 'application/json', 'content-length': Buffer.byteLength(text) }),
+          ...(call.as ? { 'impersonate-user': call.as } : {}),
+          ...(call.groups ? { 'impersonate-group': [...call.groups] } : {}),
+        },
+      },
+      response => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          const warnings = String(response.headers.warning ?? '')
+            .split(/, (?=299 - )/)
+            .filter(warning => warning !== '');
+          const body: unknown = response.headers['content-type']?.includes('json') ? JSON.parse(text) : text;
+          resolve({ code: response.statusCode!, ...(warnings.length ? { warnings } : {}), body });
+        });
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(text);
+  });
+}
+
+type Named = { metadata?: { name?: string; uid?: string } };
+
+/** Runs a case and answers with what came back, made comparable. Objects that it left are deleted. */
+export async function replay(server: Server, { at, steps }: Case): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  const left = new Set<string>();
+  let last: Named = {};
+  let place = at;
+  for (const step of steps) {
+    const path = (sub?: string): string => `${place}/${last.metadata?.name}${sub ? `/${sub}` : ''}`;
+    let answer: Answer;
+    switch (step.do) {
+      case 'create':
+        place = step.at ?? at;
+        answer = await send(server, { method: 'POST', path: place, body: step.body, as: step.as, groups: step.groups });
+        if (answer.code === 201) {
+          last = answer.body as Named;
+          if (last.metadata?.name) left.add(path());
+        }
+        break;
+      case 'update': {
+        const current = await send(server, { method: 'GET', path: path(step.sub) });
+        const body = applyMergePatch(current.body as Record<string, unknown>, step.patch as Record<string, unknown>);
+        answer = await send(server, { method: 'PUT', path: path(step.sub), body, as: step.as, groups: step.groups });
+        break;
+      }
+      case 'patch':
+        // Applies have to say who applies.
+        answer = await send(server, {
+          method: 'PATCH',
+          path: `${path(step.sub)}${step.type.includes('apply') ? '?fieldManager=applier' : ''}`,
+          body: step.patch,
+          type: step.type,
+        });
+        break;
+      case 'get':
+        answer = await send(server, { method: 'GET', path: `${path(step.sub)}${step.query ?? ''}` });
+        break;
+      case 'table': {
+        const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+        answer = await send(server, { method: 'GET', path: path(), accept });
+        break;
+      }
+      case 'delete':
+        answer = await send(server, { method: 'DELETE', path: step.at ?? path() });
+    }
+    answers.push(comparable(answer));
+  }
+  for (const path of left) await send(server, { method: 'DELETE', path, body: { propagationPolicy: 'Background' } });
+  return answers;
+}
+
+const uidPattern = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+const timePattern = /"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"/g;
+const agePattern = /^\d+s$/;
+
+/** What differs between any two runs is made the same; of columns only their names count, not upstream's descriptions. */
+function comparable(answer: Answer): Answer {
+  const text = JSON.stringify(answer).replace(uidPattern, '<uid>').replace(timePattern, '"<time>"');
+  const value = JSON.parse(text) as Answer;
+  const body = value.body as {
+    kind?: string;
+    metadata?: { resourceVersion?: string };
+    columnDefinitions?: unknown;
+    rows?: { cells: unknown[]; object?: unknown }[];
+  };
+  dropVersions(body);
+  if (body.kind !== 'Table') return value;
+  const cells = body.rows?.map(row =>
+    row.cells.map(cell => (typeof cell === 'string' && agePattern.test(cell) ? '<age>' : cell)),
+  );
+  return { ...value, body: { cells } };
+}
+
+function dropVersions(body: unknown): void {
+  if (typeof body !== 'object' || body === null) return;
+  const { metadata } = body as { metadata?: Record<string, unknown> };
+  if (!metadata) return;
+  delete metadata['resourceVersion'];
+  // Entries stand in the order of their times, which upstream leaves out after a PUT of a Scale.
+  const entries = metadata['managedFields'] as { time?: string }[] | undefined;
+  for (const entry of entries ?? []) delete entry.time;
+  entries?.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+}
