@@ -3,6 +3,7 @@ import { clusterroleAggregationController } from './clusterrole-aggregation-cont
 import { cronjobController } from './cronjob-controller.js';
 import { daemonsetController } from './daemonset-controller.js';
 import { deploymentController } from './deployment-controller.js';
+import { disruptionController } from './disruption-controller.js';
 import { endpointsController } from './endpoints-controller.js';
 import { endpointsliceController } from './endpointslice-controller.js';
 import { endpointsliceMirroringController } from './endpointslice-mirroring-controller.js';
@@ -11,6 +12,7 @@ import { jobController } from './job-controller.js';
 import { namespaceController } from './namespace-controller.js';
 import { nodeIpamController } from './node-ipam-controller.js';
 import { nodeLifecycleController } from './node-lifecycle-controller.js';
+import { persistentVolumeController } from './persistent-volume-controller.js';
 import { podGcController } from './pod-gc-controller.js';
 import { replicasetController } from './replicaset-controller.js';
 import { replicationController } from './replication-controller.js';
@@ -19,6 +21,8 @@ import { serviceAccountController } from './service-account-controller.js';
 import { statefulsetController } from './statefulset-controller.js';
 import { taintEvictionController } from './taint-eviction-controller.js';
 import { ttlAfterFinishedController } from './ttl-after-finished-controller.js';
+import { volumeProtectionController } from './volume-protection-controllers.js';
+import { claimProtectionController } from './volume-protection-controllers.js';
 
 /** All controllers that a server runs, one sorted line each. */
 export const controllers: readonly ControllerDescriptor[] = [
@@ -26,6 +30,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   cronjobController,
   daemonsetController,
   deploymentController,
+  disruptionController,
   endpointsController,
   endpointsliceController,
   endpointsliceMirroringController,
@@ -34,6 +39,9 @@ export const controllers: readonly ControllerDescriptor[] = [
   namespaceController,
   nodeIpamController,
   nodeLifecycleController,
+  persistentVolumeController,
+  volumeProtectionController,
+  claimProtectionController,
   podGcController,
   replicasetController,
   replicationController,
