@@ -3,18 +3,26 @@ import { clusterroleAggregationController } from './clusterrole-aggregation-cont
 import { cronjobController } from './cronjob-controller.js';
 import { daemonsetController } from './daemonset-controller.js';
 import { deploymentController } from './deployment-controller.js';
+import { disruptionController } from './disruption-controller.js';
 import { endpointsController } from './endpoints-controller.js';
 import { endpointsliceController } from './endpointslice-controller.js';
 import { endpointsliceMirroringController } from './endpointslice-mirroring-controller.js';
 import { garbageCollectorController } from './garbage-collector-controller.js';
 import { jobController } from './job-controller.js';
 import { namespaceController } from './namespace-controller.js';
+import { nodeIpamController } from './node-ipam-controller.js';
+import { nodeLifecycleController } from './node-lifecycle-controller.js';
+import { persistentVolumeController } from './persistent-volume-controller.js';
+import { podGcController } from './pod-gc-controller.js';
 import { replicasetController } from './replicaset-controller.js';
 import { replicationController } from './replication-controller.js';
 import { rootCaPublisherController } from './root-ca-publisher-controller.js';
 import { serviceAccountController } from './service-account-controller.js';
 import { statefulsetController } from './statefulset-controller.js';
+import { taintEvictionController } from './taint-eviction-controller.js';
 import { ttlAfterFinishedController } from './ttl-after-finished-controller.js';
+import { volumeProtectionController } from './volume-protection-controllers.js';
+import { claimProtectionController } from './volume-protection-controllers.js';
 
 /** All controllers that a server runs, one sorted line each. */
 export const controllers: readonly ControllerDescriptor[] = [
@@ -22,16 +30,24 @@ export const controllers: readonly ControllerDescriptor[] = [
   cronjobController,
   daemonsetController,
   deploymentController,
+  disruptionController,
   endpointsController,
   endpointsliceController,
   endpointsliceMirroringController,
   garbageCollectorController,
   jobController,
   namespaceController,
+  nodeIpamController,
+  nodeLifecycleController,
+  persistentVolumeController,
+  volumeProtectionController,
+  claimProtectionController,
+  podGcController,
   replicasetController,
   replicationController,
   rootCaPublisherController,
   serviceAccountController,
   statefulsetController,
+  taintEvictionController,
   ttlAfterFinishedController,
 ];

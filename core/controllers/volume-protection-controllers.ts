@@ -1,0 +1,118 @@
+import { PersistentVolumeClaims, PersistentVolumes, Pods } from '../api/generated/resources.js';
+import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../api/generated/types.js';
+import type { WithMetadata } from '../api/owners.js';
+import { isPodFinished } from '../api/pods.js';
+import { keyOf, objectKey, splitObjectKey } from '../client/entries.js';
+import type { Informer } from '../client/informer-types.js';
+import type { ObjectEntry } from '../contracts/api-transport.js';
+import { isStatusError } from '../machinery/status-error.js';
+import type { ControllerContext, ControllerDescriptor } from './controller.js';
+import { claimsOf, podsByClaim } from './pods-by-claim.js';
+import { Reconciler } from './reconciler.js';
+
+const claimFinalizer = 'kubernetes.io/pvc-protection';
+const volumeFinalizer = 'kubernetes.io/pv-protection';
+
+/** The finalizers after a change; undefined when the object needs none. */
+function protectedFinalizers({ metadata }: WithMetadata, finalizer: string, inUse: boolean): string[] | undefined {
+  const { finalizers = [], deletionTimestamp } = metadata;
+  const has = finalizers.includes(finalizer);
+  if (!deletionTimestamp) return has ? undefined : [...finalizers, finalizer];
+  return has && !inUse ? finalizers.filter(known => known !== finalizer) : undefined;
+}
+
+/** Keeps claims that are being deleted as long as pods use them. Source: pkg/controller/volume/pvcprotection. */
+class ClaimProtectionController extends Reconciler {
+  readonly #claims: Informer<PersistentVolumeClaim>;
+  readonly #pods: Informer<Pod>;
+
+  constructor(context: ControllerContext) {
+    super(context, { name: 'persistentvolumeclaim-protection-controller', workers: 1 });
+    this.#claims = context.informers.informer(PersistentVolumeClaims);
+    this.#pods = context.informers.informer(Pods);
+  }
+
+  protected override register(): void {
+    this.#pods.addIndex(podsByClaim.name, podsByClaim.keys);
+    this.watch(this.#claims, {
+      added: entry => this.queue.add(keyOf(entry)),
+      updated: (_previous, entry) => this.queue.add(keyOf(entry)),
+    });
+    const release = (entry: ObjectEntry<Pod>): void => {
+      for (const name of claimsOf(entry.object)) this.queue.add(objectKey(entry.namespace, name));
+    };
+    this.watch(this.#pods, {
+      updated: (previous, entry) => {
+        if (isPodFinished(entry.object) || previous.uid !== entry.uid) release(entry);
+      },
+      deleted: release,
+    });
+  }
+
+  protected override async sync(key: string): Promise<void> {
+    const { namespace, name } = splitObjectKey(key);
+    const claim = this.#claims.get(namespace, name);
+    if (!claim) return;
+    const inUse = claim.metadata.deletionTimestamp !== undefined && (await this.#isUsed(key, claim));
+    const finalizers = protectedFinalizers(claim, claimFinalizer, inUse);
+    if (!finalizers) return;
+    const { resourceVersion } = claim.metadata;
+    const patch = { metadata: { resourceVersion, finalizers } };
+    await this.context.client.resource(PersistentVolumeClaims, namespace).patch(name, 'merge', patch);
+  }
+
+  /** The informer may not know the youngest pod: before the answer is no the server is asked. */
+  async #isUsed(key: string, claim: PersistentVolumeClaim): Promise<boolean> {
+    if (this.#pods.byIndex(podsByClaim.name, key).some(isScheduled)) return true;
+    const { namespace, name } = claim.metadata;
+    const pods = await this.context.client.resource(Pods, namespace).objects();
+    return pods.some(pod => isScheduled(pod) && claimsOf(pod).includes(name));
+  }
+}
+
+/** A pod that has no node cannot start with a claim that is being deleted: the kubelet refuses it. */
+function isScheduled(pod: Pod): boolean {
+  return Boolean(pod.spec.nodeName);
+}
+
+/** Keeps volumes that are being deleted as long as they are bound. Source: pkg/controller/volume/pvprotection. */
+class VolumeProtectionController extends Reconciler {
+  readonly #volumes: Informer<PersistentVolume>;
+
+  constructor(context: ControllerContext) {
+    super(context, { name: 'persistentvolume-protection-controller', workers: 1 });
+    this.#volumes = context.informers.informer(PersistentVolumes);
+  }
+
+  protected override register(): void {
+    this.watch(this.#volumes, {
+      added: entry => this.queue.add(entry.name),
+      updated: (_previous, entry) => this.queue.add(entry.name),
+    });
+  }
+
+  protected override async sync(name: string): Promise<void> {
+    const volume = this.#volumes.get('', name);
+    if (!volume) return;
+    const finalizers = protectedFinalizers(volume, volumeFinalizer, volume.status?.phase === 'Bound');
+    if (!finalizers) return;
+    const { resourceVersion } = volume.metadata;
+    try {
+      await this.context.client.resource(PersistentVolumes).patch(name, 'merge', { metadata: { resourceVersion, finalizers } });
+    } catch (error) {
+      if (!isStatusError(error, 'NotFound')) throw error;
+    }
+  }
+}
+
+export const claimProtectionController: ControllerDescriptor = {
+  name: 'persistentvolumeclaim-protection-controller',
+  serviceAccount: 'pvc-protection-controller',
+  create: context => new ClaimProtectionController(context),
+};
+
+export const volumeProtectionController: ControllerDescriptor = {
+  name: 'persistentvolume-protection-controller',
+  serviceAccount: 'pv-protection-controller',
+  create: context => new VolumeProtectionController(context),
+};
