@@ -4,6 +4,7 @@ import { appsDefinitions } from './apps/index.js';
 import { authenticationDefinitions } from './authentication/index.js';
 import type { TokenReviewOptions } from './authentication/token-review.js';
 import { authorizationDefinitions } from './authorization/index.js';
+import { certificatesDefinitions } from './certificates/index.js';
 import { coordinationDefinitions } from './coordination/index.js';
 import type { CoreResourceOptions } from './core/index.js';
 import { coreDefinitions } from './core/index.js';
@@ -14,6 +15,7 @@ import { policyDefinitions } from './policy/index.js';
 import { rbacDefinitions } from './rbac/index.js';
 import type { RoleGuard } from './rbac/rules.js';
 import { schedulingDefinitions } from './scheduling/index.js';
+import { storageDefinitions } from './storage/index.js';
 
 /** What resources need from other parts of the server. */
 export interface ResourceOptions extends CoreResourceOptions, TokenReviewOptions {
@@ -30,6 +32,7 @@ export function resourceDefinitions(options: ResourceOptions): readonly Resource
     ...appsDefinitions,
     ...authenticationDefinitions(options),
     ...authorizationDefinitions(options),
+    ...certificatesDefinitions,
     ...coordinationDefinitions,
     ...coreDefinitions(options),
     ...discoveryDefinitions,
@@ -38,5 +41,6 @@ export function resourceDefinitions(options: ResourceOptions): readonly Resource
     ...policyDefinitions,
     ...rbacDefinitions(options.guard),
     ...schedulingDefinitions,
+    ...storageDefinitions,
   ];
 }
