@@ -19,6 +19,8 @@ import { readCertificateRequest } from '../pki/certificate-request.js';
 import { ensureClusterCertificates } from '../pki/cluster-certificates.js';
 import { formatJoinToken, randomPassword } from '../pki/join-token.js';
 import { kubeconfigYaml } from '../pki/kubeconfig.js';
+import type { BuiltInAdmission } from './admission/index.js';
+import { builtInAdmission } from './admission/index.js';
 import { ApiServer } from './api-server.js';
 import { AuthenticatorChain } from './auth/authenticator.js';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizer.js';
@@ -44,7 +46,10 @@ export interface ApiServerPartOptions {
   readonly settings: ClusterSettings;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Beside the built-in ones. */
   readonly admission: () => readonly AdmissionPlugin[];
+  /** Built-in plugins to leave out. */
+  readonly disabledAdmission?: readonly string[];
 }
 
 /** The API server as the kernel starts it: certificates, authorities, bootstrap objects, port, kubeconfig. */
@@ -139,6 +144,7 @@ export class ApiServerPart implements Part {
       new NodeAuthorizer(nodes, new CompiledRules(nodeRules())),
       rbac,
     ]);
+    let builtIn: BuiltInAdmission | undefined;
     const server = new ApiServer({
       datastore,
       definitions: resourceDefinitions({
@@ -154,7 +160,7 @@ export class ApiServerPart implements Part {
         new BearerTokenAuthenticator(tokens.authenticator),
       ]),
       authorizer,
-      admission,
+      admission: () => (builtIn ? [...builtIn.first, ...admission(), ...builtIn.last] : admission()),
       clock,
       logger,
       version: versionDocument(settings.version),
@@ -183,6 +189,12 @@ export class ApiServerPart implements Part {
           context.body = certificates.serverCaPem;
         });
       },
+    });
+    builtIn = builtInAdmission({
+      stores: server.stores,
+      authorizer,
+      clock,
+      disabled: this.#options.disabledAdmission,
     });
     this.#server = server;
     this.#held = new DisposableStore();
