@@ -1,4 +1,7 @@
 import type { ControllerDescriptor } from './controller.js';
+import { certificateApprovingController } from './certificate-controllers.js';
+import { certificateSigningController } from './certificate-controllers.js';
+import { certificateCleanerController } from './certificate-controllers.js';
 import { clusterroleAggregationController } from './clusterrole-aggregation-controller.js';
 import { cronjobController } from './cronjob-controller.js';
 import { daemonsetController } from './daemonset-controller.js';
@@ -21,11 +24,14 @@ import { serviceAccountController } from './service-account-controller.js';
 import { statefulsetController } from './statefulset-controller.js';
 import { taintEvictionController } from './taint-eviction-controller.js';
 import { ttlAfterFinishedController } from './ttl-after-finished-controller.js';
-import { volumeProtectionController } from './volume-protection-controllers.js';
 import { claimProtectionController } from './volume-protection-controllers.js';
+import { volumeProtectionController } from './volume-protection-controllers.js';
 
 /** All controllers that a server runs, one sorted line each. */
 export const controllers: readonly ControllerDescriptor[] = [
+  certificateApprovingController,
+  certificateCleanerController,
+  certificateSigningController,
   clusterroleAggregationController,
   cronjobController,
   daemonsetController,
