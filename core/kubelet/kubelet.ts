@@ -75,7 +75,7 @@ export class Kubelet {
     const killer = new ContainerKiller(context, cache, hooks, podIp);
     const probes = new ProbeManager({ context, cache, prober, podIp, changed: uid => this.#workers.get(uid)?.wake() });
     const reasons = new ReasonCache();
-    const objects = new ReferencedObjects(context, uid => this.#workers.get(uid)?.wake());
+    const objects = new ReferencedObjects(context, uid => this.#workers.get(uid)?.referencesChanged());
     const volumes: VolumeManager = new ReferenceVolumeManager(context, objects);
     const statuses = new StatusManager(context);
     const syncer = new PodSyncer({

@@ -84,6 +84,7 @@ export class PodWorker {
     this.#pod = pod;
     this.#services.statuses.observe(pod);
     if (pod.metadata.deletionTimestamp) this.#hurry();
+    if (pod.metadata.generation !== before.metadata.generation) this.#services.syncer.release(this.#uid);
     // Our own status writes come back as updates: they ask for nothing.
     const { generation, deletionTimestamp } = before.metadata;
     if (
@@ -114,6 +115,12 @@ export class PodWorker {
       this.#running = undefined;
       if (this.#dirty) this.wake();
     });
+  }
+
+  /** An object that the pod refers to has changed: what failed may work now. */
+  referencesChanged(): void {
+    this.#services.syncer.release(this.#uid);
+    this.wake();
   }
 
   /** Ends the pod with a status of the kubelet's own: an eviction. */

@@ -52,6 +52,8 @@ const crashLoopMaximumMs = 300_000;
 export class PodSyncer {
   readonly #options: PodSyncerOptions;
   readonly #crashLoops: BackoffTable;
+  /** What failed and is not to be tried before its time, though the pod may be looked at sooner; by pod and container. */
+  readonly #held = new Map<string, number>();
 
   constructor(options: PodSyncerOptions) {
     this.#options = options;
@@ -92,7 +94,7 @@ export class PodSyncer {
     let sandboxId = actions.sandboxId;
     if (actions.createSandbox) {
       const created = await this.#createSandbox(pod, actions.attempt, signal);
-      if (created === undefined) return { acted: true, retryAtMs: signal.aborted ? undefined : context.clock.now() + retryMs };
+      if (created === undefined) return { acted, retryAtMs: signal.aborted ? undefined : this.#held.get(`${uid}/`) };
       sandboxId = created;
       acted = true;
     }
@@ -101,7 +103,13 @@ export class PodSyncer {
     return { acted, retryAtMs };
   }
 
+  /** What the pod waits for may be there now: everything is tried again at the next sync. */
+  release(uid: string): void {
+    for (const key of this.#held.keys()) if (key.startsWith(`${uid}/`)) this.#held.delete(key);
+  }
+
   forget(uid: string): void {
+    this.release(uid);
     this.#crashLoops.forget(`${uid}/`);
     this.#options.images.forgetPod(uid);
     this.#options.reasons.remove(uid);
@@ -127,6 +135,9 @@ export class PodSyncer {
 
   async #createSandbox(pod: Pod, attempt: number, signal: AbortSignal): Promise<string | undefined> {
     const { context, cache } = this.#options;
+    const key = `${podUid(pod)}/`;
+    if ((this.#held.get(key) ?? 0) > context.clock.now()) return undefined;
+    this.#held.delete(key);
     try {
       const id = await context.runtime.runSandbox(sandboxSpec(pod, attempt, context.settings));
       await cache.refresh('sandbox', id);
@@ -136,6 +147,7 @@ export class PodSyncer {
       const text = `Failed to create pod sandbox: ${errorText(error)}`;
       context.logger.warn('a sandbox could not be created', { pod: podText(pod), error });
       context.recorder.event(pod, 'Warning', 'FailedCreatePodSandBox', text);
+      this.#held.set(key, context.clock.now() + retryMs);
       return undefined;
     }
   }
@@ -143,6 +155,10 @@ export class PodSyncer {
   /** Undefined when it was started, else when to try again. */
   async #start(pod: Pod, container: Container, sandboxId: string, signal: AbortSignal): Promise<number | undefined> {
     const { context, reasons } = this.#options;
+    const key = `${podUid(pod)}/${container.name}`;
+    const heldUntilMs = this.#held.get(key) ?? 0;
+    if (heldUntilMs > context.clock.now()) return heldUntilMs;
+    this.#held.delete(key);
     try {
       this.#checkCrashLoop(pod, container);
       await this.#createAndStart(pod, container, sandboxId, signal);
@@ -159,7 +175,9 @@ export class PodSyncer {
         context.recorder.event(containerReference(pod, container), 'Warning', 'Failed', `Error: ${failure.event}`);
       }
       context.logger.debug('a container did not start', { pod: podText(pod), container: container.name, error });
-      return failure.retryAtMs ?? context.clock.now() + retryMs;
+      const retryAtMs = failure.retryAtMs ?? context.clock.now() + retryMs;
+      this.#held.set(key, retryAtMs);
+      return retryAtMs;
     }
   }
 
@@ -231,7 +249,8 @@ export class PodSyncer {
           signal,
         });
       }
-      throw new StartError('PostStartHookError', errorText(error), { cause: error });
+      // The container has ended: from here on it is a matter of restarts.
+      throw new StartError('PostStartHookError', errorText(error), { cause: error, retryAtMs: context.clock.now() });
     }
   }
 

@@ -27,7 +27,9 @@ describe('the end of a pod', () => {
     expect(last?.object).toMatchObject({
       status: { phase: 'Failed', containerStatuses: [{ state: { terminated: { exitCode: 143 } } }] },
     });
-    expect(fixture.transport.actions.filter(({ verb }) => verb === 'delete').at(-1)?.object).toMatchObject({ gracePeriodSeconds: 0 });
+    expect(fixture.transport.actions.filter(({ verb }) => verb === 'delete').at(-1)?.object).toMatchObject({
+      gracePeriodSeconds: 0,
+    });
   });
 
   it('kills after the grace', async () => {
