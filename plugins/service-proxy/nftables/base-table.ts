@@ -42,9 +42,18 @@ export function baseTable(settings: BaseSettings): string {
   const each = (rules: (family: IpFamily) => readonly string[]): string[] => families.flatMap(rules);
   lines.push(
     ...chain('refuse', ['reject']),
-    ...chain('services', each(family => services(family, settings))),
-    ...chain('firewall', each(family => firewall(family, settings))),
-    ...chain('no-endpoints', each(family => noEndpoints(family, settings))),
+    ...chain(
+      'services',
+      each(family => services(family, settings)),
+    ),
+    ...chain(
+      'firewall',
+      each(family => firewall(family, settings)),
+    ),
+    ...chain(
+      'no-endpoints',
+      each(family => noEndpoints(family, settings)),
+    ),
     ...chain('nat-prerouting', ['type nat hook prerouting priority -100; policy accept;', 'jump services']),
     ...chain('nat-output', ['type nat hook output priority -100; policy accept;', 'jump services']),
     ...chain('nat-postrouting', [

@@ -191,7 +191,9 @@ class UnitBuilder {
   /** A pod that reaches itself through a Service must see the node as its peer, or it would answer past the translation. */
   #hairpins(): void {
     const { clusterEndpoints, localEndpoints } = this.#port;
-    const addresses = new Set([...clusterEndpoints, ...localEndpoints].filter(({ local }) => local).map(({ address }) => address));
+    const addresses = new Set(
+      [...clusterEndpoints, ...localEndpoints].filter(({ local }) => local).map(({ address }) => address),
+    );
     for (const address of addresses) this.#claim('hairpins', `${address} . ${address}`);
   }
 
