@@ -36,6 +36,7 @@ export async function startApiServer(
     version: 'v1.36.3+k3s-ts',
     clusterDomain: 'cluster.local',
     serviceCidrs: ['10.43.0.0/16'],
+    serviceNodePortRange: { first: 30000, last: 32767 },
     nodeName: 'test-node',
     nodeIps: ['127.0.0.1'],
     tlsSans: [],

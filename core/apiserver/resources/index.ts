@@ -11,6 +11,7 @@ import { coordinationDefinitions } from './coordination/index.js';
 import type { CoreResourceOptions } from './core/index.js';
 import { coreDefinitions } from './core/index.js';
 import { discoveryDefinitions } from './discovery/index.js';
+import { eventsDefinitions } from './events/index.js';
 import { networkingDefinitions } from './networking/index.js';
 import { nodeDefinitions } from './node/index.js';
 import { policyDefinitions } from './policy/index.js';
@@ -40,6 +41,7 @@ export function resourceDefinitions(options: ResourceOptions): readonly Resource
     ...coordinationDefinitions,
     ...coreDefinitions(options),
     ...discoveryDefinitions,
+    ...eventsDefinitions,
     ...networkingDefinitions,
     ...nodeDefinitions,
     ...policyDefinitions,
