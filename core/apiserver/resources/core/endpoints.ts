@@ -25,14 +25,16 @@ export const endpoints = defineResource<EndpointsObject>({
     if (!jsonEqual(object.subsets, old.subsets)) validateSubsets(object, errors);
   },
   warnings(object) {
-    if (object.metadata.labels?.['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller') return [];
-    return (object.subsets ?? []).flatMap((subset, index) =>
+    const deprecated = 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice';
+    if (object.metadata.labels?.['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller') return [deprecated];
+    const addresses = (object.subsets ?? []).flatMap((subset, index) =>
       (['addresses', 'notReadyAddresses'] as const).flatMap(list =>
         (subset[list] ?? []).flatMap(({ ip }, at) =>
           addressWarnings(subsetsPath.index(index).child(list).index(at).child('ip'), ip),
         ),
       ),
     );
+    return [deprecated, ...addresses];
   },
   row: (object, context) => [object.metadata.name, addressesOf(object), age(object, context)],
 });
