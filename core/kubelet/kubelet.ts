@@ -1,6 +1,6 @@
 import type { Disposable } from '../base/disposable.js';
 import { Nodes, Pods, Services } from '../api/generated/resources.js';
-import type { Pod } from '../api/generated/types.js';
+import type { Pod, Service } from '../api/generated/types.js';
 import { SharedInformerFactory } from '../client/informer-factory.js';
 import type { Informer } from '../client/informer-types.js';
 import type { HostFacts } from '../host/host-facts.js';
@@ -37,6 +37,7 @@ export class Kubelet {
   readonly #workers = new Map<string, PodWorker>();
   readonly #orphans = new Map<string, Promise<void>>();
   #running: RunningKubelet | undefined;
+  #following: Promise<void> | undefined;
   #stopped = true;
 
   constructor(options: KubeletOptions) {
@@ -48,7 +49,7 @@ export class Kubelet {
     return this.#running?.connector;
   }
 
-  /** Resolves when the Node is registered and every pod bound to it has a worker. Rejects when the runtime does not answer. */
+  /** Resolves when the Node is registered; its pods follow by themselves. Rejects when the runtime does not answer. */
   async start(signal?: AbortSignal): Promise<void> {
     const context = this.#context;
     this.#stopped = false;
@@ -117,22 +118,32 @@ export class Kubelet {
       handlers: [],
       workerServices,
     };
-    await node.start();
+    await node.start(signal);
     this.#running.handlers.push(
       nodes.addHandler({ added: ({ object }) => node.observe(object), updated: (_before, { object }) => node.observe(object) }),
     );
     informers.start();
-    // Containers need the variables of Services: those come first.
-    await services.whenSynced(signal);
-    this.#running.handlers.push(
-      pods.addHandler({
-        added: ({ object }) => this.#update(object),
-        updated: (_before, { object }) => this.#update(object),
-        deleted: ({ object }) => this.#workers.get(object.metadata.uid ?? '')?.delete(object),
-      }),
-    );
-    await pods.whenSynced(signal);
-    for (const uid of cache.podUids()) this.#changed(uid);
+    this.#following = this.#follow(this.#running, services);
+  }
+
+  /** Takes up the pods when all is known that their containers need. */
+  async #follow(running: RunningKubelet, services: Informer<Service>): Promise<void> {
+    try {
+      // Containers get the variables of Services: those come first.
+      await services.whenSynced();
+      running.handlers.push(
+        running.pods.addHandler({
+          added: ({ object }) => this.#update(object),
+          updated: (_before, { object }) => this.#update(object),
+          deleted: ({ object }) => this.#workers.get(object.metadata.uid ?? '')?.delete(object),
+        }),
+      );
+      await running.pods.whenSynced();
+      for (const uid of running.cache.podUids()) this.#changed(uid);
+    } catch (error) {
+      // The informers were stopped first.
+      if (!this.#stopped) this.#context.logger.error('the pods of this node cannot be followed', { error });
+    }
   }
 
   /** Containers go on without it. */
@@ -149,6 +160,7 @@ export class Kubelet {
     running?.cache.stop();
     await running?.volumes.stop();
     await running?.informers.stop();
+    await this.#following;
     this.#workers.clear();
     this.#running = undefined;
   }

@@ -42,7 +42,7 @@ export class ImagePuller {
       recorder.event(subject, 'Warning', 'InspectFailed', message);
       throw new StartError('InvalidImageName', message, { event: 'InvalidImageName' });
     }
-    const policy = request.policy ?? (/:latest$/.test(reference) ? 'Always' : 'IfNotPresent');
+    const policy = request.policy ?? (reference.endsWith(':latest') ? 'Always' : 'IfNotPresent');
     if (policy !== 'Always') {
       let known;
       try {

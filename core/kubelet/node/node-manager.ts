@@ -69,10 +69,10 @@ export class NodeManager {
     return this.#runtime;
   }
 
-  /** Resolves when the Node is in the API. */
-  async start(): Promise<void> {
+  /** Resolves when the Node is in the API. Tries until `abort`. */
+  async start(abort?: AbortSignal): Promise<void> {
     const { context } = this.#options;
-    const { signal } = this.#stopping;
+    const signal = abort ? AbortSignal.any([abort, this.#stopping.signal]) : this.#stopping.signal;
     for (let failures = 0; ; failures++) {
       try {
         await this.#register();

@@ -282,7 +282,7 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
     const ordered = this.#scripts.images.get(reference);
     if (ordered) throw new CodedError(ordered.code, ordered.message);
     const name = reference.replace(/^docker\.io\/(library\/)?/, '');
-    if (/^invalid\./.test(name)) {
+    if (name.startsWith('invalid.')) {
       throw new CodedError('RUNTIME_REGISTRY_UNAVAILABLE', `failed to pull and unpack image "${reference}": no such host`);
     }
     if (name.startsWith('fail/')) {
