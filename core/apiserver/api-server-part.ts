@@ -19,6 +19,8 @@ import { readCertificateRequest } from '../pki/certificate-request.js';
 import { ensureClusterCertificates } from '../pki/cluster-certificates.js';
 import { formatJoinToken, randomPassword } from '../pki/join-token.js';
 import { kubeconfigYaml } from '../pki/kubeconfig.js';
+import type { BuiltInAdmission } from './admission/index.js';
+import { builtInAdmission } from './admission/index.js';
 import { ApiServer } from './api-server.js';
 import { AuthenticatorChain } from './auth/authenticator.js';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizer.js';
@@ -139,6 +141,7 @@ export class ApiServerPart implements Part {
       new NodeAuthorizer(nodes, new CompiledRules(nodeRules())),
       rbac,
     ]);
+    let builtIn: BuiltInAdmission | undefined;
     const server = new ApiServer({
       datastore,
       definitions: resourceDefinitions({
@@ -154,7 +157,7 @@ export class ApiServerPart implements Part {
         new BearerTokenAuthenticator(tokens.authenticator),
       ]),
       authorizer,
-      admission,
+      admission: () => (builtIn ? [...builtIn.first, ...admission(), ...builtIn.last] : admission()),
       clock,
       logger,
       version: versionDocument(settings.version),
@@ -184,6 +187,7 @@ export class ApiServerPart implements Part {
         });
       },
     });
+    builtIn = builtInAdmission({ stores: server.stores, authorizer, clock });
     this.#server = server;
     this.#held = new DisposableStore();
     this.#held.addCallback(() => server.stop());
