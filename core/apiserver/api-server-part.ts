@@ -46,7 +46,10 @@ export interface ApiServerPartOptions {
   readonly settings: ClusterSettings;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Beside the built-in ones. */
   readonly admission: () => readonly AdmissionPlugin[];
+  /** Built-in plugins to leave out. */
+  readonly disabledAdmission?: readonly string[];
 }
 
 /** The API server as the kernel starts it: certificates, authorities, bootstrap objects, port, kubeconfig. */
@@ -187,7 +190,12 @@ export class ApiServerPart implements Part {
         });
       },
     });
-    builtIn = builtInAdmission({ stores: server.stores, authorizer, clock });
+    builtIn = builtInAdmission({
+      stores: server.stores,
+      authorizer,
+      clock,
+      disabled: this.#options.disabledAdmission,
+    });
     this.#server = server;
     this.#held = new DisposableStore();
     this.#held.addCallback(() => server.stop());

@@ -19,7 +19,7 @@ export interface RunningApiServer {
 
 /** An API server alone, on a port of the system's choice, with a memory datastore unless told otherwise. */
 export async function startApiServer(
-  options: { datastore?: Datastore; admission?: readonly AdmissionPlugin[] } = {},
+  options: { datastore?: Datastore; admission?: readonly AdmissionPlugin[]; disabledAdmission?: readonly string[] } = {},
 ): Promise<RunningApiServer> {
   const directory = await mkdtemp(join(tmpdir(), 'k3s-api-'));
   const clock = new SystemClock();
@@ -44,7 +44,15 @@ export async function startApiServer(
     kubeconfig: { mode: 0o600, group: undefined, name: 'default' },
     token: undefined,
   } as unknown as ClusterSettings;
-  const part = new ApiServerPart({ datastore, paths, settings, clock, logger, admission: () => options.admission ?? [] });
+  const part = new ApiServerPart({
+    datastore,
+    paths,
+    settings,
+    clock,
+    logger,
+    admission: () => options.admission ?? [],
+    disabledAdmission: options.disabledAdmission,
+  });
   await part.init();
   await part.start();
   await part.ready();

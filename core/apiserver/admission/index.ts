@@ -25,6 +25,8 @@ export interface AdmissionServices {
   readonly stores: ResourceStores;
   readonly authorizer: Authorizer;
   readonly clock: Clock;
+  /** Names of plugins to leave out, as `--disable-admission-plugins` gives them. */
+  readonly disabled?: readonly string[];
 }
 
 export interface BuiltInAdmission {
@@ -35,10 +37,12 @@ export interface BuiltInAdmission {
 }
 
 /** The plugins that are on by default, in upstream's order. */
-export function builtInAdmission({ stores, authorizer, clock }: AdmissionServices): BuiltInAdmission {
+export function builtInAdmission({ stores, authorizer, clock, disabled = [] }: AdmissionServices): BuiltInAdmission {
   const lookup = new ObjectLookup(stores);
+  const enabled = (plugins: readonly AdmissionPlugin[]): readonly AdmissionPlugin[] =>
+    plugins.filter(plugin => !disabled.includes(plugin.name));
   return {
-    first: [
+    first: enabled([
       new NamespaceLifecycle(lookup, clock),
       new LimitRanger(lookup),
       new ServiceAccountAdmission(lookup, clock),
@@ -54,7 +58,7 @@ export function builtInAdmission({ stores, authorizer, clock }: AdmissionService
       new CertificateSigning(authorizer),
       new CertificateSubjectRestriction(),
       new DefaultIngressClass(lookup),
-    ],
-    last: [new ResourceQuotaAdmission(lookup, stores, clock)],
+    ]),
+    last: enabled([new ResourceQuotaAdmission(lookup, stores, clock)]),
   };
 }
