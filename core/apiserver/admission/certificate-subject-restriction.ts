@@ -20,7 +20,7 @@ export class CertificateSubjectRestriction implements AdmissionPlugin {
     if (signerName !== clientSigner) return;
     let organizations: readonly string[];
     try {
-      ({ organizations } = readCertificateRequest(Buffer.from(request, 'base64').toString('latin1')).subject);
+      ({ organizations } = readCertificateRequest(Buffer.from(request ?? '', 'base64').toString('latin1')).subject);
     } catch (error) {
       throw refusal(attributes, `failed to parse CSR: ${errorText(error)}`);
     }

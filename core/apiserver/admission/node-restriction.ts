@@ -274,7 +274,7 @@ function checkRequest(attributes: AdmissionAttributes, nodeName: string): void {
   if (!kubeletSigners.has(signerName)) return;
   let commonName: string;
   try {
-    ({ commonName } = readCertificateRequest(Buffer.from(request, 'base64').toString('latin1')).subject);
+    ({ commonName } = readCertificateRequest(Buffer.from(request ?? '', 'base64').toString('latin1')).subject);
   } catch (error) {
     throw refusal(attributes, `unable to parse csr: ${errorText(error)}`);
   }

@@ -17,6 +17,7 @@ import { policyDefinitions } from './policy/index.js';
 import { rbacDefinitions } from './rbac/index.js';
 import type { RoleGuard } from './rbac/rules.js';
 import { schedulingDefinitions } from './scheduling/index.js';
+import { storageDefinitions } from './storage/index.js';
 
 /** What resources need from other parts of the server. */
 export interface ResourceOptions extends CoreResourceOptions, TokenReviewOptions {
@@ -44,5 +45,6 @@ export function resourceDefinitions(options: ResourceOptions): readonly Resource
     ...policyDefinitions,
     ...rbacDefinitions(options.guard),
     ...schedulingDefinitions,
+    ...storageDefinitions,
   ];
 }
