@@ -15,10 +15,8 @@ export const csiNode = defineResource<CSINode>({
   reference: CSINodes,
   generation: false,
   allowUnconditionalUpdate: false,
-  // Upstream's store does not tell an empty list from none, and writes none for both.
-  defaults(object) {
-    if (object.spec?.drivers?.length === 0) (object.spec as { drivers: unknown }).drivers = null;
-  },
+  prepareForCreate: emptyIsNone,
+  prepareForUpdate: emptyIsNone,
   validate: validateNode,
   validateUpdate(object, old, errors) {
     validateNode(object, errors);
@@ -32,6 +30,11 @@ export const csiNode = defineResource<CSINode>({
   },
   row: (object, context) => [object.metadata.name, object.spec.drivers?.length ?? 0, age(object, context)],
 });
+
+/** Upstream's store does not tell an empty list from none, and writes none for both. */
+function emptyIsNone({ spec }: CSINode): void {
+  if (spec.drivers?.length === 0) (spec as { drivers: unknown }).drivers = null;
+}
 
 function validateNode({ spec }: CSINode, errors: FieldErrors): void {
   const names = new Set<string>();
