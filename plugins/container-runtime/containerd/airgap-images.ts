@@ -1,15 +1,24 @@
 import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, errorText } from '../../../core/plugin-api/index.js';
 import type { Clock, Disposable, Logger } from '../../../core/plugin-api/index.js';
 
 export interface AirgapImagesOptions {
   readonly directory: string;
-  readonly importer: { importArchive(file: string): Promise<string[]> };
+  /** Remembers over starts what was imported, so that large archives are read once. */
+  readonly recordFile: string;
+  readonly importer: { importArchive(file: string): Promise<string[]>; find(name: string): Promise<unknown> };
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+interface Imported {
+  /** Size and time of change of the file. */
+  readonly state: string;
+  /** Names that it brought; none when it was bad. */
+  readonly images: readonly string[];
 }
 
 const archiveName = /\.(tar|tar\.gz|tgz|tar\.zst|tar\.zstd)$/;
@@ -23,8 +32,8 @@ const rescanMs = 60_000;
  */
 export class AirgapImages {
   readonly #options: AirgapImagesOptions;
-  /** What was done with, by file name: size and time of change. */
-  readonly #seen = new Map<string, string>();
+  /** What was done with, by file name. */
+  readonly #seen = new Map<string, Imported>();
   /** Waits for its change to settle. */
   readonly #changing = new Map<string, string>();
   #watcher: FSWatcher | undefined;
@@ -39,6 +48,7 @@ export class AirgapImages {
   start(): void {
     if (!this.#stopped) return;
     this.#stopped = false;
+    this.#running = this.#recall();
     this.#scan(0);
   }
 
@@ -51,9 +61,10 @@ export class AirgapImages {
     await this.#running;
   }
 
-  /** Resolves when what was begun is done. */
-  idle(): Promise<void> {
-    return this.#running;
+  /** Whether an archive in the folder brought the image of this name. */
+  brought(name: string): boolean {
+    for (const { images } of this.#seen.values()) if (images.includes(name)) return true;
+    return false;
   }
 
   #scan(delayMs: number): void {
@@ -81,7 +92,7 @@ export class AirgapImages {
       if (!archiveName.test(name)) continue;
       present.add(name);
       const state = await fileState(join(directory, name));
-      if (state === undefined || this.#seen.get(name) === state.text) continue;
+      if (state === undefined || this.#seen.get(name)?.state === state.text) continue;
       const settled = this.#changing.get(name) === state.text || Date.now() - state.changedMs > 10 * settleMs;
       if (!settled) {
         this.#changing.set(name, state.text);
@@ -89,24 +100,49 @@ export class AirgapImages {
         continue;
       }
       this.#changing.delete(name);
-      this.#seen.set(name, state.text);
-      await this.#import(join(directory, name));
+      this.#seen.set(name, { state: state.text, images: await this.#import(join(directory, name)) });
+      await this.#record();
     }
     for (const name of this.#seen.keys()) if (!present.has(name)) this.#seen.delete(name);
     for (const name of this.#changing.keys()) if (!present.has(name)) this.#changing.delete(name);
     this.#scan(settling ? settleMs : rescanMs);
   }
 
-  async #import(file: string): Promise<void> {
+  async #import(file: string): Promise<readonly string[]> {
     const { importer, logger, clock } = this.#options;
     const startedMs = clock.monotonicMs();
     try {
       const names = await importer.importArchive(file);
       const ms = Math.round(clock.monotonicMs() - startedMs);
       logger.info('images imported', { file, images: names.join(','), ms });
+      return names;
     } catch (error) {
       logger.error('an image archive was not imported; it is tried again when it changes', { file, error: errorText(error) });
+      return [];
     }
+  }
+
+  /** What an earlier start imported counts as long as its images are there. */
+  async #recall(): Promise<void> {
+    if (this.#seen.size > 0) return;
+    const { recordFile, importer, logger } = this.#options;
+    try {
+      const record: unknown = JSON.parse(await readFile(recordFile, 'utf8'));
+      for (const [name, entry] of Object.entries(record as Record<string, Imported>)) {
+        const found = await Promise.all(entry.images.map(image => importer.find(image)));
+        if (entry.images.length > 0 && found.every(image => image !== undefined)) this.#seen.set(name, entry);
+      }
+    } catch (error) {
+      // Without the record everything is imported again, which does no harm.
+      if (errorCode(error) !== 'ENOENT')
+        logger.debug('the record of imported images cannot be read', { error: errorText(error) });
+    }
+  }
+
+  async #record(): Promise<void> {
+    const { recordFile } = this.#options;
+    await writeFile(`${recordFile}.new`, JSON.stringify(Object.fromEntries(this.#seen)), { mode: 0o600 });
+    await rename(`${recordFile}.new`, recordFile);
   }
 
   #watch(): void {

@@ -65,6 +65,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 
 [plugins.${cri}.containerd.runtimes.runc.options]
   BinaryName = ${text(settings.runc)}
+  Root = ${text(`${settings.state}/runc`)}
   SystemdCgroup = false
 `;
 }

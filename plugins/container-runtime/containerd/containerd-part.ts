@@ -46,7 +46,7 @@ export class ContainerdPart implements Part {
       socket: this.socket,
       snapshotter: options.options.snapshotter,
       program: () => this.#program(),
-      pinned: [this.#sandboxImage],
+      isPinned: name => name === this.#sandboxImage || this.#airgap.brought(name),
     });
     this.runtime = new ContainerdRuntime({
       channel: this.#channel,
@@ -56,7 +56,13 @@ export class ContainerdPart implements Part {
       fifoDirectory: join(this.#runDirectory, 'exec'),
       appArmor: hasAppArmor(),
     });
-    this.#airgap = new AirgapImages({ directory: paths.agent.imagesDir, importer: this.#images, clock, logger });
+    this.#airgap = new AirgapImages({
+      directory: paths.agent.imagesDir,
+      recordFile: join(paths.agent.etcDir, 'containerd', 'images.json'),
+      importer: this.#images,
+      clock,
+      logger,
+    });
   }
 
   /** Where containerd answers. */

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { CodedError, sleep } from '../../../core/plugin-api/index.js';
 import type {
   AttachOptions,
@@ -18,7 +19,15 @@ import type {
   SandboxSpec,
   SandboxState,
 } from '../../../core/plugin-api/index.js';
-import { containerConfig, containerState, containerStats, linuxResources, sandboxConfig, sandboxState } from './cri-mapping.js';
+import {
+  containerConfig,
+  containerState,
+  containerStats,
+  linuxResources,
+  sandboxConfig,
+  sandboxState,
+  stopSignalAnnotation,
+} from './cri-mapping.js';
 import { EventFeed } from './event-feed.js';
 import type { RuntimeListener } from './event-feed.js';
 import { startExec } from './exec-session.js';
@@ -41,6 +50,14 @@ export interface ContainerdRuntimeOptions {
   readonly appArmor: boolean;
 }
 
+interface KnownState {
+  /** The list's word for it when the state was read. */
+  readonly listed: string;
+  readonly state: ContainerState;
+  readonly stopSignal: string | undefined;
+}
+
+const { signals } = constants;
 const outputLimitBytes = 16 * 1024;
 const reservedRetryMs = 200;
 const reservedLimitMs = 60_000;
@@ -52,8 +69,7 @@ export class ContainerdRuntime implements ContainerRuntime {
   readonly #events: EventFeed;
   readonly #configs: SandboxConfigs;
   /** What does not change any more: states of containers by what the list says of them, addresses of running sandboxes. */
-  readonly #states = new Map<string, { readonly listed: string; readonly state: ContainerState }>();
-  readonly #sandboxOf = new Map<string, string>();
+  readonly #states = new Map<string, KnownState>();
   readonly #addresses = new Map<string, readonly string[]>();
 
   constructor(options: ContainerdRuntimeOptions) {
@@ -161,7 +177,6 @@ export class ContainerdRuntime implements ContainerRuntime {
       return (await this.#channel.call('CreateContainer', request)).containerId ?? '';
     });
     this.#events.noteKind(id, 'container');
-    this.#sandboxOf.set(id, sandboxId);
     return id;
   }
 
@@ -176,33 +191,48 @@ export class ContainerdRuntime implements ContainerRuntime {
   }
 
   async stopContainer(containerId: string, graceSeconds: number): Promise<void> {
-    const timeoutMs = graceSeconds * 1000 + 2 * 60_000;
-    await this.#unlessGone('container', 'StopContainer', { containerId, timeout: graceSeconds }, timeoutMs);
+    const remaining = await this.#stopByOwnSignal(containerId, graceSeconds);
+    const timeoutMs = remaining * 1000 + 2 * 60_000;
+    await this.#unlessGone('container', 'StopContainer', { containerId, timeout: remaining }, timeoutMs);
+  }
+
+  /** containerd knows the image's signal only; one of the pod's own is sent here. Resolves the seconds that remain. */
+  async #stopByOwnSignal(containerId: string, graceSeconds: number): Promise<number> {
+    try {
+      const { stopSignal, state } = this.#states.get(containerId) ?? (await this.#fetchState(containerId));
+      const signal = stopSignal === undefined ? undefined : signalNumber(stopSignal);
+      if (signal === undefined || graceSeconds <= 0 || this.#withExit(state).state === 'exited') return graceSeconds;
+      const { clock } = this.#options;
+      const ended = this.#events.untilExit(containerId);
+      await this.#channel.call('tasks.Kill', { containerId, signal });
+      await Promise.race([ended.promise, sleep(clock, graceSeconds * 1000)]);
+      void ended.dispose();
+      return 0;
+    } catch (error) {
+      if (isNotFound(error)) return graceSeconds;
+      throw runtimeError(error, 'container');
+    }
   }
 
   async removeContainer(containerId: string): Promise<void> {
     await this.#unlessGone('container', 'RemoveContainer', { containerId });
     this.#states.delete(containerId);
-    this.#sandboxOf.delete(containerId);
   }
 
   async listContainers(): Promise<ContainerState[]> {
     const { containers = [] } = await this.#call('container', 'ListContainers', {});
     const present = new Set(containers.map(({ id }) => id));
     for (const id of this.#states.keys()) if (!present.has(id)) this.#states.delete(id);
-    for (const id of this.#sandboxOf.keys()) if (!present.has(id)) this.#sandboxOf.delete(id);
     const states = await Promise.all(containers.map(container => this.#listedState(container)));
     return states.filter(state => state !== undefined);
   }
 
   /** Undefined when it has gone since it was listed. */
   async #listedState(container: Container): Promise<ContainerState | undefined> {
-    const { id = '', podSandboxId = '', state: listed = 'CONTAINER_CREATED' } = container;
-    this.#sandboxOf.set(id, podSandboxId);
-    const known = this.#states.get(id);
-    if (known?.listed === listed) return this.#withExit(known.state);
+    const known = this.#states.get(container.id ?? '');
+    if (known?.listed === (container.state ?? 'CONTAINER_CREATED')) return this.#withExit(known.state);
     try {
-      return await this.#fetchState(id, podSandboxId);
+      return this.#withExit((await this.#fetchState(container.id ?? '', container)).state);
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -210,22 +240,31 @@ export class ContainerdRuntime implements ContainerRuntime {
   }
 
   async container(containerId: string): Promise<ContainerState> {
-    let sandboxId = this.#sandboxOf.get(containerId);
-    if (sandboxId === undefined) {
-      const { containers = [] } = await this.#call('container', 'ListContainers', { filter: { id: containerId } });
-      sandboxId = containers.find(({ id }) => id === containerId)?.podSandboxId;
-      if (sandboxId === undefined) throw new CodedError('RUNTIME_NOT_FOUND', `container ${containerId}: not found`);
-      this.#sandboxOf.set(containerId, sandboxId);
-    }
-    return this.#fetchState(containerId, sandboxId);
+    return this.#withExit((await this.#fetchState(containerId)).state);
   }
 
-  async #fetchState(containerId: string, sandboxId: string): Promise<ContainerState> {
+  /** The status does not say all; the rest never changes and comes from the list. */
+  async #fetchState(containerId: string, given?: Container): Promise<KnownState> {
+    let { sandboxId, imageId } = this.#states.get(containerId)?.state ?? {
+      sandboxId: given?.podSandboxId,
+      imageId: given?.imageRef,
+    };
+    if (sandboxId === undefined) {
+      const { containers = [] } = await this.#call('container', 'ListContainers', { filter: { id: containerId } });
+      const found = containers.find(({ id }) => id === containerId);
+      if (!found) throw new CodedError('RUNTIME_NOT_FOUND', `container ${containerId}: not found`);
+      sandboxId = found.podSandboxId;
+      imageId = found.imageRef;
+    }
     const { status } = await this.#call('container', 'ContainerStatus', { containerId });
     if (!status) throw new CodedError('RUNTIME_NOT_FOUND', `container ${containerId}: not found`);
-    const state = containerState(status, sandboxId);
-    this.#states.set(containerId, { listed: status.state ?? 'CONTAINER_CREATED', state });
-    return this.#withExit(state);
+    const known: KnownState = {
+      listed: status.state ?? 'CONTAINER_CREATED',
+      state: containerState(status, { sandboxId: sandboxId ?? '', imageId: imageId ?? '' }),
+      stopSignal: status.annotations?.[stopSignalAnnotation],
+    };
+    this.#states.set(containerId, known);
+    return known;
   }
 
   #withExit(state: ContainerState): ContainerState {
@@ -377,6 +416,13 @@ export class ContainerdRuntime implements ContainerRuntime {
       throw runtimeError(error, area);
     }
   }
+}
+
+/** `SIGUSR1`, `SIGRTMIN+3`; undefined for what is no signal. */
+function signalNumber(name: string): number | undefined {
+  const realTime = /^SIGRT(MIN|MAX)(?:(?:PLUS|\+|MINUS|-)(\d+))?$/.exec(name);
+  if (realTime) return realTime[1] === 'MIN' ? 34 + Number(realTime[2] ?? 0) : 64 - Number(realTime[2] ?? 0);
+  return (signals as Readonly<Record<string, number>>)[name];
 }
 
 function addressesOf(

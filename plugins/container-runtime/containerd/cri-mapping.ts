@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type {
   ContainerSecurity,
   ContainerSpec,
@@ -15,6 +14,9 @@ import type {
 import type * as cri from './wire/generated/tables.js';
 
 const nanosPerMilli = 1_000_000;
+
+/** Where a container's stop signal is kept, since containerd before 2.1 does not take it. */
+export const stopSignalAnnotation = 'k3s.local/stop-signal';
 
 /** Labels that CRI's users have always put on what they make, so that tools like crictl know it. */
 const nameLabels = {
@@ -89,7 +91,7 @@ export function containerConfig(spec: ContainerSpec, sandbox: SandboxNamespaces,
     mounts: spec.mounts.map(mount),
     devices: spec.devices,
     labels: { ...spec.labels, [nameLabels.containerName]: spec.name },
-    annotations: spec.annotations,
+    annotations: spec.stopSignal ? { ...spec.annotations, [stopSignalAnnotation]: spec.stopSignal } : spec.annotations,
     logPath: spec.logPath,
     stdin: spec.stdin,
     stdinOnce: spec.stdinOnce,
@@ -187,7 +189,11 @@ const states = {
   CONTAINER_UNKNOWN: 'unknown',
 } as const;
 
-export function containerState(status: cri.ContainerStatus, sandboxId: string): ContainerState {
+export function containerState(
+  status: cri.ContainerStatus,
+  listed: { readonly sandboxId: string; readonly imageId: string },
+): ContainerState {
+  const { [stopSignalAnnotation]: _stopSignal, ...annotations } = status.annotations ?? {};
   const state = states[status.state ?? 'CONTAINER_CREATED'];
   const startedAtMs = millis(status.startedAt);
   const finishedAtMs = millis(status.finishedAt);
@@ -195,7 +201,7 @@ export function containerState(status: cri.ContainerStatus, sandboxId: string): 
   const user = status.user?.linux;
   return {
     id: status.id ?? '',
-    sandboxId,
+    sandboxId: listed.sandboxId,
     name: status.metadata?.name ?? '',
     attempt: status.metadata?.attempt ?? 0,
     state,
@@ -208,20 +214,16 @@ export function containerState(status: cri.ContainerStatus, sandboxId: string): 
       ...(exitCode > 128 && exitCode < 160 && { signal: exitCode - 128 }),
     }),
     ...(status.message && { message: status.message }),
-    imageId: imageIdOf(status),
+    // Newer containerds tell it; for 1.6 only the list has it.
+    imageId: status.imageId || listed.imageId || status.imageRef || '',
     imageReference: status.imageRef ?? '',
     labels: status.labels ?? {},
-    annotations: status.annotations ?? {},
+    annotations,
     logPath: status.logPath ?? '',
     ...(user && {
       user: { userId: user.uid ?? 0, groupId: user.gid ?? 0, supplementalGroups: user.supplementalGroups ?? [] },
     }),
   };
-}
-
-/** Newer containerds tell the image's id apart from the reference. */
-function imageIdOf(status: cri.ContainerStatus): string {
-  return status.imageId || status.image?.image || status.imageRef || '';
 }
 
 export function imageState(image: cri.Image): ImageState {
@@ -270,8 +272,4 @@ export function authConfig(auth: RegistryCredentials): cri.AuthConfig {
 /** Nanoseconds since the epoch are beyond 2^53: the last digits are lost, the milliseconds are not. */
 export function millis(nanos: number | undefined): number | undefined {
   return nanos === undefined || nanos <= 0 ? undefined : Math.floor(nanos / nanosPerMilli);
-}
-
-export function logFile(logDirectory: string, logPath: string): string {
-  return join(logDirectory, logPath);
 }

@@ -1,4 +1,4 @@
-import { backoffMs, errorText, sleep, toDisposable } from '../../../core/plugin-api/index.js';
+import { backoffMs, deferred, errorText, sleep, toDisposable } from '../../../core/plugin-api/index.js';
 import type { Clock, ContainerRuntime, Disposable, Logger, RuntimeEvent } from '../../../core/plugin-api/index.js';
 import { isNotFound } from './runtime-errors.js';
 import { decodeNamed } from './wire/grpc-channel.js';
@@ -43,17 +43,17 @@ export class EventFeed {
     this.#logger = logger;
   }
 
-  /** Resolves when the first subscription stands. */
+  /** Resolves when the first subscription stands. Who watched before a stop has missed something. */
   async start(): Promise<void> {
     this.#stopped = new AbortController();
     const subscription = await this.#subscribe();
     void this.#keep(subscription);
+    this.#tellLost();
   }
 
   stop(): void {
     this.#stopped.abort();
     this.#subscription?.cancel();
-    this.#listeners.clear();
   }
 
   watch(listener: RuntimeListener): Disposable {
@@ -92,7 +92,7 @@ export class EventFeed {
         this.#logger.debug('no event stream yet', { error: errorText(error) });
         continue;
       }
-      for (const listener of [...this.#listeners]) listener.lost();
+      this.#tellLost();
     }
   }
 
@@ -166,6 +166,22 @@ export class EventFeed {
         return this.#tell({ type: 'exited', kind, id, exitCode: exitStatus, exitedAtMs });
       }
     }
+  }
+
+  /** Resolves at the next exit of a container; dispose gives up waiting. */
+  untilExit(id: string): { readonly promise: Promise<void>; dispose(): void } {
+    const { promise, resolve } = deferred();
+    const watching = this.watch({
+      event: event => {
+        if (event.id === id && event.type === 'exited') resolve();
+      },
+      lost: () => undefined,
+    });
+    return { promise, dispose: () => void watching.dispose() };
+  }
+
+  #tellLost(): void {
+    for (const listener of [...this.#listeners]) listener.lost();
   }
 
   #tell(event: RuntimeEvent): void {

@@ -8,7 +8,7 @@ import { PassThrough } from 'node:stream';
 import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { CodedError, errorText } from '../../../core/plugin-api/index.js';
+import { CodedError, deferred, errorText } from '../../../core/plugin-api/index.js';
 import type { ExecOptions, ExecSession, Logger } from '../../../core/plugin-api/index.js';
 import { runtimeError } from './runtime-errors.js';
 import type { GrpcChannel } from './wire/grpc-channel.js';
@@ -107,11 +107,12 @@ function session(
   }
   const stdout = output(streams.stdout);
   const stderr = output(streams.stderr);
+  const abandoned = deferred();
   const finish = async (): Promise<number> => {
     try {
       const { exitStatus = 0 } = await waiting;
       stdin?.destroy();
-      await drained([streams.stdout, streams.stderr]);
+      await Promise.race([drained([streams.stdout, streams.stderr], [stdout, stderr]), abandoned.promise]);
       return exitStatus;
     } finally {
       for (const stream of [stdin, streams.stdout, streams.stderr]) stream?.destroy();
@@ -134,6 +135,7 @@ function session(
       });
     },
     close() {
+      abandoned.resolve();
       channel.call('tasks.Kill', { ...ids, signal: killSignal, all: true }).catch((error: unknown) => {
         logger.debug('an exec cannot be killed', { error: errorText(error) });
       });
@@ -151,21 +153,28 @@ function output(source: Socket | undefined): Readable | undefined {
   return through;
 }
 
-async function drained(sources: readonly (Socket | undefined)[]): Promise<void> {
-  const open = sources.filter(source => source !== undefined && !source.destroyed);
+/**
+ * Waits until everything that was written has been taken. A child that lives on may hold a FIFO open for ever: silence ends the wait,
+ * unless it is the reader who is behind.
+ */
+async function drained(sources: readonly (Socket | undefined)[], outputs: readonly (Readable | undefined)[]): Promise<void> {
+  const open = sources.filter(source => source !== undefined).filter(source => !source.destroyed);
   // An error of a stream ends it, which is all that is waited for.
-  const ended = Promise.all(open.map(source => finished(source!, { writable: false }).catch(() => undefined)));
-  let idle: NodeJS.Timeout | undefined;
-  const lagging = new Promise<void>(resolve => {
-    const arm = (): void => {
-      clearTimeout(idle);
-      idle = setTimeout(resolve, drainMs);
+  const ended = Promise.all(open.map(source => finished(source, { writable: false }).catch(() => undefined)));
+  let timer: NodeJS.Timeout | undefined;
+  const silent = new Promise<void>(resolve => {
+    let read = -1;
+    const look = (): void => {
+      const now = open.reduce((sum, source) => sum + source.bytesRead, 0);
+      const behind = outputs.some(entry => entry !== undefined && entry.readableLength >= entry.readableHighWaterMark);
+      if (now === read && !behind) return resolve();
+      read = now;
+      timer = setTimeout(look, drainMs);
     };
-    for (const source of open) source!.on('data', arm);
-    arm();
+    look();
   });
-  await Promise.race([ended, lagging]);
-  clearTimeout(idle);
+  await Promise.race([ended, silent]);
+  clearTimeout(timer);
 }
 
 function reader(file: string): Socket | undefined {

@@ -14,8 +14,8 @@ export interface ImageServiceOptions {
   readonly snapshotter: string;
   /** containerd's client program. Throws before it is there. */
   program(): { readonly ctr: string; readonly environment: Readonly<Record<string, string>> };
-  /** Names of images that are never collected. */
-  readonly pinned: readonly string[];
+  /** Whether the image of this name is never collected. */
+  isPinned(name: string): boolean;
 }
 
 const pullLimitMs = 60 * 60_000;
@@ -116,7 +116,7 @@ export class ImageService {
   }
 
   #state(image: ImageState): ImageState {
-    return image.tags.some(tag => this.#options.pinned.includes(tag)) ? { ...image, pinned: true } : image;
+    return image.tags.some(tag => this.#options.isPinned(tag)) ? { ...image, pinned: true } : image;
   }
 }
 
