@@ -41,7 +41,8 @@ export function baseTable(settings: BaseSettings): string {
   }
   const each = (rules: (family: IpFamily) => readonly string[]): string[] => families.flatMap(rules);
   lines.push(
-    ...chain('refuse', ['reject']),
+    // An unreachable port does not get back to the node's own sockets where the Services' range is routed to loopback; a reset does.
+    ...chain('refuse', ['meta l4proto tcp reject with tcp reset', 'reject']),
     ...chain(
       'services',
       each(family => services(family, settings)),
@@ -110,7 +111,7 @@ function noEndpoints(family: IpFamily, settings: BaseSettings): string[] {
     `${ip(family)} daddr . meta l4proto . th dport vmap @no-endpoint-ips-${family}`,
     `${localDestination(family, settings)} meta l4proto . th dport vmap @no-endpoint-ports-${family}`,
     // Nothing but Services lives there: a port that its Service does not have.
-    `${ip(family)} daddr @cluster-ips-${family} reject`,
+    `${ip(family)} daddr @cluster-ips-${family} goto refuse`,
   ];
 }
 

@@ -1,5 +1,6 @@
 import { HostCommands } from '../../../core/host/commands.js';
 import { ConntrackCommand } from '../../../core/host/conntrack.js';
+import { IpCommand } from '../../../core/host/links.js';
 import { NftCommand } from '../../../core/host/nftables.js';
 import { ProcSysctl } from '../../../core/host/sysctl.js';
 import {
@@ -36,6 +37,7 @@ export const module = new ContainerModule(({ bind }) => {
         host: {
           commands,
           nftables: new NftCommand(commands),
+          links: new IpCommand(commands),
           sysctl: new ProcSysctl(),
           conntrack: new ConntrackCommand(commands),
         },

@@ -1,6 +1,7 @@
 import type { Commands } from '../../../core/host/commands.js';
 import type { Conntrack } from '../../../core/host/conntrack.js';
-import type { Nftables } from '../../../core/host/nftables.js';
+import type { Links } from '../../../core/host/links.js';
+import type { NftObject, Nftables } from '../../../core/host/nftables.js';
 import type { Sysctl } from '../../../core/host/sysctl.js';
 import { backoffMs, Client, errorText, Resources, SharedInformer, sleep, CodedError } from '../../../core/plugin-api/index.js';
 import type {
@@ -28,6 +29,7 @@ import { staleUdpFlows } from './udp-flows.js';
 export interface ProxyHost {
   readonly commands: Commands;
   readonly nftables: Nftables;
+  readonly links: Links;
   readonly sysctl: Sysctl;
   readonly conntrack: Conntrack;
 }
@@ -136,6 +138,7 @@ class ProxyRun {
     const { ledger, host } = this.#given;
     await ledger.record('nftables-table', `${tableFamily} ${tableName}`);
     await this.#setKernel();
+    await this.#routeServices();
     const mark = (key: string | undefined): void => this.#mark(key);
     this.#handlers.push(
       this.#services.addHandler({
@@ -160,7 +163,9 @@ class ProxyRun {
     );
     for (const informer of [this.#services, this.#slices, this.#node]) informer.start();
     await Promise.all([this.#services, this.#slices, this.#node].map(informer => informer.whenSynced(signal)));
-    await this.#sync(await this.#rememberedClients(host.nftables));
+    // Session affinity outlives a restart.
+    const { nftables } = host;
+    await this.#sync((await nftables.hasTable(tableFamily, tableName)) ? await nftables.list(['sets', tableFamily]) : []);
     this.#wake();
     this.#lookLater();
   }
@@ -196,6 +201,19 @@ class ProxyRun {
       if (!(await sysctl.write(name, '1'))) {
         logger.warn('the kernel has no br_netfilter: a pod does not reach a pod of the same node through a Service');
       }
+    }
+  }
+
+  /**
+   * The kernel looks for a route before it translates what the node itself sends. Where nothing leads to the Services' range (a node
+   * without a default route), the range gets a route that leads nowhere: translated packets are routed anew.
+   */
+  async #routeServices(): Promise<void> {
+    const { host, ledger, settings } = this.#given;
+    for (const range of settings.serviceCidrs) {
+      if (await host.links.routeTo(range.slice(0, range.indexOf('/')))) continue;
+      await ledger.record('route', range, { link: 'lo' });
+      await host.links.apply([['route', 'replace', range, 'dev', 'lo']]);
     }
   }
 
@@ -241,7 +259,7 @@ class ProxyRun {
         // Where a transaction is slow (many thousand Services), more changes go into each.
         const pauseMs = Math.min(longestPauseMs, Math.max(coalesceMs, 2 * this.#lastSyncMs));
         await sleep(clock, failures > 0 ? backoffMs(retry, failures - 1) : pauseMs, signal);
-        await this.#sync('');
+        await this.#sync();
         return;
       } catch (error) {
         if (signal.aborted) return;
@@ -252,7 +270,8 @@ class ProxyRun {
     }
   }
 
-  async #sync(remembered: string): Promise<void> {
+  /** `previous`: the sets of the table that is to be replaced. */
+  async #sync(previous: readonly NftObject[] = []): Promise<void> {
     const { host, clock } = this.#given;
     const startMs = clock.monotonicMs();
     const whole = this.#wholeTable;
@@ -265,7 +284,7 @@ class ProxyRun {
         return { key, service, slices: service ? this.#slices.byIndex(sliceIndex, key) : [] };
       }),
     );
-    const script = whole ? this.#rules.wholeTable(remembered) : changes.script;
+    const script = whole ? this.#rules.wholeTable(this.#rules.rememberedClients(previous)) : changes.script;
     if (script !== '') await host.nftables.apply(script, this.#stopping.signal);
     this.#wholeTable = false;
     this.#lastSyncMs = clock.monotonicMs() - startMs;
@@ -286,12 +305,6 @@ class ProxyRun {
       this.#missingConntrack = missing;
       logger.warn('UDP clients of Services may keep endpoints that are gone', { error: errorText(error) });
     }
-  }
-
-  /** Session affinity outlives a restart: the elements of the old table, as lines for the new one. */
-  async #rememberedClients(nftables: Nftables): Promise<string> {
-    if (!(await nftables.hasTable(tableFamily, tableName))) return '';
-    return this.#rules.rememberedClients(await nftables.list(['sets', tableFamily]));
   }
 
   #lookLater(): void {
