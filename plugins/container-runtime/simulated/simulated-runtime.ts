@@ -100,7 +100,7 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
   }
 
   status(): Promise<RuntimeStatus> {
-    const { cpu = '32', memory = '256Gi', pods = 500 } = this.#options;
+    const { cpu = '32', memory = '256Gi', pods = 250 } = this.#options;
     const { networkReady } = this.#scripts;
     return Promise.resolve({
       name: 'simulated',
@@ -177,6 +177,7 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
       spec,
       imageId: image.id,
       imageReference: image.digests[0] ?? image.id,
+      imageName: image.tags[0],
       clock: this.#options.clock,
       onExit: ended => this.#exited(ended),
     });

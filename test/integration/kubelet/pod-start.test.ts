@@ -29,7 +29,7 @@ describe('a kubelet on a simulated runtime', () => {
       { type: 'InternalIP', address: '192.0.2.10' },
       { type: 'Hostname', address: 'node-a' },
     ]);
-    expect(node.status.capacity).toMatchObject({ cpu: '32', memory: '256Gi', pods: '500' });
+    expect(node.status.capacity).toMatchObject({ cpu: '32', memory: '256Gi', pods: '250' });
     expect(node.status.nodeInfo).toMatchObject({
       containerRuntimeVersion: 'simulated://1.0.0',
       kubeletVersion: 'v1.36.3+k3s-ts',
@@ -77,7 +77,7 @@ describe('a kubelet on a simulated runtime', () => {
       ready: true,
       started: true,
       restartCount: 0,
-      image: 'nginx',
+      image: 'docker.io/library/nginx:latest',
       state: { running: { startedAt: '2026-01-01T00:00:00Z' } },
       lastState: {},
     });
