@@ -1,7 +1,7 @@
 import type { ControllerDescriptor } from './controller.js';
-import { certificateApprovingController } from './certificate-controllers.js';
-import { certificateSigningController } from './certificate-controllers.js';
 import { certificateCleanerController } from './certificate-controllers.js';
+import { certificateSigningController } from './certificate-controllers.js';
+import { certificateApprovingController } from './certificate-controllers.js';
 import { clusterroleAggregationController } from './clusterrole-aggregation-controller.js';
 import { cronjobController } from './cronjob-controller.js';
 import { daemonsetController } from './daemonset-controller.js';
@@ -11,6 +11,7 @@ import { endpointsController } from './endpoints-controller.js';
 import { endpointsliceController } from './endpointslice-controller.js';
 import { endpointsliceMirroringController } from './endpointslice-mirroring-controller.js';
 import { garbageCollectorController } from './garbage-collector-controller.js';
+import { horizontalPodAutoscalerController } from './horizontal-pod-autoscaler-controller.js';
 import { jobController } from './job-controller.js';
 import { namespaceController } from './namespace-controller.js';
 import { nodeIpamController } from './node-ipam-controller.js';
@@ -41,6 +42,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   endpointsliceController,
   endpointsliceMirroringController,
   garbageCollectorController,
+  horizontalPodAutoscalerController,
   jobController,
   namespaceController,
   nodeIpamController,
