@@ -85,7 +85,7 @@ function parseEvery(text: string): CronSchedule {
   try {
     everyMs = Math.max(1000, Math.floor(durationToMs(text) / 1000) * 1000);
   } catch (error) {
-    throw invalid(`failed to parse duration ${text}: ${error instanceof Error ? error.message : String(error)}`);
+    throw invalid(`failed to parse duration @every ${text}: ${error instanceof Error ? error.message : String(error)}`);
   }
   return { next: afterMs => Math.floor(afterMs / 1000) * 1000 + everyMs };
 }

@@ -10,6 +10,7 @@ import type { ClusterAuthority } from '../contracts/cluster-authority.js';
 import type { ClusterPaths } from '../contracts/cluster-paths.js';
 import type { ClusterSettings } from '../contracts/cluster-settings.js';
 import type { Datastore } from '../contracts/datastore.js';
+import type { PodConnector } from '../contracts/pod-connector.js';
 import type { Part } from '../contracts/part.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
 import { generatedData } from '../api/schema-data.js';
@@ -19,6 +20,8 @@ import { readCertificateRequest } from '../pki/certificate-request.js';
 import { ensureClusterCertificates } from '../pki/cluster-certificates.js';
 import { formatJoinToken, randomPassword } from '../pki/join-token.js';
 import { kubeconfigYaml } from '../pki/kubeconfig.js';
+import type { BuiltInAdmission } from './admission/index.js';
+import { builtInAdmission } from './admission/index.js';
 import { ApiServer } from './api-server.js';
 import { AuthenticatorChain } from './auth/authenticator.js';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizer.js';
@@ -34,7 +37,9 @@ import { RbacAuthorizer } from './auth/rbac-authorizer.js';
 import { RbacStore } from './auth/rbac-store.js';
 import { X509Authenticator } from './auth/x509-authenticator.js';
 import { apiServerIdentity, bootstrap } from './bootstrap.js';
-import { feedNodeGraph, feedRbac } from './cache-feed.js';
+import { feedNodeGraph, feedRbac, feedServiceAllocator } from './cache-feed.js';
+import { advertisedAddress, ensureKubernetesService } from './kubernetes-service.js';
+import { InMemoryServiceAllocator } from './resources/core/service-allocator.js';
 import { resourceDefinitions } from './resources/index.js';
 import { ServiceAccountTokens } from './service-account-tokens.js';
 
@@ -44,7 +49,12 @@ export interface ApiServerPartOptions {
   readonly settings: ClusterSettings;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Beside the built-in ones. */
   readonly admission: () => readonly AdmissionPlugin[];
+  /** Built-in plugins to leave out. */
+  readonly disabledAdmission?: readonly string[];
+  /** The way to what runs on nodes; logs, exec and their like answer 503 without it. */
+  readonly podConnector?: PodConnector | undefined;
 }
 
 /** The API server as the kernel starts it: certificates, authorities, bootstrap objects, port, kubeconfig. */
@@ -121,7 +131,7 @@ export class ApiServerPart implements Part {
   }
 
   async start(): Promise<void> {
-    const { datastore, settings, clock, logger, admission } = this.#options;
+    const { datastore, settings, clock, logger, admission, podConnector } = this.#options;
     const certificates = this.certificates;
     const roles = new RbacStore();
     const nodes = new NodeGraph();
@@ -133,12 +143,18 @@ export class ApiServerPart implements Part {
         this.#server?.endpoint('', 'v1', resource)?.served.store.cache.get(namespace, name)?.object,
       advertised: () => this.#advertised(),
     });
+    const allocator = new InMemoryServiceAllocator({
+      cidrs: settings.serviceCidrs,
+      nodePorts: settings.serviceNodePortRange,
+      clock,
+    });
     const rbac = new RbacAuthorizer(roles);
     const authorizer = new UnionAuthorizer([
       new MastersAuthorizer(),
       new NodeAuthorizer(nodes, new CompiledRules(nodeRules())),
       rbac,
     ]);
+    let builtIn: BuiltInAdmission | undefined;
     const server = new ApiServer({
       datastore,
       definitions: resourceDefinitions({
@@ -148,13 +164,15 @@ export class ApiServerPart implements Part {
         tokens: tokens.authenticator,
         audiences: tokens.audiences,
         tokenIssuer: tokens.issuer,
+        serviceAllocator: allocator,
+        podConnector,
       }),
       authenticator: new AuthenticatorChain([
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
         new BearerTokenAuthenticator(tokens.authenticator),
       ]),
       authorizer,
-      admission,
+      admission: () => (builtIn ? [...builtIn.first, ...admission(), ...builtIn.last] : admission()),
       clock,
       logger,
       version: versionDocument(settings.version),
@@ -184,21 +202,34 @@ export class ApiServerPart implements Part {
         });
       },
     });
+    builtIn = builtInAdmission({
+      stores: server.stores,
+      authorizer,
+      clock,
+      disabled: this.#options.disabledAdmission,
+    });
     this.#server = server;
     this.#held = new DisposableStore();
     this.#held.addCallback(() => server.stop());
     this.#held.add(feedRbac(server, roles));
     this.#held.add(feedNodeGraph(server, nodes));
+    this.#held.add(feedServiceAllocator(server, allocator));
     await server.start();
     await bootstrap(server, logger);
     await server.listen();
+    await ensureKubernetesService({
+      transport: server.transport,
+      clusterIp: firstAddress(settings.serviceCidrs[0]!),
+      address: advertisedAddress(settings.advertiseAddress, settings.nodeIps),
+      port: settings.advertisePort ?? server.port,
+    });
     await this.#writeFiles();
   }
 
   /** `host:port` under which others reach this server. */
   #advertised(): string {
     const { settings } = this.#options;
-    const host = settings.advertiseAddress ?? settings.nodeIps[0] ?? '127.0.0.1';
+    const host = advertisedAddress(settings.advertiseAddress, settings.nodeIps) ?? '127.0.0.1';
     return `${host}:${settings.advertisePort ?? settings.httpsListenPort}`;
   }
 

@@ -1,10 +1,13 @@
-import type { PersistentVolume, Pod } from '../api/generated/types.js';
+import type { PersistentVolume, Pod, Service } from '../api/generated/types.js';
 import type { Disposable } from '../base/disposable.js';
 import { DisposableStore, toDisposable } from '../base/disposable.js';
+import type { ServiceAllocator } from '../contracts/service-allocator.js';
 import type { KubeObject } from '../machinery/object.js';
 import type { ApiServer } from './api-server.js';
 import type { NodeGraph } from './auth/node-graph.js';
 import type { RbacObjects, RbacStore } from './auth/rbac-store.js';
+
+import { claimOf } from './resources/core/service-facts.js';
 
 interface Feed {
   upsert(object: KubeObject): void;
@@ -103,4 +106,16 @@ export function feedNodeGraph(server: ApiServer, graph: NodeGraph): Disposable {
     ),
   );
   return held;
+}
+
+/** Tells the allocator what Services hold. */
+export function feedServiceAllocator(server: ApiServer, allocator: ServiceAllocator): Disposable {
+  return feedFrom(
+    server,
+    { group: '', version: 'v1', resource: 'services' },
+    {
+      upsert: object => allocator.record(claimOf(object as unknown as Service)),
+      delete: (namespace, name) => allocator.record({ service: `${namespace}/${name}`, addresses: [], ports: [] }),
+    },
+  );
 }

@@ -3,7 +3,7 @@ import type { Logger } from '../base/logger.js';
 import type { ResourceReference } from '../api/resource-reference.js';
 import type { Client } from './client.js';
 import { SharedInformer } from './informer.js';
-import type { Informer, InformerFactory } from './informer-types.js';
+import type { Informer, InformerFactory, InformerSelection } from './informer-types.js';
 
 export interface InformerFactoryOptions {
   readonly client: Client;
@@ -21,11 +21,12 @@ export class SharedInformerFactory implements InformerFactory {
     this.#options = options;
   }
 
-  informer<T>(resource: ResourceReference<T>): Informer<T> {
-    const key = `${resource.group}/${resource.version}/${resource.resource}`;
+  informer<T>(resource: ResourceReference<T>, selection: InformerSelection = {}): Informer<T> {
+    const { namespace = '', labelSelector = '', fieldSelector = '' } = selection;
+    const key = [resource.group, resource.version, resource.resource, namespace, labelSelector, fieldSelector].join('/');
     let informer = this.#informers.get(key) as SharedInformer<T> | undefined;
     if (!informer) {
-      informer = new SharedInformer<T>({ ...this.#options, resource });
+      informer = new SharedInformer<T>({ ...this.#options, ...selection, resource });
       this.#informers.set(key, informer as SharedInformer<unknown>);
       if (this.#started && !this.#stopped) informer.start();
     }

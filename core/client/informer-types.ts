@@ -28,9 +28,16 @@ export interface Informer<T> {
   whenSynced(signal?: AbortSignal): Promise<void>;
 }
 
-/** One informer a resource. `informer()` before `start` is enough for it to be started; later ones start at once. */
+/** What part of a resource an informer holds. */
+export interface InformerSelection {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+}
+
+/** One informer a resource and selection. `informer()` before `start` is enough for it to be started; later ones start at once. */
 export interface InformerFactory {
-  informer<T>(resource: ResourceReference<T>): Informer<T>;
+  informer<T>(resource: ResourceReference<T>, selection?: InformerSelection): Informer<T>;
   start(): void;
   whenSynced(signal?: AbortSignal): Promise<void>;
   stop(): Promise<void>;

@@ -2,6 +2,7 @@ import type { PartDescriptor } from '../plugin-api/descriptor.js';
 import { apiserver } from './parts/apiserver.js';
 import { controllers } from './parts/controllers.js';
 import { defaultScheduler } from './parts/default-scheduler.js';
+import { kubelet } from './parts/kubelet.js';
 
 /** The parts of the core itself, one sorted line an entry. */
-export const coreParts: readonly PartDescriptor[] = [apiserver, controllers, defaultScheduler];
+export const coreParts: readonly PartDescriptor[] = [apiserver, controllers, defaultScheduler, kubelet];

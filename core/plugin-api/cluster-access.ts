@@ -21,4 +21,5 @@ export type { ResourceReference } from '../api/resource-reference.js';
 export * as Resources from '../api/generated/resources.js';
 export { isStatusError } from '../machinery/status-error.js';
 export { cloneJson, jsonEqual, produce } from '../machinery/object.js';
+export type { KubeObject } from '../machinery/object.js';
 export { silentLogger } from '../base/logger.js';

@@ -82,24 +82,23 @@ function run(command, args, options = {}) {
 function parseUris(text) {
   const found = [];
   for (const line of text.split('\n')) {
-    const match = /^'([^']+)' (\S+\.deb) (\d+) SHA256:([0-9a-f]{64})$/.exec(line.trim());
+    const match = /^'[^']+' (\S+\.deb) (\d+) (\w+):([0-9a-f]+)$/.exec(line.trim());
     if (match)
-      found.push({ uri: match[1], file: match[2], size: Number(match[3]), sha256: match[4], name: match[2].split('_')[0] });
+      found.push({ file: match[1], name: match[1].split('_')[0], size: Number(match[2]), algorithm: match[3], digest: match[4] });
   }
   return found;
 }
 
 function printUris(apt, names) {
-  const direct = run('apt-get', [...apt, 'download', '--print-uris', ...names]);
-  if (direct.status !== 0) return { problem: direct.stderr };
-  const roots = parseUris(direct.stdout);
-  const missing = names.filter(name => !roots.some(entry => entry.name === name));
-  if (missing.length) return { problem: `E: no checksum for ${missing.join(', ')}` };
-  // What these depend on and the machine has not: apt knows, and is only asked.
+  // What these depend on and the machine has not: apt knows, and is only asked. Only `download` tells SHA-256.
   const closure = run('apt-get', [...apt, 'install', '--print-uris', '--yes', '--no-install-recommends', ...names]);
   if (closure.status !== 0) return { problem: closure.stderr };
-  const extra = parseUris(closure.stdout).filter(entry => !roots.some(root => root.name === entry.name));
-  return { entries: [...roots, ...extra] };
+  const all = [...new Set([...names, ...parseUris(closure.stdout).map(entry => entry.name)])].sort();
+  const download = run('apt-get', [...apt, 'download', '--print-uris', ...all]);
+  if (download.status !== 0) return { problem: download.stderr };
+  const entries = parseUris(download.stdout).filter(entry => entry.algorithm === 'SHA256');
+  const missing = all.filter(name => !entries.some(entry => entry.name === name));
+  return missing.length ? { problem: `E: no SHA-256 known for ${missing.join(', ')}` } : { entries };
 }
 
 function fetchAll(directory, names, log) {
@@ -137,7 +136,7 @@ function fetchAll(directory, names, log) {
 function unpack(directory, apt, entry, log) {
   const version = decodeURIComponent(entry.file.split('_')[1]);
   const folder = `${entry.name}_${version.replace(/[^\w.+~-]/g, '-')}_${debianArchitecture()}`;
-  const result = { name: entry.name, version, sha256: entry.sha256, directory: folder };
+  const result = { name: entry.name, version, sha256: entry.digest, directory: folder };
   const target = path.join(directory, folder);
   if (fs.existsSync(target)) return result;
   const work = fs.mkdtempSync(path.join(directory, '.work-'));
@@ -154,8 +153,8 @@ function unpack(directory, apt, entry, log) {
     const digest = createHash('sha256')
       .update(fs.readFileSync(path.join(work, file)))
       .digest('hex');
-    if (digest !== entry.sha256) {
-      throw new FetchError(`${entry.name} is damaged: its SHA-256 is ${digest}, not ${entry.sha256}; start again`);
+    if (digest !== entry.digest) {
+      throw new FetchError(`${entry.name} is damaged: its SHA-256 is ${digest}, not ${entry.digest}; start again`);
     }
     const root = path.join(work, 'root');
     const extracted = run('dpkg-deb', ['-x', path.join(work, file), root]);

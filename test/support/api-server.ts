@@ -19,7 +19,7 @@ export interface RunningApiServer {
 
 /** An API server alone, on a port of the system's choice, with a memory datastore unless told otherwise. */
 export async function startApiServer(
-  options: { datastore?: Datastore; admission?: readonly AdmissionPlugin[] } = {},
+  options: { datastore?: Datastore; admission?: readonly AdmissionPlugin[]; disabledAdmission?: readonly string[] } = {},
 ): Promise<RunningApiServer> {
   const directory = await mkdtemp(join(tmpdir(), 'k3s-api-'));
   const clock = new SystemClock();
@@ -36,6 +36,7 @@ export async function startApiServer(
     version: 'v1.36.3+k3s-ts',
     clusterDomain: 'cluster.local',
     serviceCidrs: ['10.43.0.0/16'],
+    serviceNodePortRange: { first: 30000, last: 32767 },
     nodeName: 'test-node',
     nodeIps: ['127.0.0.1'],
     tlsSans: [],
@@ -44,7 +45,15 @@ export async function startApiServer(
     kubeconfig: { mode: 0o600, group: undefined, name: 'default' },
     token: undefined,
   } as unknown as ClusterSettings;
-  const part = new ApiServerPart({ datastore, paths, settings, clock, logger, admission: () => options.admission ?? [] });
+  const part = new ApiServerPart({
+    datastore,
+    paths,
+    settings,
+    clock,
+    logger,
+    admission: () => options.admission ?? [],
+    disabledAdmission: options.disabledAdmission,
+  });
   await part.init();
   await part.start();
   await part.ready();

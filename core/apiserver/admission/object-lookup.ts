@@ -11,6 +11,10 @@ export class ObjectLookup {
     this.#stores = stores;
   }
 
+  serves(reference: ResourceReference<KubeObject>): boolean {
+    return this.#stores.get(reference) !== undefined;
+  }
+
   /** What the cache shows now. */
   cached<T extends KubeObject>(reference: ResourceReference<T>, namespace: string, name: string): Readonly<T> | undefined {
     return this.#stores.get<T>(reference)?.cache.get(namespace, name)?.object;

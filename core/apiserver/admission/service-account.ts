@@ -35,6 +35,7 @@ export class ServiceAccountAdmission implements AdmissionPlugin {
   }
 
   handles(attributes: AdmissionAttributes): boolean {
+    if (!this.#lookup.serves(ServiceAccounts)) return false;
     if (attributes.operation === 'CREATE') return isFor(attributes, '', 'pods');
     return attributes.operation === 'UPDATE' && isFor(attributes, '', 'pods', 'ephemeralcontainers');
   }

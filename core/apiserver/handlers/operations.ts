@@ -96,6 +96,7 @@ export class Operations<T extends KubeObject = KubeObject> {
     const sub = this.subresource(call.subresource);
     if (sub.type !== 'object' || !sub.create) throw methodNotSupported(this.#group, this.#resourceName(call), 'create');
     const context = store.context(this.#writeCall(call), 'CREATE', call.subresource);
+    await store.admitBody(context, sub.kind.kind, object);
     return { object: await sub.create(object, store, context), created: true };
   }
 

@@ -147,8 +147,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   async #createOnce(object: T, call: WriteCall, generated: boolean): Promise<StoredObject<T>> {
     const { definition } = this;
     const { metadata } = object;
-    if (generated) metadata.name = generateName(metadata.generateName!);
-    const context = this.context({ ...call, name: metadata.name ?? call.name }, 'CREATE');
+    let context = this.context({ ...call, name: metadata.name ?? call.name }, 'CREATE');
     let draft = object;
     if (!call.ownsManagedFields) {
       draft = this.#options.ownership.update(undefined, draft, {
@@ -158,6 +157,11 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       });
     }
     await this.#admit('mutate', context, draft, undefined);
+    // Upstream names an object only now: refusals before speak of its `generateName`.
+    if (generated) {
+      draft.metadata.name = generateName(metadata.generateName!);
+      context = { ...context, name: draft.metadata.name };
+    }
     fillSystemFields(draft.metadata, randomUUID(), context.nowMs);
     if (definition.prepareForCreate) await definition.prepareForCreate(draft, context);
     else this.#resetStatus(draft, undefined);
@@ -504,15 +508,22 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     return this.#invalid(object, errors);
   }
 
+  /** Admission of the body of a subresource of another kind (`eviction`, `token`), which the store itself never sees. */
+  async admitBody(context: RequestContext, kind: string, body: KubeObject): Promise<void> {
+    await this.#admit('mutate', context, body, undefined, kind);
+    await this.#admit('validate', context, body, undefined, kind);
+  }
+
   async #admit(
     step: 'mutate' | 'validate',
     context: RequestContext,
-    object: T | undefined,
-    oldObject: Readonly<T> | undefined,
+    object: KubeObject | undefined,
+    oldObject: Readonly<KubeObject> | undefined,
+    kind = this.definition.reference.kind,
   ): Promise<void> {
     const plugins = this.#options.admission();
     if (plugins.length === 0) return;
-    const { group, version, resource, kind } = this.definition.reference;
+    const { group, version, resource } = this.definition.reference;
     await runAdmission(plugins, step, {
       operation: context.operation,
       group,

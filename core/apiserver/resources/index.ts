@@ -4,16 +4,21 @@ import { appsDefinitions } from './apps/index.js';
 import { authenticationDefinitions } from './authentication/index.js';
 import type { TokenReviewOptions } from './authentication/token-review.js';
 import { authorizationDefinitions } from './authorization/index.js';
+import { autoscalingDefinitions } from './autoscaling/index.js';
+import { batchDefinitions } from './batch/index.js';
+import { certificatesDefinitions } from './certificates/index.js';
 import { coordinationDefinitions } from './coordination/index.js';
 import type { CoreResourceOptions } from './core/index.js';
 import { coreDefinitions } from './core/index.js';
 import { discoveryDefinitions } from './discovery/index.js';
+import { eventsDefinitions } from './events/index.js';
 import { networkingDefinitions } from './networking/index.js';
 import { nodeDefinitions } from './node/index.js';
 import { policyDefinitions } from './policy/index.js';
 import { rbacDefinitions } from './rbac/index.js';
 import type { RoleGuard } from './rbac/rules.js';
 import { schedulingDefinitions } from './scheduling/index.js';
+import { storageDefinitions } from './storage/index.js';
 
 /** What resources need from other parts of the server. */
 export interface ResourceOptions extends CoreResourceOptions, TokenReviewOptions {
@@ -30,13 +35,18 @@ export function resourceDefinitions(options: ResourceOptions): readonly Resource
     ...appsDefinitions,
     ...authenticationDefinitions(options),
     ...authorizationDefinitions(options),
+    ...autoscalingDefinitions,
+    ...batchDefinitions,
+    ...certificatesDefinitions,
     ...coordinationDefinitions,
     ...coreDefinitions(options),
     ...discoveryDefinitions,
+    ...eventsDefinitions,
     ...networkingDefinitions,
     ...nodeDefinitions,
     ...policyDefinitions,
     ...rbacDefinitions(options.guard),
     ...schedulingDefinitions,
+    ...storageDefinitions,
   ];
 }

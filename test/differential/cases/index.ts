@@ -1,13 +1,23 @@
 import type { Case } from '../replay.js';
 import { appsCases } from './apps.js';
+import { autoscalingCases } from './autoscaling.js';
+import { batchCases } from './batch.js';
+import { certificatesCases } from './certificates.js';
+import { networkingCases } from './networking.js';
 import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
 import { smallKindCases } from './small-kinds.js';
+import { storageCases } from './storage.js';
 
 /** By the name of the file that holds what upstream answers. */
 export const cases: Readonly<Record<string, readonly Case[]>> = {
   apps: appsCases,
+  autoscaling: autoscalingCases,
+  batch: batchCases,
+  certificates: certificatesCases,
+  networking: networkingCases,
   rbac: rbacCases,
   reviews: reviewCases,
   'small-kinds': smallKindCases,
+  storage: storageCases,
 };

@@ -1,0 +1,97 @@
+import { requiredNodeAffinityMatches } from '../../api/node-affinity.js';
+import { parseResourceList, podRequests } from '../../api/pod-resources.js';
+import type { ResourceQuantities } from '../../api/pod-resources.js';
+import { firstUntoleratedTaint } from '../../api/taints.js';
+import type { Node, Pod } from '../../api/generated/types.js';
+import { Quantity } from '../../machinery/quantity.js';
+
+export interface Refusal {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/**
+ * The scheduler's last word, spoken by the node: a pod bound by hand, or by a scheduler that was late, is refused when it does not
+ * fit. Source: pkg/kubelet/lifecycle/predicate.go.
+ */
+export function admitPod(pod: Pod, node: Node | undefined, others: readonly Pod[]): Refusal | undefined {
+  if (!node) return undefined;
+  return (
+    refusedByResources(pod, node, others) ??
+    refusedByAffinity(pod, node) ??
+    refusedByPorts(pod, others) ??
+    refusedByTaint(pod, node)
+  );
+}
+
+function refusedByResources(pod: Pod, node: Node, others: readonly Pod[]): Refusal | undefined {
+  const allocatable = parseResourceList(node.status?.allocatable);
+  const podLimit = allocatable.get('pods')?.value();
+  if (podLimit !== undefined && others.length + 1 > podLimit) {
+    return outOf('pods', 1, others.length, podLimit);
+  }
+  const used: ResourceQuantities = new Map();
+  const requests = podRequests(pod);
+  if (requests.size === 0) return undefined;
+  for (const other of others) {
+    for (const [name, amount] of podRequests(other)) used.set(name, (used.get(name) ?? Quantity.zero).add(amount));
+  }
+  for (const [name, wanted] of requests) {
+    if (wanted.isZero) continue;
+    const capacity = allocatable.get(name) ?? Quantity.zero;
+    const taken = used.get(name) ?? Quantity.zero;
+    if (taken.add(wanted).compare(capacity) <= 0) continue;
+    const number = (amount: Quantity): number => (name === 'cpu' ? amount.milliValue() : amount.value());
+    return outOf(name, number(wanted), number(taken), number(capacity));
+  }
+  return undefined;
+}
+
+function outOf(name: string, requested: number, used: number, capacity: number): Refusal {
+  const numbers = `requested: ${requested}, used: ${used}, capacity: ${capacity}`;
+  return { reason: `OutOf${name}`, message: `Node didn't have enough resource: ${name}, ${numbers}` };
+}
+
+function refusedByAffinity(pod: Pod, node: Node): Refusal | undefined {
+  if (requiredNodeAffinityMatches(pod, node)) return undefined;
+  return { reason: 'NodeAffinity', message: "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector" };
+}
+
+function refusedByPorts(pod: Pod, others: readonly Pod[]): Refusal | undefined {
+  const wanted = hostPorts(pod);
+  if (wanted.length === 0) return undefined;
+  const taken = others.flatMap(hostPorts);
+  const clash = wanted.some(port =>
+    taken.some(
+      other =>
+        other.protocol === port.protocol &&
+        other.port === port.port &&
+        (other.ip === port.ip || other.ip === '0.0.0.0' || port.ip === '0.0.0.0'),
+    ),
+  );
+  if (!clash) return undefined;
+  return {
+    reason: 'NodePorts',
+    message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+  };
+}
+
+function hostPorts(pod: Pod): { ip: string; port: number; protocol: string }[] {
+  return [
+    ...pod.spec.containers,
+    ...(pod.spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always'),
+  ].flatMap(({ ports }) =>
+    (ports ?? [])
+      .filter(({ hostPort }) => hostPort)
+      .map(({ hostIP, hostPort, protocol }) => ({ ip: hostIP || '0.0.0.0', port: hostPort!, protocol: protocol ?? 'TCP' })),
+  );
+}
+
+function refusedByTaint(pod: Pod, node: Node): Refusal | undefined {
+  const taint = firstUntoleratedTaint(node.spec.taints, pod.spec.tolerations, ({ effect }) => effect === 'NoExecute');
+  if (!taint) return undefined;
+  return {
+    reason: 'TaintToleration',
+    message: "Predicate TaintToleration failed: node(s) had taints that the pod didn't tolerate",
+  };
+}

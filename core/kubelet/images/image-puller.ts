@@ -1,0 +1,120 @@
+import { errorCode, errorText } from '../../base/errors.js';
+import type { EventSubject } from '../../client/event-recorder.js';
+import type { PullOptions } from '../../contracts/container-runtime.js';
+import { formatDuration } from '../../machinery/time.js';
+import { BackoffTable } from '../backoff-table.js';
+import type { KubeletContext } from '../kubelet-context.js';
+import { StartError } from '../runtime/start-error.js';
+import { normalizeImageName } from './image-name.js';
+
+const initialBackoffMs = 10_000;
+const maximumBackoffMs = 300_000;
+
+export interface ImageRequest {
+  readonly podUid: string;
+  readonly image: string;
+  readonly policy: string | undefined;
+  /** The container that events are about. */
+  readonly subject: EventSubject;
+  readonly options: PullOptions;
+}
+
+/** Sees to it that a container's image is there, as its pull policy says. Source: pkg/kubelet/images. */
+export class ImagePuller {
+  readonly #context: KubeletContext;
+  readonly #backoff: BackoffTable;
+  readonly #lastFailures = new Map<string, string>();
+  /** Pulls under way, shared by all who want the same image without credentials of their own. */
+  readonly #pulling = new Map<string, Promise<string>>();
+
+  constructor(context: KubeletContext) {
+    this.#context = context;
+    this.#backoff = new BackoffTable(context.clock, initialBackoffMs, maximumBackoffMs);
+  }
+
+  /** Resolves what the runtime calls the image. Rejects a StartError. */
+  async ensure(request: ImageRequest): Promise<string> {
+    const { recorder, runtime } = this.#context;
+    const { image, subject } = request;
+    const reference = normalizeImageName(image);
+    if (!reference) {
+      const message = `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`;
+      recorder.event(subject, 'Warning', 'InspectFailed', message);
+      throw new StartError('InvalidImageName', message, { event: 'InvalidImageName' });
+    }
+    const policy = request.policy ?? (reference.endsWith(':latest') ? 'Always' : 'IfNotPresent');
+    if (policy !== 'Always') {
+      let known;
+      try {
+        known = await runtime.image(reference);
+      } catch (error) {
+        const message = `Failed to inspect image "${image}": ${errorText(error)}`;
+        recorder.event(subject, 'Warning', 'InspectFailed', message);
+        throw new StartError('ImageInspectError', message, { event: 'ImageInspectError', cause: error });
+      }
+      if (known) {
+        const message = `Container image "${image}" already present on machine and can be accessed by the pod`;
+        recorder.event(subject, 'Normal', 'Pulled', message);
+        return known.id;
+      }
+      if (policy === 'Never') {
+        const message = `Container image "${image}" is not present with pull policy of Never`;
+        recorder.event(subject, 'Warning', 'ErrImageNeverPull', message);
+        throw new StartError('ErrImageNeverPull', message, { event: 'ErrImageNeverPull' });
+      }
+    }
+    return this.#pull(request, reference);
+  }
+
+  forgetPod(podUid: string): void {
+    this.#backoff.forget(`${podUid}_`);
+    for (const key of this.#lastFailures.keys()) if (key.startsWith(`${podUid}_`)) this.#lastFailures.delete(key);
+  }
+
+  async #pull(request: ImageRequest, reference: string): Promise<string> {
+    const { clock, recorder, runtime } = this.#context;
+    const { image, subject } = request;
+    const key = `${request.podUid}_${image}`;
+    const dueMs = this.#backoff.dueSinceUpdate(key);
+    if (dueMs !== undefined) {
+      const message = `Back-off pulling image "${image}"`;
+      recorder.event(subject, 'Normal', 'BackOff', message);
+      const last = this.#lastFailures.get(key);
+      throw new StartError('ImagePullBackOff', last ? `${message}: ${last}` : message, {
+        event: 'ImagePullBackOff',
+        retryAtMs: dueMs,
+      });
+    }
+    this.#lastFailures.delete(key);
+    recorder.event(subject, 'Normal', 'Pulling', `Pulling image "${image}"`);
+    const startedMs = clock.monotonicMs();
+    try {
+      const id = await this.#shared(reference, request.options);
+      const duration = formatDuration(BigInt(Math.floor(clock.monotonicMs() - startedMs)) * 1_000_000n);
+      const sizeBytes = (await runtime.image(reference))?.sizeBytes ?? 0;
+      const message = `Successfully pulled image "${image}" in ${duration} (${duration} including waiting). Image size: ${sizeBytes} bytes.`;
+      recorder.event(subject, 'Normal', 'Pulled', message);
+      return id;
+    } catch (error) {
+      const text = errorText(error);
+      recorder.event(subject, 'Warning', 'Failed', `Failed to pull image "${image}": ${text}`);
+      this.#backoff.next(key, clock.now());
+      const unavailable = errorCode(error) === 'RUNTIME_REGISTRY_UNAVAILABLE';
+      const reason = unavailable ? 'RegistryUnavailable' : 'ErrImagePull';
+      const message = unavailable ? `image pull failed for ${image} because the registry is unavailable: ${text}` : text;
+      this.#lastFailures.set(key, `${reason}: ${message}`);
+      throw new StartError(reason, message, { event: reason, cause: error, retryAtMs: clock.now() + initialBackoffMs / 2 });
+    }
+  }
+
+  #shared(reference: string, options: PullOptions): Promise<string> {
+    const { runtime } = this.#context;
+    if (options.auth) return runtime.pullImage(reference, options);
+    let pulling = this.#pulling.get(reference);
+    if (!pulling) {
+      pulling = runtime.pullImage(reference, options).finally(() => this.#pulling.delete(reference));
+      this.#pulling.set(reference, pulling);
+    }
+    return pulling;
+  }
+}

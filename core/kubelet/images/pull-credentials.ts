@@ -1,0 +1,100 @@
+import { Secrets } from '../../api/generated/resources.js';
+import type { Pod, Secret } from '../../api/generated/types.js';
+import type { RegistryCredentials } from '../../contracts/container-runtime.js';
+import { isJsonObject } from '../../machinery/object.js';
+import { isStatusError } from '../../machinery/status-error.js';
+import type { ReferencedObjects } from '../volumes/referenced-objects.js';
+import { normalizeImageName } from './image-name.js';
+
+/** What the pod's pull secrets hold for the image's registry; the longest matching entry wins. Source: pkg/credentialprovider. */
+export async function pullCredentials(
+  pod: Pod,
+  image: string,
+  objects: ReferencedObjects,
+): Promise<RegistryCredentials | undefined> {
+  const reference = normalizeImageName(image);
+  if (!reference) return undefined;
+  let best: { readonly path: string; readonly credentials: RegistryCredentials } | undefined;
+  for (const { name = '' } of pod.spec.imagePullSecrets ?? []) {
+    let secret: Secret;
+    try {
+      secret = await objects.get(Secrets, pod.metadata.namespace ?? '', name);
+    } catch (error) {
+      // An image that needs no credentials is pulled all the same.
+      if (isStatusError(error, 'NotFound')) continue;
+      throw error;
+    }
+    for (const [path, credentials] of registryEntries(secret)) {
+      if (matches(path, reference) && (!best || path.length > best.path.length)) best = { path, credentials };
+    }
+  }
+  return best?.credentials;
+}
+
+function registryEntries(secret: Secret): [string, RegistryCredentials][] {
+  const file = secret.data?.['.dockerconfigjson'] ?? secret.data?.['.dockercfg'];
+  if (file === undefined) return [];
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(file, 'base64').toString('utf8'));
+  } catch {
+    return [];
+  }
+  const table = isJsonObject(parsed) && isJsonObject(parsed['auths']) ? parsed['auths'] : parsed;
+  if (!isJsonObject(table)) return [];
+  return Object.entries(table).flatMap(([server, entry]): [string, RegistryCredentials][] => {
+    if (!isJsonObject(entry)) return [];
+    const text = (key: string): string | undefined => (typeof entry[key] === 'string' ? entry[key] : undefined);
+    const [user, password] = splitAuth(text('auth'));
+    const username = text('username') ?? user;
+    const secretWord = text('password') ?? password;
+    const identityToken = text('identitytoken');
+    return [
+      [
+        server.replace(/^https?:\/\//, '').replace(/\/(v[12]\/?)?$/, ''),
+        {
+          serverAddress: server,
+          ...(username === undefined ? {} : { username }),
+          ...(secretWord === undefined ? {} : { password: secretWord }),
+          ...(identityToken === undefined ? {} : { identityToken }),
+        },
+      ],
+    ];
+  });
+}
+
+function splitAuth(auth: string | undefined): [string?, string?] {
+  if (auth === undefined) return [];
+  const text = Buffer.from(auth, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  return colon < 0 ? [] : [text.slice(0, colon), text.slice(colon + 1)];
+}
+
+function matches(path: string, reference: string): boolean {
+  const wanted = path === 'index.docker.io' ? 'docker.io' : path;
+  const [host = '', ...rest] = wanted.split('/');
+  const slash = reference.indexOf('/');
+  if (!hostMatches(host, reference.slice(0, slash))) return false;
+  return rest.length === 0 || reference.slice(slash + 1).startsWith(rest.join('/'));
+}
+
+/** `*.example.com` matches one level. */
+function hostMatches(pattern: string, host: string): boolean {
+  if (!pattern.includes('*')) return pattern === host;
+  const left = pattern.split('.');
+  const right = host.split('.');
+  return left.length === right.length && left.every((part, at) => globMatches(part, right[at]!));
+}
+
+function globMatches(pattern: string, text: string): boolean {
+  const parts = pattern.split('*');
+  if (parts.length === 1) return pattern === text;
+  if (!text.startsWith(parts[0]!) || !text.endsWith(parts.at(-1)!)) return false;
+  let from = parts[0]!.length;
+  for (const part of parts.slice(1, -1)) {
+    const at = text.indexOf(part, from);
+    if (at < 0) return false;
+    from = at + part.length;
+  }
+  return from <= text.length - parts.at(-1)!.length;
+}

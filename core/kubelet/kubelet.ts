@@ -1,0 +1,225 @@
+import type { Disposable } from '../base/disposable.js';
+import { Nodes, Pods, Services } from '../api/generated/resources.js';
+import type { Pod, Service } from '../api/generated/types.js';
+import { SharedInformerFactory } from '../client/informer-factory.js';
+import type { Informer } from '../client/informer-types.js';
+import type { HostFacts } from '../host/host-facts.js';
+import { admitPod } from './admission/admit-pod.js';
+import { ImagePuller } from './images/image-puller.js';
+import type { KubeletContext } from './kubelet-context.js';
+import { NodeManager } from './node/node-manager.js';
+import { PodConnector } from './pod-connector.js';
+import { PodWorker } from './pods/pod-worker.js';
+import type { PodWorkerServices } from './pods/pod-worker.js';
+import { networkProber } from './probes/network-prober.js';
+import { ProbeManager } from './probes/probe-manager.js';
+import { ContainerKiller } from './runtime/container-killer.js';
+import { LifecycleHooks } from './runtime/lifecycle-hooks.js';
+import { PodSyncer } from './runtime/pod-syncer.js';
+import { RuntimeCache } from './runtime/runtime-cache.js';
+import { ReasonCache } from './status/reason-cache.js';
+import { StatusManager } from './status/status-manager.js';
+import { ReferencedObjects } from './volumes/referenced-objects.js';
+import { ReferenceVolumeManager } from './volumes/reference-volume-manager.js';
+import type { VolumeManager } from './volumes/volume-manager.js';
+
+export interface KubeletOptions extends KubeletContext {
+  /** For tests. Absent: this machine. */
+  readonly hostFacts?: () => Promise<HostFacts>;
+}
+
+/**
+ * The node agent: registers its Node, runs the pods bound to it by the container runtime, and tells the API how they are. What runs
+ * already is adopted; stopping leaves containers alone. May be started again after `stop`.
+ */
+export class Kubelet {
+  readonly #context: KubeletOptions;
+  readonly #workers = new Map<string, PodWorker>();
+  readonly #orphans = new Map<string, Promise<void>>();
+  #running: RunningKubelet | undefined;
+  #following: Promise<void> | undefined;
+  #stopped = true;
+
+  constructor(options: KubeletOptions) {
+    this.#context = options;
+  }
+
+  /** Access to pods' logs for the API server in the same process. After `start`. */
+  get connector(): PodConnector | undefined {
+    return this.#running?.connector;
+  }
+
+  /** Resolves when the Node is registered; its pods follow by themselves. Rejects when the runtime does not answer. */
+  async start(signal?: AbortSignal): Promise<void> {
+    const context = this.#context;
+    this.#stopped = false;
+    const node = new NodeManager({
+      context,
+      networkReady: () => this.#wakeAll(),
+      ...(context.hostFacts ? { hostFacts: context.hostFacts } : {}),
+    });
+    const runtime = await node.inspect();
+    const cache = new RuntimeCache({
+      runtime: context.runtime,
+      clock: context.clock,
+      logger: context.logger,
+      changed: uid => this.#changed(uid),
+    });
+    await cache.start();
+    const informers = new SharedInformerFactory({ client: context.client, clock: context.clock, logger: context.logger });
+    const pods = informers.informer(Pods, { fieldSelector: `spec.nodeName=${context.settings.nodeName}` });
+    const nodes = informers.informer(Nodes, { fieldSelector: `metadata.name=${context.settings.nodeName}` });
+    const services = informers.informer(Services);
+    const prober = networkProber(context.runtime, runtime.onHost);
+    const podIp = (uid: string): string => cache.pod(uid).sandboxes[0]?.ips[0] ?? node.facts.hostIps[0] ?? '';
+    const hooks = new LifecycleHooks(context, prober);
+    const killer = new ContainerKiller(context, cache, hooks, podIp);
+    const probes = new ProbeManager({ context, cache, prober, podIp, changed: uid => this.#workers.get(uid)?.wake() });
+    const reasons = new ReasonCache();
+    const objects = new ReferencedObjects(context, uid => this.#workers.get(uid)?.referencesChanged());
+    const volumes: VolumeManager = new ReferenceVolumeManager(context, objects);
+    const statuses = new StatusManager(context);
+    const syncer = new PodSyncer({
+      context,
+      cache,
+      images: new ImagePuller(context),
+      hooks,
+      killer,
+      results: probes.results,
+      reasons,
+      volumes,
+      objects,
+      facts: () => node.facts,
+      services: () => services.list(),
+    });
+    const workerServices: PodWorkerServices = {
+      context,
+      cache,
+      syncer,
+      killer,
+      probes,
+      statuses,
+      reasons,
+      volumes,
+      facts: () => node.facts,
+      admit: pod => admitPod(pod, node.node, this.#activePods(pod)),
+      gone: uid => void this.#workers.delete(uid),
+    };
+    this.#running = {
+      node,
+      cache,
+      killer,
+      probes,
+      statuses,
+      volumes,
+      informers,
+      pods,
+      connector: new PodConnector(context.runtime, cache),
+      handlers: [],
+      workerServices,
+    };
+    await node.start(signal);
+    this.#running.handlers.push(
+      nodes.addHandler({ added: ({ object }) => node.observe(object), updated: (_before, { object }) => node.observe(object) }),
+    );
+    informers.start();
+    this.#following = this.#follow(this.#running, services);
+  }
+
+  /** Takes up the pods when all is known that their containers need. */
+  async #follow(running: RunningKubelet, services: Informer<Service>): Promise<void> {
+    try {
+      // Containers get the variables of Services: those come first.
+      await services.whenSynced();
+      running.handlers.push(
+        running.pods.addHandler({
+          added: ({ object }) => this.#update(object),
+          updated: (_before, { object }) => this.#update(object),
+          deleted: ({ object }) => this.#workers.get(object.metadata.uid ?? '')?.delete(object),
+        }),
+      );
+      await running.pods.whenSynced();
+      for (const uid of running.cache.podUids()) this.#changed(uid);
+    } catch (error) {
+      // The informers were stopped first.
+      if (!this.#stopped) this.#context.logger.error('the pods of this node cannot be followed', { error });
+    }
+  }
+
+  /** Containers go on without it. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (this.#stopped) return;
+    this.#stopped = true;
+    for (const handler of running?.handlers ?? []) void handler.dispose();
+    running?.node.stop();
+    running?.probes.stop();
+    await Promise.all(Array.from(this.#workers.values(), worker => worker.stop()));
+    await Promise.all(this.#orphans.values());
+    await running?.statuses.stop();
+    running?.cache.stop();
+    await running?.volumes.stop();
+    await running?.informers.stop();
+    await this.#following;
+    this.#workers.clear();
+    this.#running = undefined;
+  }
+
+  #update(pod: Pod): void {
+    const uid = pod.metadata.uid ?? '';
+    const known = this.#workers.get(uid);
+    if (known) {
+      known.update(pod);
+      return;
+    }
+    const worker = new PodWorker(this.#running!.workerServices, pod);
+    this.#workers.set(uid, worker);
+    worker.wake();
+  }
+
+  /** Something of a pod changed in the runtime. */
+  #changed(uid: string): void {
+    const worker = this.#workers.get(uid);
+    if (worker) worker.wake();
+    else this.#removeOrphan(uid);
+  }
+
+  /** What the runtime has of a pod that the API does not know is stopped and removed. */
+  #removeOrphan(uid: string): void {
+    const running = this.#running;
+    if (!running?.pods.synced || this.#stopped || this.#orphans.has(uid)) return;
+    const state = running.cache.pod(uid);
+    if (state.sandboxes.length + state.containers.length === 0) return;
+    const removing = running.killer
+      .removeOrphan(state)
+      .catch(error => this.#context.logger.warn('an orphaned pod could not be removed', { uid, error }))
+      .finally(() => this.#orphans.delete(uid));
+    this.#orphans.set(uid, removing);
+  }
+
+  #activePods(except: Pod): Pod[] {
+    const pods: Pod[] = [];
+    for (const worker of this.#workers.values()) {
+      if (worker.active && worker.pod.metadata.uid !== except.metadata.uid) pods.push(worker.pod);
+    }
+    return pods;
+  }
+
+  #wakeAll(): void {
+    for (const worker of this.#workers.values()) worker.wake();
+  }
+}
+
+interface RunningKubelet {
+  readonly node: NodeManager;
+  readonly cache: RuntimeCache;
+  readonly killer: ContainerKiller;
+  readonly probes: ProbeManager;
+  readonly statuses: StatusManager;
+  readonly volumes: VolumeManager;
+  readonly informers: SharedInformerFactory;
+  readonly pods: Informer<Pod>;
+  readonly connector: PodConnector;
+  readonly handlers: Disposable[];
+  readonly workerServices: PodWorkerServices;
+}

@@ -1,0 +1,165 @@
+import { CodedError } from '../../base/errors.js';
+import { formatTime } from '../../api/time.js';
+import type { ImageState, RuntimeStatus } from '../../contracts/container-runtime.js';
+import type { Node, NodeAddress, NodeCondition, NodeStatus, Taint } from '../../api/generated/types.js';
+import type { HostFacts } from '../../host/host-facts.js';
+import type { KubeletSettings } from '../kubelet-context.js';
+
+export interface NodeInput {
+  readonly settings: KubeletSettings;
+  readonly host: HostFacts;
+  /** Undefined: the runtime does not answer. */
+  readonly runtime: RuntimeStatus | undefined;
+  readonly runtimeProblem: string | undefined;
+  readonly images: readonly ImageState[];
+  readonly nowMs: number;
+}
+
+const imageLimit = 50;
+
+/** The Node at its registration. Source: pkg/kubelet initialNode; labels of K3s. */
+export function initialNode(input: NodeInput): Node {
+  const { settings, host } = input;
+  const labels: Record<string, string> = {
+    'beta.kubernetes.io/arch': host.architecture,
+    'beta.kubernetes.io/instance-type': 'k3s',
+    'beta.kubernetes.io/os': host.operatingSystem,
+    'kubernetes.io/arch': host.architecture,
+    'kubernetes.io/hostname': settings.nodeName,
+    'kubernetes.io/os': host.operatingSystem,
+    'node.kubernetes.io/instance-type': 'k3s',
+  };
+  for (const label of settings.labels) {
+    const at = label.indexOf('=');
+    labels[at < 0 ? label : label.slice(0, at)] = at < 0 ? '' : label.slice(at + 1);
+  }
+  const taints = settings.taints.map(parseTaint);
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: {
+      name: settings.nodeName,
+      labels,
+      annotations: {
+        'k3s.io/hostname': settings.nodeName,
+        'k3s.io/internal-ip': settings.nodeIps.join(','),
+        ...(settings.externalIps.length > 0 ? { 'k3s.io/external-ip': settings.externalIps.join(',') } : {}),
+        'volumes.kubernetes.io/controller-managed-attach-detach': 'true',
+      },
+    },
+    spec: { providerID: `k3s://${settings.nodeName}`, ...(taints.length > 0 ? { taints } : {}) },
+    status: nodeStatus(input, undefined),
+  };
+}
+
+/** `key=value:Effect` or `key:Effect`. Throws NODE_TAINT_INVALID. */
+export function parseTaint(text: string): Taint {
+  const match = /^([^=:]+)(?:=([^:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text);
+  if (!match) throw new CodedError('NODE_TAINT_INVALID', `invalid taint "${text}"`, { mend: 'write it as key=value:NoSchedule' });
+  return { key: match[1]!, ...(match[2] ? { value: match[2] } : {}), effect: match[3]! };
+}
+
+/** What the Node says now; transition times are taken over from `previous`. */
+export function nodeStatus(input: NodeInput, previous: NodeStatus | undefined): NodeStatus {
+  const { settings, host, runtime } = input;
+  const { capacity, allocatable } = nodeResources(input);
+  return {
+    addresses: addresses(settings),
+    capacity,
+    allocatable,
+    conditions: conditions(input, previous?.conditions),
+    daemonEndpoints: { kubeletEndpoint: { Port: settings.port } },
+    nodeInfo: {
+      machineID: host.machineId,
+      systemUUID: host.systemUuid,
+      bootID: host.bootId,
+      kernelVersion: host.kernelVersion,
+      osImage: host.osImage,
+      containerRuntimeVersion: runtime ? `${runtime.name}://${runtime.version}` : '',
+      kubeletVersion: settings.version,
+      kubeProxyVersion: '',
+      operatingSystem: host.operatingSystem,
+      architecture: host.architecture,
+      ...(host.swapBytes > 0 ? { swap: { capacity: host.swapBytes } } : {}),
+    },
+    ...(input.images.length > 0 ? { images: imageList(input.images) } : {}),
+    ...(runtime && runtime.handlers.length > 0 ? { runtimeHandlers: runtime.handlers.map(name => ({ name })) } : {}),
+    features: { supplementalGroupsPolicy: runtime?.onHost ?? false },
+  };
+}
+
+export function nodeResources({ settings, host, runtime }: Pick<NodeInput, 'settings' | 'host' | 'runtime'>): {
+  capacity: Record<string, string>;
+  allocatable: Record<string, string>;
+} {
+  const ofHost: Record<string, string> = {
+    cpu: String(host.cpus),
+    'ephemeral-storage': `${Math.floor(host.storageBytes / 1024)}Ki`,
+    'hugepages-1Gi': '0',
+    'hugepages-2Mi': '0',
+    memory: `${Math.floor(host.memoryBytes / 1024)}Ki`,
+    pods: String(settings.maximumPods),
+  };
+  if (runtime?.capacity) {
+    const capacity = { ...ofHost, ...runtime.capacity };
+    return { capacity, allocatable: capacity };
+  }
+  // K3s keeps 5 % of the disk free.
+  const storage = String(host.storageBytes - Math.floor(host.storageBytes * 0.05));
+  return { capacity: ofHost, allocatable: { ...ofHost, 'ephemeral-storage': storage } };
+}
+
+function addresses(settings: KubeletSettings): NodeAddress[] {
+  const list = (type: string, values: readonly string[]): NodeAddress[] => values.map(address => ({ type, address }));
+  return [
+    ...list('InternalIP', settings.nodeIps),
+    ...list('ExternalIP', settings.externalIps),
+    ...list('InternalDNS', settings.internalDns),
+    ...list('ExternalDNS', settings.externalDns),
+    { type: 'Hostname', address: settings.nodeName },
+  ];
+}
+
+function imageList(images: readonly ImageState[]): { names: string[]; sizeBytes: number }[] {
+  return [...images]
+    .sort((a, b) => b.sizeBytes - a.sizeBytes)
+    .slice(0, imageLimit)
+    .map(({ tags, digests, sizeBytes }) => ({ names: [...digests, ...tags].slice(0, 5), sizeBytes }));
+}
+
+/** Why pods of the pod network cannot run; undefined when they can. */
+export function networkProblem(runtime: RuntimeStatus | undefined): string | undefined {
+  if (!runtime || runtime.networkReady) return undefined;
+  const state = 'NetworkReady=false reason:NetworkPluginNotReady';
+  return `container runtime network not ready: ${state} message:Network plugin returns error: ${runtime.networkMessage}`;
+}
+
+function conditions(input: NodeInput, previous: readonly NodeCondition[] | undefined): NodeCondition[] {
+  const { runtime, nowMs } = input;
+  const problems: string[] = [];
+  if (input.runtimeProblem !== undefined) problems.push(`container runtime is down: ${input.runtimeProblem}`);
+  else if (runtime && !runtime.ready) problems.push(`container runtime is down: ${runtime.message}`);
+  const network = networkProblem(runtime);
+  if (network !== undefined) problems.push(network);
+  const lastHeartbeatTime = formatTime(nowMs);
+  const condition = (type: string, status: string, reason: string, message: string): NodeCondition => {
+    const before = previous?.find(own => own.type === type);
+    const same = before?.status === status;
+    return {
+      type,
+      status,
+      lastHeartbeatTime,
+      lastTransitionTime: same ? before.lastTransitionTime : lastHeartbeatTime,
+      reason,
+      message,
+    };
+  };
+  return [
+    condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
+    condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
+    condition('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
+    problems.length === 0
+      ? condition('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status')
+      : condition('Ready', 'False', 'KubeletNotReady', problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`),
+  ];
+}

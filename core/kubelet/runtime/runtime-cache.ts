@@ -1,0 +1,179 @@
+import type { Clock } from '../../base/clock.js';
+import type { Disposable } from '../../base/disposable.js';
+import { errorCode } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
+import type { ContainerRuntime, ContainerState, SandboxState } from '../../contracts/container-runtime.js';
+import { noRuntimeState } from './pod-runtime-state.js';
+import type { PodRuntimeState } from './pod-runtime-state.js';
+import { podUidLabel } from './runtime-labels.js';
+
+export interface RuntimeCacheOptions {
+  readonly runtime: ContainerRuntime;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Called with a pod's uid when something of it changed. */
+  readonly changed: (podUid: string) => void;
+  /** The safety net's period. */
+  readonly relistMs?: number;
+}
+
+interface PodEntry {
+  readonly sandboxes: Map<string, SandboxState>;
+  readonly containers: Map<string, ContainerState>;
+  view: PodRuntimeState | undefined;
+}
+
+/**
+ * What the runtime has, by pod: filled by one list, kept by the runtime's events (each asks for the one thing that changed), and
+ * listed anew now and then and after a gap. Takes the place of upstream's PLEG.
+ */
+export class RuntimeCache {
+  readonly #options: RuntimeCacheOptions;
+  readonly #pods = new Map<string, PodEntry>();
+  /** Pod by sandbox, and by container: events name only the id. */
+  readonly #owners = new Map<string, string>();
+  /** Reads in order of their start: an answer that was overtaken by a later read is dropped. */
+  readonly #applied = new Map<string, number>();
+  #reads = 0;
+  #watch: Disposable | undefined;
+  #timer: Disposable | undefined;
+  #listing: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(options: RuntimeCacheOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when everything that exists was read. Rejects with the runtime's error. */
+  async start(): Promise<void> {
+    this.#stopped = false;
+    this.#watch = this.#options.runtime.watch({
+      event: ({ kind, id }) => void this.refresh(kind, id).catch(error => this.#failed(error)),
+      lost: () => void this.relist().catch(error => this.#failed(error)),
+    });
+    await this.relist();
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    void this.#watch?.dispose();
+    void this.#timer?.dispose();
+    this.#pods.clear();
+    this.#owners.clear();
+    this.#applied.clear();
+  }
+
+  pod(uid: string): PodRuntimeState {
+    const entry = this.#pods.get(uid);
+    if (!entry) return noRuntimeState;
+    entry.view ??= {
+      sandboxes: [...entry.sandboxes.values()].sort((a, b) => b.createdAtMs - a.createdAtMs || b.attempt - a.attempt),
+      containers: [...entry.containers.values()].sort((a, b) => b.createdAtMs - a.createdAtMs || b.attempt - a.attempt),
+    };
+    return entry.view;
+  }
+
+  /** Pods of which the runtime has anything. */
+  podUids(): string[] {
+    return [...this.#pods.keys()];
+  }
+
+  /** Reads one sandbox or container anew. */
+  async refresh(kind: 'sandbox' | 'container', id: string): Promise<void> {
+    const read = ++this.#reads;
+    let state: SandboxState | ContainerState | undefined;
+    try {
+      state = await this.#options.runtime[kind](id);
+    } catch (error) {
+      if (errorCode(error) !== 'RUNTIME_NOT_FOUND') throw error;
+    }
+    if (this.#stopped || (this.#applied.get(id) ?? 0) > read) return;
+    if (!state) return this.#drop(kind, id);
+    this.#applied.set(id, read);
+    if (kind === 'sandbox') this.#putSandbox(state as SandboxState);
+    else this.#putContainer(state as ContainerState);
+  }
+
+  /** Reads everything anew. Calls at the same time share one read. */
+  relist(): Promise<void> {
+    this.#listing ??= this.#relist().finally(() => (this.#listing = undefined));
+    return this.#listing;
+  }
+
+  async #relist(): Promise<void> {
+    const read = ++this.#reads;
+    const { runtime } = this.#options;
+    const [sandboxes, containers] = await Promise.all([runtime.listSandboxes(), runtime.listContainers()]);
+    if (this.#stopped) return;
+    const seen = new Set<string>();
+    for (const { id } of [...sandboxes, ...containers]) seen.add(id);
+    const fresh = ({ id }: { id: string }): boolean => {
+      if ((this.#applied.get(id) ?? 0) > read) return false;
+      this.#applied.set(id, read);
+      return true;
+    };
+    for (const sandbox of sandboxes) if (fresh(sandbox)) this.#putSandbox(sandbox);
+    for (const container of containers) if (fresh(container)) this.#putContainer(container);
+    for (const [id, uid] of [...this.#owners]) {
+      if (seen.has(id) || (this.#applied.get(id) ?? 0) > read) continue;
+      this.#drop(this.#pods.get(uid)?.sandboxes.has(id) ? 'sandbox' : 'container', id);
+    }
+  }
+
+  #putSandbox(state: SandboxState): void {
+    const entry = this.#entry(state.podUid);
+    const known = entry.sandboxes.get(state.id);
+    entry.sandboxes.set(state.id, state);
+    entry.view = undefined;
+    this.#owners.set(state.id, state.podUid);
+    if (!known || known.ready !== state.ready || known.ips.join() !== state.ips.join()) this.#changed(entry, state.podUid);
+  }
+
+  #putContainer(state: ContainerState): void {
+    const uid = this.#owners.get(state.sandboxId) ?? state.labels[podUidLabel];
+    // A container of nobody's sandbox is not one of a pod.
+    if (!uid) return;
+    const entry = this.#entry(uid);
+    const known = entry.containers.get(state.id);
+    entry.containers.set(state.id, state);
+    entry.view = undefined;
+    this.#owners.set(state.id, uid);
+    if (!known || known.state !== state.state || known.startedAtMs !== state.startedAtMs) this.#changed(entry, uid);
+  }
+
+  #drop(kind: 'sandbox' | 'container', id: string): void {
+    this.#applied.delete(id);
+    const uid = this.#owners.get(id);
+    this.#owners.delete(id);
+    const entry = uid === undefined ? undefined : this.#pods.get(uid);
+    if (uid === undefined || !entry) return;
+    entry[kind === 'sandbox' ? 'sandboxes' : 'containers'].delete(id);
+    if (entry.sandboxes.size === 0 && entry.containers.size === 0) this.#pods.delete(uid);
+    this.#changed(entry, uid);
+  }
+
+  #entry(uid: string): PodEntry {
+    let entry = this.#pods.get(uid);
+    if (!entry) this.#pods.set(uid, (entry = { sandboxes: new Map(), containers: new Map(), view: undefined }));
+    return entry;
+  }
+
+  #changed(entry: PodEntry, uid: string): void {
+    entry.view = undefined;
+    this.#options.changed(uid);
+  }
+
+  #arm(): void {
+    if (this.#stopped) return;
+    this.#timer = this.#options.clock.setTimer(this.#options.relistMs ?? 60_000, () => {
+      void this.relist()
+        .catch(error => this.#failed(error))
+        .then(() => this.#arm());
+    });
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#stopped) this.#options.logger.warn('the container runtime did not answer', { error });
+  }
+}

@@ -1,0 +1,211 @@
+import { join } from 'node:path';
+import { CodedError } from '../../base/errors.js';
+import { podQosClass } from '../../api/pod-resources.js';
+import type { Container, Pod } from '../../api/generated/types.js';
+import type {
+  ContainerSecurity,
+  ContainerSpec,
+  ImageState,
+  LinuxResources,
+  Mount,
+  SandboxSpec,
+  SeccompProfile,
+} from '../../contracts/container-runtime.js';
+import { parseQuantity } from '../../machinery/quantity.js';
+import type { KubeletSettings } from '../kubelet-context.js';
+import { podText } from '../kubelet-context.js';
+import { expand } from './expansion.js';
+import { containerAnnotations, containerLabels, sandboxLabels } from './runtime-labels.js';
+
+/** Source: pkg/kubelet/kuberuntime generatePodSandboxConfig. */
+export function sandboxSpec(pod: Pod, attempt: number, settings: KubeletSettings): SandboxSpec {
+  const { name = '', namespace = '', uid = '' } = pod.metadata;
+  const { spec } = pod;
+  const security = spec.securityContext ?? {};
+  return {
+    podUid: uid,
+    podName: name,
+    podNamespace: namespace,
+    attempt,
+    hostname: podHostname(pod, settings),
+    logDirectory: join(settings.podLogsDir, `${namespace}_${name}_${uid}`),
+    labels: sandboxLabels(pod),
+    annotations: { ...pod.metadata.annotations },
+    dns: podDns(pod, settings),
+    portMappings: spec.containers.flatMap(({ ports }) =>
+      (ports ?? [])
+        .filter(({ hostPort }) => hostPort)
+        .map(port => ({
+          protocol: (port.protocol ?? 'TCP') as 'TCP' | 'UDP' | 'SCTP',
+          containerPort: port.containerPort,
+          hostPort: port.hostPort!,
+          hostIp: port.hostIP ?? '',
+        })),
+    ),
+    hostNetwork: spec.hostNetwork ?? false,
+    hostPid: spec.hostPID ?? false,
+    hostIpc: spec.hostIPC ?? false,
+    sharePid: spec.shareProcessNamespace ?? false,
+    cgroupParent: '',
+    sysctls: Object.fromEntries((security.sysctls ?? []).map(sysctl => [sysctl.name.replaceAll('/', '.'), sysctl.value])),
+    runtimeHandler: '',
+    security: {
+      privileged: spec.containers.some(({ securityContext }) => securityContext?.privileged),
+      ...(security.runAsUser === undefined ? {} : { runAsUser: security.runAsUser }),
+      ...(security.runAsGroup === undefined ? {} : { runAsGroup: security.runAsGroup }),
+      supplementalGroups: supplementalGroups(pod),
+      readOnlyRootFilesystem: false,
+      seccomp: { type: 'RuntimeDefault' },
+      ...(security.seLinuxOptions ? { selinux: security.seLinuxOptions } : {}),
+    },
+  };
+}
+
+function podHostname(pod: Pod, settings: KubeletSettings): string {
+  if (pod.spec.hostNetwork) return settings.nodeName;
+  const { hostname, subdomain, hostnameOverride, setHostnameAsFQDN } = pod.spec;
+  if (hostnameOverride) return hostnameOverride;
+  // The kernel takes 64 characters; names of pods may be longer.
+  const short = (hostname ?? pod.metadata.name ?? '').slice(0, 63).replace(/[-.]+$/, '');
+  return setHostnameAsFQDN && subdomain ? `${short}.${subdomain}.${pod.metadata.namespace}.svc.${settings.clusterDomain}` : short;
+}
+
+function podDns(pod: Pod, { clusterDns, clusterDomain }: KubeletSettings): SandboxSpec['dns'] {
+  const { dnsPolicy = 'ClusterFirst', dnsConfig, hostNetwork } = pod.spec;
+  const cluster = dnsPolicy === 'ClusterFirstWithHostNet' || (dnsPolicy === 'ClusterFirst' && !hostNetwork);
+  const inCluster = cluster && clusterDns.length > 0;
+  if (!inCluster && dnsPolicy !== 'None' && !dnsConfig) return undefined;
+  const servers = inCluster ? [...clusterDns] : [];
+  const searches = inCluster ? [`${pod.metadata.namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain] : [];
+  const options = new Map(inCluster ? [['ndots', 'ndots:5']] : []);
+  for (const { name = '', value } of dnsConfig?.options ?? []) options.set(name, value === undefined ? name : `${name}:${value}`);
+  return {
+    servers: [...new Set([...servers, ...(dnsConfig?.nameservers ?? [])])].slice(0, 3),
+    searches: [...new Set([...searches, ...(dnsConfig?.searches ?? [])])].slice(0, 32),
+    options: [...options.values()],
+  };
+}
+
+export interface ContainerSpecInput {
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly restartCount: number;
+  readonly imageId: string;
+  readonly image: ImageState | undefined;
+  readonly environment: ReadonlyMap<string, string>;
+  readonly mounts: readonly Mount[];
+  readonly targetContainerId: string | undefined;
+  /** Memory of the machine, for the out-of-memory score. */
+  readonly memoryBytes: number;
+}
+
+/** Throws CREATE_CONTAINER_CONFIG. Source: pkg/kubelet/kuberuntime generateContainerConfig. */
+export function containerSpec(input: ContainerSpecInput): ContainerSpec {
+  const { pod, container, restartCount, environment } = input;
+  verifyNonRoot(input);
+  const expanded = (words: readonly string[] | undefined): string[] =>
+    (words ?? []).map(word => expand(word, name => environment.get(name)));
+  return {
+    name: container.name,
+    attempt: restartCount,
+    image: input.imageId,
+    userImage: container.image ?? '',
+    command: expanded(container.command),
+    args: expanded(container.args),
+    workingDirectory: container.workingDir ?? '',
+    environment: Array.from(environment, ([name, value]) => ({ name, value })),
+    mounts: input.mounts,
+    devices: [],
+    labels: containerLabels(pod, container),
+    annotations: containerAnnotations(pod, container, restartCount),
+    logPath: join(container.name, `${restartCount}.log`),
+    stdin: container.stdin ?? false,
+    stdinOnce: container.stdinOnce ?? false,
+    tty: container.tty ?? false,
+    ...(container.lifecycle?.stopSignal ? { stopSignal: container.lifecycle.stopSignal } : {}),
+    resources: linuxResources(pod, container, input.memoryBytes),
+    security: containerSecurity(input),
+    pidMode: input.targetContainerId
+      ? { targetContainerId: input.targetContainerId }
+      : pod.spec.hostPID
+        ? 'node'
+        : pod.spec.shareProcessNamespace
+          ? 'pod'
+          : 'container',
+  };
+}
+
+/** Source: pkg/kubelet/cm/helpers_linux.go, pkg/kubelet/qos. */
+export function linuxResources(pod: Pod, container: Container, memoryBytes: number): LinuxResources {
+  const { limits = {}, requests = {} } = container.resources ?? {};
+  const cpuLimit = limits['cpu'] === undefined ? 0 : parseQuantity(limits['cpu']).milliValue();
+  const cpuRequest = requests['cpu'] === undefined ? cpuLimit : parseQuantity(requests['cpu']).milliValue();
+  const memoryLimit = limits['memory'] === undefined ? 0 : parseQuantity(limits['memory']).value();
+  const cpuPeriodMicros = 100_000;
+  return {
+    cpuShares: cpuRequest === 0 ? 2 : Math.min(262_144, Math.max(2, Math.floor((cpuRequest * 1024) / 1000))),
+    ...(cpuLimit > 0 ? { cpuPeriodMicros, cpuQuotaMicros: Math.max(1000, Math.floor((cpuLimit * cpuPeriodMicros) / 1000)) } : {}),
+    ...(memoryLimit > 0 ? { memoryLimitBytes: memoryLimit } : {}),
+    oomScoreAdjust: oomScore(pod, container, memoryBytes),
+  };
+}
+
+function oomScore(pod: Pod, container: Container, memoryBytes: number): number {
+  if ((pod.spec.priority ?? 0) >= 2_000_000_000) return -997;
+  const qos = podQosClass(pod.spec);
+  if (qos === 'Guaranteed') return -997;
+  if (qos === 'BestEffort') return 1000;
+  const { requests, limits } = container.resources ?? {};
+  const request = parseQuantity(requests?.['memory'] ?? limits?.['memory'] ?? '0').value();
+  const score = 1000 - Math.floor((1000 * request) / Math.max(1, memoryBytes));
+  return score < 3 ? 3 : score === 1000 ? 999 : score;
+}
+
+function containerSecurity({ pod, container, image }: ContainerSpecInput): ContainerSecurity {
+  const ofPod = pod.spec.securityContext ?? {};
+  const own = container.securityContext ?? {};
+  const user = own.runAsUser ?? ofPod.runAsUser ?? image?.userId;
+  const group = own.runAsGroup ?? ofPod.runAsGroup;
+  const profile = own.seccompProfile ?? ofPod.seccompProfile;
+  const apparmor = own.appArmorProfile ?? ofPod.appArmorProfile;
+  const unmasked = own.procMount === 'Unmasked';
+  return {
+    privileged: own.privileged ?? false,
+    ...(user === undefined ? {} : { runAsUser: user }),
+    ...(group === undefined ? {} : { runAsGroup: group }),
+    ...(user === undefined && image?.userName ? { runAsUserName: image.userName } : {}),
+    supplementalGroups: supplementalGroups(pod),
+    readOnlyRootFilesystem: own.readOnlyRootFilesystem ?? false,
+    noNewPrivileges: own.allowPrivilegeEscalation === false,
+    addCapabilities: own.capabilities?.add ?? [],
+    dropCapabilities: own.capabilities?.drop ?? [],
+    ...(profile ? { seccomp: profile as SeccompProfile } : {}),
+    ...(apparmor ? { apparmorProfile: apparmor.localhostProfile ?? apparmor.type } : {}),
+    ...((own.seLinuxOptions ?? ofPod.seLinuxOptions) ? { selinux: own.seLinuxOptions ?? ofPod.seLinuxOptions } : {}),
+    ...(unmasked ? { maskedPaths: [], readonlyPaths: [] } : {}),
+  };
+}
+
+function supplementalGroups(pod: Pod): number[] {
+  const { supplementalGroups: groups = [], fsGroup } = pod.spec.securityContext ?? {};
+  return [...groups, ...(fsGroup === undefined ? [] : [fsGroup])];
+}
+
+function verifyNonRoot({ pod, container, image }: ContainerSpecInput): void {
+  const own = container.securityContext ?? {};
+  const ofPod = pod.spec.securityContext ?? {};
+  if (!(own.runAsNonRoot ?? ofPod.runAsNonRoot)) return;
+  const where = `(pod: "${podText(pod)}", container: ${container.name})`;
+  const refuse = (message: string): never => {
+    throw new CodedError('CREATE_CONTAINER_CONFIG', `${message} ${where}`);
+  };
+  const user = own.runAsUser ?? ofPod.runAsUser;
+  if (user !== undefined) {
+    if (user === 0) refuse(`container's runAsUser breaks non-root policy`);
+    return;
+  }
+  if (image?.userName) {
+    refuse(`container has runAsNonRoot and image has non-numeric user (${image.userName}), cannot verify user is non-root`);
+  }
+  if ((image?.userId ?? 0) === 0) refuse('container has runAsNonRoot and image will run as root');
+}

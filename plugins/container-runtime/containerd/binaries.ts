@@ -1,0 +1,133 @@
+import { access, constants, mkdir } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { CodedError } from '../../../core/plugin-api/index.js';
+import { filesIn, installFiles, installLink, readDebianPackages } from '../../../core/host/debian-packages.js';
+
+/** Where the programs lie that the runtime runs. */
+export interface RuntimeBinaries {
+  readonly containerd: string;
+  readonly ctr: string;
+  readonly runc: string;
+  /** For the messages and the fingerprint: a change starts containerd anew. */
+  readonly version: string;
+  /** Folders that containerd finds its shim and the tools of CNI plugins in, before those of the system. */
+  readonly searchPath: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const systemPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/** Where a pod network's own CNI plugins go beside Debian's. */
+export function cniBinaryDirectory(binDir: string): string {
+  return join(binDir, 'cni');
+}
+
+/**
+ * `private`: copies of Debian's packages under `binDir`; `path`: what the machine has.
+ * Throws `RUNTIME_BINARY_MISSING` with the mend.
+ */
+export async function prepareBinaries(source: 'private' | 'path', binDir: string): Promise<RuntimeBinaries> {
+  return source === 'path' ? findOnPath() : installPrivate(binDir);
+}
+
+async function findOnPath(): Promise<RuntimeBinaries> {
+  const found: Record<string, string> = {};
+  for (const name of ['containerd', 'containerd-shim-runc-v2', 'ctr', 'runc']) {
+    const file = await search(name);
+    if (file === undefined) {
+      throw new CodedError('RUNTIME_BINARY_MISSING', `${name} is not on PATH`, {
+        mend: 'install containerd and runc, or leave out --containerd-binaries to use private copies of the Debian packages',
+      });
+    }
+    found[name] = file;
+  }
+  const { containerd, ctr, runc } = found as Record<'containerd' | 'ctr' | 'runc', string>;
+  return { containerd, ctr, runc, version: containerd, searchPath: [], environment: {} };
+}
+
+async function search(name: string): Promise<string | undefined> {
+  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), ...systemPath]) {
+    if (!folder.startsWith('/')) continue;
+    try {
+      await access(join(folder, name), constants.X_OK);
+      return join(folder, name);
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined;
+}
+
+async function installPrivate(binDir: string): Promise<RuntimeBinaries> {
+  const packages = readDebianPackages();
+  const roots = ['containerd', 'runc', 'containernetworking-plugins'].map(name => ({ name, root: packages?.root(name) }));
+  const missing = roots.filter(({ root }) => root === undefined).map(({ name }) => name);
+  if (!packages || missing.length > 0) {
+    throw new CodedError('RUNTIME_BINARY_MISSING', `the packages ${missing.join(', ')} were not fetched`, {
+      mend: 'run "node scripts/runtime/fetch.mjs" in the k3s directory, or start with --containerd-binaries path to use those on PATH',
+    });
+  }
+  const [containerd, runc, cni] = roots.map(({ root }) => root!) as [string, string, string];
+  await mkdir(binDir, { recursive: true, mode: 0o755 });
+  const programs = ['containerd', 'containerd-shim-runc-v2', 'ctr'].map(name => join(containerd, 'usr/bin', name));
+  await installFiles([...programs, join(runc, 'usr/sbin/runc')], binDir);
+  await installFiles(await filesIn(join(cni, 'usr/lib/cni')), cniBinaryDirectory(binDir));
+  const libraries = await installLibraries(packages.versions, name => packages.root(name), binDir);
+  const { containerd: containerdVersion, runc: runcVersion } = packages.versions;
+  return {
+    containerd: join(binDir, 'containerd'),
+    ctr: join(binDir, 'ctr'),
+    runc: join(binDir, 'runc'),
+    version: `containerd ${containerdVersion} runc ${runcVersion}`,
+    searchPath: [binDir, ...libraries.searchPath],
+    environment: libraries.environment,
+  };
+}
+
+/** Libraries and iptables where the machine had none when the packages were fetched. */
+async function installLibraries(
+  versions: Readonly<Record<string, string>>,
+  root: (name: string) => string | undefined,
+  binDir: string,
+): Promise<{ searchPath: string[]; environment: Record<string, string> }> {
+  const extra = Object.keys(versions).filter(name => !['containerd', 'runc', 'containernetworking-plugins'].includes(name));
+  const libraryDir = join(binDir, 'lib');
+  const searchPath: string[] = [];
+  const environment: Record<string, string> = {};
+  const machine = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+  for (const name of extra.filter(entry => entry.startsWith('lib'))) {
+    for (const folder of [`usr/lib/${machine}`, `lib/${machine}`]) {
+      const files = (await filesIn(join(root(name)!, folder))).filter(file => file.includes('.so'));
+      if (files.length === 0) continue;
+      await installFiles(files, libraryDir);
+      environment['LD_LIBRARY_PATH'] = libraryDir;
+    }
+  }
+  const iptables = root('iptables');
+  if (iptables !== undefined) {
+    const folder = join(binDir, 'iptables');
+    await installFiles([join(iptables, 'usr/sbin/xtables-nft-multi')], folder);
+    for (const family of ['iptables', 'ip6tables']) {
+      for (const tool of ['', '-save', '-restore']) await installLink(folder, `${family}${tool}`, 'xtables-nft-multi');
+    }
+    const extensions = (await filesIn(join(iptables, `usr/lib/${machine}/xtables`))).filter(file => file.endsWith('.so'));
+    await installFiles(extensions, join(folder, 'xtables'));
+    searchPath.push(folder);
+    environment['XTABLES_LIBDIR'] = join(folder, 'xtables');
+  }
+  return { searchPath, environment };
+}
+
+/** What containerd and its children see: nothing of npm's and Node's, which are meant for this process. */
+export function childEnvironment(binaries: RuntimeBinaries): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    if (value === undefined || /^(npm_|NODE|INIT_CWD|NOTIFY_SOCKET|LISTEN_)/i.test(name)) continue;
+    kept[name] = value;
+  }
+  const own = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .filter(folder => folder.startsWith('/') && !folder.includes('/node_modules/'));
+  const path = [...new Set([...binaries.searchPath, ...own, ...systemPath])].join(delimiter);
+  return { ...kept, PATH: path, ...binaries.environment };
+}

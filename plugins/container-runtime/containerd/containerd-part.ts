@@ -1,0 +1,214 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { CodedError } from '../../../core/plugin-api/index.js';
+import type { Clock, ClusterPaths, CniPaths, Logger, Part } from '../../../core/plugin-api/index.js';
+import { filesIn } from '../../../core/host/debian-packages.js';
+import { ProcessSupervisor } from '../../../core/host/process-supervisor.js';
+import { AirgapImages } from './airgap-images.js';
+import { childEnvironment, prepareBinaries } from './binaries.js';
+import type { RuntimeBinaries } from './binaries.js';
+import { containerdConfig, mustRestrictOomScoreAdjust } from './containerd-config.js';
+import { ContainerdRuntime } from './containerd-runtime.js';
+import { ImageService } from './image-service.js';
+import type { ContainerdPluginOptions } from './index.js';
+import { pauseArchive, pauseImage } from './pause-image.js';
+import { authSection, hostsFiles, readRegistries, writeHostsFiles } from './registries.js';
+import { GrpcChannel } from './wire/grpc-channel.js';
+
+export interface ContainerdPartOptions {
+  readonly paths: Pick<ClusterPaths, 'runDir' | 'binDir' | 'registriesFile' | 'agent'>;
+  readonly options: ContainerdPluginOptions;
+  readonly cni: CniPaths;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Path of the network namespace that containerd is to run in, for tests with several nodes on one machine. */
+  readonly networkNamespace?: string;
+}
+
+/** A containerd of our own: its files, its process, and the runtime that talks to it. `stop` leaves it and its pods running. */
+export class ContainerdPart implements Part {
+  readonly runtime: ContainerdRuntime;
+  readonly #options: ContainerdPartOptions;
+  readonly #images: ImageService;
+  readonly #airgap: AirgapImages;
+  readonly #channel: GrpcChannel;
+  #binaries: RuntimeBinaries | undefined;
+  #supervisor: ProcessSupervisor | undefined;
+
+  constructor(options: ContainerdPartOptions) {
+    const { clock, logger, paths } = options;
+    this.#options = options;
+    this.#channel = new GrpcChannel(this.socket);
+    this.#images = new ImageService({
+      channel: this.#channel,
+      socket: this.socket,
+      snapshotter: options.options.snapshotter,
+      program: () => this.#program(),
+      isPinned: name => name === this.#sandboxImage || this.#airgap.brought(name),
+    });
+    this.runtime = new ContainerdRuntime({
+      channel: this.#channel,
+      images: this.#images,
+      clock,
+      logger,
+      fifoDirectory: join(this.#runDirectory, 'exec'),
+      appArmor: hasAppArmor(),
+    });
+    this.#airgap = new AirgapImages({
+      directory: paths.agent.imagesDir,
+      recordFile: join(paths.agent.etcDir, 'containerd', 'images.json'),
+      importer: this.#images,
+      clock,
+      logger,
+    });
+  }
+
+  /** Where containerd answers. */
+  get socket(): string {
+    return join(this.#runDirectory, 'containerd.sock');
+  }
+
+  get #runDirectory(): string {
+    return join(this.#options.paths.runDir, 'containerd');
+  }
+
+  get #sandboxImage(): string {
+    return this.#options.options.pauseImage || pauseImage;
+  }
+
+  async init(): Promise<void> {
+    if (process.platform !== 'linux' || process.getuid?.() !== 0) {
+      throw new CodedError('RUNTIME_NEEDS_ROOT', 'containerd needs root on Linux', {
+        mend: 'start with sudo, or with --preset sandbox, which simulates containers',
+      });
+    }
+    const filesystems = readFileSync('/proc/filesystems', 'utf8');
+    if (this.#options.options.snapshotter === 'overlayfs' && !/\boverlay$/m.test(filesystems)) await this.#loadOverlay();
+    if (this.socket.length > 100) {
+      throw new CodedError('RUNTIME_PATH_TOO_LONG', `${this.socket} is too long for a socket`, {
+        mend: 'choose a shorter --data-dir',
+      });
+    }
+  }
+
+  async #loadOverlay(): Promise<void> {
+    const { execFile } = await import('node:child_process');
+    const loaded = await new Promise<boolean>(resolve => execFile('modprobe', ['overlay'], error => resolve(!error)));
+    if (loaded) return;
+    throw new CodedError('RUNTIME_KERNEL', 'this kernel has no overlay file system', {
+      mend: 'load the module "overlay", or start with --snapshotter native',
+    });
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { options, paths, logger } = this.#options;
+    this.#binaries = await prepareBinaries(options.binaries, paths.binDir);
+    this.#supervisor = await this.#prepare(this.#binaries);
+    const how = await this.#supervisor.start(signal);
+    logger.info(`containerd ${how}`, { pid: this.#supervisor.pid });
+    if (this.#sandboxImage === pauseImage && !(await this.#images.find(pauseImage))) {
+      await this.#images.importBytes(await pauseArchive());
+    }
+    await this.runtime.start();
+    this.#airgap.start();
+  }
+
+  /** The runtime says ready, which it does when its images and snapshots can be read; the network may come later. */
+  async ready(): Promise<void> {
+    const { ready, message } = await this.runtime.status();
+    if (!ready) throw new CodedError('RUNTIME_UNAVAILABLE', `containerd is not ready: ${message}`);
+  }
+
+  async stop(): Promise<void> {
+    await this.#airgap.stop();
+    this.runtime.stop();
+    this.#supervisor?.release();
+  }
+
+  /** Ends containerd itself. Pods are to be removed before. */
+  async kill(signal: AbortSignal): Promise<void> {
+    await this.stop();
+    await this.#supervisor?.kill(signal);
+    this.#channel.close();
+    await rm(this.#runDirectory, { recursive: true, force: true });
+  }
+
+  async #prepare(binaries: RuntimeBinaries): Promise<ProcessSupervisor> {
+    const { options, paths, cni, logger, clock, networkNamespace } = this.#options;
+    const root = paths.agent.containerdDir;
+    const registryDirectory = join(paths.agent.etcDir, 'containerd', 'certs.d');
+    const registries = await readRegistries(paths.registriesFile);
+    const { files, warnings } = hostsFiles(registries);
+    for (const warning of warnings) logger.warn(warning);
+    for (const folder of [root, this.#runDirectory]) await mkdir(folder, { recursive: true, mode: 0o711 });
+    await writeHostsFiles(registryDirectory, files);
+    const config =
+      containerdConfig({
+        root,
+        state: this.#runDirectory,
+        socket: this.socket,
+        snapshotter: options.snapshotter,
+        sandboxImage: this.#sandboxImage,
+        runc: binaries.runc,
+        cniBinaryDirectory: await mergedBinaryDirectory(cni, join(paths.agent.etcDir, 'containerd', 'cni-bin')),
+        cniConfigurationDirectory: cni.configurationDirectory,
+        registryDirectory,
+        restrictOomScoreAdjust: await mustRestrictOomScoreAdjust(),
+      }) + authSection(registries);
+    const configFile = join(paths.agent.etcDir, 'containerd', 'config.toml');
+    await writeFile(configFile, config, { mode: 0o600 });
+    const environment = childEnvironment(binaries);
+    const fingerprint = createHash('sha256').update(`${binaries.version}\n${config}\n${environment['PATH']}`).digest('hex');
+    return new ProcessSupervisor(
+      {
+        name: 'containerd',
+        command: binaries.containerd,
+        args: ['--config', configFile],
+        environment,
+        mark: configFile,
+        fingerprint,
+        ownerFile: join(this.#runDirectory, 'owner.json'),
+        logFile: paths.agent.containerdLogFile,
+        logLimitBytes: options.logLimitMegabytes * 1024 * 1024,
+        ...(networkNamespace !== undefined && { networkNamespace }),
+        answers: async () => {
+          if (!existsSync(this.socket)) return false;
+          const { status } = await this.#channel.call('Status', {}, { timeoutMs: 5000 });
+          return status !== undefined;
+        },
+      },
+      { clock, logger, onRestarted: () => logger.info('containerd is back', { pid: this.#supervisor?.pid }) },
+    );
+  }
+
+  #program(): { readonly ctr: string; readonly environment: Readonly<Record<string, string>> } {
+    if (!this.#binaries) throw new CodedError('RUNTIME_UNAVAILABLE', 'containerd has not been started');
+    return { ctr: this.#binaries.ctr, environment: childEnvironment(this.#binaries) };
+  }
+}
+
+function hasAppArmor(): boolean {
+  try {
+    return readFileSync('/sys/module/apparmor/parameters/enabled', 'utf8').startsWith('Y');
+  } catch {
+    // Not built into this kernel.
+    return false;
+  }
+}
+
+/** containerd 1.6 takes one folder of CNI plugins; of several, links are gathered in one, the first of a name wins. */
+async function mergedBinaryDirectory(cni: CniPaths, merged: string): Promise<string> {
+  const [first, ...others] = cni.binaryDirectories;
+  if (others.length === 0) return first ?? '/opt/cni/bin';
+  await rm(merged, { recursive: true, force: true });
+  await mkdir(merged, { recursive: true, mode: 0o755 });
+  for (const folder of cni.binaryDirectories) {
+    const present = new Set(await readdir(merged));
+    for (const file of await filesIn(folder)) {
+      if (!present.has(basename(file))) await symlink(file, join(merged, basename(file)));
+    }
+  }
+  return merged;
+}

@@ -1,0 +1,75 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { SystemClock } from '../../../core/base/clock.js';
+import { Pods } from '../../../core/api/generated/resources.js';
+import { KubeletFixture, testContainer } from '../../support/kubelet-fixture.js';
+
+describe('another kubelet on the same runtime', () => {
+  let fixture: KubeletFixture;
+  afterEach(() => fixture.stop());
+
+  it('adopts what runs: nothing restarts, nothing turns unready', async () => {
+    fixture = new KubeletFixture();
+    await fixture.start();
+    const readinessProbe = { httpGet: { path: '/', port: 80 }, initialDelaySeconds: 30 };
+    const startupProbe = { tcpSocket: { port: 80 } };
+    const before = await fixture.createPod('web', { containers: [testContainer('web', { readinessProbe, startupProbe })] });
+    await fixture.advance(60);
+    const ready = (await fixture.pod('web')).status;
+    expect(ready.containerStatuses![0]).toMatchObject({ ready: true, started: true });
+    await fixture.kubelet.stop();
+    expect((await fixture.runtime.listContainers())[0]?.state).toBe('running');
+    const writes = fixture.transport.writes().filter(write => write === 'patch pods/status').length;
+    fixture.kubelet = fixture.newKubelet();
+    await fixture.start();
+    await fixture.advance(60);
+    const after = await fixture.pod('web');
+    expect(after.status).toEqual(ready);
+    expect(after.status.podIP).toBe(before.status.podIP ?? ready.podIP);
+    expect(fixture.transport.writes().filter(write => write === 'patch pods/status')).toHaveLength(writes);
+    expect(fixture.recorder.lines('Started')).toHaveLength(1);
+  });
+
+  it('goes on with what ended meanwhile, and with what was deleted', async () => {
+    fixture = new KubeletFixture();
+    await fixture.start();
+    await fixture.createPod('web');
+    await fixture.createPod('going');
+    await fixture.kubelet.stop();
+    fixture.runtime.control.exit({ pod: 'web' }, 9);
+    await fixture.deletePod('going');
+    fixture.kubelet = fixture.newKubelet();
+    await fixture.start();
+    expect((await fixture.pod('web')).status.containerStatuses![0]).toMatchObject({
+      restartCount: 1,
+      lastState: { terminated: { exitCode: 9 } },
+      state: { running: {} },
+    });
+    expect(await fixture.exists('going')).toBe(false);
+  });
+
+  it('starts 1,000 pods in no time', async () => {
+    fixture = new KubeletFixture();
+    const wide = { 'pod-cidr': '10.42.0.0/16', pods: 2000, cpu: '4000', memory: '4Ti' };
+    const { SimulatedRuntime } = await import('../../../plugins/container-runtime/simulated/simulated-runtime.js');
+    Object.assign(fixture, {
+      runtime: new SimulatedRuntime({ clock: fixture.clock, nodeName: 'node-a', clusterCidrs: ['10.42.0.0/16'], ...wide }),
+    });
+    fixture.kubelet = fixture.newKubelet();
+    await fixture.start();
+    const pods = fixture.client.resource(Pods, 'default');
+    const watch = new SystemClock();
+    const startedMs = watch.monotonicMs();
+    const template = await fixture.createPod('template');
+    for (let index = 0; index < 1000; index++) {
+      await pods.create({
+        ...template,
+        metadata: { name: `pod-${index}`, namespace: 'default' },
+        status: {},
+      });
+    }
+    const running = async () => (await pods.objects()).filter(({ status }) => status.phase === 'Running').length;
+    for (let turn = 0; turn < 1000 && (await running()) < 1001; turn++) await fixture.settle();
+    expect(await running()).toBe(1001);
+    expect(watch.monotonicMs() - startedMs).toBeLessThan(10_000);
+  });
+});
