@@ -6,6 +6,7 @@ import type { InformerFactory } from '../client/informer-types.js';
 import type { CallerIdentity } from '../contracts/api-transport.js';
 import type { ClusterAuthority } from '../contracts/cluster-authority.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
+import type { MetricsSource } from './autoscaler-metrics.js';
 
 /** What a controller is given. Informers are shared by all controllers; the client speaks as the controller's own identity. */
 export interface ControllerContext {
@@ -24,6 +25,8 @@ export interface ControllerEnvironment {
   /** Pod ranges, the first is the primary family. */
   readonly clusterCidrs: readonly string[];
   readonly serviceCidrs: readonly string[];
+  /** What autoscalers read; metrics.k8s.io when absent. */
+  readonly metrics?: MetricsSource;
 }
 
 export interface Controller {

@@ -1,7 +1,7 @@
 import type { ControllerDescriptor } from './controller.js';
+import { certificateCleanerController } from './certificate-controllers.js';
 import { certificateApprovingController } from './certificate-controllers.js';
 import { certificateSigningController } from './certificate-controllers.js';
-import { certificateCleanerController } from './certificate-controllers.js';
 import { clusterroleAggregationController } from './clusterrole-aggregation-controller.js';
 import { cronjobController } from './cronjob-controller.js';
 import { daemonsetController } from './daemonset-controller.js';
@@ -11,6 +11,7 @@ import { endpointsController } from './endpoints-controller.js';
 import { endpointsliceController } from './endpointslice-controller.js';
 import { endpointsliceMirroringController } from './endpointslice-mirroring-controller.js';
 import { garbageCollectorController } from './garbage-collector-controller.js';
+import { horizontalPodAutoscalerController } from './horizontal-pod-autoscaler-controller.js';
 import { jobController } from './job-controller.js';
 import { namespaceController } from './namespace-controller.js';
 import { nodeIpamController } from './node-ipam-controller.js';
@@ -19,13 +20,14 @@ import { persistentVolumeController } from './persistent-volume-controller.js';
 import { podGcController } from './pod-gc-controller.js';
 import { replicasetController } from './replicaset-controller.js';
 import { replicationController } from './replication-controller.js';
+import { resourceQuotaController } from './resource-quota-controller.js';
 import { rootCaPublisherController } from './root-ca-publisher-controller.js';
 import { serviceAccountController } from './service-account-controller.js';
 import { statefulsetController } from './statefulset-controller.js';
 import { taintEvictionController } from './taint-eviction-controller.js';
 import { ttlAfterFinishedController } from './ttl-after-finished-controller.js';
-import { claimProtectionController } from './volume-protection-controllers.js';
 import { volumeProtectionController } from './volume-protection-controllers.js';
+import { claimProtectionController } from './volume-protection-controllers.js';
 
 /** All controllers that a server runs, one sorted line each. */
 export const controllers: readonly ControllerDescriptor[] = [
@@ -41,6 +43,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   endpointsliceController,
   endpointsliceMirroringController,
   garbageCollectorController,
+  horizontalPodAutoscalerController,
   jobController,
   namespaceController,
   nodeIpamController,
@@ -51,6 +54,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   podGcController,
   replicasetController,
   replicationController,
+  resourceQuotaController,
   rootCaPublisherController,
   serviceAccountController,
   statefulsetController,

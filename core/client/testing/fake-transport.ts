@@ -97,7 +97,8 @@ export class FakeTransport implements ApiTransport {
 
   async get<T>(request: ObjectRequest<T>): Promise<T> {
     this.#react('get', request, request.name);
-    return this.#find(request, request.name) as T;
+    const object = this.#find(request, request.name);
+    return (request.subresource === 'scale' ? scaleOf(object) : object) as T;
   }
 
   async list<T>(request: ListRequest<T>): Promise<ListResult<T>> {
@@ -246,8 +247,9 @@ export class FakeTransport implements ApiTransport {
       if (wanted.metadata.annotations) draft.metadata.annotations = wanted.metadata.annotations;
     }
     if (request.subresource === 'scale') {
+      const { replicas } = wanted.spec as { replicas?: number };
       Object.assign(draft, cloneJson(known));
-      (draft.spec as { replicas?: number }).replicas = (wanted.spec as { replicas?: number }).replicas;
+      (draft.spec as { replicas?: number }).replicas = replicas;
     } else if (request.subresource !== 'status' && known.status !== undefined) draft.status = known.status;
     const { uid, creationTimestamp, deletionTimestamp, generation, namespace, resourceVersion } = known.metadata;
     Object.assign(draft.metadata, { name, uid, creationTimestamp, generation, resourceVersion });
@@ -349,6 +351,20 @@ export class FakeTransport implements ApiTransport {
   #timestamp(laterMs = 0): string {
     return `${new Date(this.#clock.now() + laterMs).toISOString().slice(0, 19)}Z`;
   }
+}
+
+/** autoscaling/v1 Scale. */
+function scaleOf({ metadata, spec, status }: FakeObject): unknown {
+  const { replicas, selector } = (spec ?? {}) as { replicas?: number; selector?: { matchLabels?: Record<string, string> } };
+  const { name, namespace, uid, resourceVersion } = metadata;
+  const pairs = Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
+  return {
+    apiVersion: 'autoscaling/v1',
+    kind: 'Scale',
+    metadata: { name, namespace, uid, resourceVersion },
+    spec: { replicas },
+    status: { replicas: (status as { replicas?: number } | undefined)?.replicas ?? replicas ?? 0, selector: pairs.join(',') },
+  };
 }
 
 function isKept(object: FakeObject): boolean {
