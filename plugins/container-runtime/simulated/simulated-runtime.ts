@@ -127,6 +127,9 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
     const id = this.#id(`sandbox ${spec.podUid} ${spec.attempt}`);
     if (this.#sandboxes.has(id)) return id;
     if (!this.#scripts.networkReady && !spec.hostNetwork) throw new CodedError('RUNTIME_NETWORK', 'network is not ready');
+    if (spec.runtimeHandler !== '') {
+      throw new CodedError('RUNTIME_FAILED', `no runtime for "${spec.runtimeHandler}" is configured`);
+    }
     const refusal = wish(spec, 'fail-sandbox');
     if (refusal !== undefined) throw new CodedError('RUNTIME_FAILED', refusal);
     const ips = spec.hostNetwork ? [] : this.#addressPools().map(pool => pool.take());

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Leases } from '../../../core/api/generated/resources.js';
+import { Leases, Nodes } from '../../../core/api/generated/resources.js';
 import { KubeletFixture, testContainer } from '../../support/kubelet-fixture.js';
 
 describe('a kubelet on a simulated runtime', () => {
@@ -48,6 +48,18 @@ describe('a kubelet on a simulated runtime', () => {
     expect(writes()).toBe(0);
     await fixture.advance(10);
     expect(writes()).toBe(1);
+  });
+
+  it('tells when the node is cordoned', async () => {
+    const nodes = fixture.client.resource(Nodes);
+    await nodes.patch('node-a', 'merge', { spec: { unschedulable: true } });
+    await fixture.settle();
+    await nodes.patch('node-a', 'merge', { spec: { unschedulable: null } });
+    await fixture.settle();
+    expect(fixture.recorder.lines().slice(-2)).toEqual([
+      'NodeNotSchedulable Node node-a status is now: NodeNotSchedulable',
+      'NodeSchedulable Node node-a status is now: NodeSchedulable',
+    ]);
   });
 
   it('runs a pod and says so', async () => {
