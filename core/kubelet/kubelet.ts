@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import type { Disposable } from '../base/disposable.js';
 import { Nodes, Pods, Services } from '../api/generated/resources.js';
 import type { Pod, Service } from '../api/generated/types.js';
@@ -17,7 +18,9 @@ import { ProbeManager } from './probes/probe-manager.js';
 import { ContainerKiller } from './runtime/container-killer.js';
 import { LifecycleHooks } from './runtime/lifecycle-hooks.js';
 import { PodSyncer } from './runtime/pod-syncer.js';
+import { podLogDirectory } from './runtime/runtime-specs.js';
 import { RuntimeCache } from './runtime/runtime-cache.js';
+import { withTerminationMessage } from './runtime/termination-message.js';
 import { ReasonCache } from './status/reason-cache.js';
 import { StatusManager } from './status/status-manager.js';
 import { HostVolumeManager } from './volumes/host-volume-manager.js';
@@ -66,6 +69,7 @@ export class Kubelet {
       clock: context.clock,
       logger: context.logger,
       changed: uid => this.#changed(uid),
+      ...(runtime.onHost ? { complete: state => withTerminationMessage(state, context.settings.podLogsDir) } : {}),
     });
     await cache.start();
     const informers = new SharedInformerFactory({ client: context.client, clock: context.clock, logger: context.logger });
@@ -118,7 +122,10 @@ export class Kubelet {
       volumes,
       facts: () => node.facts,
       admit: pod => admitPod(pod, node.node, this.#activePods(pod)),
-      gone: uid => void this.#workers.delete(uid),
+      gone: async pod => {
+        this.#workers.delete(pod.metadata.uid ?? '');
+        if (runtime.onHost) await rm(podLogDirectory(pod, context.settings), { recursive: true, force: true });
+      },
     };
     this.#running = {
       node,
@@ -155,6 +162,7 @@ export class Kubelet {
       );
       await running.pods.whenSynced();
       for (const uid of running.cache.podUids()) this.#changed(uid);
+      for (const uid of await running.volumes.podUids()) if (!this.#workers.has(uid)) await this.#unmountOrphan(uid, running);
     } catch (error) {
       // The informers were stopped first.
       if (!this.#stopped) this.#context.logger.error('the pods of this node cannot be followed', { error });
@@ -210,6 +218,16 @@ export class Kubelet {
       .catch(error => this.#context.logger.warn('an orphaned pod could not be removed', { uid, error }))
       .finally(() => this.#orphans.delete(uid));
     this.#orphans.set(uid, removing);
+  }
+
+  /** Containers first: what they have mounted cannot be taken away. */
+  async #unmountOrphan(uid: string, running: RunningKubelet): Promise<void> {
+    try {
+      await this.#orphans.get(uid);
+      await running.volumes.unmount(uid);
+    } catch (error) {
+      this.#context.logger.warn("an orphaned pod's volumes could not be removed", { uid, error });
+    }
   }
 
   #activePods(except: Pod): Pod[] {

@@ -28,7 +28,7 @@ export interface PodWorkerServices {
   /** Why this node refuses the pod; undefined when it takes it. Asked once, before anything of it runs. */
   readonly admit: (pod: Pod) => { readonly reason: string; readonly message: string } | undefined;
   /** Nothing of the pod is left anywhere. */
-  readonly gone: (podUid: string) => void;
+  readonly gone: (pod: Pod) => void | Promise<void>;
 }
 
 interface Verdict {
@@ -194,7 +194,7 @@ export class PodWorker {
       this.#services.statuses.remove(this.#uid);
       this.#stage = 'gone';
       void this.#timer?.handle.dispose();
-      this.#services.gone(this.#uid);
+      await this.#services.gone(this.#pod);
     }
   }
 

@@ -13,6 +13,8 @@ export interface RuntimeCacheOptions {
   readonly logger: Logger;
   /** Called with a pod's uid when something of it changed. */
   readonly changed: (podUid: string) => void;
+  /** Adds what the runtime does not know of a container that ended. */
+  readonly complete?: (state: ContainerState) => Promise<ContainerState>;
   /** The safety net's period. */
   readonly relistMs?: number;
 }
@@ -84,7 +86,10 @@ export class RuntimeCache {
     const read = ++this.#reads;
     let state: SandboxState | ContainerState | undefined;
     try {
-      state = await this.#options.runtime[kind](id);
+      state =
+        kind === 'sandbox'
+          ? await this.#options.runtime.sandbox(id)
+          : await this.#complete(await this.#options.runtime.container(id));
     } catch (error) {
       if (errorCode(error) !== 'RUNTIME_NOT_FOUND') throw error;
     }
@@ -104,7 +109,8 @@ export class RuntimeCache {
   async #relist(): Promise<void> {
     const read = ++this.#reads;
     const { runtime } = this.#options;
-    const [sandboxes, containers] = await Promise.all([runtime.listSandboxes(), runtime.listContainers()]);
+    const [sandboxes, listed] = await Promise.all([runtime.listSandboxes(), runtime.listContainers()]);
+    const containers = await Promise.all(listed.map(container => this.#complete(container)));
     if (this.#stopped) return;
     const seen = new Set<string>();
     for (const { id } of [...sandboxes, ...containers]) seen.add(id);
@@ -118,6 +124,19 @@ export class RuntimeCache {
     for (const [id, uid] of [...this.#owners]) {
       if (seen.has(id) || (this.#applied.get(id) ?? 0) > read) continue;
       this.#drop(this.#pods.get(uid)?.sandboxes.has(id) ? 'sandbox' : 'container', id);
+    }
+  }
+
+  async #complete(state: ContainerState): Promise<ContainerState> {
+    const { complete, logger } = this.#options;
+    if (!complete || state.state !== 'exited') return state;
+    const known = this.#pods.get(this.#owners.get(state.id) ?? '')?.containers.get(state.id);
+    if (known?.state === 'exited') return known;
+    try {
+      return await complete(state);
+    } catch (error) {
+      logger.warn('the last words of a container cannot be read', { container: state.name, error });
+      return state;
     }
   }
 

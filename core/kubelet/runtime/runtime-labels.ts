@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Container, Pod } from '../../api/generated/types.js';
+import type { Mount } from '../../contracts/container-runtime.js';
 
 /** Labels and annotations of upstream's containers, so that tools on the node find their way. Source: pkg/kubelet/types/labels.go. */
 export const containerNameLabel = 'io.kubernetes.container.name';
@@ -10,6 +11,7 @@ const hashAnnotation = 'io.kubernetes.container.hash';
 const restartCountAnnotation = 'io.kubernetes.container.restartCount';
 const messagePathAnnotation = 'io.kubernetes.container.terminationMessagePath';
 const messagePolicyAnnotation = 'io.kubernetes.container.terminationMessagePolicy';
+const messageFileAnnotation = 'k3s.io/container.terminationMessageFile';
 const graceAnnotation = 'io.kubernetes.pod.terminationGracePeriod';
 
 export function sandboxLabels(pod: Pod): Record<string, string> {
@@ -41,6 +43,21 @@ export function containerHash(container: Container): string {
 export function definitionChanged(container: Container, annotations: Readonly<Record<string, string>>): boolean {
   const hash = annotations[hashAnnotation];
   return hash !== undefined && hash !== containerHash(container);
+}
+
+/** Where on the host the container's termination message lies, for the kubelet that sees it end. */
+export function withTerminationFile(annotations: Record<string, string>, mounts: readonly Mount[]): Record<string, string> {
+  const path = annotations[messagePathAnnotation];
+  const hostPath = path && mounts.find(({ containerPath }) => containerPath === path)?.hostPath;
+  return hostPath ? { ...annotations, [messageFileAnnotation]: hostPath } : annotations;
+}
+
+export function terminationFile(annotations: Readonly<Record<string, string>>): string | undefined {
+  return annotations[messageFileAnnotation];
+}
+
+export function terminationPolicy(annotations: Readonly<Record<string, string>>): string | undefined {
+  return annotations[messagePolicyAnnotation];
 }
 
 /** The grace of a container whose pod is no longer known. */

@@ -15,7 +15,13 @@ import { parseQuantity } from '../../machinery/quantity.js';
 import type { KubeletSettings } from '../kubelet-context.js';
 import { podText } from '../kubelet-context.js';
 import { expand } from './expansion.js';
-import { containerAnnotations, containerLabels, sandboxLabels } from './runtime-labels.js';
+import { containerAnnotations, containerLabels, sandboxLabels, withTerminationFile } from './runtime-labels.js';
+
+/** Where the logs of a pod's containers lie. */
+export function podLogDirectory(pod: Pod, { podLogsDir }: KubeletSettings): string {
+  const { name = '', namespace = '', uid = '' } = pod.metadata;
+  return join(podLogsDir, `${namespace}_${name}_${uid}`);
+}
 
 /** Source: pkg/kubelet/kuberuntime generatePodSandboxConfig. */
 export function sandboxSpec(pod: Pod, settings: KubeletSettings, made: { attempt: number; runtimeHandler: string }): SandboxSpec {
@@ -28,7 +34,7 @@ export function sandboxSpec(pod: Pod, settings: KubeletSettings, made: { attempt
     podNamespace: namespace,
     attempt: made.attempt,
     hostname: podHostname(pod, settings),
-    logDirectory: join(settings.podLogsDir, `${namespace}_${name}_${uid}`),
+    logDirectory: podLogDirectory(pod, settings),
     labels: sandboxLabels(pod),
     annotations: { ...pod.metadata.annotations },
     dns: podDns(pod, settings),
@@ -117,7 +123,7 @@ export function containerSpec(input: ContainerSpecInput): ContainerSpec {
     mounts: input.mounts,
     devices: [],
     labels: containerLabels(pod, container),
-    annotations: containerAnnotations(pod, container, restartCount),
+    annotations: withTerminationFile(containerAnnotations(pod, container, restartCount), input.mounts),
     logPath: join(container.name, `${restartCount}.log`),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,

@@ -110,7 +110,7 @@ function apiState(state: ContainerState, input: ContainerStatusInput, before: Co
     case 'running':
       return { running: { startedAt: formatTime(state.startedAtMs ?? state.createdAtMs) } };
     case 'exited':
-      return { terminated: terminated(state, input) };
+      return { terminated: terminated(state, input, before) };
     case 'unknown':
       if (before?.state.running) {
         return { terminated: { ...lost, message: 'The container could not be located when the pod was terminated' } };
@@ -121,17 +121,25 @@ function apiState(state: ContainerState, input: ContainerStatusInput, before: Co
   }
 }
 
-function terminated(state: ContainerState, { pod, runtimeName }: ContainerStatusInput): ContainerStateTerminated {
+function terminated(
+  state: ContainerState,
+  { pod, runtimeName }: ContainerStatusInput,
+  before: ContainerStatus | undefined,
+): ContainerStateTerminated {
+  // Its last words may be gone with the pod's files; what was told once stays.
+  const containerID = `${runtimeName}://${state.id}`;
+  const told = [before?.state.terminated, before?.lastState.terminated].find(own => own?.containerID === containerID)?.message;
+  const message = state.message || told;
   const { spec } = pod;
   const count = spec.containers.length + (spec.initContainers?.length ?? 0) + (spec.ephemeralContainers?.length ?? 0);
   return withoutUndefined<ContainerStateTerminated>({
     exitCode: state.exitCode ?? 0,
     signal: state.signal || undefined,
     reason: state.reason || undefined,
-    message: state.message?.slice(0, Math.floor(messageLimit / count)) || undefined,
+    message: message?.slice(0, Math.floor(messageLimit / count)) || undefined,
     startedAt: state.startedAtMs === undefined ? null : formatTime(state.startedAtMs),
     finishedAt: state.finishedAtMs === undefined ? null : formatTime(state.finishedAtMs),
-    containerID: `${runtimeName}://${state.id}`,
+    containerID,
   });
 }
 
