@@ -267,6 +267,8 @@ export interface ContainerState {
   readonly imageId: string;
   /** Reference with a digest where the image has one. */
   readonly imageReference: string;
+  /** The image's name as the runtime has it, `docker.io/library/nginx:latest`; absent: as the user wrote it. */
+  readonly imageName?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly logPath: string;

@@ -1,49 +1,64 @@
-import type { JsonValue } from '../machinery/object.js';
-
 /**
  * The lean child process that serves what needs a listener on this node: cluster DNS, Ingress, TLS. It goes on while the control
- * process restarts, and is adopted at the next start. Plugins publish state to a module of theirs that the child has imported.
+ * process restarts, and is adopted at the next start. A plugin names a module in its descriptor (`dataplane`); the child imports it
+ * while the plugin is enabled. The plugin publishes the module's state as entries by key.
  *
- * Order on one channel: a full snapshot, then changes, each with the next generation. The module acknowledges generations; after a
- * restart of the child (or of us) the snapshot is published again. State holds no secrets by value but key material by reference to
- * 0600 files that the publisher keeps.
+ * Order on one channel: a full snapshot, then changes, each with the next generation; the module acknowledges generations. After a
+ * restart of the child, or of us, the snapshot is published again, and the child hands only the differences on. State holds no
+ * secrets by value but references to 0600 files that the publisher keeps. Values are plain JSON.
  */
 export interface Dataplane {
-  /** Opens the channel of one module; the same name twice is an error. The child imports `moduleUrl` (its `createModule`). */
-  channel<State extends JsonValue, Change extends JsonValue>(options: ChannelOptions<State>): DataplaneChannel<Change>;
+  /**
+   * Opens the channel of one plugin, when its whole state is known: what is absent from the first snapshot is forgotten by the
+   * child. Throws DATAPLANE_CHANNEL when the name is open already, or when no enabled plugin of this name has a dataplane module.
+   */
+  channel<Value>(options: DataplaneChannelOptions<Value>): DataplaneChannel<Value>;
 }
 
 export const Dataplane: unique symbol = Symbol.for('k3s/dataplane@1');
 
-export interface ChannelOptions<State> {
+export interface DataplaneChannelOptions<Value> {
   /** Plugin id. */
   readonly name: string;
-  /** As `import.meta.resolve` gives it. */
-  readonly moduleUrl: string;
-  /** The whole state now; called for the first publication and whenever the child has lost it. */
-  snapshot(): State;
-  /** What the module reports: listeners that are bound, faults. */
-  onReport?(report: JsonValue): void;
+  /** All entries now. Called whenever a child has to be told everything; must agree with what was set and deleted before. */
+  snapshot(): Iterable<readonly [key: string, value: Value]>;
+  /** What the module reports (listeners that are bound, faults); the last report comes again after an adoption. */
+  onReport?(report: unknown): void;
 }
 
-export interface DataplaneChannel<Change> {
-  /** Publishes a change that `snapshot()` contains from now on. Never blocks; changes are coalesced while the child is away. */
-  change(change: Change): void;
-  /** Resolves when the module has acknowledged everything published so far. Rejects DATAPLANE_UNAVAILABLE after `timeoutMs`. */
+export interface DataplaneChannel<Value> {
+  /** Publishes an entry. Never blocks; what happens in one turn of the event loop goes out as one change, the last word by key. */
+  set(key: string, value: Value): void;
+  delete(key: string): void;
+  /**
+   * Resolves when the module has acknowledged everything published so far. Rejects DATAPLANE_UNAVAILABLE after `timeoutMs`, and
+   * DATAPLANE_FAULT when the module could not apply it.
+   */
   settled(timeoutMs: number): Promise<void>;
-  close(): Promise<void>;
+  /** No more is published; the module goes on with what it has. Twice is safe. */
+  close(): void;
 }
 
-/** What a dataplane module exports as `createModule`. Runs in the child; imports nothing of the control process. */
-export interface DataplaneModule<State, Change> {
-  /** Replaces all state; binds and unbinds listeners as it says. Errors are reported and leave the old state in force. */
-  snapshot(state: State): Promise<void>;
-  change(change: Change): Promise<void>;
-  /** Stops listening; running connections may end within `graceMs`. */
+/**
+ * What a dataplane module exports as `createModule(context)`. Runs in the child; imports `plugin-api/dataplane.js` at most, nothing
+ * that needs the container or the control process.
+ */
+export interface DataplaneModule<Value> {
+  /** Calls never overlap. Errors are reported to the publisher; the next change comes all the same. */
+  apply(change: DataplaneChange<Value>): void | Promise<void>;
+  /** Stops listening at once; running connections may end within `graceMs`. */
   drain(graceMs: number): Promise<void>;
 }
 
+export type CreateDataplaneModule<Value> = (context: DataplaneModuleContext) => DataplaneModule<Value>;
+
+export interface DataplaneChange<Value> {
+  /** New entries and those whose value is another one. */
+  readonly set: ReadonlyMap<string, Value>;
+  readonly deleted: readonly string[];
+}
+
 export interface DataplaneModuleContext {
-  report(report: JsonValue): void;
+  report(report: unknown): void;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Readonly<Record<string, unknown>>): void;
 }

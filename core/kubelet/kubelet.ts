@@ -3,6 +3,7 @@ import { Nodes, Pods, Services } from '../api/generated/resources.js';
 import type { Pod, Service } from '../api/generated/types.js';
 import { SharedInformerFactory } from '../client/informer-factory.js';
 import type { Informer } from '../client/informer-types.js';
+import { HostCommands } from '../host/commands.js';
 import type { HostFacts } from '../host/host-facts.js';
 import { admitPod } from './admission/admit-pod.js';
 import { ImagePuller } from './images/image-puller.js';
@@ -19,6 +20,7 @@ import { PodSyncer } from './runtime/pod-syncer.js';
 import { RuntimeCache } from './runtime/runtime-cache.js';
 import { ReasonCache } from './status/reason-cache.js';
 import { StatusManager } from './status/status-manager.js';
+import { HostVolumeManager } from './volumes/host-volume-manager.js';
 import { ReferencedObjects } from './volumes/referenced-objects.js';
 import { ReferenceVolumeManager } from './volumes/reference-volume-manager.js';
 import type { VolumeManager } from './volumes/volume-manager.js';
@@ -77,7 +79,20 @@ export class Kubelet {
     const probes = new ProbeManager({ context, cache, prober, podIp, changed: uid => this.#workers.get(uid)?.wake() });
     const reasons = new ReasonCache();
     const objects = new ReferencedObjects(context, uid => this.#workers.get(uid)?.referencesChanged());
-    const volumes: VolumeManager = new ReferenceVolumeManager(context, objects);
+    const volumes: VolumeManager = runtime.onHost
+      ? new HostVolumeManager({
+          context,
+          objects,
+          commands: new HostCommands(),
+          downward: pod => ({
+            pod,
+            podIps: cache.pod(pod.metadata.uid ?? '').sandboxes[0]?.ips ?? node.facts.hostIps,
+            hostIps: node.facts.hostIps,
+            allocatable: node.facts.allocatable,
+          }),
+          wake: uid => this.#workers.get(uid)?.wake(),
+        })
+      : new ReferenceVolumeManager(context, objects);
     const statuses = new StatusManager(context);
     const syncer = new PodSyncer({
       context,

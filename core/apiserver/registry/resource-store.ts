@@ -238,7 +238,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       throw conflict(this.subject(call.name));
     }
     const context = this.context(call, 'UPDATE', subresource);
-    if (!conditional && definition.allowUnconditionalUpdate === false) {
+    if (!conditional && !call.trusted && definition.allowUnconditionalUpdate === false) {
       const errors = new FieldErrors();
       errors.add('FieldValueInvalid', 'metadata.resourceVersion', 'Invalid value: 0: must be specified for an update');
       // Upstream names the resource here, not the kind.

@@ -98,8 +98,15 @@ export class NodeManager {
   /** A newer object of the API: pod ranges, taints of controllers. */
   observe(node: Node): void {
     if (this.#node && Number(node.metadata.resourceVersion) < Number(this.#node.metadata.resourceVersion)) return;
+    const before = this.#node?.spec.unschedulable ?? false;
+    const now = node.spec.unschedulable ?? false;
     this.#node = node;
     void this.#learnPodCidrs();
+    if (before === now) return;
+    const { recorder, settings } = this.#options.context;
+    const reason = now ? 'NodeNotSchedulable' : 'NodeSchedulable';
+    const subject = { kind: 'Node', name: settings.nodeName, uid: settings.nodeName };
+    recorder.event(subject, 'Normal', reason, `Node ${settings.nodeName} status is now: ${reason}`);
   }
 
   /** Looks again and writes what has changed. Calls at the same time share one write. */

@@ -55,6 +55,7 @@ export class PodWorker {
   #admitted = false;
   #verdict: Verdict | undefined;
   #dirty = false;
+  #busy = false;
   #running: Promise<void> | undefined;
   #stopped = false;
   #timer: { readonly dueMs: number; readonly handle: Disposable } | undefined;
@@ -109,10 +110,13 @@ export class PodWorker {
   wake(): void {
     if (this.#stopped || this.#stage === 'gone') return;
     // While containers end, the status still follows them; of the last one the step itself tells.
-    if (this.#stage === 'terminating' && this.#running && this.#anyRunning()) this.#publish({ terminal: false, running: true });
+    if (this.#stage === 'terminating' && this.#busy && this.#anyRunning()) this.#publish({ terminal: false, running: true });
     this.#dirty = true;
-    this.#running ??= this.#loop().finally(() => {
-      this.#running = undefined;
+    if (this.#busy) return;
+    // Set before the loop begins: what the loop calls may wake the pod again.
+    this.#busy = true;
+    this.#running = this.#loop().finally(() => {
+      this.#busy = false;
       if (this.#dirty) this.wake();
     });
   }

@@ -1,4 +1,5 @@
 import { errorText } from '../../base/errors.js';
+import { RuntimeClasses } from '../../api/generated/resources.js';
 import type { Container, Pod, Service } from '../../api/generated/types.js';
 import { containerReference } from '../container-reference.js';
 import { BackoffTable } from '../backoff-table.js';
@@ -139,7 +140,8 @@ export class PodSyncer {
     if ((this.#held.get(key) ?? 0) > context.clock.now()) return undefined;
     this.#held.delete(key);
     try {
-      const id = await context.runtime.runSandbox(sandboxSpec(pod, attempt, context.settings));
+      const runtimeHandler = await this.#runtimeHandler(pod);
+      const id = await context.runtime.runSandbox(sandboxSpec(pod, context.settings, { attempt, runtimeHandler }));
       await cache.refresh('sandbox', id);
       return id;
     } catch (error) {
@@ -150,6 +152,12 @@ export class PodSyncer {
       this.#held.set(key, context.clock.now() + retryMs);
       return undefined;
     }
+  }
+
+  async #runtimeHandler(pod: Pod): Promise<string> {
+    const { runtimeClassName } = pod.spec;
+    if (!runtimeClassName) return '';
+    return (await this.#options.context.client.resource(RuntimeClasses).get(runtimeClassName)).handler;
   }
 
   /** Undefined when it was started, else when to try again. */

@@ -18,7 +18,7 @@ import { expand } from './expansion.js';
 import { containerAnnotations, containerLabels, sandboxLabels } from './runtime-labels.js';
 
 /** Source: pkg/kubelet/kuberuntime generatePodSandboxConfig. */
-export function sandboxSpec(pod: Pod, attempt: number, settings: KubeletSettings): SandboxSpec {
+export function sandboxSpec(pod: Pod, settings: KubeletSettings, made: { attempt: number; runtimeHandler: string }): SandboxSpec {
   const { name = '', namespace = '', uid = '' } = pod.metadata;
   const { spec } = pod;
   const security = spec.securityContext ?? {};
@@ -26,7 +26,7 @@ export function sandboxSpec(pod: Pod, attempt: number, settings: KubeletSettings
     podUid: uid,
     podName: name,
     podNamespace: namespace,
-    attempt,
+    attempt: made.attempt,
     hostname: podHostname(pod, settings),
     logDirectory: join(settings.podLogsDir, `${namespace}_${name}_${uid}`),
     labels: sandboxLabels(pod),
@@ -48,7 +48,7 @@ export function sandboxSpec(pod: Pod, attempt: number, settings: KubeletSettings
     sharePid: spec.shareProcessNamespace ?? false,
     cgroupParent: '',
     sysctls: Object.fromEntries((security.sysctls ?? []).map(sysctl => [sysctl.name.replaceAll('/', '.'), sysctl.value])),
-    runtimeHandler: '',
+    runtimeHandler: made.runtimeHandler,
     security: {
       privileged: spec.containers.some(({ securityContext }) => securityContext?.privileged),
       ...(security.runAsUser === undefined ? {} : { runAsUser: security.runAsUser }),

@@ -89,7 +89,7 @@ function seenStatus(
     lastState,
     ready: false,
     restartCount: Math.max(latest.attempt, before?.restartCount ?? 0),
-    image: container.image ?? '',
+    image: latest.imageName ?? container.image ?? '',
     imageID: latest.imageReference,
     containerID,
     allocatedResources: requests,

@@ -82,7 +82,7 @@ export class ReferenceVolumeManager implements VolumeManager {
       try {
         await this.#check(pod, volume);
       } catch (error) {
-        this.#tell(pod, volume, errorText(error));
+        this.tell(pod, volume, errorText(error));
         failures.push(new CodedError('VOLUME_NOT_READY', `volume ${volume.name}: ${errorText(error)}`, { cause: error }));
       }
     }
@@ -140,7 +140,7 @@ export class ReferenceVolumeManager implements VolumeManager {
   }
 
   /** The same trouble is told once a minute, not at every wake. */
-  #tell(pod: Pod, volume: Volume, message: string): void {
+  tell(pod: Pod, volume: Volume, message: string): void {
     const key = `${pod.metadata.uid}/${volume.name}`;
     const nowMs = this.#context.clock.now();
     const last = this.#told.get(key);

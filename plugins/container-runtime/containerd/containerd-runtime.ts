@@ -206,7 +206,7 @@ export class ContainerdRuntime implements ContainerRuntime {
       const ended = this.#events.untilExit(containerId);
       await this.#channel.call('tasks.Kill', { containerId, signal });
       await Promise.race([ended.promise, sleep(clock, graceSeconds * 1000)]);
-      void ended.dispose();
+      ended.dispose();
       return 0;
     } catch (error) {
       if (isNotFound(error)) return graceSeconds;

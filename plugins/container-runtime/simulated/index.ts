@@ -8,7 +8,7 @@ export const simulatedRuntime = definePlugin({
   options: {
     cpu: { default: '32', format: String, doc: 'CPUs that the node offers' },
     memory: { default: '256Gi', format: String, doc: 'memory that the node offers' },
-    pods: { default: 500, format: 'nat', doc: 'pods that the node takes' },
+    pods: { default: 250, format: 'nat', doc: 'pods that the node takes; a range of 24 bits has addresses for 253' },
     'pod-cidr': {
       default: '',
       format: String,

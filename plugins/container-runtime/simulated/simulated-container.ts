@@ -19,6 +19,7 @@ interface ContainerOptions {
   readonly spec: ContainerSpec;
   readonly imageId: string;
   readonly imageReference: string;
+  readonly imageName: string | undefined;
   readonly clock: Clock;
   readonly onExit: (container: SimulatedContainer) => void;
 }
@@ -91,6 +92,7 @@ export class SimulatedContainer {
         : {}),
       imageId: this.#options.imageId,
       imageReference: this.#options.imageReference,
+      ...(this.#options.imageName === undefined ? {} : { imageName: this.#options.imageName }),
       labels: spec.labels,
       annotations: spec.annotations,
       logPath: spec.logPath,

@@ -100,7 +100,7 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
   }
 
   status(): Promise<RuntimeStatus> {
-    const { cpu = '32', memory = '256Gi', pods = 500 } = this.#options;
+    const { cpu = '32', memory = '256Gi', pods = 250 } = this.#options;
     const { networkReady } = this.#scripts;
     return Promise.resolve({
       name: 'simulated',
@@ -127,6 +127,9 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
     const id = this.#id(`sandbox ${spec.podUid} ${spec.attempt}`);
     if (this.#sandboxes.has(id)) return id;
     if (!this.#scripts.networkReady && !spec.hostNetwork) throw new CodedError('RUNTIME_NETWORK', 'network is not ready');
+    if (spec.runtimeHandler !== '') {
+      throw new CodedError('RUNTIME_FAILED', `no runtime for "${spec.runtimeHandler}" is configured`);
+    }
     const refusal = wish(spec, 'fail-sandbox');
     if (refusal !== undefined) throw new CodedError('RUNTIME_FAILED', refusal);
     const ips = spec.hostNetwork ? [] : this.#addressPools().map(pool => pool.take());
@@ -177,6 +180,7 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
       spec,
       imageId: image.id,
       imageReference: image.digests[0] ?? image.id,
+      imageName: image.tags[0],
       clock: this.#options.clock,
       onExit: ended => this.#exited(ended),
     });

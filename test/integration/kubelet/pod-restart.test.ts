@@ -134,7 +134,7 @@ describe('containers that end', () => {
     const pods = fixture.client.resource(Pods, 'default');
     await pods.patch('web', 'merge', { spec: { containers: [testContainer('web', { image: 'nginx:2' })] } });
     await fixture.settle();
-    expect(await web()).toMatchObject({ image: 'nginx:2', restartCount: 1, state: { running: {} } });
+    expect(await web()).toMatchObject({ image: 'docker.io/library/nginx:2', restartCount: 1, state: { running: {} } });
     expect(fixture.recorder.lines('Killing')).toEqual(['Killing Container web definition changed, will be restarted']);
     expect((await fixture.pod('web')).status.observedGeneration).toBe(2);
   });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Leases } from '../../../core/api/generated/resources.js';
+import { Leases, Nodes } from '../../../core/api/generated/resources.js';
 import { KubeletFixture, testContainer } from '../../support/kubelet-fixture.js';
 
 describe('a kubelet on a simulated runtime', () => {
@@ -29,7 +29,7 @@ describe('a kubelet on a simulated runtime', () => {
       { type: 'InternalIP', address: '192.0.2.10' },
       { type: 'Hostname', address: 'node-a' },
     ]);
-    expect(node.status.capacity).toMatchObject({ cpu: '32', memory: '256Gi', pods: '500' });
+    expect(node.status.capacity).toMatchObject({ cpu: '32', memory: '256Gi', pods: '250' });
     expect(node.status.nodeInfo).toMatchObject({
       containerRuntimeVersion: 'simulated://1.0.0',
       kubeletVersion: 'v1.36.3+k3s-ts',
@@ -48,6 +48,18 @@ describe('a kubelet on a simulated runtime', () => {
     expect(writes()).toBe(0);
     await fixture.advance(10);
     expect(writes()).toBe(1);
+  });
+
+  it('tells when the node is cordoned', async () => {
+    const nodes = fixture.client.resource(Nodes);
+    await nodes.patch('node-a', 'merge', { spec: { unschedulable: true } });
+    await fixture.settle();
+    await nodes.patch('node-a', 'merge', { spec: { unschedulable: null } });
+    await fixture.settle();
+    expect(fixture.recorder.lines().slice(-2)).toEqual([
+      'NodeNotSchedulable Node node-a status is now: NodeNotSchedulable',
+      'NodeSchedulable Node node-a status is now: NodeSchedulable',
+    ]);
   });
 
   it('runs a pod and says so', async () => {
@@ -77,7 +89,7 @@ describe('a kubelet on a simulated runtime', () => {
       ready: true,
       started: true,
       restartCount: 0,
-      image: 'nginx',
+      image: 'docker.io/library/nginx:latest',
       state: { running: { startedAt: '2026-01-01T00:00:00Z' } },
       lastState: {},
     });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ConfigMaps, Secrets, Services } from '../../../core/api/generated/resources.js';
+import { ConfigMaps, RuntimeClasses, Secrets, Services } from '../../../core/api/generated/resources.js';
 import type { Service } from '../../../core/api/generated/types.js';
 import { CodedError } from '../../../core/base/errors.js';
 import { KubeletFixture, testContainer } from '../../support/kubelet-fixture.js';
@@ -108,6 +108,17 @@ describe('what keeps a pod from starting', () => {
     expect(await waiting()).toEqual({ reason: 'RunContainerError', message: 'no such file' });
     await fixture.advance(10);
     expect((await fixture.pod('web')).status.phase).toBe('Running');
+  });
+
+  it('is a runtime class that nobody knows', async () => {
+    await fixture.createPod('web', { runtimeClassName: 'gone' });
+    const classes = fixture.client.resource(RuntimeClasses);
+    await classes.create({ apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', metadata: { name: 'gone' }, handler: 'kata' });
+    await fixture.advance(10);
+    expect(fixture.recorder.lines('FailedCreatePodSandBox')).toEqual([
+      'FailedCreatePodSandBox Failed to create pod sandbox: runtimeclasses.node.k8s.io "gone" not found',
+      'FailedCreatePodSandBox Failed to create pod sandbox: no runtime for "kata" is configured',
+    ]);
   });
 
   it('is a network that is not ready', async () => {

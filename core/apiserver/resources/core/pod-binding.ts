@@ -6,6 +6,7 @@ import { badRequest, conflict, StatusError } from '../../../machinery/status-err
 import { formatTime } from '../../../machinery/time.js';
 import type { RequestContext } from '../../registry/resource-definition.js';
 import type { ResourceStore, WriteCall } from '../../registry/resource-store.js';
+import type { StoredObject } from '../../storage/stored-object.js';
 
 /** The answer of subresources that only say that it is done. */
 export function successStatus(): KubeObject {
@@ -64,13 +65,7 @@ export async function bindPod(
     const fail = (text: string): never => {
       throw conflict({ group: '', resource: 'pods/binding', name }, text);
     };
-    if (metadata.uid && metadata.uid !== old.uid) {
-      fail(`Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.uid}`);
-    }
-    if (metadata.resourceVersion && metadata.resourceVersion !== old.resourceVersion) {
-      const versions = `ResourceVersion in precondition: ${metadata.resourceVersion}, ResourceVersion in object meta: ${old.resourceVersion}`;
-      fail(`Precondition failed: ${versions}`);
-    }
+    checkPreconditions(metadata, old, store, name);
     if (draft.metadata.deletionTimestamp !== undefined) fail(`pod ${name} is being deleted, cannot be assigned to a host`);
     if (draft.spec.nodeName) fail(`pod ${name} is already assigned to node ${quote(draft.spec.nodeName)}`);
     if (draft.spec.schedulingGates?.length) fail(`pod ${name} has non-empty .spec.schedulingGates`);
@@ -84,6 +79,20 @@ export async function bindPod(
     return draft;
   });
   return successStatus();
+}
+
+/** Worded as upstream's storage words it. */
+function checkPreconditions(wanted: ObjectMeta, old: StoredObject<Pod>, store: ResourceStore<Pod>, name: string): void {
+  const { uid, resourceVersion } = wanted;
+  let text = '';
+  if (uid && uid !== old.uid) text = `UID in precondition: ${uid}, UID in object meta: ${old.uid}`;
+  else if (resourceVersion && resourceVersion !== old.resourceVersion) {
+    text = `ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${old.resourceVersion}`;
+  }
+  if (!text) return;
+  const key = store.cache.key(old.namespace, name);
+  const reason = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: ${text}`;
+  throw conflict(store.subject(name), reason);
 }
 
 function merge(metadata: ObjectMeta, field: 'annotations' | 'labels', more: Readonly<Record<string, string>> | undefined): void {

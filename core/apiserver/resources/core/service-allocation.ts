@@ -290,6 +290,7 @@ export function dropTypeDependentFields(service: Service, old: Readonly<Service>
     }
     if (sameList(before.ipFamilies, spec.ipFamilies)) delete spec.ipFamilies;
     if (before.ipFamilyPolicy === spec.ipFamilyPolicy) delete spec.ipFamilyPolicy;
+    if (before.internalTrafficPolicy === spec.internalTrafficPolicy) delete spec.internalTrafficPolicy;
   }
   const portsOf = (ports: Service['spec']['ports']): number[] =>
     (ports ?? []).map(port => port.nodePort ?? 0).filter(port => port > 0);

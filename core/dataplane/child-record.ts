@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorCode } from '../base/errors.js';
+
+/** How a later start finds the child, and tells it from another process that got its number. */
+export interface ChildRecord {
+  readonly pid: number;
+  /** Clock ticks since boot, from /proc. */
+  readonly startTime: string;
+  readonly socket: string;
+  readonly protocol: number;
+}
+
+export function recordPath(directory: string): string {
+  return join(directory, 'child.json');
+}
+
+/** Undefined when there is none, or none that says what it must. */
+export async function readRecord(directory: string): Promise<ChildRecord | undefined> {
+  try {
+    const record = JSON.parse(await readFile(recordPath(directory), 'utf8')) as Partial<ChildRecord> | null;
+    const { pid, startTime, socket, protocol } = record ?? {};
+    const whole =
+      Number.isInteger(pid) && typeof startTime === 'string' && typeof socket === 'string' && Number.isInteger(protocol);
+    return whole ? (record as ChildRecord) : undefined;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** When a process began; undefined when it is gone, or only waits for its parent. */
+export function processStartTime(pid: number): string | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name, in parentheses, may hold anything.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+export function isAlive({ pid, startTime }: Pick<ChildRecord, 'pid' | 'startTime'>): boolean {
+  return processStartTime(pid) === startTime;
+}
+
+/** Sends a signal to the very process of the record. False when it is gone. */
+export function signalChild(record: Pick<ChildRecord, 'pid' | 'startTime'>, signal: 'SIGTERM' | 'SIGKILL'): boolean {
+  if (!isAlive(record)) return false;
+  try {
+    process.kill(record.pid, signal);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'ESRCH') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,146 @@
+import { describe, expect, it } from '@jest/globals';
+import { deferred } from '../../base/deferred.js';
+import { CodedError } from '../../base/errors.js';
+import { FakeClock } from '../../base/fake-clock.js';
+import { silentLogger } from '../../base/logger.js';
+import type { ContainerRuntime, ContainerState, RuntimeEvent, SandboxState } from '../../contracts/container-runtime.js';
+import { RuntimeCache } from './runtime-cache.js';
+
+const sandbox = (id: string, more: Partial<SandboxState> = {}): SandboxState => ({
+  id,
+  podUid: 'pod',
+  podName: 'web',
+  podNamespace: 'default',
+  attempt: 0,
+  ready: true,
+  createdAtMs: 0,
+  ips: [],
+  labels: {},
+  annotations: {},
+  runtimeHandler: '',
+  ...more,
+});
+
+const container = (id: string, state: ContainerState['state']): ContainerState => ({
+  id,
+  sandboxId: 's',
+  name: 'web',
+  attempt: 0,
+  state,
+  createdAtMs: 0,
+  imageId: '',
+  imageReference: '',
+  labels: {},
+  annotations: {},
+  logPath: '',
+});
+
+class Fake {
+  readonly sandboxes = new Map<string, SandboxState>();
+  readonly containers = new Map<string, ContainerState>();
+  listener: Parameters<ContainerRuntime['watch']>[0] | undefined;
+  /** Answers of `container`, when a test wants to hold them back. */
+  readonly held: { state: ContainerState; release: () => void }[] = [];
+  hold = false;
+  lists = 0;
+
+  readonly runtime = {
+    listSandboxes: async () => {
+      this.lists++;
+      return [...this.sandboxes.values()];
+    },
+    listContainers: async () => [...this.containers.values()],
+    sandbox: async (id: string) => found(this.sandboxes.get(id)),
+    container: async (id: string) => {
+      const state = found(this.containers.get(id));
+      if (!this.hold) return state;
+      const gate = deferred();
+      this.held.push({ state, release: () => gate.resolve() });
+      await gate.promise;
+      return state;
+    },
+    watch: (listener: Parameters<ContainerRuntime['watch']>[0]) => {
+      this.listener = listener;
+      return { dispose: () => (this.listener = undefined) };
+    },
+  } as unknown as ContainerRuntime;
+
+  event(event: RuntimeEvent): void {
+    this.listener?.event(event);
+  }
+}
+
+function found<T>(value: T | undefined): T {
+  if (value === undefined) throw new CodedError('RUNTIME_NOT_FOUND', 'not found');
+  return value;
+}
+
+describe('RuntimeCache', () => {
+  const make = async () => {
+    const clock = new FakeClock();
+    const fake = new Fake();
+    fake.sandboxes.set('s', sandbox('s'));
+    fake.containers.set('c', container('c', 'created'));
+    const changes: string[] = [];
+    const cache = new RuntimeCache({
+      runtime: fake.runtime,
+      clock,
+      logger: silentLogger,
+      changed: uid => void changes.push(uid),
+    });
+    await cache.start();
+    changes.length = 0;
+    return { cache, changes, clock, fake };
+  };
+
+  it('follows events, and tells only of changes', async () => {
+    const { cache, changes, clock, fake } = await make();
+    expect(cache.pod('pod').containers.map(({ state }) => state)).toEqual(['created']);
+    fake.event({ type: 'created', kind: 'container', id: 'c' });
+    await clock.advance(0);
+    expect(changes).toEqual([]);
+    fake.containers.set('c', container('c', 'running'));
+    fake.event({ type: 'started', kind: 'container', id: 'c' });
+    await clock.advance(0);
+    expect(changes).toEqual(['pod']);
+    fake.containers.delete('c');
+    fake.event({ type: 'removed', kind: 'container', id: 'c' });
+    fake.sandboxes.delete('s');
+    fake.event({ type: 'removed', kind: 'sandbox', id: 's' });
+    await clock.advance(0);
+    expect(cache.podUids()).toEqual([]);
+    cache.stop();
+  });
+
+  it('drops an answer that a later one has overtaken', async () => {
+    const { cache, clock, fake } = await make();
+    fake.hold = true;
+    fake.containers.set('c', container('c', 'running'));
+    const early = cache.refresh('container', 'c');
+    await clock.advance(0);
+    fake.containers.set('c', container('c', 'exited'));
+    const late = cache.refresh('container', 'c');
+    await clock.advance(0);
+    fake.held[1]!.release();
+    await late;
+    fake.held[0]!.release();
+    await early;
+    expect(cache.pod('pod').containers[0]?.state).toBe('exited');
+    cache.stop();
+  });
+
+  it('lists again once a minute and after a gap, and learns what events did not tell', async () => {
+    const { cache, changes, clock, fake } = await make();
+    fake.containers.delete('c');
+    await clock.advance(60_000);
+    expect(cache.pod('pod').containers).toEqual([]);
+    expect(changes).toEqual(['pod']);
+    expect(fake.lists).toBe(2);
+    fake.containers.set('d', container('d', 'running'));
+    fake.listener?.lost();
+    await clock.advance(0);
+    expect(cache.pod('pod').containers.map(({ id }) => id)).toEqual(['d']);
+    cache.stop();
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
