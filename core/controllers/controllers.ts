@@ -1,7 +1,7 @@
 import type { ControllerDescriptor } from './controller.js';
-import { certificateCleanerController } from './certificate-controllers.js';
-import { certificateApprovingController } from './certificate-controllers.js';
 import { certificateSigningController } from './certificate-controllers.js';
+import { certificateApprovingController } from './certificate-controllers.js';
+import { certificateCleanerController } from './certificate-controllers.js';
 import { clusterroleAggregationController } from './clusterrole-aggregation-controller.js';
 import { cronjobController } from './cronjob-controller.js';
 import { daemonsetController } from './daemonset-controller.js';
@@ -10,6 +10,7 @@ import { disruptionController } from './disruption-controller.js';
 import { endpointsController } from './endpoints-controller.js';
 import { endpointsliceController } from './endpointslice-controller.js';
 import { endpointsliceMirroringController } from './endpointslice-mirroring-controller.js';
+import { ephemeralVolumeController } from './ephemeral-volume-controller.js';
 import { garbageCollectorController } from './garbage-collector-controller.js';
 import { horizontalPodAutoscalerController } from './horizontal-pod-autoscaler-controller.js';
 import { jobController } from './job-controller.js';
@@ -26,8 +27,8 @@ import { serviceAccountController } from './service-account-controller.js';
 import { statefulsetController } from './statefulset-controller.js';
 import { taintEvictionController } from './taint-eviction-controller.js';
 import { ttlAfterFinishedController } from './ttl-after-finished-controller.js';
-import { volumeProtectionController } from './volume-protection-controllers.js';
 import { claimProtectionController } from './volume-protection-controllers.js';
+import { volumeProtectionController } from './volume-protection-controllers.js';
 
 /** All controllers that a server runs, one sorted line each. */
 export const controllers: readonly ControllerDescriptor[] = [
@@ -42,6 +43,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   endpointsController,
   endpointsliceController,
   endpointsliceMirroringController,
+  ephemeralVolumeController,
   garbageCollectorController,
   horizontalPodAutoscalerController,
   jobController,

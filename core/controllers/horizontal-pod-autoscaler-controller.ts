@@ -343,7 +343,9 @@ class HorizontalPodAutoscalerController extends Reconciler {
   async #write(round: Round, wanted: HorizontalPodAutoscalerStatus): Promise<void> {
     const { autoscaler } = round;
     const status = withoutUndefined({ ...wanted, conditions: round.conditions });
-    if (jsonEqual(autoscaler.status, status)) return;
+    // The server writes `currentMetrics: null` where there are none.
+    const known = { ...autoscaler.status, currentMetrics: autoscaler.status?.currentMetrics ?? undefined };
+    if (jsonEqual(known, status)) return;
     const { namespace, name } = autoscaler.metadata;
     try {
       await this.context.client.resource(HorizontalPodAutoscalers, namespace).updateStatus(

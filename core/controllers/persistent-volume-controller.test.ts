@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { PersistentVolumeClaims, PersistentVolumes, Pods, StorageClasses } from '../api/generated/resources.js';
 import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../api/generated/types.js';
+import { ephemeralVolumeController } from './ephemeral-volume-controller.js';
 import { persistentVolumeController } from './persistent-volume-controller.js';
 import { ControllerHarness } from './testing/harness.js';
 import { claimProtectionController, volumeProtectionController } from './volume-protection-controllers.js';
@@ -40,7 +41,12 @@ describe('persistent volumes', () => {
 
   beforeEach(async () => {
     harness = new ControllerHarness();
-    await harness.start(persistentVolumeController.create, claimProtectionController.create, volumeProtectionController.create);
+    await harness.start(
+      persistentVolumeController.create,
+      claimProtectionController.create,
+      volumeProtectionController.create,
+      ephemeralVolumeController.create,
+    );
   });
   afterEach(() => harness.stop());
 
@@ -193,5 +199,31 @@ describe('persistent volumes', () => {
     await harness.settle();
     expect(await claims().objects()).toEqual([]);
     expect(await volumes().objects()).toEqual([]);
+  });
+
+  it('are made for ephemeral volumes of pods, unless the name is taken', async () => {
+    const volumeClaimTemplate = {
+      metadata: { labels: { kind: 'scratch' } },
+      spec: { resources: { requests: { storage: '1Gi' } } },
+    };
+    const createPod = async (name: string) => {
+      const spec = { containers: [], volumes: [{ name: 'scratch', ephemeral: { volumeClaimTemplate } }] };
+      const pod = await harness.resource(Pods).create({ metadata: { name }, spec } as unknown as Pod);
+      await harness.settle();
+      return pod;
+    };
+    const pod = await createPod('web');
+    expect((await claims().get('web-scratch')).metadata).toMatchObject({
+      labels: { kind: 'scratch' },
+      ownerReferences: [{ kind: 'Pod', name: 'web', uid: pod.metadata.uid, controller: true, blockOwnerDeletion: true }],
+    });
+    await createClaim('other-scratch', '1Gi');
+    await createPod('other');
+    expect(events('FailedBinding')).toContain(
+      'FailedBinding ephemeral volume scratch: PVC default/other-scratch was not created for pod default/other (pod is not owner)',
+    );
+    await claims().delete('other-scratch');
+    await harness.settle();
+    expect((await claims().get('other-scratch')).metadata.ownerReferences).toMatchObject([{ name: 'other' }]);
   });
 });

@@ -5,6 +5,7 @@ import { isPodFinished } from '../api/pods.js';
 import { keyOf, objectKey, splitObjectKey } from '../client/entries.js';
 import type { Informer } from '../client/informer-types.js';
 import type { ObjectEntry } from '../contracts/api-transport.js';
+import { produce } from '../machinery/object.js';
 import { isStatusError } from '../machinery/status-error.js';
 import type { ControllerContext, ControllerDescriptor } from './controller.js';
 import { claimsOf, podsByClaim } from './pods-by-claim.js';
@@ -56,9 +57,11 @@ class ClaimProtectionController extends Reconciler {
     const inUse = claim.metadata.deletionTimestamp !== undefined && (await this.#isUsed(key, claim));
     const finalizers = protectedFinalizers(claim, claimFinalizer, inUse);
     if (!finalizers) return;
-    const { resourceVersion } = claim.metadata;
-    const patch = { metadata: { resourceVersion, finalizers } };
-    await this.context.client.resource(PersistentVolumeClaims, namespace).patch(name, 'merge', patch);
+    // Its role knows no patch.
+    await this.context.client.resource(PersistentVolumeClaims, namespace).update(
+      name,
+      produce(claim, draft => void (draft.metadata.finalizers = finalizers)),
+    );
   }
 
   /** The informer may not know the youngest pod: before the answer is no the server is asked. */
@@ -96,9 +99,9 @@ class VolumeProtectionController extends Reconciler {
     if (!volume) return;
     const finalizers = protectedFinalizers(volume, volumeFinalizer, volume.status?.phase === 'Bound');
     if (!finalizers) return;
-    const { resourceVersion } = volume.metadata;
+    const changed = produce(volume, draft => void (draft.metadata.finalizers = finalizers));
     try {
-      await this.context.client.resource(PersistentVolumes).patch(name, 'merge', { metadata: { resourceVersion, finalizers } });
+      await this.context.client.resource(PersistentVolumes).update(name, changed);
     } catch (error) {
       if (!isStatusError(error, 'NotFound')) throw error;
     }
