@@ -38,7 +38,7 @@ export async function startApiServer(
     serviceCidrs: ['10.43.0.0/16'],
     serviceNodePortRange: { first: 30000, last: 32767 },
     nodeName: 'test-node',
-    nodeIps: ['127.0.0.1'],
+    nodeIps: ['192.0.2.1'],
     tlsSans: [],
     bindAddress: '127.0.0.1',
     httpsListenPort: 0,

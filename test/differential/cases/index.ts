@@ -3,6 +3,7 @@ import { appsCases } from './apps.js';
 import { autoscalingCases } from './autoscaling.js';
 import { batchCases } from './batch.js';
 import { certificatesCases } from './certificates.js';
+import { eventCases } from './events.js';
 import { networkingCases } from './networking.js';
 import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
@@ -15,6 +16,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   autoscaling: autoscalingCases,
   batch: batchCases,
   certificates: certificatesCases,
+  events: eventCases,
   networking: networkingCases,
   rbac: rbacCases,
   reviews: reviewCases,
