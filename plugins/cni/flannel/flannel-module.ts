@@ -1,0 +1,43 @@
+import { HostCommands } from '../../../core/host/commands.js';
+import { IpCommand } from '../../../core/host/links.js';
+import { NftCommand } from '../../../core/host/nftables.js';
+import { ProcSysctl } from '../../../core/host/sysctl.js';
+import {
+  ApiTransport,
+  Clock,
+  ClusterPaths,
+  ClusterSettings,
+  Cni,
+  ContainerModule,
+  Ledger,
+  Logger,
+  Part,
+  PluginOptions,
+} from '../../../core/plugin-api/index.js';
+import { FlannelCni } from './flannel-cni.js';
+import type { FlannelOptions } from './index.js';
+
+/** What the part is made of, gathered because there is much of it. */
+class FlannelHost {
+  readonly commands = new HostCommands();
+  readonly links = new IpCommand(this.commands);
+  readonly nftables = new NftCommand(this.commands);
+  readonly sysctl = new ProcSysctl();
+}
+
+export const module = new ContainerModule(({ bind }) => {
+  bind(FlannelCni).toResolvedValue(
+    (
+      transport: ApiTransport,
+      settings: ClusterSettings,
+      paths: ClusterPaths,
+      options: FlannelOptions,
+      clock: Clock,
+      logger: Logger,
+      ledger: Ledger,
+    ) => new FlannelCni({ transport, settings, clusterPaths: paths, options, clock, logger, ledger, host: new FlannelHost() }),
+    [ApiTransport, ClusterSettings, ClusterPaths, PluginOptions, Clock, Logger, Ledger],
+  );
+  bind(Cni).toService(FlannelCni);
+  bind(Part).toService(FlannelCni);
+});
