@@ -12,6 +12,7 @@ import { slots } from '../plugin-api/slots.js';
 import { claimDataDirectory } from './foreign-k3s.js';
 import { discardCluster, prepareCluster } from './prepare-cluster.js';
 import type { PreparedCluster, PrepareOptions } from './prepare-cluster.js';
+import { SelectedParts } from './selected-parts.js';
 
 export interface KernelParts {
   readonly logger: Logger;
@@ -26,6 +27,7 @@ export function createKernel(prepared: PreparedCluster, parts: KernelParts): { k
   const bindings = [
     { token: ClusterSettings, value: settings },
     { token: ClusterPaths, value: paths },
+    { token: SelectedParts, value: plan.parts.map(part => part.descriptor) },
   ];
   return { kernel: new Kernel({ plan, ledger, bindings, ...parts }), ledger };
 }

@@ -1,0 +1,182 @@
+import { ConfigMaps } from '../../api/generated/resources.js';
+import type { ResourceReference } from '../../api/resource-reference.js';
+import { sleep } from '../../base/clock.js';
+import { errorText } from '../../base/errors.js';
+import { Client } from '../../client/client.js';
+import type { ResourceClient } from '../../client/client.js';
+import type { ApiTransport, CallerIdentity } from '../../contracts/api-transport.js';
+import type { Clock } from '../../contracts/clock.js';
+import type { Logger } from '../../contracts/logger.js';
+import type { Part } from '../../contracts/part.js';
+import type { ResourceCatalogue } from '../../contracts/resource-catalogue.js';
+import { formatApiVersion } from '../../machinery/object.js';
+import type { KubeObject } from '../../machinery/object.js';
+import { isStatusError } from '../../machinery/status-error.js';
+import type { SelectedParts } from '../selected-parts.js';
+
+/** On every object that was applied for a plugin; its id. */
+export const ownerLabel = 'k3s-ts.io/owner';
+
+/** Remembers what was applied for whom, so that it can be pruned when the owner's descriptor is not known any more. */
+const recordName = 'k3s-ts-manifests';
+const recordNamespace = 'kube-system';
+const fieldManager = 'k3s-ts-manifests';
+
+/** K3s' deploy controller writes with the server's own administrator, too. */
+const identity: CallerIdentity = { name: 'system:admin', groups: ['system:masters', 'system:authenticated'] };
+
+const maximumTries = 5;
+const retryMs = 500;
+
+interface AppliedObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+export interface ManifestsPartOptions {
+  readonly transport: ApiTransport;
+  readonly catalogue: ResourceCatalogue;
+  readonly selected: SelectedParts;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Applies the `manifests` of every selected descriptor by server-side apply with an owner label, and removes what was applied for
+ * plugins that are not selected any more, or is not in their manifests now. Parts that rely on theirs require the slot `core`.
+ * An object that cannot be applied is reported and does not keep the others away.
+ */
+export class ManifestsPart implements Part {
+  readonly #options: ManifestsPartOptions;
+  readonly #client: Client;
+
+  constructor(options: ManifestsPartOptions) {
+    this.#options = options;
+    this.#client = new Client(options.transport, identity, fieldManager);
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { selected, logger } = this.#options;
+    const wanted = new Map(selected.flatMap(({ id, manifests }) => (manifests?.length ? [[id, manifests] as const] : [])));
+    const before = await this.#readRecord();
+    if (wanted.size === 0 && before.size === 0) return;
+    const both = new Map(before);
+    for (const [owner, objects] of wanted) both.set(owner, union(before.get(owner) ?? [], objects.map(appliedObject)));
+    // Written before anything is applied: a crash leaves an entry too many, never one too few.
+    await this.#writeRecord(both);
+    for (const [owner, objects] of wanted) {
+      for (const object of objects) {
+        await this.#attempt(signal, () => this.#apply(owner, object), `applied for ${owner}`, appliedObject(object));
+      }
+    }
+    const after = new Map<string, AppliedObject[]>();
+    for (const [owner, objects] of both) {
+      const kept = new Set((wanted.get(owner) ?? []).map(object => keyOf(appliedObject(object))));
+      const left: AppliedObject[] = [];
+      // What others need (accounts, roles) was applied first and goes last.
+      for (const object of [...objects].reverse()) {
+        if (kept.has(keyOf(object))) left.unshift(object);
+        else if (!(await this.#attempt(signal, () => this.#prune(owner, object), 'pruned', object))) left.unshift(object);
+      }
+      if (left.length > 0) after.set(owner, left);
+      else logger.info('pruned the objects of a plugin that is gone', { owner });
+    }
+    await this.#writeRecord(after);
+  }
+
+  async #apply(owner: string, object: KubeObject): Promise<void> {
+    const { metadata } = object;
+    const labelled = { ...object, metadata: { ...metadata, labels: { ...metadata.labels, [ownerLabel]: owner } } };
+    await this.#resource(appliedObject(object)).patch(metadata.name!, 'apply', labelled, { fieldManager, force: true });
+  }
+
+  /** What somebody else made, or has taken over by changing the label, stays. */
+  async #prune(owner: string, object: AppliedObject): Promise<void> {
+    const resource = this.#resource(object);
+    let found: KubeObject;
+    try {
+      found = await resource.get(object.name);
+    } catch (error) {
+      if (isStatusError(error, 'NotFound')) return;
+      throw error;
+    }
+    if (found.metadata.labels?.[ownerLabel] !== owner) return;
+    await resource.delete(object.name, { propagationPolicy: 'Background', preconditions: { uid: found.metadata.uid! } });
+  }
+
+  #resource(object: AppliedObject): ResourceClient<KubeObject> {
+    const { apiVersion, kind, namespace } = object;
+    const found = this.#options.catalogue
+      .resources()
+      .find(({ reference }) => reference.kind === kind && formatApiVersion(reference) === apiVersion);
+    if (!found) throw new Error(`the API does not serve ${kind} of ${apiVersion}`);
+    return this.#client.resource(found.reference as ResourceReference<KubeObject>, namespace);
+  }
+
+  /** False when it failed for good. */
+  async #attempt(signal: AbortSignal, action: () => Promise<void>, what: string, object: AppliedObject): Promise<boolean> {
+    for (let tries = 1; ; tries++) {
+      signal.throwIfAborted();
+      try {
+        await action();
+        return true;
+      } catch (error) {
+        const transient = isStatusError(error, 'ServiceUnavailable', 'Timeout', 'TooManyRequests', 'Conflict', 'InternalError');
+        if (transient && tries < maximumTries) {
+          await sleep(this.#options.clock, retryMs * tries, signal);
+          continue;
+        }
+        const { kind, namespace, name } = object;
+        this.#options.logger.error(`an object could not be ${what}`, { kind, namespace, name, error: errorText(error) });
+        return false;
+      }
+    }
+  }
+
+  async #readRecord(): Promise<Map<string, AppliedObject[]>> {
+    try {
+      const { data = {} } = await this.#client.resource(ConfigMaps, recordNamespace).get(recordName);
+      return new Map(Object.entries(data).map(([owner, text]) => [owner, parseObjects(text)]));
+    } catch (error) {
+      if (isStatusError(error, 'NotFound')) return new Map();
+      throw error;
+    }
+  }
+
+  async #writeRecord(objects: ReadonlyMap<string, readonly AppliedObject[]>): Promise<void> {
+    const data = Object.fromEntries(Array.from(objects, ([owner, list]) => [owner, JSON.stringify(list)]));
+    const metadata = { name: recordName, namespace: recordNamespace };
+    const patch = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data };
+    await this.#client.resource(ConfigMaps, recordNamespace).patch(recordName, 'apply', patch, { fieldManager, force: true });
+  }
+}
+
+function appliedObject({ apiVersion, kind, metadata: { namespace, name } }: KubeObject): AppliedObject {
+  return { apiVersion, kind, ...(namespace !== undefined && { namespace }), name: name! };
+}
+
+function keyOf({ apiVersion, kind, namespace = '', name }: AppliedObject): string {
+  // Not the version: the same object in a newer version is not another one.
+  return [apiVersion.includes('/') ? apiVersion.split('/')[0] : '', kind, namespace, name].join('\0');
+}
+
+function union(before: readonly AppliedObject[], now: readonly AppliedObject[]): AppliedObject[] {
+  const keys = new Set(now.map(keyOf));
+  return [...now, ...before.filter(object => !keys.has(keyOf(object)))];
+}
+
+function parseObjects(text: string): AppliedObject[] {
+  let list: unknown;
+  try {
+    list = JSON.parse(text);
+  } catch {
+    return [];
+  }
+  const isObject = (value: unknown): value is AppliedObject => {
+    const { apiVersion, kind, name } = (value ?? {}) as Partial<Record<string, unknown>>;
+    return typeof apiVersion === 'string' && typeof kind === 'string' && typeof name === 'string';
+  };
+  return Array.isArray(list) ? list.filter(isObject) : [];
+}
