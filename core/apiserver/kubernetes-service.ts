@@ -99,7 +99,8 @@ async function ensure<T extends { metadata: { name?: string; namespace?: string 
 /** The address under which others reach this machine: as told, the node's, else that of the first interface that is up. */
 export function advertisedAddress(told: string | undefined, nodeIps: readonly string[]): string | undefined {
   const own = told ?? nodeIps[0];
-  if (own !== undefined) return own;
+  // Endpoints may not lie in the loopback range: pods would reach themselves.
+  if (own !== undefined) return own.startsWith('127.') || own === '::1' ? undefined : own;
   for (const addresses of Object.values(networkInterfaces())) {
     for (const address of addresses ?? []) {
       if (!address.internal && address.family === 'IPv4' && !address.address.startsWith('169.254.')) return address.address;
