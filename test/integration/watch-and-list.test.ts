@@ -68,7 +68,9 @@ describe('lists and watches of the API server', () => {
       const { value, done } = await events.next();
       if (done) throw new Error(`the watch ended after ${seen.join(', ')}`);
       const event = value as WatchEvent<ConfigMap>;
-      seen.push(event.type === 'BOOKMARK' ? `BOOKMARK${event.initialEventsEnd ? ' end' : ''}` : `${event.type} ${event.entry.name}`);
+      seen.push(
+        event.type === 'BOOKMARK' ? `BOOKMARK${event.initialEventsEnd ? ' end' : ''}` : `${event.type} ${event.entry.name}`,
+      );
     }
     return seen;
   }
@@ -117,7 +119,9 @@ describe('lists and watches of the API server', () => {
   it('replays from the datastore what its own history has forgotten, and says Expired after compaction', async () => {
     const first = await make('first');
     for (let at = 0; at < 1500; at++) await maps().patch('first', 'merge', { data: { a: String(at) } });
-    expect(server.endpoint('', 'v1', 'configmaps')!.served.store.cache.history(Number(first.metadata.resourceVersion))).toBeUndefined();
+    expect(
+      server.endpoint('', 'v1', 'configmaps')!.served.store.cache.history(Number(first.metadata.resourceVersion)),
+    ).toBeUndefined();
     const events = maps().watch({ resourceVersion: first.metadata.resourceVersion })[Symbol.asyncIterator]();
     const seen = await take(events, 1500);
     expect(new Set(seen)).toEqual(new Set(['MODIFIED first']));
@@ -196,7 +200,9 @@ describe('lists and watches of the API server', () => {
     await maps().create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'held', finalizers: ['example.com/hold'] } });
     const marked = await maps().delete('held');
     expect(marked?.metadata.deletionTimestamp).toBe('2026-01-01T00:00:00Z');
-    await expect(maps().patch('held', 'merge', { metadata: { finalizers: ['example.com/hold', 'example.com/more'] } })).rejects.toMatchObject({
+    await expect(
+      maps().patch('held', 'merge', { metadata: { finalizers: ['example.com/hold', 'example.com/more'] } }),
+    ).rejects.toMatchObject({
       code: 'Invalid',
     });
     await maps().patch('held', 'merge', { metadata: { finalizers: null } });

@@ -28,7 +28,9 @@ export const endpoints = defineResource<EndpointsObject>({
     if (object.metadata.labels?.['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller') return [];
     return (object.subsets ?? []).flatMap((subset, index) =>
       (['addresses', 'notReadyAddresses'] as const).flatMap(list =>
-        (subset[list] ?? []).flatMap(({ ip }, at) => addressWarnings(subsetsPath.index(index).child(list).index(at).child('ip'), ip)),
+        (subset[list] ?? []).flatMap(({ ip }, at) =>
+          addressWarnings(subsetsPath.index(index).child(list).index(at).child('ip'), ip),
+        ),
       ),
     );
   },
@@ -38,7 +40,8 @@ export const endpoints = defineResource<EndpointsObject>({
 function validateSubsets({ subsets = [] }: EndpointsObject, errors: FieldErrors): void {
   for (const [index, subset] of subsets.entries()) {
     const at = subsetsPath.index(index);
-    if (!subset.addresses?.length && !subset.notReadyAddresses?.length) errors.required(at, 'must specify `addresses` or `notReadyAddresses`');
+    if (!subset.addresses?.length && !subset.notReadyAddresses?.length)
+      errors.required(at, 'must specify `addresses` or `notReadyAddresses`');
     for (const list of ['addresses', 'notReadyAddresses'] as const) {
       subset[list]?.forEach((address, addressIndex) => validateAddress(address, at.child(list).index(addressIndex), errors));
     }

@@ -59,7 +59,11 @@ function validateEvent(object: Event, errors: FieldErrors): void {
 /** Source: printEvent. */
 function eventRow(object: Readonly<Event>, { nowMs }: RowContext): readonly unknown[] {
   const first = ageOf(object.firstTimestamp ?? object.eventTime, nowMs);
-  const last = object.series ? ageOf(object.series.lastObservedTime, nowMs) : object.lastTimestamp ? ageOf(object.lastTimestamp, nowMs) : first;
+  const last = object.series
+    ? ageOf(object.series.lastObservedTime, nowMs)
+    : object.lastTimestamp
+      ? ageOf(object.lastTimestamp, nowMs)
+      : first;
   const { kind = '', name, fieldPath: path } = object.involvedObject;
   const component = object.source?.component || object.reportingComponent || '';
   const instance = object.source?.host || object.reportingInstance || '';

@@ -29,7 +29,8 @@ export const limitRange = defineResource<LimitRange>({
     const path = fieldPath('spec', 'limits');
     for (const [index, item] of (spec.limits ?? []).entries()) {
       validateItem(item, path.index(index), errors);
-      if (spec.limits.findIndex(other => other.type === item.type) < index) errors.duplicate(path.index(index).child('type'), item.type);
+      if (spec.limits.findIndex(other => other.type === item.type) < index)
+        errors.duplicate(path.index(index).child('type'), item.type);
     }
   },
   row: object => [object.metadata.name, object.metadata.creationTimestamp ?? ''],
@@ -88,7 +89,8 @@ type AmountOf = (list: (typeof lists)[number]) => Quantity | undefined;
 
 function validateOrder(name: string, of: AmountOf, path: FieldPath, errors: FieldErrors): void {
   const at = (list: string): FieldPath => path.child(list).key(name);
-  const isMore = (a: Quantity | undefined, b: Quantity | undefined): boolean => a !== undefined && b !== undefined && a.compare(b) > 0;
+  const isMore = (a: Quantity | undefined, b: Quantity | undefined): boolean =>
+    a !== undefined && b !== undefined && a.compare(b) > 0;
   const [min, max, limit, request] = [of('min'), of('max'), of('default'), of('defaultRequest')];
   const text = (a: Quantity | undefined, b: Quantity | undefined, words: readonly [string, string]): string =>
     `${words[0]} value ${a} is greater than ${words[1]} value ${b}`;

@@ -1,4 +1,8 @@
-import type { PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus } from '../../../api/generated/types.js';
+import type {
+  PersistentVolumeClaim,
+  PersistentVolumeClaimSpec,
+  PersistentVolumeClaimStatus,
+} from '../../../api/generated/types.js';
 import { PersistentVolumeClaims } from '../../../api/generated/resources.js';
 import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
 import type { FieldPath } from '../../../machinery/field-errors.js';
@@ -131,7 +135,10 @@ function validateClaimUpdate(object: PersistentVolumeClaim, old: Readonly<Persis
   }
   const amount = (text: string | undefined): Quantity => (text === undefined ? Quantity.zero : parseQuantity(text));
   const size = amount(object.spec.resources?.requests?.storage);
-  if (size.compare(amount(old.spec.resources?.requests?.storage)) < 0 && size.compare(amount(old.status?.capacity?.storage)) <= 0) {
+  if (
+    size.compare(amount(old.spec.resources?.requests?.storage)) < 0 &&
+    size.compare(amount(old.status?.capacity?.storage)) <= 0
+  ) {
     errors.forbidden(specPath.child('resources', 'requests', 'storage'), 'field can not be less than status.capacity');
   }
   if (object.spec.volumeMode !== old.spec.volumeMode) immutable(errors, fieldPath('volumeMode'), object.spec.volumeMode ?? null);
@@ -177,7 +184,8 @@ function validateStatus(status: PersistentVolumeClaimStatus, errors: FieldErrors
   for (const [name, text] of Object.entries(status.allocatedResources ?? {})) {
     if (!claimResourceName(errors, allocated, name)) continue;
     const amount = parseQuantity(text);
-    if (basicAmount(errors, allocated.key(name), amount)) validateResourceQuantity(errors, allocated.key(name), 'storage', amount);
+    if (basicAmount(errors, allocated.key(name), amount))
+      validateResourceQuantity(errors, allocated.key(name), 'storage', amount);
   }
 }
 

@@ -1,4 +1,10 @@
-import type { CSIPersistentVolumeSource, NodeSelectorTerm, PersistentVolume, PersistentVolumeSpec, SecretReference } from '../../../api/generated/types.js';
+import type {
+  CSIPersistentVolumeSource,
+  NodeSelectorTerm,
+  PersistentVolume,
+  PersistentVolumeSpec,
+  SecretReference,
+} from '../../../api/generated/types.js';
 import { PersistentVolumes } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
@@ -9,7 +15,18 @@ import { formatTime } from '../../../machinery/time.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { statusResetFields, statusSubresource } from '../status-subresource.js';
-import { dnsLabel, dnsSubdomain, immutable, immutableText, namespaceName, noBacksteps, notPositiveText, objectName, required, supported } from './checks.js';
+import {
+  dnsLabel,
+  dnsSubdomain,
+  immutable,
+  immutableText,
+  namespaceName,
+  noBacksteps,
+  notPositiveText,
+  objectName,
+  required,
+  supported,
+} from './checks.js';
 import { validateAccessModes, volumeModes } from './claim-spec-validation.js';
 import { validateDriverName } from './driver-name-validation.js';
 import { jsonDiff } from './line-diff.js';
@@ -67,7 +84,8 @@ const sources: { readonly [K in keyof Sources]-?: SourceCheck<K> } = {
     if (source.type !== undefined) supported(errors, path.child('type'), source.type, hostPathTypes);
   },
   gcePersistentDisk: (source, path, { errors }) => validateBlockDisk('pdName', source.pdName, source.partition, { path, errors }),
-  awsElasticBlockStore: (source, path, { errors }) => validateBlockDisk('volumeID', source.volumeID, source.partition, { path, errors }),
+  awsElasticBlockStore: (source, path, { errors }) =>
+    validateBlockDisk('volumeID', source.volumeID, source.partition, { path, errors }),
   glusterfs(source, path, { errors }) {
     required(errors, path.child('endpoints'), source.endpoints);
     required(errors, path.child('path'), source.path);
@@ -80,7 +98,8 @@ const sources: { readonly [K in keyof Sources]-?: SourceCheck<K> } = {
   flocker(source, path, { errors }) {
     const { datasetName = '', datasetUUID = '' } = source;
     if (!datasetName && !datasetUUID) errors.required(path, 'one of datasetName and datasetUUID is required');
-    if (datasetName && datasetUUID) errors.invalid(path, 'resource', 'datasetName and datasetUUID can not be specified simultaneously');
+    if (datasetName && datasetUUID)
+      errors.invalid(path, 'resource', 'datasetName and datasetUUID can not be specified simultaneously');
     if (datasetName.includes('/')) errors.invalid(path.child('datasetName'), datasetName, "must not contain '/'");
   },
   nfs: (source, path, { errors }) => validateNfs(source, path, errors),
@@ -95,7 +114,8 @@ const sources: { readonly [K in keyof Sources]-?: SourceCheck<K> } = {
   iscsi(source, path, { errors, name }) {
     validateIscsi(source, path, errors, 'must be valid format');
     if (source.initiatorName !== undefined && `${name}:${source.targetPortal}`.length > 64) {
-      const text = 'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.';
+      const text =
+        'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.';
       errors.invalid(path.child('targetportal'), source.targetPortal, text);
     }
     if (source.secretRef) required(errors, path.child('secretRef', 'name'), source.secretRef.name);
@@ -130,7 +150,12 @@ const sources: { readonly [K in keyof Sources]-?: SourceCheck<K> } = {
   csi(source, path, { errors }) {
     validateDriverName(source.driver, path.child('driver'), errors);
     required(errors, path.child('volumeHandle'), source.volumeHandle);
-    for (const field of ['controllerPublishSecretRef', 'controllerExpandSecretRef', 'nodePublishSecretRef', 'nodeExpandSecretRef'] as const) {
+    for (const field of [
+      'controllerPublishSecretRef',
+      'controllerExpandSecretRef',
+      'nodePublishSecretRef',
+      'nodeExpandSecretRef',
+    ] as const) {
       if (source[field]) validateSecretReference(source[field], path.child(field), errors);
     }
   },
@@ -229,7 +254,11 @@ function validateVolume({ metadata, spec }: PersistentVolume, errors: FieldError
   validateAccessModes(spec.accessModes ?? [], specPath.child('accessModes'), errors);
   validateCapacity(spec.capacity ?? {}, errors);
   if (spec.persistentVolumeReclaimPolicy) {
-    supported(errors, specPath.child('persistentVolumeReclaimPolicy'), spec.persistentVolumeReclaimPolicy, ['Delete', 'Recycle', 'Retain']);
+    supported(errors, specPath.child('persistentVolumeReclaimPolicy'), spec.persistentVolumeReclaimPolicy, [
+      'Delete',
+      'Recycle',
+      'Retain',
+    ]);
   }
   if (spec.nodeAffinity) {
     const path = specPath.child('nodeAffinity', 'required');
@@ -272,7 +301,8 @@ function validateCapacity(capacity: Readonly<Record<string, string>>, errors: Fi
   const path = specPath.child('capacity');
   const names = Object.keys(capacity);
   if (!names.length) errors.required(path);
-  if (capacity['storage'] === undefined || names.length > 1) errors.notSupported(path, names.length ? capacity : null, ['storage']);
+  if (capacity['storage'] === undefined || names.length > 1)
+    errors.notSupported(path, names.length ? capacity : null, ['storage']);
   for (const name of names) {
     const amount = parseQuantity(capacity[name]!);
     if (amount.sign < 0) errors.invalid(path.key(name), amount.value(), 'must be a valid resource quantity');
@@ -295,7 +325,10 @@ function validateVolumeUpdate(object: PersistentVolume, old: Readonly<Persistent
     errors.forbidden(specPath.child('persistentvolumesource'), text);
   }
   if (object.spec.volumeMode !== old.spec.volumeMode) immutable(errors, fieldPath('volumeMode'), object.spec.volumeMode ?? null);
-  if (old.spec.nodeAffinity && !jsonEqual(withNewLabels(old.spec.nodeAffinity, object.spec.nodeAffinity), object.spec.nodeAffinity)) {
+  if (
+    old.spec.nodeAffinity &&
+    !jsonEqual(withNewLabels(old.spec.nodeAffinity, object.spec.nodeAffinity), object.spec.nodeAffinity)
+  ) {
     const text = `${immutableText}, except for updating from beta label to GA`;
     errors.invalid(fieldPath('nodeAffinity'), object.spec.nodeAffinity ?? null, text);
   }
@@ -311,7 +344,9 @@ function sourceOf(spec: Readonly<PersistentVolumeSpec>): Sources {
 }
 
 function hasInvalidAffinity(terms: readonly NodeSelectorTerm[]): boolean {
-  return terms.some(term => term.matchExpressions?.some(({ values }) => values?.some(value => validateLabelValue(value).length > 0)));
+  return terms.some(term =>
+    term.matchExpressions?.some(({ values }) => values?.some(value => validateLabelValue(value).length > 0)),
+  );
 }
 
 type Affinity = PersistentVolumeSpec['nodeAffinity'];
@@ -352,7 +387,9 @@ function volumeWarnings({ metadata, spec }: PersistentVolume): string[] {
     warnings.push(`spec.persistentVolumeReclaimPolicy: ${text}`);
   }
   spec.nodeAffinity?.required?.nodeSelectorTerms?.forEach((term, index) => {
-    warnings.push(...nodeSelectorTermWarnings(term, specPath.child('nodeAffinity', 'required', 'nodeSelectorTerms').index(index)));
+    warnings.push(
+      ...nodeSelectorTermWarnings(term, specPath.child('nodeAffinity', 'required', 'nodeSelectorTerms').index(index)),
+    );
   });
   for (const [name, shown, text] of deprecatedSources) if (spec[name]) warnings.push(`${specPath.child(shown)}: ${text}`);
   return warnings;

@@ -3,7 +3,12 @@ import { PodTemplates } from '../../../api/generated/resources.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { jsonEqual } from '../../../machinery/object.js';
 import { defineResource } from '../../registry/resource-definition.js';
-import { defaultPodTemplate, dropDisabledPodFields, podTemplateWarnings, validatePodTemplateSpec } from './pod-template-support.js';
+import {
+  defaultPodTemplate,
+  dropDisabledPodFields,
+  podTemplateWarnings,
+  validatePodTemplateSpec,
+} from './pod-template-support.js';
 import { formatLabels } from './service-columns.js';
 
 const path = fieldPath('template');

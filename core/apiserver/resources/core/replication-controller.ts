@@ -69,7 +69,9 @@ export const replicationController = defineResource<ReplicationController>({
   },
   selectableFields: { 'status.replicas': object => String(object.status?.replicas ?? 0) },
   subresources: {
-    status: statusSubresource<ReplicationController>({ validateUpdate: ({ status }, _old, errors) => validateStatus(status, errors) }),
+    status: statusSubresource<ReplicationController>({
+      validateUpdate: ({ status }, _old, errors) => validateStatus(status, errors),
+    }),
     scale: scaleSubresource<ReplicationController>({
       subject: ReplicationControllers,
       selector: ({ spec }) => (Object.keys(spec.selector ?? {}).length ? formatLabels(spec.selector) : ''),
@@ -77,7 +79,11 @@ export const replicationController = defineResource<ReplicationController>({
   },
 });
 
-function validateSpec({ spec }: ReplicationController, old: Readonly<ReplicationController> | undefined, errors: FieldErrors): void {
+function validateSpec(
+  { spec }: ReplicationController,
+  old: Readonly<ReplicationController> | undefined,
+  errors: FieldErrors,
+): void {
   nonNegative(errors, specPath.child('minReadySeconds'), spec.minReadySeconds);
   const selector = validateMapSelector(spec.selector, specPath.child('selector'), errors);
   if (spec.replicas === undefined) errors.required(specPath.child('replicas'));

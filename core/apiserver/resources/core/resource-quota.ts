@@ -7,7 +7,12 @@ import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { statusResetFields, statusSubresource } from '../status-subresource.js';
 import { immutableText } from './checks.js';
-import { isStandardQuotaResource, roundResourceList, validateQuotaResourceName, validateResourceQuantity } from './resource-names.js';
+import {
+  isStandardQuotaResource,
+  roundResourceList,
+  validateQuotaResourceName,
+  validateResourceQuantity,
+} from './resource-names.js';
 
 const specPath = fieldPath('spec');
 const existsScopes = ['BestEffort', 'NotBestEffort', 'Terminating', 'NotTerminating', 'CrossNamespacePodAffinity'];
@@ -86,21 +91,31 @@ function validateScopeSelector(spec: ResourceQuotaSpec, names: readonly string[]
   const requirements = spec.scopeSelector!.matchExpressions ?? [];
   const path = specPath.child('scopeSelector', 'matchExpressions');
   const shown = {
-    MatchExpressions: requirements.map(({ scopeName, operator, values }) => ({ ScopeName: scopeName, Operator: operator, Values: values ?? null })),
+    MatchExpressions: requirements.map(({ scopeName, operator, values }) => ({
+      ScopeName: scopeName,
+      Operator: operator,
+      Values: values ?? null,
+    })),
   };
   for (const { scopeName, operator, values = [] } of requirements) {
     if (!scopes.includes(scopeName)) errors.invalid(path.child('scopeName'), scopeName, 'unsupported scope');
-    for (const name of names) if (!isScopeValid(scopeName, name)) errors.invalid(path, shown, 'unsupported scope applied to resource');
+    for (const name of names)
+      if (!isScopeValid(scopeName, name)) errors.invalid(path, shown, 'unsupported scope applied to resource');
     if (existsScopes.includes(scopeName) && operator !== 'Exists') {
       const text =
         "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
       errors.invalid(path.child('operator'), operator, text);
     }
     if (operator === 'In' || operator === 'NotIn') {
-      if (!values.length) errors.required(path.child('values'), "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector");
+      if (!values.length)
+        errors.required(path.child('values'), "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector");
     } else if (operator === 'Exists' || operator === 'DoesNotExist') {
       if (values.length) {
-        errors.invalid(path.child('values'), values, "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector");
+        errors.invalid(
+          path.child('values'),
+          values,
+          "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector",
+        );
       }
     } else errors.invalid(path.child('operator'), operator, 'not a valid selector operator');
   }

@@ -86,7 +86,8 @@ function normalizeAddresses({ spec }: Service, { spec: old }: Readonly<Service>)
 }
 
 function isSettledPreferDualStack({ spec }: Service, old: Readonly<Service> | undefined): boolean {
-  if (!old || spec.ipFamilyPolicy !== 'PreferDualStack' || old.spec.type !== spec.type || spec.type === 'ExternalName') return false;
+  if (!old || spec.ipFamilyPolicy !== 'PreferDualStack' || old.spec.type !== spec.type || spec.type === 'ExternalName')
+    return false;
   if (old.spec.ipFamilyPolicy !== undefined && old.spec.ipFamilyPolicy !== 'PreferDualStack') return false;
   return sameList(old.spec.clusterIPs, spec.clusterIPs) && sameList(old.spec.ipFamilies, spec.ipFamilies);
 }
@@ -140,8 +141,10 @@ function fillFamilies(service: Service, old: Readonly<Service> | undefined, { fa
 
 function releaseSecond({ spec }: Service, old: Readonly<Service>, errors: FieldErrors): void {
   if (spec.ipFamilyPolicy === 'SingleStack') {
-    if (sameList(old.spec.clusterIPs, spec.clusterIPs) && (spec.clusterIPs?.length ?? 0) > 1) spec.clusterIPs = spec.clusterIPs!.slice(0, 1);
-    if (sameList(old.spec.ipFamilies, spec.ipFamilies) && (spec.ipFamilies?.length ?? 0) > 1) spec.ipFamilies = spec.ipFamilies!.slice(0, 1);
+    if (sameList(old.spec.clusterIPs, spec.clusterIPs) && (spec.clusterIPs?.length ?? 0) > 1)
+      spec.clusterIPs = spec.clusterIPs!.slice(0, 1);
+    if (sameList(old.spec.ipFamilies, spec.ipFamilies) && (spec.ipFamilies?.length ?? 0) > 1)
+      spec.ipFamilies = spec.ipFamilies!.slice(0, 1);
     return;
   }
   const isReduced = (after: readonly string[] = [], before: readonly string[] = []): boolean =>
@@ -168,7 +171,8 @@ function allocateAddresses(service: Service, allocation: Allocation): void {
 function allocateAddress(service: Service, family: ServiceFamily, wanted: string, { allocator, dryRun }: Allocation): string {
   if (wanted) {
     const problem = allocator.addressProblem(wanted);
-    if (problem) refuse(service, specPath.child('clusterIPs'), service.spec.clusterIPs, `failed to allocate IP ${wanted}: ${problem}`);
+    if (problem)
+      refuse(service, specPath.child('clusterIPs'), service.spec.clusterIPs, `failed to allocate IP ${wanted}: ${problem}`);
     return wanted;
   }
   try {
@@ -287,7 +291,8 @@ export function dropTypeDependentFields(service: Service, old: Readonly<Service>
     if (sameList(before.ipFamilies, spec.ipFamilies)) delete spec.ipFamilies;
     if (before.ipFamilyPolicy === spec.ipFamilyPolicy) delete spec.ipFamilyPolicy;
   }
-  const portsOf = (ports: Service['spec']['ports']): number[] => (ports ?? []).map(port => port.nodePort ?? 0).filter(port => port > 0);
+  const portsOf = (ports: Service['spec']['ports']): number[] =>
+    (ports ?? []).map(port => port.nodePort ?? 0).filter(port => port > 0);
   if (hasNodePorts(old) && !hasNodePorts(service) && portsOf(spec.ports).every(port => portsOf(before.ports).includes(port))) {
     for (const port of spec.ports ?? []) delete port.nodePort;
   }
@@ -300,6 +305,7 @@ export function dropTypeDependentFields(service: Service, old: Readonly<Service>
   }
   const wasAccessible = hasNodePorts(old) || (before.type === 'ClusterIP' && !!before.externalIPs?.length);
   const isAccessible = hasNodePorts(service) || (spec.type === 'ClusterIP' && !!spec.externalIPs?.length);
-  if (wasAccessible && !isAccessible && before.externalTrafficPolicy === spec.externalTrafficPolicy) delete spec.externalTrafficPolicy;
+  if (wasAccessible && !isAccessible && before.externalTrafficPolicy === spec.externalTrafficPolicy)
+    delete spec.externalTrafficPolicy;
   if (!isLoadBalancer(service)) service.status = { ...service.status, loadBalancer: {} };
 }

@@ -121,7 +121,9 @@ export class InMemoryServiceAllocator implements ServiceAllocator {
     if (!parsed) return 'the provided network does not match the current range';
     const value = addressValue(parsed.bytes);
     const family = parsed.family === 4 ? 'IPv4' : 'IPv6';
-    const range = this.#ranges.find(candidate => candidate.family === family && value >= candidate.first && value <= candidate.last);
+    const range = this.#ranges.find(
+      candidate => candidate.family === family && value >= candidate.first && value <= candidate.last,
+    );
     if (!range) return 'the provided network does not match the current range';
     return this.#addresses.isFree(parsed.canonical, this.#clock.now()) ? undefined : 'provided IP is already allocated';
   }

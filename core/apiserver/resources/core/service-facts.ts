@@ -2,7 +2,8 @@ import type { Service } from '../../../api/generated/types.js';
 import { parseAddress } from '../../../machinery/names.js';
 
 /** What follows from a Service's type and addresses. Source: pkg/api/service, the helpers of its registry. */
-export const isHeadless = ({ spec }: Readonly<Service>): boolean => spec.clusterIPs?.length === 1 && spec.clusterIPs[0] === 'None';
+export const isHeadless = ({ spec }: Readonly<Service>): boolean =>
+  spec.clusterIPs?.length === 1 && spec.clusterIPs[0] === 'None';
 export const needsClusterIp = ({ spec }: Readonly<Service>): boolean => spec.type !== 'ExternalName';
 export const isLoadBalancer = ({ spec }: Readonly<Service>): boolean => spec.type === 'LoadBalancer';
 export const hasNodePorts = ({ spec }: Readonly<Service>): boolean => spec.type === 'NodePort' || spec.type === 'LoadBalancer';

@@ -3,10 +3,27 @@ import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js'
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { validateLabels } from '../../../machinery/label-selector.js';
 import { parseAddress, validatePortNumber } from '../../../machinery/names.js';
-import { addInvalid, dnsLabel, dnsSubdomain, legacyCidr, legacyIp, qualifiedName, required, requiredOneOf, supported } from './checks.js';
+import {
+  addInvalid,
+  dnsLabel,
+  dnsSubdomain,
+  legacyCidr,
+  legacyIp,
+  qualifiedName,
+  required,
+  requiredOneOf,
+  supported,
+} from './checks.js';
 import { validateEndpointAddress } from './endpoint-addresses.js';
 import { validatePortNumberOrName } from './handler-validation.js';
-import { familyOf, isExternallyAccessible, isHeadless, isLoadBalancer, needsClusterIp, needsHealthCheck } from './service-facts.js';
+import {
+  familyOf,
+  isExternallyAccessible,
+  isHeadless,
+  isLoadBalancer,
+  needsClusterIp,
+  needsHealthCheck,
+} from './service-facts.js';
 
 const specPath = fieldPath('spec');
 const hintsAnnotation = 'service.kubernetes.io/topology-aware-hints';
@@ -48,7 +65,8 @@ export function validateService(service: Service, old: Readonly<Service> | undef
   if (spec.allocateLoadBalancerNodePorts !== undefined && !isLoadBalancer(service)) {
     errors.forbidden(specPath.child('allocateLoadBalancerNodePorts'), "may only be used when `type` is 'LoadBalancer'");
   }
-  if (spec.allocateLoadBalancerNodePorts === undefined && isLoadBalancer(service)) errors.required(fieldPath('allocateLoadBalancerNodePorts'));
+  if (spec.allocateLoadBalancerNodePorts === undefined && isLoadBalancer(service))
+    errors.required(fieldPath('allocateLoadBalancerNodePorts'));
   validateLoadBalancerClass(service, errors);
   validateTraffic(service, errors);
 }
@@ -96,12 +114,20 @@ function validateAffinity({ sessionAffinity, sessionAffinityConfig: config }: Se
   else if (!config.clientIP) errors.required(path.child('clientIP'), text);
   else if (seconds === undefined) errors.required(path.child('clientIP', 'timeoutSeconds'), text);
   else if (seconds <= 0 || seconds > maximumAffinitySeconds) {
-    errors.invalid(path.child('clientIP', 'timeoutSeconds'), seconds, `must be greater than 0 and less than ${maximumAffinitySeconds}`);
+    errors.invalid(
+      path.child('clientIP', 'timeoutSeconds'),
+      seconds,
+      `must be greater than 0 and less than ${maximumAffinitySeconds}`,
+    );
   }
 }
 
 /** Source: ValidateServiceClusterIPsRelatedFields. */
-export function validateServiceAddresses(service: Readonly<Service>, old: Readonly<Service> | undefined, errors: FieldErrors): void {
+export function validateServiceAddresses(
+  service: Readonly<Service>,
+  old: Readonly<Service> | undefined,
+  errors: FieldErrors,
+): void {
   if (!needsClusterIp(service)) return;
   const { clusterIP, clusterIPs = [], ipFamilies = [], ipFamilyPolicy } = service.spec;
   const path = specPath.child('clusterIPs');
@@ -195,7 +221,8 @@ function validateTraffic(service: Service, errors: FieldErrors): void {
   const { externalTrafficPolicy, healthCheckNodePort, internalTrafficPolicy, trafficDistribution } = service.spec;
   const external = specPath.child('externalTrafficPolicy');
   if (isExternallyAccessible(service)) requiredOneOf(errors, external, externalTrafficPolicy, ['Cluster', 'Local']);
-  else if (externalTrafficPolicy) errors.invalid(external, externalTrafficPolicy, 'may only be set for externally-accessible services');
+  else if (externalTrafficPolicy)
+    errors.invalid(external, externalTrafficPolicy, 'may only be set for externally-accessible services');
   const health = specPath.child('healthCheckNodePort');
   if (needsHealthCheck(service)) {
     if (!healthCheckNodePort) errors.required(health);
@@ -207,7 +234,8 @@ function validateTraffic(service: Service, errors: FieldErrors): void {
   const internal = specPath.child('internalTrafficPolicy');
   if (internalTrafficPolicy !== undefined) supported(errors, internal, internalTrafficPolicy, ['Cluster', 'Local']);
   else if (['NodePort', 'LoadBalancer', 'ClusterIP'].includes(service.spec.type ?? '')) errors.required(internal);
-  if (trafficDistribution !== undefined) supported(errors, specPath.child('trafficDistribution'), trafficDistribution, distributions);
+  if (trafficDistribution !== undefined)
+    supported(errors, specPath.child('trafficDistribution'), trafficDistribution, distributions);
 }
 
 /** Source: ValidateServiceUpdate. */

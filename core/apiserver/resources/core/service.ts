@@ -162,14 +162,18 @@ function serviceWarnings({ spec, metadata }: Service): string[] {
   }
   const isHeadless = spec.type === 'ClusterIP' && spec.clusterIP === 'None';
   if (spec.clusterIP && !isHeadless) {
-    spec.clusterIPs?.forEach((address, index) => warnings.push(...addressWarnings(path.child('clusterIPs').index(index), address)));
+    spec.clusterIPs?.forEach((address, index) =>
+      warnings.push(...addressWarnings(path.child('clusterIPs').index(index), address)),
+    );
   }
   if (isHeadless) {
     if (spec.loadBalancerIP) warnings.push('spec.loadBalancerIP is ignored for headless services');
     if (spec.externalIPs?.length) warnings.push('spec.externalIPs is ignored for headless services');
     if (spec.sessionAffinity !== 'None') warnings.push('spec.SessionAffinity is ignored for headless services');
   }
-  spec.externalIPs?.forEach((address, index) => warnings.push(...addressWarnings(path.child('externalIPs').index(index), address)));
+  spec.externalIPs?.forEach((address, index) =>
+    warnings.push(...addressWarnings(path.child('externalIPs').index(index), address)),
+  );
   if (spec.externalIPs?.length && !isHeadless && spec.type !== 'ExternalName') {
     warnings.push('spec.externalIPs is deprecated and may no longer be implemented in some clusters');
   }
