@@ -278,7 +278,7 @@ export class ProcessSupervisor {
   async #limitLog(): Promise<void> {
     const { logFile, logLimitBytes } = this.#process;
     const { size } = await stat(logFile);
-    if (size <= logLimitBytes) return;
+    if (size <= logLimitBytes || this.#state !== 'watching') return;
     await writeFile(`${logFile}.1`, await readTail(logFile, logLimitBytes), { mode: 0o600 });
     const handle = await open(logFile, 'r+');
     try {
@@ -294,8 +294,8 @@ async function readTail(file: string, bytes: number): Promise<string> {
   try {
     const { size } = await handle.stat();
     const buffer = Buffer.alloc(Math.min(size, bytes));
-    await handle.read(buffer, 0, buffer.length, size - buffer.length);
-    return buffer.toString();
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, size - buffer.length);
+    return buffer.toString('utf8', 0, bytesRead);
   } finally {
     await handle.close();
   }

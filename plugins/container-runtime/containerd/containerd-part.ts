@@ -65,6 +65,11 @@ export class ContainerdPart implements Part {
     });
   }
 
+  /** What it was made with. */
+  get settings(): ContainerdPartOptions {
+    return this.#options;
+  }
+
   /** Where containerd answers. */
   get socket(): string {
     return join(this.#runDirectory, 'containerd.sock');

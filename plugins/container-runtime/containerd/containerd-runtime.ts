@@ -59,6 +59,8 @@ interface KnownState {
 
 const { signals } = constants;
 const outputLimitBytes = 16 * 1024;
+const endAttempts = 5;
+const endRetryMs = 100;
 const reservedRetryMs = 200;
 const reservedLimitMs = 60_000;
 
@@ -374,16 +376,22 @@ export class ContainerdRuntime implements ContainerRuntime {
     }
   }
 
+  /** For ends of things: gone is success, and a shim that ends while it is asked to is asked again. */
   async #unlessGone<M extends Method>(
     area: CallArea,
     method: M,
     request: Calls[M]['request'],
     timeoutMs?: number,
   ): Promise<void> {
-    try {
-      await this.#channel.call(method, request, { ...(timeoutMs !== undefined && { timeoutMs }) });
-    } catch (error) {
-      if (!isNotFound(error)) throw runtimeError(error, area);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#channel.call(method, request, { ...(timeoutMs !== undefined && { timeoutMs }) });
+        return;
+      } catch (error) {
+        if (isNotFound(error)) return;
+        if (attempt === endAttempts || !/ttrpc: closed/.test((error as Error).message)) throw runtimeError(error, area);
+        await sleep(this.#options.clock, endRetryMs);
+      }
     }
   }
 

@@ -15,8 +15,8 @@ import type { GrpcChannel } from './wire/grpc-channel.js';
 
 const processType = 'types.containerd.io/opencontainers/runtime-spec/1/Process';
 const killSignal = 9;
-/** How long output may lag behind the end of a process whose children keep its streams open. */
-const drainMs = 2000;
+/** Output that is silent for so long after the end of its process has ended too, though a child may keep its stream open. */
+const drainLookMs = 500;
 
 export interface ExecRequest {
   readonly channel: GrpcChannel;
@@ -108,6 +108,11 @@ function session(
   const stdout = output(streams.stdout);
   const stderr = output(streams.stderr);
   const abandoned = deferred();
+  const cleanUp = async (): Promise<void> => {
+    for (const stream of [stdin, streams.stdout, streams.stderr]) stream?.destroy();
+    await deleteProcess(channel, ids, logger);
+    await rm(directory, { recursive: true, force: true });
+  };
   const finish = async (): Promise<number> => {
     try {
       const { exitStatus = 0 } = await waiting;
@@ -115,9 +120,8 @@ function session(
       await Promise.race([drained([streams.stdout, streams.stderr], [stdout, stderr]), abandoned.promise]);
       return exitStatus;
     } finally {
-      for (const stream of [stdin, streams.stdout, streams.stderr]) stream?.destroy();
-      await deleteProcess(channel, ids, logger);
-      await rm(directory, { recursive: true, force: true });
+      // The shim waits for children that keep the streams open; the caller does not.
+      cleanUp().catch((error: unknown) => logger.warn('an exec leaves its FIFOs', { directory, error: errorText(error) }));
     }
   };
   const exited = finish().catch((error: unknown) => {
@@ -169,7 +173,7 @@ async function drained(sources: readonly (Socket | undefined)[], outputs: readon
       const behind = outputs.some(entry => entry !== undefined && entry.readableLength >= entry.readableHighWaterMark);
       if (now === read && !behind) return resolve();
       read = now;
-      timer = setTimeout(look, drainMs);
+      timer = setTimeout(look, drainLookMs);
     };
     look();
   });

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { load } from 'js-yaml';
+import { loadAll } from 'js-yaml';
 import { CodedError, errorCode, errorText } from '../../../core/plugin-api/index.js';
 
 /** K3s' `registries.yaml`, checked. Source: https://docs.k3s.io/installation/private-registry */
@@ -47,7 +47,7 @@ export function parseRegistries(text: string, file: string): Registries {
   const reader = new Checker(file);
   let value: unknown;
   try {
-    value = load(text);
+    [value] = loadAll(text);
   } catch (error) {
     throw reader.invalid(errorText(error).split('\n')[0]!);
   }

@@ -1,0 +1,127 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, rmdirSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { SystemClock } from '../../core/base/clock.js';
+import { SinkLogger, formatRecord } from '../../core/base/logger.js';
+import type { LogRecord } from '../../core/base/logger.js';
+import { makeClusterPaths } from '../../core/cluster/paths.js';
+import type { ClusterPaths } from '../../core/contracts/cluster-paths.js';
+import type { RuntimeUnderTest } from '../../core/testing/container-runtime-suite.js';
+import { cniBinaryDirectory } from '../../plugins/container-runtime/containerd/binaries.js';
+import { ContainerdPart } from '../../plugins/container-runtime/containerd/containerd-part.js';
+import { boxArchive } from './box-image.js';
+
+const run = promisify(execFile);
+
+/** All that containerd tests make carries this in its name. */
+export const testMark = 'k3s-ct';
+export const boxReference = 'k3s.local/box:1';
+
+/** Makes a network namespace that is ready for pods, for `nsenter`. */
+export async function addNamespace(name: string): Promise<void> {
+  await run('ip', ['netns', 'add', name]);
+  await run('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
+  // Not `ip netns exec`: that would mount another /sys.
+  await run('nsenter', [`--net=/run/netns/${name}`, 'sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+}
+
+export async function removeNamespace(name: string): Promise<void> {
+  if (existsSync(`/run/netns/${name}`)) await run('ip', ['netns', 'del', name]);
+}
+
+/** Directories of ours that are left in the cgroup trees, deepest first. */
+export function removeCgroups(name: string): void {
+  for (const root of ['', ...readdirSync('/sys/fs/cgroup')]) {
+    const folder = join('/sys/fs/cgroup', root, name);
+    if (existsSync(folder)) removeEmpty(folder);
+  }
+}
+
+function removeEmpty(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) removeEmpty(join(folder, entry.name));
+  rmdirSync(folder);
+}
+
+/** A containerd of our own with a pod network, everything below one folder. Runs in the network namespace of this process. */
+export class ContainerdNode {
+  readonly directory: string;
+  readonly paths: ClusterPaths;
+  readonly clock = new SystemClock();
+  readonly records: LogRecord[] = [];
+  part: ContainerdPart;
+
+  constructor(directory: string) {
+    this.directory = directory;
+    const all = makeClusterPaths({
+      dataDir: join(directory, 'data'),
+      registriesFile: join(directory, 'registries.yaml'),
+      ownsHost: true,
+      homeDir: directory,
+    });
+    this.paths = { ...all, runDir: join(directory, 'run') };
+    this.part = this.newPart();
+  }
+
+  /** As a next start of the server would make it. */
+  newPart(): ContainerdPart {
+    return new ContainerdPart({
+      paths: this.paths,
+      options: { binaries: 'private', pauseImage: '', snapshotter: 'overlayfs', logLimitMegabytes: 50 },
+      cni: {
+        configurationDirectory: join(this.directory, 'cni'),
+        binaryDirectories: [cniBinaryDirectory(this.paths.binDir)],
+      },
+      clock: this.clock,
+      logger: new SinkLogger(record => {
+        this.records.push(record);
+        process.stderr.write(`${formatRecord(record)}\n`);
+      }, 'debug'),
+    });
+  }
+
+  async start(): Promise<void> {
+    await mkdir(join(this.directory, 'cni'), { recursive: true });
+    const ipam = {
+      type: 'host-local',
+      subnet: '10.77.0.0/24',
+      dataDir: join(this.directory, 'ipam'),
+      routes: [{ dst: '0.0.0.0/0' }],
+    };
+    const network = { cniVersion: '0.4.0', name: 'suite', plugins: [{ type: 'ptp', ipam }] };
+    await writeFile(join(this.directory, 'cni', '10-suite.conflist'), JSON.stringify(network));
+    await startPart(this.part);
+    const archive = join(this.directory, 'box.tar');
+    await writeFile(archive, await boxArchive({ reference: boxReference, layout: 'docker' }));
+    await this.part.runtime.importImages(archive);
+  }
+
+  get subject(): RuntimeUnderTest {
+    return {
+      runtime: this.part.runtime,
+      image: boxReference,
+      logDirectory: join(this.directory, 'logs'),
+      cgroupRoot: `/${testMark}/burstable`,
+    };
+  }
+
+  /** Ends containerd and all that it runs. */
+  async remove(): Promise<void> {
+    const { runtime } = this.part;
+    for (const { id } of await runtime.listSandboxes()) {
+      await runtime.stopSandbox(id);
+      await runtime.removeSandbox(id);
+    }
+    await this.part.kill(new AbortController().signal);
+    removeCgroups(testMark);
+  }
+}
+
+/** The kernel's part in a part's life. */
+export async function startPart(part: ContainerdPart): Promise<void> {
+  await part.init();
+  await part.start(AbortSignal.timeout(60_000));
+  await part.ready();
+}
