@@ -4,7 +4,9 @@ import { readFile } from 'node:fs/promises';
 export async function mountPoints(directory: string): Promise<string[]> {
   const points: string[] = [];
   for (const line of (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')) {
-    const point = line.split(' ')[4]?.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+    const point = line
+      .split(' ')[4]
+      ?.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
     if (point !== undefined && (point === directory || point.startsWith(`${directory}/`))) points.push(point);
   }
   return points;

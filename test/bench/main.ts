@@ -5,6 +5,7 @@ import type { BenchResult } from './bench-result.js';
 const benches: Readonly<Record<string, () => Promise<{ run(): Promise<BenchResult[]> }>>> = {
   datastore: () => import('./datastore-bench.js'),
   server: () => import('./server-bench.js'),
+  'service-proxy': () => import('./service-proxy-bench.js'),
 };
 
 const wanted = process.argv.slice(2);

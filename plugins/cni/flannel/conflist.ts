@@ -11,7 +11,7 @@ export interface ConflistInput {
 
 /**
  * The CNI configuration of one node: what flannel's CNI plugin would delegate, so that pods are wired as K3s wires them.
- * Source: the CNI specification 1.0; the plugins bridge, host-local, portmap, bandwidth.
+ * Host ports are ours (`host-ports.ts`). Source: the CNI specification 1.0; the plugins bridge, host-local, bandwidth.
  */
 export function conflist({ podCidrs, mtu, allocationDirectory }: ConflistInput): string {
   const configuration = {
@@ -31,7 +31,6 @@ export function conflist({ podCidrs, mtu, allocationDirectory }: ConflistInput):
         ipMasq: false,
         ipam: { type: 'host-local', ranges: podCidrs.map(subnet => [{ subnet }]), dataDir: allocationDirectory },
       },
-      { type: 'portmap', capabilities: { portMappings: true } },
       { type: 'bandwidth', capabilities: { bandwidth: true } },
     ],
   };

@@ -7,6 +7,7 @@ import { FakeTransport } from '../../../core/client/testing/fake-transport.js';
 import { settle } from '../../../core/client/testing/settle.js';
 import type { ClusterPaths } from '../../../core/contracts/cluster-paths.js';
 import type { ClusterSettings } from '../../../core/contracts/cluster-settings.js';
+import { RecordingConntrack } from '../../../core/host/conntrack.js';
 import { RecordingLinks } from '../../../core/host/links.js';
 import { RecordingNftables } from '../../../core/host/nftables.js';
 import { RecordingSysctl } from '../../../core/host/sysctl.js';
@@ -44,7 +45,12 @@ describe('flannel', () => {
       details: {},
       addresses: [{ family: 'inet', address: '192.0.2.1', prefixLength: 24, scope: 'global' }],
     });
-    const host = { links, nftables: new RecordingNftables(), sysctl: new RecordingSysctl({ 'net/ipv4/ip_forward': '0' }) };
+    const host = {
+      links,
+      conntrack: new RecordingConntrack(),
+      nftables: new RecordingNftables(),
+      sysctl: new RecordingSysctl({ 'net/ipv4/ip_forward': '0' }),
+    };
     const ledger = new MemoryLedger();
     const part = new FlannelCni({
       transport,
@@ -117,7 +123,7 @@ describe('flannel', () => {
       name: string;
       plugins: Record<string, unknown>[];
     };
-    expect([name, plugins.map(({ type }) => type)]).toEqual(['cbr0', ['bridge', 'portmap', 'bandwidth']]);
+    expect([name, plugins.map(({ type }) => type)]).toEqual(['cbr0', ['bridge', 'bandwidth']]);
     expect(plugins[0]).toMatchObject({
       bridge: 'cni0',
       mtu: 1450,

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { dirname, join } from 'node:path';
+import type { Conntrack } from '../../../core/host/conntrack.js';
 import type { Link, Links } from '../../../core/host/links.js';
 import type { Nftables } from '../../../core/host/nftables.js';
 import type { Sysctl } from '../../../core/host/sysctl.js';
@@ -26,10 +27,13 @@ import type {
   Logger,
   Node,
   Part,
+  Pod,
 } from '../../../core/plugin-api/index.js';
 import { readBackend, vxlanOverhead } from './backend.js';
 import type { Backend } from './backend.js';
 import { bridgeName, conflist } from './conflist.js';
+import { hostPortScript, hostPortsOf, hostPortTable, staleHostPortFlows } from './host-ports.js';
+import type { HostPort } from './host-ports.js';
 import type { FlannelOptions } from './index.js';
 import { addPeer, nodeAnnotations, networkAddress, peerOf, removePeer, vtepAddressOf } from './peers.js';
 import type { Peer } from './peers.js';
@@ -39,6 +43,7 @@ export interface FlannelHostTools {
   readonly links: Links;
   readonly nftables: Nftables;
   readonly sysctl: Sysctl;
+  readonly conntrack: Conntrack;
 }
 
 export interface FlannelCniOptions {
@@ -118,9 +123,11 @@ class FlannelRun {
   readonly #configurationFile: string;
   readonly #client: Client;
   readonly #nodes: SharedInformer<Node>;
-  readonly #queue: WorkQueue<'network'>;
+  readonly #pods: SharedInformer<Pod>;
+  readonly #queue: WorkQueue<'network' | 'host-ports'>;
   readonly #peers = new Map<string, Peer>();
-  #handler: Disposable | undefined;
+  readonly #handlers: Disposable[] = [];
+  #hostPorts: readonly HostPort[] | undefined;
   #working: Promise<void> | undefined;
   /** What was set up for; the next one that differs sets up anew. */
   #done: string | undefined;
@@ -133,6 +140,18 @@ class FlannelRun {
     const { transport, clock, logger } = given;
     this.#client = new Client(transport, identity, 'flannel');
     this.#nodes = new SharedInformer({ client: this.#client, clock, logger, resource: Resources.Nodes });
+    // The node may read its own pods only.
+    const nodeIdentity = {
+      name: `system:node:${given.settings.nodeName}`,
+      groups: ['system:nodes', 'system:authenticated'],
+    };
+    this.#pods = new SharedInformer({
+      client: this.#client.as(nodeIdentity),
+      clock,
+      logger,
+      resource: Resources.Pods,
+      fieldSelector: `spec.nodeName=${given.settings.nodeName}`,
+    });
     this.#queue = new WorkQueue({ clock, backoff: { initialMs: 500, maximumMs: 30_000 } });
   }
 
@@ -145,16 +164,25 @@ class FlannelRun {
       await sysctl.write('net/bridge/bridge-nf-call-ip6tables', '1');
     }
     const wake = (): void => this.#queue.add('network');
-    this.#handler = this.#nodes.addHandler({ added: wake, updated: wake, deleted: wake });
-    this.#nodes.start();
-    await this.#nodes.whenSynced(signal);
+    const wakeForPod = ({ object }: { object: Pod }): void => {
+      if (hasHostPort(object)) this.#queue.add('host-ports');
+    };
+    this.#handlers.push(
+      this.#nodes.addHandler({ added: wake, updated: wake, deleted: wake }),
+      this.#pods.addHandler({ added: wakeForPod, updated: (_, next) => wakeForPod(next), deleted: wakeForPod }),
+    );
+    const informers = [this.#nodes, this.#pods];
+    for (const informer of informers) informer.start();
+    await Promise.all(informers.map(informer => informer.whenSynced(signal)));
+    // Also with none: there may be rules of pods that went while nobody watched.
+    this.#queue.add('host-ports');
     this.#working = this.#work();
   }
 
   async stop(): Promise<void> {
-    void this.#handler?.dispose();
+    for (const handler of this.#handlers) void handler.dispose();
     const finished = this.#queue.shutDown();
-    await this.#nodes.stop();
+    await Promise.all([this.#nodes, this.#pods].map(informer => informer.stop()));
     await finished;
     await this.#working;
   }
@@ -164,7 +192,7 @@ class FlannelRun {
       const key = await this.#queue.take();
       if (key === undefined) return;
       try {
-        await this.#sync();
+        await (key === 'network' ? this.#sync() : this.#syncHostPorts());
         this.#queue.forget(key);
       } catch (error) {
         this.#given.logger.warn('the pod network is not set up yet, trying again', { error: errorText(error) });
@@ -206,6 +234,29 @@ class FlannelRun {
     }
     const range = podCidrs.find(cidr => cidr.includes('.'));
     if (this.#backend.type === 'vxlan' && range) this.#vtepAddress = await this.#makeVxlan(range, uplink);
+  }
+
+  async #syncHostPorts(): Promise<void> {
+    const { host, ledger, logger } = this.#given;
+    const before = this.#hostPorts;
+    const now = hostPortsOf(this.#pods.list());
+    const script = hostPortScript(now);
+    if (before && script === hostPortScript(before)) return;
+    const { family, name } = hostPortTable;
+    if (now.length > 0) {
+      await ledger.record('nftables-table', `${family} ${name}`);
+      await host.sysctl.write('net/ipv4/conf/all/route_localnet', '1');
+    }
+    // Nothing to take away where nothing ever was.
+    if (now.length > 0 || before || (await host.nftables.hasTable(family, name))) await host.nftables.apply(script);
+    if (now.length === 0) await ledger.forget('nftables-table', `${family} ${name}`);
+    this.#hostPorts = now;
+    if (![...now, ...(before ?? [])].some(({ protocol }) => protocol === 'udp')) return;
+    try {
+      await host.conntrack.forget(staleHostPortFlows(await host.conntrack.udpFlows(4), before ?? [], now));
+    } catch (error) {
+      logger.warn('UDP clients of host ports may keep pods that are gone', { error: errorText(error) });
+    }
   }
 
   /** A bridge with the address of another range, from an earlier cluster, would make every new pod fail. */
@@ -345,6 +396,11 @@ class FlannelRun {
       mend: 'name one by --flannel-iface, or the address of this node by --node-ip',
     });
   }
+}
+
+function hasHostPort({ spec }: Pod): boolean {
+  if (spec.hostNetwork) return false;
+  return [...(spec.initContainers ?? []), ...spec.containers].some(({ ports }) => (ports ?? []).some(port => port.hostPort));
 }
 
 /** Whether an address is the first of a range, which the bridge holds. */

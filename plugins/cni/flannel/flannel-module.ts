@@ -1,4 +1,5 @@
 import { HostCommands } from '../../../core/host/commands.js';
+import { ConntrackCommand } from '../../../core/host/conntrack.js';
 import { IpCommand } from '../../../core/host/links.js';
 import { NftCommand } from '../../../core/host/nftables.js';
 import { ProcSysctl } from '../../../core/host/sysctl.js';
@@ -23,6 +24,7 @@ class FlannelHost {
   readonly links = new IpCommand(this.commands);
   readonly nftables = new NftCommand(this.commands);
   readonly sysctl = new ProcSysctl();
+  readonly conntrack = new ConntrackCommand(this.commands);
 }
 
 export const module = new ContainerModule(({ bind }) => {

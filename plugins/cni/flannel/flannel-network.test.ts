@@ -6,13 +6,14 @@ import { SystemClock } from '../../../core/base/clock.js';
 import { FakeTransport } from '../../../core/client/testing/fake-transport.js';
 import type { ClusterPaths } from '../../../core/contracts/cluster-paths.js';
 import type { ClusterSettings } from '../../../core/contracts/cluster-settings.js';
+import { ConntrackCommand } from '../../../core/host/conntrack.js';
 import { NftCommand } from '../../../core/host/nftables.js';
 import { SysctlCommand } from '../../../core/host/sysctl.js';
 import { mayUseNamespaces, NetworkNamespace } from '../../../core/host/testing/network-namespace.js';
 import { Client, Resources, silentLogger } from '../../../core/plugin-api/index.js';
 import { FlannelCni } from './flannel-cni.js';
 import { MemoryLedger } from './testing/memory-ledger.js';
-import { nodeObject } from './testing/node-object.js';
+import { nodeObject, podObject } from './testing/node-object.js';
 
 const real = mayUseNamespaces() || process.env['K3S_TEST_REQUIRE'] === '1' ? describe : describe.skip;
 
@@ -55,7 +56,12 @@ real('the pod network of two nodes (needs root, nft)', () => {
       clock: new SystemClock(),
       logger: silentLogger,
       ledger,
-      host: { links: host.links, nftables: new NftCommand(host.commands), sysctl: new SysctlCommand(host.commands) },
+      host: {
+        links: host.links,
+        conntrack: new ConntrackCommand(host.commands),
+        nftables: new NftCommand(host.commands),
+        sysctl: new SysctlCommand(host.commands),
+      },
     });
     const start = async (): Promise<void> => {
       const { signal } = new AbortController();
@@ -75,7 +81,10 @@ real('the pod network of two nodes (needs root, nft)', () => {
         ['link', 'set', 'cni0', 'up'],
       );
       await host.connect('veth0', made, 'eth0');
-      await host.ip(['link', 'set', 'veth0', 'mtu', String(mtu), 'master', 'cni0', 'up']);
+      await host.ip(
+        ['link', 'set', 'veth0', 'mtu', String(mtu), 'master', 'cni0', 'up'],
+        ['link', 'set', 'veth0', 'type', 'bridge_slave', 'hairpin', 'on'],
+      );
       await made.ip(
         ['link', 'set', 'eth0', 'mtu', String(mtu), 'up'],
         ['addr', 'add', `10.42.${index}.2/24`, 'dev', 'eth0'],
@@ -112,6 +121,16 @@ real('the pod network of two nodes (needs root, nft)', () => {
       expect(await podOne.ask('192.0.2.2', 9000)).toBe('outside 192.0.2.1');
       // A node reaches pods of the other one, by an address that they can answer to.
       expect(await one.host.ask('10.42.2.2', 8080)).toMatch(/^pod-2 (10\.42\.1\.\d+|192\.0\.2\.1)$/);
+
+      // A port of the node leads to the pod, from everywhere; loopback included.
+      const pods = new Client(transport, { name: 'tester', groups: [] }).resource(Resources.Pods, 'default');
+      await pods.create(podObject('web', 'node-1', '10.42.1.2', 8088));
+      await until(async () => (await two.host.ask('192.0.2.1', 8088)).startsWith('pod-1'));
+      expect(await two.host.ask('192.0.2.1', 8088)).toBe('pod-1 192.0.2.2');
+      expect(await podOne.ask('192.0.2.1', 8088)).toBe('pod-1 10.42.1.1');
+      expect(await one.host.ask('127.0.0.1', 8088)).toBe('pod-1 10.42.1.1');
+      await pods.delete('web', { gracePeriodSeconds: 0 });
+      await until(async () => (await two.host.ask('192.0.2.1', 8088)) === 'error ECONNREFUSED');
 
       await nodes.delete('node-2');
       await until(async () => !(await one.host.links.routes(4)).some(({ destination }) => destination === '10.42.2.0/24'));
