@@ -6,11 +6,13 @@ import { memoryDatastore } from './datastore/memory/index.js';
 import { sqliteDatastore } from './datastore/sqlite/index.js';
 import { servicelb } from './load-balancer/servicelb/index.js';
 import { nftablesServiceProxy } from './service-proxy/nftables/index.js';
+import { localPathStorage } from './storage/local-path/index.js';
 
 /** Every plugin that comes with k3s, one sorted line an entry. Descriptors only: nothing is loaded by being listed. */
 export const catalogue: readonly PartDescriptor[] = [
   containerdRuntime,
   flannel,
+  localPathStorage,
   memoryDatastore,
   nftablesServiceProxy,
   servicelb,

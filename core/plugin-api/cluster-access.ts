@@ -23,3 +23,5 @@ export { isStatusError } from '../machinery/status-error.js';
 export { cloneJson, jsonEqual, produce } from '../machinery/object.js';
 export type { KubeObject } from '../machinery/object.js';
 export { silentLogger } from '../base/logger.js';
+export { Quantity } from '../machinery/quantity.js';
+export type { KubeObject } from '../machinery/object.js';
