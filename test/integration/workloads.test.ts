@@ -73,7 +73,7 @@ const chart = fileURLToPath(new URL('../../../test/support/charts/demo', import.
   it('completes jobs and says what failed', async () => {
     await k('create job good --image=example.com/tool:1 -- true');
     await k('wait --for=condition=complete job/good --timeout=20s');
-    await k('create job bad --image=invalid.example.com/none:1 -- true');
+    await k('create job bad --image=fail/none:1 -- true');
     const reason = 'get pods -l job-name=bad -o jsonpath={.items[*].status.containerStatuses[*].state.waiting.reason}';
     let seen = '';
     for (let attempt = 0; attempt < 50 && !/ErrImagePull|ImagePullBackOff/.test(seen); attempt++) seen = await k(reason);
