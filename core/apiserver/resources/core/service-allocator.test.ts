@@ -27,10 +27,10 @@ describe('InMemoryServiceAllocator', () => {
     expect(() => allocator.suggestPort(false)).toThrow('range is full');
   });
 
-  it('gives a suggestion free again when nobody stored it', () => {
+  it('gives a suggestion free again when nobody stored it', async () => {
     const address = allocator.suggestAddress('IPv4', false);
     expect(allocator.addressProblem(address)).toBe(taken);
-    clock.advance(31_000);
+    await clock.advance(31_000);
     expect(allocator.addressProblem(address)).toBeUndefined();
   });
 
