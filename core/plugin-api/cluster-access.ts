@@ -24,4 +24,3 @@ export { cloneJson, jsonEqual, produce } from '../machinery/object.js';
 export type { KubeObject } from '../machinery/object.js';
 export { silentLogger } from '../base/logger.js';
 export { Quantity } from '../machinery/quantity.js';
-export type { KubeObject } from '../machinery/object.js';
