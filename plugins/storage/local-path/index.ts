@@ -10,7 +10,7 @@ export const localPathStorage = definePlugin<LocalPathOptions>({
   slot: 'storage',
   contract: 1,
   aliases: ['local-path'],
-  after: ['apiserver'],
+  after: ['apiserver', 'core'],
   summary: 'volumes as directories of the node, StorageClass local-path',
   options: {
     path: { default: '', format: String, doc: 'folder of local volumes; empty: storage below the data directory' },
