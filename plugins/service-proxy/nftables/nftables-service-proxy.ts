@@ -20,7 +20,7 @@ import { HealthCheckServers } from './health-check-servers.js';
 import type { NftablesOptions } from './index.js';
 import { tableFamily, tableName } from './names.js';
 import { ServiceRules } from './service-rules.js';
-import type { RulesSettings } from './service-rules.js';
+import type { RulesSettings, ServiceState } from './service-rules.js';
 import { serviceKeyOf } from './service-port.js';
 import type { IpFamily } from './service-port.js';
 import { staleUdpFlows } from './udp-flows.js';
@@ -50,6 +50,7 @@ const sliceIndex = 'service';
 /** Changes that come together become one transaction. */
 const coalesceMs = 10;
 const longestPauseMs = 1000;
+const planAtOnce = 250;
 const retry = { initialMs: 1000, maximumMs: 30_000 };
 /** Somebody may flush the whole ruleset (a restart of nftables.service does). */
 const lookEveryMs = 30_000;
@@ -277,19 +278,29 @@ class ProxyRun {
     const whole = this.#wholeTable;
     const keys = Array.from(this.#dirty);
     this.#dirty.clear();
-    const changes = this.#rules.change(
-      keys.map(key => {
-        const slash = key.indexOf('/');
-        const service = this.#services.get(key.slice(0, slash), key.slice(slash + 1));
-        return { key, service, slices: service ? this.#slices.byIndex(sliceIndex, key) : [] };
-      }),
-    );
-    const script = whole ? this.#rules.wholeTable(this.#rules.rememberedClients(previous)) : changes.script;
+    let changed = '';
+    let udp = false;
+    let healthChecks = false;
+    for (let from = 0; from < keys.length; from += planAtOnce) {
+      // Thousands of Services at a start must not hold up everybody else in the process.
+      if (from > 0) await new Promise(resolve => setImmediate(resolve));
+      const changes = this.#rules.change(keys.slice(from, from + planAtOnce).map(key => this.#stateOf(key)));
+      changed += changes.script;
+      udp ||= changes.udp;
+      healthChecks ||= changes.healthChecks;
+    }
+    const script = whole ? this.#rules.wholeTable(this.#rules.rememberedClients(previous)) : changed;
     if (script !== '') await host.nftables.apply(script, this.#stopping.signal);
     this.#wholeTable = false;
     this.#lastSyncMs = clock.monotonicMs() - startMs;
-    if (whole || changes.udp) await this.#forgetStaleFlows();
-    if (whole || changes.healthChecks) await this.#health.sync(this.#rules.healthChecks);
+    if (whole || udp) await this.#forgetStaleFlows();
+    if (whole || healthChecks) await this.#health.sync(this.#rules.healthChecks);
+  }
+
+  #stateOf(key: string): ServiceState {
+    const slash = key.indexOf('/');
+    const service = this.#services.get(key.slice(0, slash), key.slice(slash + 1));
+    return { key, service, slices: service ? this.#slices.byIndex(sliceIndex, key) : [] };
   }
 
   async #forgetStaleFlows(): Promise<void> {
