@@ -17,7 +17,7 @@ const program = `
   require('node:fs').rmSync(process.argv[2], { force: true });
   process.stderr.write('the daemon starts\\n');
   if (process.argv[3] === 'broken') { process.stderr.write('no room left\\n'); process.exit(1); }
-  net.createServer(socket => socket.end('here')).listen(process.argv[2]);
+  net.createServer(socket => socket.on('error', () => undefined).end('here')).listen(process.argv[2]);
 `;
 
 describe('process supervisor', () => {
