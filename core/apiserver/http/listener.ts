@@ -22,6 +22,9 @@ export interface ListenerOptions {
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
+/** Clients keep connections for a while: Node's five seconds would cut off requests that are just being sent. */
+const http1Options: object = { keepAliveTimeout: 120_000 };
+
 /** HTTP/1.1 and HTTP/2 on one TLS port, with client certificates asked for but not demanded. */
 export class Listener {
   readonly #options: ListenerOptions;
@@ -36,6 +39,7 @@ export class Listener {
   async start(): Promise<number> {
     const { host, port, tls, onRequest, onUpgrade } = this.#options;
     const server = createSecureServer({
+      ...http1Options,
       allowHTTP1: true,
       key: tls.keyPem,
       cert: tls.certPem,
