@@ -7,12 +7,15 @@ import type { Logger } from '../base/logger.js';
 import type { AdmissionPlugin } from '../contracts/admission.js';
 import type { ApiTransport } from '../contracts/api-transport.js';
 import type { ClusterAuthority } from '../contracts/cluster-authority.js';
+import type { ClusterDialer } from '../contracts/cluster-dialer.js';
 import type { ClusterPaths } from '../contracts/cluster-paths.js';
 import type { ClusterSettings } from '../contracts/cluster-settings.js';
 import type { Datastore } from '../contracts/datastore.js';
+import type { NodeCredentials } from '../contracts/node-credentials.js';
 import type { PodConnector } from '../contracts/pod-connector.js';
 import type { Part } from '../contracts/part.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
+import type { Node } from '../api/generated/types.js';
 import { generatedData } from '../api/schema-data.js';
 import { writeFileAtomically } from '../pki/atomic-file.js';
 import type { ClusterCertificates } from '../pki/cluster-certificates.js';
@@ -38,6 +41,8 @@ import { RbacStore } from './auth/rbac-store.js';
 import { X509Authenticator } from './auth/x509-authenticator.js';
 import { apiServerIdentity, bootstrap } from './bootstrap.js';
 import { feedNodeGraph, feedRbac, feedServiceAllocator } from './cache-feed.js';
+import { LocalDialer } from './connect/local-dialer.js';
+import { NodePodConnector } from './connect/node-pod-connector.js';
 import { advertisedAddress, ensureKubernetesService } from './kubernetes-service.js';
 import { InMemoryServiceAllocator } from './resources/core/service-allocator.js';
 import { resourceDefinitions } from './resources/index.js';
@@ -53,8 +58,10 @@ export interface ApiServerPartOptions {
   readonly admission: () => readonly AdmissionPlugin[];
   /** Built-in plugins to leave out. */
   readonly disabledAdmission?: readonly string[];
-  /** The way to what runs on nodes; logs, exec and their like answer 503 without it. */
+  /** The way to what runs on nodes; absent: through their kubelets. */
   readonly podConnector?: PodConnector | undefined;
+  /** Absent: this machine's network. */
+  readonly dialer?: ClusterDialer | undefined;
 }
 
 /** The API server as the kernel starts it: certificates, authorities, bootstrap objects, port, kubeconfig. */
@@ -107,6 +114,17 @@ export class ApiServerPart implements Part {
     };
   }
 
+  /** For the kubelet of this process, and for agents through the supervisor; usable after `init`. */
+  get nodeCredentials(): NodeCredentials {
+    return {
+      clientCaPem: async () => this.certificates.clientCaPem,
+      kubeletServing: ({ nodeName, addresses, keyPem, currentPem }) => {
+        const nowMs = this.#options.clock.now();
+        return this.certificates.kubeletServing({ name: nodeName, addresses }, keyPem, currentPem, nowMs);
+      },
+    };
+  }
+
   get server(): ApiServer {
     if (!this.#server) throw new Error('the API server is not started');
     return this.#server;
@@ -131,7 +149,7 @@ export class ApiServerPart implements Part {
   }
 
   async start(): Promise<void> {
-    const { datastore, settings, clock, logger, admission, podConnector } = this.#options;
+    const { datastore, settings, clock, logger, admission } = this.#options;
     const certificates = this.certificates;
     const roles = new RbacStore();
     const nodes = new NodeGraph();
@@ -165,7 +183,7 @@ export class ApiServerPart implements Part {
         audiences: tokens.audiences,
         tokenIssuer: tokens.issuer,
         serviceAllocator: allocator,
-        podConnector,
+        podConnector: this.#options.podConnector ?? this.#nodeConnector(certificates),
       }),
       authenticator: new AuthenticatorChain([
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
@@ -224,6 +242,15 @@ export class ApiServerPart implements Part {
       port: settings.advertisePort ?? server.port,
     });
     await this.#writeFiles();
+  }
+
+  #nodeConnector(certificates: ClusterCertificates): PodConnector {
+    return new NodePodConnector({
+      dialer: this.#options.dialer ?? new LocalDialer(),
+      node: name => this.#server?.endpoint('', 'v1', 'nodes')?.served.store.cache.get('', name)?.object as Node | undefined,
+      serverCaPem: () => certificates.serverCaPem,
+      client: () => certificates.clients['client-kube-apiserver'],
+    });
   }
 
   /** `host:port` under which others reach this server. */

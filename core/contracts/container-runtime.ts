@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Disposable } from '../base/disposable.js';
 
 /**
@@ -50,6 +50,11 @@ export interface ContainerRuntime {
   attach(containerId: string, options: AttachOptions): Promise<ExecSession>;
   /** A stream to a port inside the sandbox's network. */
   portForward(sandboxId: string, port: number): Promise<NodeJS.ReadWriteStream>;
+  /**
+   * A raw SPDY/3.1 connection that is upgraded already and speaks `portforward.k8s.io`, for clients that do: the ports come in its
+   * streams. Absent where the runtime has none.
+   */
+  portForwardConnection?(sandboxId: string): Promise<Duplex>;
 
   /** Resolves the image's id. */
   pullImage(reference: string, options: PullOptions): Promise<string>;

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Clock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
 import { Client } from '../client/client.js';
@@ -6,11 +7,16 @@ import type { ApiTransport, CallerIdentity } from '../contracts/api-transport.js
 import type { ClusterPaths } from '../contracts/cluster-paths.js';
 import type { ClusterSettings } from '../contracts/cluster-settings.js';
 import type { ContainerRuntime } from '../contracts/container-runtime.js';
+import type { NodeCredentials } from '../contracts/node-credentials.js';
 import type { Part } from '../contracts/part.js';
+import { errorCode } from '../base/errors.js';
 import { defaultAddress } from '../host/host-facts.js';
+import type { NodePods } from './server/node-pods.js';
 import { Kubelet } from './kubelet.js';
 import type { KubeletSettings } from './kubelet-context.js';
 import type { PodConnector } from './pod-connector.js';
+import { KubeletServer } from './server/kubelet-server.js';
+import { servingCredentials } from './server/serving-credentials.js';
 
 export interface KubeletPartOptions {
   readonly transport: ApiTransport;
@@ -21,6 +27,10 @@ export interface KubeletPartOptions {
   readonly logger: Logger;
   /** Absent: the settings' node. Several kubelets in one process have a name and a runtime each. */
   readonly nodeName?: string;
+  /** Absent: there is no HTTPS API, and nobody reaches the pods. */
+  readonly credentials?: NodeCredentials;
+  /** Port of the HTTPS API, 0 for a free one. Absent: 10250, or a free one where that is taken; the Node says which. */
+  readonly port?: number;
 }
 
 /** Source: plugin/pkg/auth/nodeidentifier. */
@@ -33,6 +43,7 @@ export class KubeletPart implements Part {
   readonly #options: KubeletPartOptions;
   #kubelet: Kubelet | undefined;
   #recorder: ApiEventRecorder | undefined;
+  #server: KubeletServer | undefined;
 
   constructor(options: KubeletPartOptions) {
     this.#options = options;
@@ -44,8 +55,9 @@ export class KubeletPart implements Part {
 
   async start(signal: AbortSignal): Promise<void> {
     const { transport, runtime, clock, logger } = this.#options;
-    const settings = await kubeletSettings(this.#options);
-    const client = new Client(transport, nodeIdentity(settings.nodeName), 'kubelet');
+    const found = await kubeletSettings(this.#options);
+    const client = new Client(transport, nodeIdentity(found.nodeName), 'kubelet');
+    const settings = { ...found, port: await this.#listen(found, client) };
     const recorder = new ApiEventRecorder({ client, clock, logger, component: 'kubelet', host: settings.nodeName });
     this.#recorder = recorder;
     this.#kubelet = new Kubelet({ settings, client, runtime, recorder, clock, logger });
@@ -54,7 +66,35 @@ export class KubeletPart implements Part {
     recorder.event(node, 'Normal', 'Starting', 'Starting kubelet.');
   }
 
+  /** Resolves the port; 0 when there is no HTTPS API. */
+  async #listen(settings: KubeletSettings, client: Client): Promise<number> {
+    const { credentials, runtime, clock, logger, paths, port, nodeName: ownName } = this.#options;
+    if (!credentials) return 0;
+    const { nodeName, nodeIps, externalIps, internalDns, externalDns } = settings;
+    const tls = await servingCredentials({
+      credentials,
+      directory: ownName === undefined ? paths.agent.dir : join(paths.agent.dir, ownName),
+      nodeName,
+      addresses: [...nodeIps, ...externalIps, ...internalDns, ...externalDns],
+    });
+    const isLoopback = nodeIps.every(address => address === '::1' || address.startsWith('127.'));
+    const host = isLoopback ? nodeIps[0] : undefined;
+    const pods = (): NodePods | undefined => this.#kubelet?.nodePods;
+    const server = new KubeletServer({ nodeName, client, runtime, clock, logger, pods, tls, host });
+    this.#server = server;
+    try {
+      return await server.listen(port ?? defaultPort);
+    } catch (error) {
+      if (port !== undefined || errorCode(error) !== 'PORT_IN_USE') throw error;
+      const free = await server.listen(0);
+      logger.warn('the port of the kubelet is in use, another one is taken', { port: defaultPort, taken: free });
+      return free;
+    }
+  }
+
   async stop(): Promise<void> {
+    await this.#server?.stop();
+    this.#server = undefined;
     await this.#kubelet?.stop();
     await this.#recorder?.stop();
     this.#kubelet = undefined;
@@ -63,6 +103,7 @@ export class KubeletPart implements Part {
 }
 
 const maximumPods = 110;
+const defaultPort = 10_250;
 
 async function kubeletSettings({ settings, paths, nodeName }: KubeletPartOptions): Promise<KubeletSettings> {
   const nodeIps = settings.nodeIps.length > 0 ? settings.nodeIps : [(await defaultAddress()) ?? '127.0.0.1'];

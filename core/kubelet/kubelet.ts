@@ -10,6 +10,7 @@ import { admitPod } from './admission/admit-pod.js';
 import { ImagePuller } from './images/image-puller.js';
 import type { KubeletContext } from './kubelet-context.js';
 import { NodeManager } from './node/node-manager.js';
+import { LogRotator } from './logs/log-rotator.js';
 import { PodConnector } from './pod-connector.js';
 import { PodWorker } from './pods/pod-worker.js';
 import type { PodWorkerServices } from './pods/pod-worker.js';
@@ -21,6 +22,7 @@ import { PodSyncer } from './runtime/pod-syncer.js';
 import { podLogDirectory } from './runtime/runtime-specs.js';
 import { RuntimeCache } from './runtime/runtime-cache.js';
 import { withTerminationMessage } from './runtime/termination-message.js';
+import type { NodePods } from './server/node-pods.js';
 import { ReasonCache } from './status/reason-cache.js';
 import { StatusManager } from './status/status-manager.js';
 import { HostVolumeManager } from './volumes/host-volume-manager.js';
@@ -52,6 +54,19 @@ export class Kubelet {
   /** Access to pods' logs for the API server in the same process. After `start`. */
   get connector(): PodConnector | undefined {
     return this.#running?.connector;
+  }
+
+  /** For the HTTPS API. After `start`. */
+  get nodePods(): NodePods | undefined {
+    const running = this.#running;
+    if (!running) return undefined;
+    const { pods, statuses, cache } = running;
+    return {
+      list: () => pods.list(),
+      find: (namespace, name) => pods.get(namespace, name),
+      status: pod => statuses.status(pod.metadata.uid ?? ''),
+      runtimeState: uid => cache.pod(uid),
+    };
   }
 
   /** Resolves when the Node is registered; its pods follow by themselves. Rejects when the runtime does not answer. */
@@ -127,7 +142,12 @@ export class Kubelet {
         if (runtime.onHost) await rm(podLogDirectory(pod, context.settings), { recursive: true, force: true });
       },
     };
+    const rotator = new LogRotator({
+      ...context,
+      containers: () => (runtime.onHost ? cache.podUids().flatMap(uid => cache.pod(uid).containers) : []),
+    });
     this.#running = {
+      rotator,
       node,
       cache,
       killer,
@@ -145,6 +165,7 @@ export class Kubelet {
       nodes.addHandler({ added: ({ object }) => node.observe(object), updated: (_before, { object }) => node.observe(object) }),
     );
     informers.start();
+    rotator.start();
     this.#following = this.#follow(this.#running, services);
   }
 
@@ -177,6 +198,7 @@ export class Kubelet {
     for (const handler of running?.handlers ?? []) void handler.dispose();
     running?.node.stop();
     running?.probes.stop();
+    await running?.rotator.stop();
     await Promise.all(Array.from(this.#workers.values(), worker => worker.stop()));
     await Promise.all(this.#orphans.values());
     await running?.statuses.stop();
@@ -244,6 +266,7 @@ export class Kubelet {
 }
 
 interface RunningKubelet {
+  readonly rotator: LogRotator;
   readonly node: NodeManager;
   readonly cache: RuntimeCache;
   readonly killer: ContainerKiller;

@@ -8,6 +8,7 @@ import { ClusterPaths } from '../../contracts/cluster-paths.js';
 import { ClusterSettings } from '../../contracts/cluster-settings.js';
 import { Datastore } from '../../contracts/datastore.js';
 import { Logger } from '../../contracts/logger.js';
+import { NodeCredentials } from '../../contracts/node-credentials.js';
 import { Part } from '../../contracts/part.js';
 import { ResourceCatalogue } from '../../contracts/resource-catalogue.js';
 
@@ -26,5 +27,6 @@ export const module = new ContainerModule(({ bind }) => {
   bind(Part).toService(ApiServerPart);
   bind(ApiTransport).toResolvedValue((part: ApiServerPart) => part.transport, [ApiServerPart]);
   bind(ClusterAuthority).toResolvedValue((part: ApiServerPart) => part.authority, [ApiServerPart]);
+  bind(NodeCredentials).toResolvedValue((part: ApiServerPart) => part.nodeCredentials, [ApiServerPart]);
   bind(ResourceCatalogue).toResolvedValue((part: ApiServerPart) => part.catalogue, [ApiServerPart]);
 });

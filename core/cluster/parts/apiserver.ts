@@ -1,5 +1,6 @@
 import { ApiTransport } from '../../contracts/api-transport.js';
 import { ClusterAuthority } from '../../contracts/cluster-authority.js';
+import { NodeCredentials } from '../../contracts/node-credentials.js';
 import { ResourceCatalogue } from '../../contracts/resource-catalogue.js';
 import { definePlugin } from '../../plugin-api/descriptor.js';
 
@@ -9,7 +10,7 @@ export const apiserver = definePlugin({
   contract: 1,
   requires: ['datastore'],
   after: ['admission'],
-  provides: [ApiTransport, ClusterAuthority, ResourceCatalogue],
+  provides: [ApiTransport, ClusterAuthority, NodeCredentials, ResourceCatalogue],
   summary: 'the Kubernetes API on HTTPS and in process',
   load: () => import('./apiserver-module.js'),
 });

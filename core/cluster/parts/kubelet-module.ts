@@ -5,6 +5,7 @@ import { ClusterPaths } from '../../contracts/cluster-paths.js';
 import { ClusterSettings } from '../../contracts/cluster-settings.js';
 import { ContainerRuntime } from '../../contracts/container-runtime.js';
 import { Logger } from '../../contracts/logger.js';
+import { NodeCredentials } from '../../contracts/node-credentials.js';
 import { Part } from '../../contracts/part.js';
 import { KubeletPart } from '../../kubelet/kubelet-part.js';
 
@@ -17,7 +18,20 @@ export const module = new ContainerModule(({ bind }) => {
       paths: ClusterPaths,
       clock: Clock,
       logger: Logger,
-    ) => new KubeletPart({ transport, runtime, settings, paths, clock, logger }),
-    [ApiTransport, ContainerRuntime, ClusterSettings, ClusterPaths, Clock, Logger],
+      credentials: NodeCredentials | undefined,
+    ) => {
+      const options = { transport, runtime, settings, paths, clock, logger, ...(credentials ? { credentials } : {}) };
+      // Who lets the system choose the server's port wants no fixed one for the node either.
+      return new KubeletPart({ ...options, ...(settings.httpsListenPort === 0 ? { port: 0 } : {}) });
+    },
+    [
+      ApiTransport,
+      ContainerRuntime,
+      ClusterSettings,
+      ClusterPaths,
+      Clock,
+      Logger,
+      { serviceIdentifier: NodeCredentials, optional: true },
+    ],
   );
 });

@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import type { Duplex } from 'node:stream';
 import { CodedError, sleep } from '../../../core/plugin-api/index.js';
 import type {
   AttachOptions,
@@ -35,7 +36,7 @@ import type { ImageService } from './image-service.js';
 import { isNotFound, runtimeError } from './runtime-errors.js';
 import type { CallArea } from './runtime-errors.js';
 import { SandboxConfigs } from './sandbox-configs.js';
-import { openAttach, openPortForward } from './streaming.js';
+import { openAttach, openPortForward, openSpdyConnection } from './streaming.js';
 import type { GrpcChannel, Method } from './wire/grpc-channel.js';
 import type { Calls, Container, PodSandbox } from './wire/generated/tables.js';
 
@@ -323,6 +324,11 @@ export class ContainerdRuntime implements ContainerRuntime {
   async portForward(sandboxId: string, port: number): Promise<NodeJS.ReadWriteStream> {
     const { url = '' } = await this.#call('exec', 'PortForward', { podSandboxId: sandboxId, port: [port] });
     return openPortForward(url, port, this.#options.logger);
+  }
+
+  async portForwardConnection(sandboxId: string): Promise<Duplex> {
+    const { url = '' } = await this.#call('exec', 'PortForward', { podSandboxId: sandboxId });
+    return openSpdyConnection(url, 'portforward.k8s.io');
   }
 
   pullImage(reference: string, options: PullOptions): Promise<string> {

@@ -28,29 +28,9 @@ export class SpdyConnection {
   }
 
   /** Throws `RUNTIME_UNAVAILABLE` when nobody answers, `RUNTIME_FAILED` when the upgrade is refused. */
-  static connect(url: string, protocol: string): Promise<SpdyConnection> {
-    return new Promise((resolve, reject) => {
-      const call = request(url, {
-        method: 'POST',
-        agent: false,
-        headers: { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': protocol, 'content-length': '0' },
-      });
-      call.once('upgrade', (_response, socket: Socket, head: Buffer) => resolve(new SpdyConnection(socket, head)));
-      call.once('response', response => {
-        response.resume();
-        reject(
-          new CodedError('RUNTIME_FAILED', `the runtime refused a stream: ${response.statusCode} ${response.statusMessage}`),
-        );
-      });
-      call.once('error', error => {
-        reject(
-          new CodedError('RUNTIME_UNAVAILABLE', `the runtime's streaming server does not answer: ${error.message}`, {
-            cause: error,
-          }),
-        );
-      });
-      call.end();
-    });
+  static async connect(url: string, protocol: string): Promise<SpdyConnection> {
+    const { socket, head } = await upgradeToSpdy(url, protocol);
+    return new SpdyConnection(socket, head);
   }
 
   /** The stream's end is told only when `holdEnd` has settled. */
@@ -152,6 +132,30 @@ export class SpdyConnection {
       else stream.receive(null);
     }
   }
+}
+
+/** Asks the runtime's streaming server for SPDY. Throws as `SpdyConnection.connect` does. */
+export function upgradeToSpdy(url: string, protocol: string): Promise<{ readonly socket: Socket; readonly head: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const call = request(url, {
+      method: 'POST',
+      agent: false,
+      headers: { connection: 'Upgrade', upgrade: 'SPDY/3.1', 'x-stream-protocol-version': protocol, 'content-length': '0' },
+    });
+    call.once('upgrade', (_response, socket: Socket, head: Buffer) => resolve({ socket, head }));
+    call.once('response', response => {
+      response.resume();
+      reject(new CodedError('RUNTIME_FAILED', `the runtime refused a stream: ${response.statusCode} ${response.statusMessage}`));
+    });
+    call.once('error', error => {
+      reject(
+        new CodedError('RUNTIME_UNAVAILABLE', `the runtime's streaming server does not answer: ${error.message}`, {
+          cause: error,
+        }),
+      );
+    });
+    call.end();
+  });
 }
 
 interface StreamSide {

@@ -1,7 +1,8 @@
+import type { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { CodedError, errorText } from '../../../core/plugin-api/index.js';
 import type { AttachOptions, ExecSession, Logger } from '../../../core/plugin-api/index.js';
-import { SpdyConnection } from './spdy-connection.js';
+import { SpdyConnection, upgradeToSpdy } from './spdy-connection.js';
 
 /** Connects to a container's own streams by the URL that CRI gave. The URL serves once. */
 export async function openAttach(url: string, options: AttachOptions, logger: Logger): Promise<ExecSession> {
@@ -71,4 +72,12 @@ export async function openPortForward(url: string, port: number, logger: Logger)
   const data = connection.open({ streamtype: 'data', ...pair }, judged);
   data.once('close', () => connection.close());
   return data;
+}
+
+/** The connection itself, for a client that speaks SPDY. The URL serves once. */
+export async function openSpdyConnection(url: string, protocol: string): Promise<Duplex> {
+  const { socket, head } = await upgradeToSpdy(url, protocol);
+  socket.setNoDelay(true);
+  if (head.length > 0) socket.unshift(head);
+  return socket;
 }
