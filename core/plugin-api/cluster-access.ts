@@ -23,3 +23,5 @@ export { isStatusError } from '../machinery/status-error.js';
 export { cloneJson, jsonEqual, produce } from '../machinery/object.js';
 export type { KubeObject } from '../machinery/object.js';
 export { silentLogger } from '../base/logger.js';
+export { NodeEndpoints, serviceAccountIdentity } from './node-endpoints.js';
+export type { NodeEndpointsOptions, NodeListeners } from './node-endpoints.js';
