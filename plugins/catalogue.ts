@@ -1,5 +1,6 @@
 import type { PartDescriptor } from '../core/plugin-api/descriptor.js';
 import { flannel } from './cni/flannel/index.js';
+import { coredns } from './cluster-dns/coredns/index.js';
 import { containerdRuntime } from './container-runtime/containerd/index.js';
 import { simulatedRuntime } from './container-runtime/simulated/index.js';
 import { memoryDatastore } from './datastore/memory/index.js';
@@ -16,6 +17,7 @@ export const catalogue: readonly PartDescriptor[] = [
   memoryDatastore,
   nftablesServiceProxy,
   servicelb,
+  coredns,
   simulatedRuntime,
   sqliteDatastore,
 ];

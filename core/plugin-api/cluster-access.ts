@@ -24,3 +24,5 @@ export { cloneJson, jsonEqual, produce } from '../machinery/object.js';
 export type { KubeObject } from '../machinery/object.js';
 export { silentLogger } from '../base/logger.js';
 export { Quantity } from '../machinery/quantity.js';
+export { NodeEndpoints, serviceAccountIdentity } from './node-endpoints.js';
+export type { NodeEndpointsOptions, NodeListeners } from './node-endpoints.js';

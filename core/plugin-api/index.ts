@@ -51,6 +51,8 @@ export type {
   SandboxState,
   SeccompProfile,
 } from '../contracts/container-runtime.js';
+export { Dataplane } from '../contracts/dataplane.js';
+export type { DataplaneChannel, DataplaneChannelOptions } from '../contracts/dataplane.js';
 export { Datastore } from '../contracts/datastore.js';
 export type { DatastoreEvent, KeyValue, ListPage, ListRange, WatchListener, WriteOptions } from '../contracts/datastore.js';
 export { DatastoreCompacted, DatastoreConflict, datastoreError } from '../contracts/datastore-errors.js';

@@ -6,6 +6,7 @@ import { Client } from '../../client/client.js';
 import type { ResourceClient } from '../../client/client.js';
 import type { ApiTransport, CallerIdentity } from '../../contracts/api-transport.js';
 import type { Clock } from '../../contracts/clock.js';
+import type { ClusterSettings } from '../../contracts/cluster-settings.js';
 import type { Logger } from '../../contracts/logger.js';
 import type { Part } from '../../contracts/part.js';
 import type { ResourceCatalogue } from '../../contracts/resource-catalogue.js';
@@ -39,6 +40,7 @@ export interface ManifestsPartOptions {
   readonly transport: ApiTransport;
   readonly catalogue: ResourceCatalogue;
   readonly selected: SelectedParts;
+  readonly settings: Pick<ClusterSettings, 'clusterDns' | 'clusterDomain'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -58,8 +60,16 @@ export class ManifestsPart implements Part {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { selected, logger } = this.#options;
-    const wanted = new Map(selected.flatMap(({ id, manifests }) => (manifests?.length ? [[id, manifests] as const] : [])));
+    const { selected, settings, logger } = this.#options;
+    const variables = manifestVariables(settings);
+    const wanted = new Map<string, KubeObject[]>();
+    for (const { id, manifests } of selected) {
+      if (manifests?.length)
+        wanted.set(
+          id,
+          manifests.map(object => substitute(object, variables) as KubeObject),
+        );
+    }
     const before = await this.#readRecord();
     if (wanted.size === 0 && before.size === 0) return;
     const both = new Map(before);
@@ -151,6 +161,32 @@ export class ManifestsPart implements Part {
     const patch = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data };
     await this.#client.resource(ConfigMaps, recordNamespace).patch(recordName, 'apply', patch, { fieldManager, force: true });
   }
+}
+
+type Variables = Readonly<Record<string, string | readonly string[]>>;
+
+/** What manifests may say instead of a setting, as K3s' packaged manifests do: `%{NAME}%`. */
+function manifestVariables({ clusterDns, clusterDomain }: ManifestsPartOptions['settings']): Variables {
+  return {
+    CLUSTER_DNS: clusterDns[0] ?? '',
+    CLUSTER_DNS_IPFAMILYPOLICY: clusterDns.length > 1 ? 'RequireDualStack' : 'SingleStack',
+    CLUSTER_DNS_LIST: clusterDns,
+    CLUSTER_DOMAIN: clusterDomain,
+  };
+}
+
+/** A string that is nothing but a variable becomes its value, a list, too. Unknown ones stay as they are. */
+function substitute(value: unknown, variables: Variables): unknown {
+  if (typeof value === 'string') {
+    const whole = /^%\{([A-Z_]+)\}%$/.exec(value)?.[1];
+    if (whole !== undefined && Object.hasOwn(variables, whole)) return variables[whole];
+    return value.replace(/%\{([A-Z_]+)\}%/g, (text, name: string) => {
+      return Object.hasOwn(variables, name) ? String(variables[name]) : text;
+    });
+  }
+  if (Array.isArray(value)) return value.map(item => substitute(item, variables));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, substitute(item, variables)]));
 }
 
 function appliedObject({ apiVersion, kind, metadata: { namespace, name } }: KubeObject): AppliedObject {
