@@ -46,6 +46,11 @@ export const commands: readonly CommandEntry[] = [
   },
   { name: 'server', summary: 'run a server and its own node', load: async () => (await import('./commands/server.js')).server },
   {
+    name: 'service',
+    summary: 'install, remove: the systemd service',
+    load: async () => (await import('./commands/service.js')).service,
+  },
+  {
     name: 'start',
     summary: 'run a server in the foreground and say what it does',
     load: async () => (await import('./commands/server.js')).start,

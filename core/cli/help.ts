@@ -16,6 +16,7 @@ export async function commandHelp({ name, summary }: CommandEntry): Promise<stri
   const command = new Command(name).description(summary);
   rootCommand().addCommand(command);
   if (name === 'config') command.usage('validate [flags of k3s server]');
+  else if (name === 'service') command.usage('install [--print] [flags of k3s server] | remove');
   else if (name === 'plugin') command.usage('list [flags of k3s server]');
   else if (name === 'kubectl' || name === 'helm') command.usage(`[arguments of ${name}]`);
   else {

@@ -6,15 +6,24 @@ export interface CaughtSignals extends Disposable {
 }
 
 const numbers = { SIGINT: 2, SIGTERM: 15 } as const;
+type Caught = keyof typeof numbers;
 
-/** The first signal asks for an orderly stop; the second ends the process at once. */
+/** A terminal sends Ctrl-C to the whole process group, and npm and the launcher hand it on once more: that is one keypress. */
+const samePressMs = 500;
+
+/** The first signal asks for an orderly stop; a second one, or one of the other kind, ends the process at once. */
 export function catchSignals(): CaughtSignals {
   const controller = new AbortController();
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(128 + numbers[signal as keyof typeof numbers]);
-    controller.abort(new Error(`stopped by ${signal}`));
+  let first: { readonly signal: Caught; readonly atMs: number } | undefined;
+  const onSignal = (name: NodeJS.Signals): void => {
+    const signal = name as Caught;
+    const nowMs = performance.now();
+    if (!first) {
+      first = { signal, atMs: nowMs };
+      controller.abort(new Error(`stopped by ${signal}`));
+    } else if (signal !== first.signal || nowMs - first.atMs > samePressMs) process.exit(128 + numbers[signal]);
   };
-  const names = Object.keys(numbers) as (keyof typeof numbers)[];
+  const names = Object.keys(numbers) as Caught[];
   for (const name of names) process.on(name, onSignal);
   return {
     aborted: controller.signal,

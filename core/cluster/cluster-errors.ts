@@ -8,6 +8,8 @@ export type ClusterErrorCode =
   | 'PLUGIN_NOT_BUILT'
   | 'PLUGIN_NOT_INSTALLED'
   | 'PRESET_UNKNOWN'
+  | 'RUNTIME_NOT_HERE'
+  | 'SERVER_RUNNING'
   | 'SLOT_UNKNOWN'
   | 'TOKEN_FILE';
 

@@ -13,6 +13,7 @@ import { claimDataDirectory } from './foreign-k3s.js';
 import { discardCluster, prepareCluster } from './prepare-cluster.js';
 import type { PreparedCluster, PrepareOptions } from './prepare-cluster.js';
 import { SelectedParts } from './selected-parts.js';
+import { lockServer } from './server-lock.js';
 
 export interface KernelParts {
   readonly logger: Logger;
@@ -37,8 +38,8 @@ export interface StartOptions extends PrepareOptions {
   readonly clock?: Clock;
   /** Called at every change of a part's state, also during the start. */
   onStatus?(status: PartStatus): void;
-  /** Called before anything runs; may throw to refuse. */
-  onPrepared?(prepared: PreparedCluster): void;
+  /** Awaited before anything runs; may throw to refuse. */
+  onPrepared?(prepared: PreparedCluster): void | Promise<void>;
   /** Aborting it stops the cluster, also in the middle of its start. */
   readonly signal?: AbortSignal;
 }
@@ -63,10 +64,12 @@ export async function runCluster(options: StartOptions): Promise<RunningCluster>
   const prepared = await prepareCluster(options);
   const { logger = silentLogger, clock, signal } = options;
   let built: ReturnType<typeof createKernel>;
+  let unlock: () => Promise<void>;
   try {
-    options.onPrepared?.(prepared);
+    await options.onPrepared?.(prepared);
     built = createKernel(prepared, { logger, clock });
     await claimDataDirectory(prepared.paths, prepared.ownsHost);
+    unlock = await lockServer(prepared.paths);
   } catch (error) {
     await discardCluster(prepared);
     throw error;
@@ -80,6 +83,7 @@ export async function runCluster(options: StartOptions): Promise<RunningCluster>
   const cleanUp = async (): Promise<void> => {
     signal?.removeEventListener('abort', onAbort);
     await ledger.close();
+    await unlock();
     await discardCluster(prepared);
   };
   const finished = kernel.finished.finally(cleanUp);

@@ -3,7 +3,9 @@ import { runCluster } from '../../cluster/running-cluster.js';
 import type { RunningCluster } from '../../cluster/running-cluster.js';
 import type { PreparedCluster } from '../../cluster/prepare-cluster.js';
 import type { CommandContext } from '../command.js';
+import { preparationScripts, runPreparation } from '../host-packages.js';
 import { LogOutput } from '../log-output.js';
+import { ServiceNotifier } from '../service-notifier.js';
 import { catchSignals } from '../signals.js';
 
 /** `k3s server`: everything it has to say goes to the log. */
@@ -24,6 +26,7 @@ export async function start(context: CommandContext): Promise<number> {
 async function serve(context: CommandContext, command: 'server' | 'agent', narrator: Narrator | undefined): Promise<number> {
   const output = new LogOutput(context.printError);
   const signals = catchSignals();
+  const notifier = new ServiceNotifier(context.environment, output.logger);
   // Timers of the parts do not keep a process alive; while a cluster runs, this one does.
   const keepAlive = setInterval(() => undefined, longestIntervalMs);
   try {
@@ -33,12 +36,14 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
       environment: context.environment,
       logger: output.logger,
       signal: signals.aborted,
-      onPrepared(prepared) {
+      async onPrepared(prepared) {
         refuseWithoutRoot(prepared);
         const { values } = prepared.config;
         const debug = values.debug || values.v > 0;
         output.open({ debug, file: values.log, alsoToStandardError: values.alsologtostderr });
         narrator?.prepared(prepared);
+        // Who runs `k3s server` by hand or as a service has run the setup before; the error of what is missing names the script.
+        if (narrator) await runPreparation(preparationScripts(prepared), context.print, { signal: signals.aborted });
       },
       onStatus(status) {
         if (status.state === 'failed') output.logger.error(`${status.id} failed`, { error: errorText(status.error) });
@@ -50,11 +55,15 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
     });
     narrator?.started(running);
     output.logger.debug('started');
+    await notifier.ready('serving');
+    const onAbort = (): void => void notifier.stopping();
+    signals.aborted.addEventListener('abort', onAbort, { once: true });
     await running.finished;
+    narrator?.ended(running);
     return 0;
   } catch (error) {
     // The user ended the start; that is no failure.
-    if (signals.aborted.aborted && (error as { code?: unknown }).code === 'KERNEL_STOPPING') return 0;
+    if (signals.aborted.aborted && endedByUser.has((error as { code?: unknown }).code)) return 0;
     throw error;
   } finally {
     clearInterval(keepAlive);
@@ -63,6 +72,7 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
   }
 }
 
+const endedByUser: ReadonlySet<unknown> = new Set(['KERNEL_STOPPING', 'PREPARATION_FAILED']);
 const longestIntervalMs = 2 ** 31 - 1;
 
 /** A node owns links, mounts and processes of the host; only a temporary cluster simulates them. */
@@ -101,8 +111,25 @@ class Narrator {
     this.#context.print(`  export KUBECONFIG=${prepared.paths.kubeconfigFile}`);
     for (const command of tryThese) this.#context.print(`  ${command}`);
     this.#context.print('');
-    this.#context.print('Ctrl-C stops it.');
+    if (!keepsPods(prepared)) this.#context.print('Ctrl-C stops it.');
+    else this.#context.print(`Ctrl-C stops it. Its pods go on running; "${killallCommand(prepared)}" ends them, too.`);
   }
+
+  ended({ prepared }: RunningCluster): void {
+    if (!keepsPods(prepared)) return;
+    this.#context.print('');
+    this.#context.print(
+      `Stopped. Its pods go on running: "npm start" takes them over again, "${killallCommand(prepared)}" ends them.`,
+    );
+  }
+}
+
+function keepsPods({ ownsHost, settings }: PreparedCluster): boolean {
+  return ownsHost && settings.nodeEnabled;
+}
+
+function killallCommand({ config, paths }: PreparedCluster): string {
+  return `npx k3s killall${config.values['data-dir'] === undefined ? '' : ` --data-dir ${paths.dataDir}`}`;
 }
 
 const tryThese = [
