@@ -2,10 +2,12 @@ import { spawn } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError, abortReason, errorCode } from '../base/errors.js';
+import { filesIn, readDebianPackages } from './debian-packages.js';
+import type { DebianPackages } from './debian-packages.js';
 
 /** One run of a short-lived tool of the host. Arguments go to the program as they are; no shell reads them. */
 export interface CommandRequest {
-  /** The program's name, looked up in PATH and the administrator's directories. */
+  /** The program's name, looked up in PATH, the administrator's directories and the packages that k3s brought along. */
   readonly command: string;
   readonly arguments: readonly string[];
   /** Text for its standard input. */
@@ -47,38 +49,77 @@ export interface HostCommandsOptions {
   readonly directories?: readonly string[];
 }
 
+/** A program, and what its environment needs. */
+interface Program {
+  readonly path: string;
+  readonly libraryPath: string | undefined;
+}
+
 /** Runs programs of this machine. */
 export class HostCommands implements Commands {
   readonly #options: HostCommandsOptions;
-  readonly #paths = new Map<string, string>();
+  readonly #programs = new Map<string, Promise<Program>>();
 
   constructor(options: HostCommandsOptions = {}) {
     this.#options = options;
   }
 
   async run(request: CommandRequest): Promise<CommandResult> {
-    const program = await this.#find(request.command);
+    const { path, libraryPath } = await this.#find(request.command);
     const { networkNamespace } = this.#options;
-    if (networkNamespace === undefined) return execute(program, request.arguments, request);
+    if (networkNamespace === undefined) return execute({ path, libraryPath }, request.arguments, request);
     const nsenter = await this.#find('nsenter');
-    return execute(nsenter, [`--net=${networkNamespace}`, '--', program, ...request.arguments], request);
+    const words = [`--net=${networkNamespace}`, '--', path, ...request.arguments];
+    return execute({ path: nsenter.path, libraryPath: libraryPath ?? nsenter.libraryPath }, words, request);
   }
 
-  async #find(command: string): Promise<string> {
-    const known = this.#paths.get(command);
-    if (known) return known;
-    const fromPath = (process.env['PATH'] ?? '').split(':').filter(directory => directory.startsWith('/'));
-    for (const directory of [...(this.#options.directories ?? []), ...fromPath, ...administratorDirectories]) {
-      const path = join(directory, command);
-      try {
-        await access(path, constants.X_OK);
-      } catch {
-        continue;
-      }
-      this.#paths.set(command, path);
-      return path;
+  #find(command: string): Promise<Program> {
+    let program = this.#programs.get(command);
+    if (!program) {
+      program = findProgram(command, this.#options.directories ?? []);
+      this.#programs.set(command, program);
+      // Somebody may install it meanwhile: the next call looks again.
+      program.catch(() => this.#programs.delete(command));
     }
-    throw commandMissing(command);
+    return program;
+  }
+}
+
+async function findProgram(command: string, directories: readonly string[]): Promise<Program> {
+  const fromPath = (process.env['PATH'] ?? '').split(':').filter(directory => directory.startsWith('/'));
+  for (const directory of [...directories, ...fromPath, ...administratorDirectories]) {
+    const path = join(directory, command);
+    if (await isExecutable(path)) return { path, libraryPath: undefined };
+  }
+  const packages = readDebianPackages();
+  const root = packages?.root(packageOf[command] ?? command);
+  for (const directory of root === undefined ? [] : ['usr/sbin', 'sbin', 'usr/bin', 'bin']) {
+    const path = join(root!, directory, command);
+    if (await isExecutable(path)) return { path, libraryPath: await libraryPathOf(packages!) };
+  }
+  throw commandMissing(command);
+}
+
+/** Folders of the libraries that the machine lacked when the packages were fetched. */
+async function libraryPathOf(packages: DebianPackages): Promise<string | undefined> {
+  const machine = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+  const folders: string[] = [];
+  for (const name of Object.keys(packages.versions).filter(each => each.startsWith('lib'))) {
+    for (const folder of [`usr/lib/${machine}`, `lib/${machine}`]) {
+      const path = join(packages.root(name)!, folder);
+      if ((await filesIn(path)).length > 0) folders.push(path);
+    }
+  }
+  return folders.length > 0 ? folders.join(':') : undefined;
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return true;
+  } catch {
+    // Not in this folder, or not for us: another one may have it.
+    return false;
   }
 }
 
@@ -89,11 +130,12 @@ export function commandMissing(command: string): CodedError {
   });
 }
 
-function execute(program: string, args: readonly string[], request: CommandRequest): Promise<CommandResult> {
+function execute({ path, libraryPath }: Program, args: readonly string[], request: CommandRequest): Promise<CommandResult> {
   const { input, signal, command, acceptedExitCodes = [0] } = request;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortReason(signal));
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], LC_ALL: 'C' } });
+    const env = { PATH: process.env['PATH'], LC_ALL: 'C', ...(libraryPath && { LD_LIBRARY_PATH: libraryPath }) };
+    const child = spawn(path, args, { stdio: ['pipe', 'pipe', 'pipe'], env });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     const onAbort = (): void => void child.kill('SIGKILL');

@@ -1,6 +1,10 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { HostCommands, RecordingCommands } from './commands.js';
 import { ConntrackCommand } from './conntrack.js';
+import { debianArchitecture, debianCacheDirectory } from './debian-packages.js';
 import { IpCommand } from './links.js';
 import { NftCommand } from './nftables.js';
 import { ProcSysctl, SysctlCommand } from './sysctl.js';
@@ -28,6 +32,30 @@ describe('commands of the host', () => {
       message: expect.stringContaining('cat /nonexistent/file'),
     });
     await expect(commands.run({ command: 'no-such-program', arguments: [] })).rejects.toMatchObject({ code: 'COMMAND_MISSING' });
+  });
+
+  it('are found in the packages that k3s brought along, with their libraries, where the machine has none', async () => {
+    const cache = await mkdtemp(join(tmpdir(), 'packages-'));
+    const before = process.env['XDG_CACHE_HOME'];
+    process.env['XDG_CACHE_HOME'] = cache;
+    try {
+      const directory = debianCacheDirectory();
+      const machine = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+      const libraries = join(directory, 'libk3stest1_1_all', 'usr/lib', machine);
+      const program = join(directory, 'k3s-test-tool_1_all', 'usr/sbin', 'k3s-test-tool');
+      await mkdir(libraries, { recursive: true });
+      await writeFile(join(libraries, 'libk3stest.so.1'), '');
+      await mkdir(dirname(program), { recursive: true });
+      await writeFile(program, '#!/bin/sh\nprintf %s "$LD_LIBRARY_PATH"\n', { mode: 0o755 });
+      const packages = ['k3s-test-tool', 'libk3stest1'].map(name => ({ name, version: '1', directory: `${name}_1_all` }));
+      const manifest = { format: 1, architecture: debianArchitecture(), roots: ['k3s-test-tool'], packages };
+      await writeFile(join(directory, 'packages.json'), JSON.stringify(manifest));
+      expect((await new HostCommands().run({ command: 'k3s-test-tool', arguments: [] })).stdout).toBe(libraries);
+    } finally {
+      if (before === undefined) delete process.env['XDG_CACHE_HOME'];
+      else process.env['XDG_CACHE_HOME'] = before;
+      await rm(cache, { recursive: true });
+    }
   });
 
   it('end when they are aborted', async () => {

@@ -9,8 +9,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What a node with containerd needs; what these depend on and the machine lacks comes with them. */
-export const runtimePackages = ['containerd', 'containernetworking-plugins', 'runc'];
+/** What a node with containerd, pod network and Services needs; what these depend on and the machine lacks comes with them. */
+export const runtimePackages = ['conntrack', 'containerd', 'containernetworking-plugins', 'iproute2', 'nftables', 'runc'];
 
 export class FetchError extends Error {}
 

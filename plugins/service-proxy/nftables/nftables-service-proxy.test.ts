@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { NftCommand } from '../../../core/host/nftables.js';
 import { mayUseNamespaces } from '../../../core/host/testing/network-namespace.js';
-import { service } from './testing/objects.js';
+import { ServiceRules } from './service-rules.js';
+import { service, slice, testSettings } from './testing/objects.js';
 import { ProxyNetwork } from './testing/proxy-network.js';
 
 const real = mayUseNamespaces() || process.env['K3S_TEST_REQUIRE'] === '1' ? describe : describe.skip;
@@ -165,6 +167,51 @@ real('Services in the kernel (needs root, nft, conntrack)', () => {
     await net.serve(service('many', { clusterIP: '10.43.0.28' }), [...many, '10.42.0.5']);
     await net.serve(service('many', { clusterIP: '10.43.0.28' }), [...Array.from(many, (_, i) => `10.42.0.${5 + (i % 2)}`)]);
     expect(await net.client.ask('10.43.0.28', 80)).toMatch(/^pod-[ab]/);
+  });
+
+  it('gives the kernel rules of both families that it takes', async () => {
+    const rules = new ServiceRules({
+      ...testSettings,
+      families: [4, 6],
+      clusterCidrs: ['10.42.0.0/16', '10.44.0.0/16', 'fd42::/56'],
+      nodePortAddresses: ['192.0.2.0/24', '2001:db8::/64'],
+      nodeAddresses: ['2001:db8::1'],
+    });
+    const both = { clusterIP: '10.43.0.30', clusterIPs: ['10.43.0.30', 'fd43::30'] };
+    const many = Array.from({ length: 20 }, (_, index) => `fd42::${index + 1}`);
+    const states = [
+      {
+        name: 'balanced',
+        spec: { ...both, type: 'LoadBalancer', externalTrafficPolicy: 'Local', loadBalancerSourceRanges: ['2001:db8:1::/48'] },
+        endpoints: ['fd42::5', { address: 'fd42::6', node: 'node-b' }],
+      },
+      { name: 'sticky', spec: { ...both, sessionAffinity: 'ClientIP' }, endpoints: ['fd42::5', 'fd42::6'] },
+      { name: 'many', spec: both, endpoints: many },
+      { name: 'none', spec: both, endpoints: [] },
+    ].map(({ name, spec, endpoints }, index) => {
+      const ports = ['TCP', 'UDP', 'SCTP'].map((protocol, at) => ({
+        name: protocol.toLowerCase(),
+        protocol,
+        port: 80 + index,
+        targetPort: 8080,
+        ...(name === 'balanced' && { nodePort: 30_100 + 10 * index + at }),
+      }));
+      const object = service(name, { ...spec, ports }, name === 'balanced' ? ['2001:db8::1'] : []);
+      const slices = ports.map(port => slice(name, endpoints, { portName: port.name, protocol: port.protocol }));
+      return { key: `default/${name}`, service: object, slices };
+    });
+    rules.change(states);
+    await net.client.commands.run({ command: 'nft', arguments: ['-f', '-'], input: rules.wholeTable() });
+    // Each half goes, and all comes back, as changes of what is there.
+    for (const half of [states.slice(0, 2), states.slice(2)]) {
+      const gone = rules.change(half.map(({ key }) => ({ key, service: undefined, slices: [] })));
+      await net.client.commands.run({ command: 'nft', arguments: ['-f', '-'], input: gone.script });
+    }
+    const { script } = rules.change(states);
+    await net.client.commands.run({ command: 'nft', arguments: ['-f', '-'], input: script });
+    const { stdout } = await net.client.commands.run({ command: 'nft', arguments: ['list', 'table', 'inet', 'k3s-services'] });
+    expect(stdout).toContain('dnat ip6 to [fd42::5]:8080');
+    await new NftCommand(net.client.commands).deleteTable('inet', 'k3s-services');
   });
 
   it('puts the rules back that somebody flushed when it starts again, and leaves them when it stops', async () => {

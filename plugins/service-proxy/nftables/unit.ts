@@ -156,7 +156,7 @@ class UnitBuilder {
     const name = objectName('endpoints', kind, id);
     this.#sets.set(name, {
       kind: 'map',
-      declaration: `typeof numgen random mod 2 : ${ip(family)} daddr . tcp dport;`,
+      declaration: `typeof numgen random mod 2 : ${ip(family)} daddr . ${protocol} dport;`,
       elements: endpoints.map(({ address, port }, index) => `${index} : ${address} . ${port}`),
     });
     return `meta l4proto ${protocol} dnat ${ip(family)} to numgen random mod ${endpoints.length} map @${name}`;
