@@ -4,6 +4,7 @@ import { Clock } from '../../contracts/clock.js';
 import { ClusterPaths } from '../../contracts/cluster-paths.js';
 import { ClusterSettings } from '../../contracts/cluster-settings.js';
 import { ContainerRuntime } from '../../contracts/container-runtime.js';
+import { Ledger } from '../../contracts/ledger.js';
 import { Logger } from '../../contracts/logger.js';
 import { Part } from '../../contracts/part.js';
 import { KubeletPart } from '../../kubelet/kubelet-part.js';
@@ -17,7 +18,8 @@ export const module = new ContainerModule(({ bind }) => {
       paths: ClusterPaths,
       clock: Clock,
       logger: Logger,
-    ) => new KubeletPart({ transport, runtime, settings, paths, clock, logger }),
-    [ApiTransport, ContainerRuntime, ClusterSettings, ClusterPaths, Clock, Logger],
+      ledger: Ledger,
+    ) => new KubeletPart({ transport, runtime, settings, paths, clock, logger, ledger }),
+    [ApiTransport, ContainerRuntime, ClusterSettings, ClusterPaths, Clock, Logger, Ledger],
   );
 });
