@@ -1,6 +1,9 @@
 import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import type { Clock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
+import { Nodes } from '../api/generated/resources.js';
 import { Client } from '../client/client.js';
 import { ApiEventRecorder } from '../client/event-recorder.js';
 import type { ApiTransport, CallerIdentity } from '../contracts/api-transport.js';
@@ -8,6 +11,7 @@ import type { ClusterPaths } from '../contracts/cluster-paths.js';
 import type { ClusterSettings } from '../contracts/cluster-settings.js';
 import type { ContainerRuntime } from '../contracts/container-runtime.js';
 import type { NodeCredentials } from '../contracts/node-credentials.js';
+import type { Ledger } from '../contracts/ledger.js';
 import type { Part } from '../contracts/part.js';
 import { errorCode } from '../base/errors.js';
 import { defaultAddress } from '../host/host-facts.js';
@@ -22,7 +26,9 @@ export interface KubeletPartOptions {
   readonly transport: ApiTransport;
   readonly runtime: ContainerRuntime;
   readonly settings: ClusterSettings;
-  readonly paths: Pick<ClusterPaths, 'agent'>;
+  readonly paths: Pick<ClusterPaths, 'agent' | 'runDir'>;
+  /** Absent: nothing of the host is noted, for nodes without one. */
+  readonly ledger?: Ledger;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Absent: the settings' node. Several kubelets in one process have a name and a runtime each. */
@@ -58,10 +64,14 @@ export class KubeletPart implements Part {
     const found = await kubeletSettings(this.#options);
     const client = new Client(transport, nodeIdentity(found.nodeName), 'kubelet');
     const settings = { ...found, port: await this.#listen(found, client) };
+    const { transport, runtime, clock, ledger, logger } = this.#options;
+    const settings = await kubeletSettings(this.#options);
+    const client = new Client(transport, nodeIdentity(settings.nodeName), 'kubelet');
     const recorder = new ApiEventRecorder({ client, clock, logger, component: 'kubelet', host: settings.nodeName });
     this.#recorder = recorder;
-    this.#kubelet = new Kubelet({ settings, client, runtime, recorder, clock, logger });
+    this.#kubelet = new Kubelet({ settings, client, runtime, recorder, clock, logger, ...(ledger ? { ledger } : {}) });
     await this.#kubelet.start(signal);
+    if (this.#options.settings.role === 'server') await this.#markServer(settings.nodeName);
     const node = { kind: 'Node', name: settings.nodeName, uid: settings.nodeName };
     recorder.event(node, 'Normal', 'Starting', 'Starting kubelet.');
   }
@@ -89,6 +99,14 @@ export class KubeletPart implements Part {
       const free = await server.listen(0);
       logger.warn('the port of the kubelet is in use, another one is taken', { port: defaultPort, taken: free });
       return free;
+  /** Kubelets may not give roles to their nodes: the server does, as in K3s. */
+  async #markServer(nodeName: string): Promise<void> {
+    const { transport, logger } = this.#options;
+    const nodes = new Client(transport, serverIdentity, 'k3s').resource(Nodes);
+      const { metadata } = await nodes.get(nodeName);
+      if (metadata.labels?.[controlPlaneLabel] === 'true') return;
+      await nodes.patch(nodeName, 'merge', { metadata: { labels: { [controlPlaneLabel]: 'true' } } });
+      logger.warn('the node was not labelled as a server', { error });
     }
   }
 
@@ -102,8 +120,15 @@ export class KubeletPart implements Part {
   }
 }
 
+const serverIdentity: CallerIdentity = { name: 'system:admin', groups: ['system:masters', 'system:authenticated'] };
+const controlPlaneLabel = 'node-role.kubernetes.io/control-plane';
 const maximumPods = 110;
 const defaultPort = 10_250;
+
+function cgroupName(runDir: string): string {
+  const own = basename(runDir);
+  return own.startsWith('k3s-') ? own : `k3s-${createHash('sha256').update(runDir).digest('hex').slice(0, 8)}`;
+}
 
 async function kubeletSettings({ settings, paths, nodeName }: KubeletPartOptions): Promise<KubeletSettings> {
   const nodeIps = settings.nodeIps.length > 0 ? settings.nodeIps : [(await defaultAddress()) ?? '127.0.0.1'];
@@ -122,5 +147,8 @@ async function kubeletSettings({ settings, paths, nodeName }: KubeletPartOptions
     port: 0,
     rootDir: paths.agent.kubeletDir,
     podLogsDir: paths.agent.podLogsDir,
+    // Of the same name as the node's runtime directory, which tells nodes of one host apart.
+    cgroupRoot: paths.runDir === '/run/k3s' ? '' : `/${cgroupName(paths.runDir)}`,
+    resolvConf: ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'],
   };
 }

@@ -4,9 +4,13 @@ import { Nodes, Pods, Services } from '../api/generated/resources.js';
 import type { Pod, Service } from '../api/generated/types.js';
 import { SharedInformerFactory } from '../client/informer-factory.js';
 import type { Informer } from '../client/informer-types.js';
+import type { Ledger } from '../contracts/ledger.js';
+import { hostCgroups } from '../host/cgroups.js';
+import type { Cgroups } from '../host/cgroups.js';
 import { HostCommands } from '../host/commands.js';
 import type { HostFacts } from '../host/host-facts.js';
 import { admitPod } from './admission/admit-pod.js';
+import { PodCgroups } from './cgroups/pod-cgroups.js';
 import { ImagePuller } from './images/image-puller.js';
 import type { KubeletContext } from './kubelet-context.js';
 import { NodeManager } from './node/node-manager.js';
@@ -33,6 +37,9 @@ import type { VolumeManager } from './volumes/volume-manager.js';
 export interface KubeletOptions extends KubeletContext {
   /** For tests. Absent: this machine. */
   readonly hostFacts?: () => Promise<HostFacts>;
+  /** For tests. Absent: this machine's. */
+  readonly cgroups?: () => Promise<Cgroups>;
+  readonly ledger?: Ledger;
 }
 
 /**
@@ -87,6 +94,7 @@ export class Kubelet {
       ...(runtime.onHost ? { complete: state => withTerminationMessage(state, context.settings.podLogsDir) } : {}),
     });
     await cache.start();
+    const cgroups = runtime.onHost ? await this.#startCgroups(node.facts.allocatable) : undefined;
     const informers = new SharedInformerFactory({ client: context.client, clock: context.clock, logger: context.logger });
     const pods = informers.informer(Pods, { fieldSelector: `spec.nodeName=${context.settings.nodeName}` });
     const nodes = informers.informer(Nodes, { fieldSelector: `metadata.name=${context.settings.nodeName}` });
@@ -123,6 +131,8 @@ export class Kubelet {
       reasons,
       volumes,
       objects,
+      cgroups,
+      onHost: runtime.onHost,
       facts: () => node.facts,
       services: () => services.list(),
     });
@@ -135,6 +145,7 @@ export class Kubelet {
       statuses,
       reasons,
       volumes,
+      cgroups,
       facts: () => node.facts,
       admit: pod => admitPod(pod, node.node, this.#activePods(pod)),
       gone: async pod => {
@@ -154,6 +165,7 @@ export class Kubelet {
       probes,
       statuses,
       volumes,
+      cgroups,
       informers,
       pods,
       connector: new PodConnector(context.runtime, cache),
@@ -184,6 +196,7 @@ export class Kubelet {
       await running.pods.whenSynced();
       for (const uid of running.cache.podUids()) this.#changed(uid);
       for (const uid of await running.volumes.podUids()) if (!this.#workers.has(uid)) await this.#unmountOrphan(uid, running);
+      for (const uid of (await running.cgroups?.podUids()) ?? []) await this.#removeOrphanCgroups(uid, running);
     } catch (error) {
       // The informers were stopped first.
       if (!this.#stopped) this.#context.logger.error('the pods of this node cannot be followed', { error });
@@ -204,6 +217,7 @@ export class Kubelet {
     await running?.statuses.stop();
     running?.cache.stop();
     await running?.volumes.stop();
+    await this.#stopCgroups(running?.cgroups);
     await running?.informers.stop();
     await this.#following;
     this.#workers.clear();
@@ -237,6 +251,7 @@ export class Kubelet {
     if (state.sandboxes.length + state.containers.length === 0) return;
     const removing = running.killer
       .removeOrphan(state)
+      .then(() => running.cgroups?.remove(uid))
       .catch(error => this.#context.logger.warn('an orphaned pod could not be removed', { uid, error }))
       .finally(() => this.#orphans.delete(uid));
     this.#orphans.set(uid, removing);
@@ -249,6 +264,40 @@ export class Kubelet {
       await running.volumes.unmount(uid);
     } catch (error) {
       this.#context.logger.warn("an orphaned pod's volumes could not be removed", { uid, error });
+    }
+  }
+
+  /** Undefined where groups cannot be written: pods run without limits of their own rather than not at all. */
+  async #startCgroups(allocatable: Readonly<Record<string, string>>): Promise<PodCgroups | undefined> {
+    const { ledger, logger, settings } = this.#context;
+    try {
+      const cgroups = await (this.#context.cgroups ?? hostCgroups)();
+      const tree = new PodCgroups({ cgroups, root: settings.cgroupRoot, ledger });
+      await tree.start(allocatable);
+      return tree;
+    } catch (error) {
+      logger.warn('pods have no control groups of their own', { error });
+      return undefined;
+    }
+  }
+
+  async #stopCgroups(cgroups: PodCgroups | undefined): Promise<void> {
+    try {
+      await cgroups?.stop();
+    } catch (error) {
+      this.#context.logger.warn('the control groups of pods could not be removed', { error });
+    }
+  }
+
+  /** After its containers; what of it is still being removed is left to the end of that. */
+  async #removeOrphanCgroups(uid: string, running: RunningKubelet): Promise<void> {
+    await this.#orphans.get(uid);
+    const { containers, sandboxes } = running.cache.pod(uid);
+    if (this.#workers.has(uid) || containers.length + sandboxes.length > 0) return;
+    try {
+      await running.cgroups?.remove(uid);
+    } catch (error) {
+      this.#context.logger.warn("an orphaned pod's control groups could not be removed", { uid, error });
     }
   }
 
@@ -273,6 +322,7 @@ interface RunningKubelet {
   readonly probes: ProbeManager;
   readonly statuses: StatusManager;
   readonly volumes: VolumeManager;
+  readonly cgroups: PodCgroups | undefined;
   readonly informers: SharedInformerFactory;
   readonly pods: Informer<Pod>;
   readonly connector: PodConnector;

@@ -40,6 +40,8 @@ export function testSettings(nodeName: string): KubeletSettings {
     port: 10250,
     rootDir: '/nowhere/kubelet',
     podLogsDir: '/nowhere/pods',
+    cgroupRoot: '',
+    resolvConf: [],
   };
 }
 

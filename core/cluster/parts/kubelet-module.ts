@@ -4,6 +4,7 @@ import { Clock } from '../../contracts/clock.js';
 import { ClusterPaths } from '../../contracts/cluster-paths.js';
 import { ClusterSettings } from '../../contracts/cluster-settings.js';
 import { ContainerRuntime } from '../../contracts/container-runtime.js';
+import { Ledger } from '../../contracts/ledger.js';
 import { Logger } from '../../contracts/logger.js';
 import { NodeCredentials } from '../../contracts/node-credentials.js';
 import { Part } from '../../contracts/part.js';
@@ -33,5 +34,8 @@ export const module = new ContainerModule(({ bind }) => {
       Logger,
       { serviceIdentifier: NodeCredentials, optional: true },
     ],
+      ledger: Ledger,
+    ) => new KubeletPart({ transport, runtime, settings, paths, clock, logger, ledger }),
+    [ApiTransport, ContainerRuntime, ClusterSettings, ClusterPaths, Clock, Logger, Ledger],
   );
 });

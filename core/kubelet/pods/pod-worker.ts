@@ -3,6 +3,7 @@ import type { Disposable } from '../../base/disposable.js';
 import { errorCode, errorText } from '../../base/errors.js';
 import type { Pod, PodStatus } from '../../api/generated/types.js';
 import { parseTime } from '../../api/time.js';
+import type { PodCgroups } from '../cgroups/pod-cgroups.js';
 import type { KubeletContext } from '../kubelet-context.js';
 import { podText, podUid } from '../kubelet-context.js';
 import type { NodeFacts } from '../node/node-facts.js';
@@ -24,6 +25,8 @@ export interface PodWorkerServices {
   readonly statuses: StatusManager;
   readonly reasons: ReasonCache;
   readonly volumes: VolumeManager;
+  /** Undefined where the runtime is not on this host. */
+  readonly cgroups: PodCgroups | undefined;
   readonly facts: () => NodeFacts;
   /** Why this node refuses the pod; undefined when it takes it. Asked once, before anything of it runs. */
   readonly admit: (pod: Pod) => { readonly reason: string; readonly message: string } | undefined;
@@ -185,6 +188,7 @@ export class PodWorker {
     }
     if (this.#stage === 'terminated') {
       await this.#services.volumes.unmount(this.#uid);
+      await this.#services.cgroups?.remove(this.#uid);
       this.#services.syncer.forget(this.#uid);
       this.#services.statuses.finish(this.#pod);
       this.#stage = 'done';

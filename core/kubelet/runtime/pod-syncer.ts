@@ -1,9 +1,11 @@
 import { errorText } from '../../base/errors.js';
 import { RuntimeClasses } from '../../api/generated/resources.js';
 import type { Container, Pod, Service } from '../../api/generated/types.js';
+import type { PodCgroups } from '../cgroups/pod-cgroups.js';
 import { containerReference } from '../container-reference.js';
 import { BackoffTable } from '../backoff-table.js';
 import type { ImagePuller } from '../images/image-puller.js';
+import { readNodeDns } from '../dns/node-dns.js';
 import type { KubeletContext } from '../kubelet-context.js';
 import { podText, podUid } from '../kubelet-context.js';
 import type { NodeFacts } from '../node/node-facts.js';
@@ -33,6 +35,9 @@ export interface PodSyncerOptions {
   readonly reasons: ReasonCache;
   readonly volumes: VolumeManager;
   readonly objects: ReferencedObjects;
+  /** Undefined where the runtime is not on this host. */
+  readonly cgroups: PodCgroups | undefined;
+  readonly onHost: boolean;
   readonly facts: () => NodeFacts;
   readonly services: () => Iterable<Service>;
 }
@@ -140,8 +145,11 @@ export class PodSyncer {
     if ((this.#held.get(key) ?? 0) > context.clock.now()) return undefined;
     this.#held.delete(key);
     try {
+      const cgroupParent = await this.#cgroupParent(pod);
       const runtimeHandler = await this.#runtimeHandler(pod);
-      const id = await context.runtime.runSandbox(sandboxSpec(pod, context.settings, { attempt, runtimeHandler }));
+      const nodeDns = this.#options.onHost ? await readNodeDns(context.settings.resolvConf) : undefined;
+      const spec = sandboxSpec(pod, context.settings, { attempt, runtimeHandler, cgroupParent, nodeDns });
+      const id = await context.runtime.runSandbox(spec);
       await cache.refresh('sandbox', id);
       return id;
     } catch (error) {
@@ -151,6 +159,16 @@ export class PodSyncer {
       context.recorder.event(pod, 'Warning', 'FailedCreatePodSandBox', text);
       this.#held.set(key, context.clock.now() + retryMs);
       return undefined;
+    }
+  }
+
+  async #cgroupParent(pod: Pod): Promise<string> {
+    try {
+      return (await this.#options.cgroups?.ensure(pod)) ?? '';
+    } catch (error) {
+      const text = `unable to ensure pod container exists: ${errorText(error)}`;
+      this.#options.context.recorder.event(pod, 'Warning', 'FailedCreatePodContainer', text);
+      throw error;
     }
   }
 

@@ -12,6 +12,8 @@ import type {
   SeccompProfile,
 } from '../../contracts/container-runtime.js';
 import { parseQuantity } from '../../machinery/quantity.js';
+import { podDns } from '../dns/pod-dns.js';
+import type { PodDns } from '../dns/pod-dns.js';
 import type { KubeletSettings } from '../kubelet-context.js';
 import { podText } from '../kubelet-context.js';
 import { expand } from './expansion.js';
@@ -23,8 +25,17 @@ export function podLogDirectory(pod: Pod, { podLogsDir }: KubeletSettings): stri
   return join(podLogsDir, `${namespace}_${name}_${uid}`);
 }
 
+export interface SandboxMaking {
+  readonly attempt: number;
+  readonly runtimeHandler: string;
+  /** Of the pod's control groups, '' where it has none. */
+  readonly cgroupParent: string;
+  /** Undefined: the runtime's own. */
+  readonly nodeDns: PodDns | undefined;
+}
+
 /** Source: pkg/kubelet/kuberuntime generatePodSandboxConfig. */
-export function sandboxSpec(pod: Pod, settings: KubeletSettings, made: { attempt: number; runtimeHandler: string }): SandboxSpec {
+export function sandboxSpec(pod: Pod, settings: KubeletSettings, made: SandboxMaking): SandboxSpec {
   const { name = '', namespace = '', uid = '' } = pod.metadata;
   const { spec } = pod;
   const security = spec.securityContext ?? {};
@@ -37,7 +48,7 @@ export function sandboxSpec(pod: Pod, settings: KubeletSettings, made: { attempt
     logDirectory: podLogDirectory(pod, settings),
     labels: sandboxLabels(pod),
     annotations: { ...pod.metadata.annotations },
-    dns: podDns(pod, settings),
+    dns: podDns(pod, settings, made.nodeDns),
     portMappings: spec.containers.flatMap(({ ports }) =>
       (ports ?? [])
         .filter(({ hostPort }) => hostPort)
@@ -52,7 +63,7 @@ export function sandboxSpec(pod: Pod, settings: KubeletSettings, made: { attempt
     hostPid: spec.hostPID ?? false,
     hostIpc: spec.hostIPC ?? false,
     sharePid: spec.shareProcessNamespace ?? false,
-    cgroupParent: '',
+    cgroupParent: made.cgroupParent,
     sysctls: Object.fromEntries((security.sysctls ?? []).map(sysctl => [sysctl.name.replaceAll('/', '.'), sysctl.value])),
     runtimeHandler: made.runtimeHandler,
     security: {
@@ -74,22 +85,6 @@ function podHostname(pod: Pod, settings: KubeletSettings): string {
   // The kernel takes 64 characters; names of pods may be longer.
   const short = (hostname ?? pod.metadata.name ?? '').slice(0, 63).replace(/[-.]+$/, '');
   return setHostnameAsFQDN && subdomain ? `${short}.${subdomain}.${pod.metadata.namespace}.svc.${settings.clusterDomain}` : short;
-}
-
-function podDns(pod: Pod, { clusterDns, clusterDomain }: KubeletSettings): SandboxSpec['dns'] {
-  const { dnsPolicy = 'ClusterFirst', dnsConfig, hostNetwork } = pod.spec;
-  const cluster = dnsPolicy === 'ClusterFirstWithHostNet' || (dnsPolicy === 'ClusterFirst' && !hostNetwork);
-  const inCluster = cluster && clusterDns.length > 0;
-  if (!inCluster && dnsPolicy !== 'None' && !dnsConfig) return undefined;
-  const servers = inCluster ? [...clusterDns] : [];
-  const searches = inCluster ? [`${pod.metadata.namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain] : [];
-  const options = new Map(inCluster ? [['ndots', 'ndots:5']] : []);
-  for (const { name = '', value } of dnsConfig?.options ?? []) options.set(name, value === undefined ? name : `${name}:${value}`);
-  return {
-    servers: [...new Set([...servers, ...(dnsConfig?.nameservers ?? [])])].slice(0, 3),
-    searches: [...new Set([...searches, ...(dnsConfig?.searches ?? [])])].slice(0, 32),
-    options: [...options.values()],
-  };
 }
 
 export interface ContainerSpecInput {
