@@ -60,13 +60,10 @@ export class KubeletPart implements Part {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { transport, runtime, clock, logger } = this.#options;
+    const { transport, runtime, clock, ledger, logger } = this.#options;
     const found = await kubeletSettings(this.#options);
     const client = new Client(transport, nodeIdentity(found.nodeName), 'kubelet');
     const settings = { ...found, port: await this.#listen(found, client) };
-    const { transport, runtime, clock, ledger, logger } = this.#options;
-    const settings = await kubeletSettings(this.#options);
-    const client = new Client(transport, nodeIdentity(settings.nodeName), 'kubelet');
     const recorder = new ApiEventRecorder({ client, clock, logger, component: 'kubelet', host: settings.nodeName });
     this.#recorder = recorder;
     this.#kubelet = new Kubelet({ settings, client, runtime, recorder, clock, logger, ...(ledger ? { ledger } : {}) });
@@ -99,13 +96,18 @@ export class KubeletPart implements Part {
       const free = await server.listen(0);
       logger.warn('the port of the kubelet is in use, another one is taken', { port: defaultPort, taken: free });
       return free;
+    }
+  }
+
   /** Kubelets may not give roles to their nodes: the server does, as in K3s. */
   async #markServer(nodeName: string): Promise<void> {
     const { transport, logger } = this.#options;
     const nodes = new Client(transport, serverIdentity, 'k3s').resource(Nodes);
+    try {
       const { metadata } = await nodes.get(nodeName);
       if (metadata.labels?.[controlPlaneLabel] === 'true') return;
       await nodes.patch(nodeName, 'merge', { metadata: { labels: { [controlPlaneLabel]: 'true' } } });
+    } catch (error) {
       logger.warn('the node was not labelled as a server', { error });
     }
   }

@@ -19,9 +19,10 @@ export const module = new ContainerModule(({ bind }) => {
       paths: ClusterPaths,
       clock: Clock,
       logger: Logger,
+      ledger: Ledger,
       credentials: NodeCredentials | undefined,
     ) => {
-      const options = { transport, runtime, settings, paths, clock, logger, ...(credentials ? { credentials } : {}) };
+      const options = { transport, runtime, settings, paths, clock, logger, ledger, ...(credentials ? { credentials } : {}) };
       // Who lets the system choose the server's port wants no fixed one for the node either.
       return new KubeletPart({ ...options, ...(settings.httpsListenPort === 0 ? { port: 0 } : {}) });
     },
@@ -32,10 +33,8 @@ export const module = new ContainerModule(({ bind }) => {
       ClusterPaths,
       Clock,
       Logger,
+      Ledger,
       { serviceIdentifier: NodeCredentials, optional: true },
     ],
-      ledger: Ledger,
-    ) => new KubeletPart({ transport, runtime, settings, paths, clock, logger, ledger }),
-    [ApiTransport, ContainerRuntime, ClusterSettings, ClusterPaths, Clock, Logger, Ledger],
   );
 });
