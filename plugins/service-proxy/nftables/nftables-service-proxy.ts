@@ -19,6 +19,7 @@ import type {
 import { HealthCheckServers } from './health-check-servers.js';
 import type { NftablesOptions } from './index.js';
 import { tableFamily, tableName } from './names.js';
+import { parseProxyArguments } from './proxy-arguments.js';
 import { ServiceRules } from './service-rules.js';
 import type { RulesSettings, ServiceState } from './service-rules.js';
 import { serviceKeyOf } from './service-port.js';
@@ -72,6 +73,9 @@ export class NftablesServiceProxy implements Part {
   async init(signal: AbortSignal): Promise<void> {
     // Refuses by name where nft or the kernel's nf_tables is missing.
     await this.#given.host.nftables.list(['tables', tableFamily], signal);
+    const { options, settings, logger } = this.#given;
+    const { withoutEffect } = parseProxyArguments(options.arguments, settings.nodeIps, options.nodePortAddresses);
+    if (withoutEffect.length > 0) logger.warn(`--kube-proxy-arg: ${withoutEffect.join(', ')} has no effect`);
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -129,7 +133,7 @@ class ProxyRun {
     this.#rules = new ServiceRules({
       families: this.#families,
       clusterCidrs: settings.clusterCidrs,
-      nodePortAddresses: options.nodePortAddresses,
+      nodePortAddresses: parseProxyArguments(options.arguments, settings.nodeIps, options.nodePortAddresses).nodePortAddresses,
       nodePortsOnLoopback: options.nodePortsOnLoopback,
       ...this.#nodeSettings(undefined),
     });

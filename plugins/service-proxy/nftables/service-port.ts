@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Endpoint as SliceEndpoint, EndpointSlice, Service } from '../../../core/plugin-api/index.js';
 
 export type IpFamily = 4 | 6;
@@ -74,7 +75,7 @@ export function servicePorts(
 ): ServicePort[] {
   if (!isProxied(service)) return [];
   return families.flatMap(family => {
-    const clusterIps = ofFamily(service.spec.clusterIPs ?? [service.spec.clusterIP!], family);
+    const clusterIps = addressesOf(service.spec.clusterIPs ?? [service.spec.clusterIP!], family);
     if (clusterIps.length === 0) return [];
     return (service.spec.ports ?? []).flatMap(port => {
       const protocol = (port.protocol ?? 'TCP').toLowerCase();
@@ -101,11 +102,9 @@ function frontendOf({ metadata, spec, status }: Service, given: PortOfFamily): F
   const { family, port, protocol, clusterIps } = given;
   const ingress = spec.type === 'LoadBalancer' ? (status?.loadBalancer?.ingress ?? []) : [];
   const virtual = ingress.flatMap(({ ip, ipMode }) => (ip && ipMode !== 'Proxy' ? [ip] : []));
-  const ranges = ofFamily(
-    (spec.loadBalancerSourceRanges ?? []).map(range => range.trim()),
-    family,
-  );
-  const open = ranges.length === 0 || ranges.some(range => range.endsWith('/0'));
+  const ranges = (spec.loadBalancerSourceRanges ?? []).map(range => range.trim());
+  const wanted = ranges.filter(range => range.includes(':') === (family === 6));
+  const open = wanted.length === 0 || wanted.some(range => range.endsWith('/0'));
   const affinity = spec.sessionAffinity === 'ClientIP' ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800) : 0;
   return {
     namespace: metadata.namespace!,
@@ -115,10 +114,11 @@ function frontendOf({ metadata, spec, status }: Service, given: PortOfFamily): F
     protocol,
     port,
     clusterIps,
-    externalIps: ofFamily(spec.externalIPs ?? [], family),
-    loadBalancerIps: ofFamily(virtual, family),
+    externalIps: addressesOf(spec.externalIPs ?? [], family),
+    loadBalancerIps: addressesOf(virtual, family),
     nodePort: given.nodePort ?? 0,
-    sourceRanges: open ? undefined : ranges,
+    // Ranges that nobody can read let nobody in.
+    sourceRanges: open ? undefined : wanted.filter(range => isRange(range, family)),
     affinitySeconds: affinity,
     internalLocal: spec.internalTrafficPolicy === 'Local',
     externalLocal: spec.externalTrafficPolicy === 'Local',
@@ -146,7 +146,7 @@ function endpointsOf(
       if (port.port === undefined || (port.name ?? '') !== wanted.portName) continue;
       if ((port.protocol ?? 'TCP').toLowerCase() !== wanted.protocol) continue;
       for (const endpoint of slice.endpoints ?? []) {
-        const candidate = candidateOf(endpoint, port.port, nodeName);
+        const candidate = candidateOf(endpoint, port.port, wanted.family, nodeName);
         if (!candidate) continue;
         const key = `${candidate.address} ${candidate.port}`;
         const known = found.get(key);
@@ -159,8 +159,8 @@ function endpointsOf(
   return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, candidate]) => candidate);
 }
 
-function candidateOf(endpoint: SliceEndpoint, port: number, nodeName: string): Candidate | undefined {
-  const [address] = endpoint.addresses ?? [];
+function candidateOf(endpoint: SliceEndpoint, port: number, family: IpFamily, nodeName: string): Candidate | undefined {
+  const [address] = addressesOf((endpoint.addresses ?? []).slice(0, 1), family);
   if (address === undefined) return undefined;
   const { ready, serving, terminating } = endpoint.conditions ?? {};
   return {
@@ -228,7 +228,19 @@ function plain({ address, port, local }: Candidate): ServiceEndpoint {
   return { address, port, local };
 }
 
-/** Addresses or ranges of one family. */
-export function ofFamily(addresses: readonly string[], family: IpFamily): string[] {
-  return addresses.filter(address => address !== '' && address.includes(':') === (family === 6));
+/**
+ * Addresses of one family, as nft takes them. What it would not take (leading zeros, zones: the API lets some through) is left out:
+ * one such Service must not keep the rules of all others from the kernel.
+ */
+function addressesOf(addresses: readonly string[], family: IpFamily): string[] {
+  const known = addresses.filter(address => isIP(address) === family && !address.includes('%'));
+  // One spelling of each: two for one key of a map would be refused as well.
+  return family === 4 ? known : known.map(address => new URL(`http://[${address}]`).hostname.slice(1, -1));
+}
+
+/** The same for ranges. */
+export function isRange(range: string, family: IpFamily): boolean {
+  const [address = '', length = '', ...rest] = range.split('/');
+  const longest = family === 4 ? 32 : 128;
+  return addressesOf([address], family).length > 0 && /^\d{1,3}$/.test(length) && Number(length) <= longest && rest.length === 0;
 }

@@ -188,6 +188,21 @@ describe('scripts of Services', () => {
     ]);
   });
 
+  it('lets nothing into the script that nft would refuse', () => {
+    const odd = web(
+      {
+        type: 'LoadBalancer',
+        externalIPs: ['010.0.0.1', '198.51.100.7', 'fe80::1%eth0'],
+        loadBalancerSourceRanges: ['010.0.0.0/8', '10.0.0.0/33', '10.0.0.0/8/8', '2001:db8::1%1/64'],
+      },
+      ['198.51.100.9', '1.2.3.04'],
+    );
+    const script = rules().lines(odd, slice('web', ['10.42.0.5', '10.42.0.07']));
+    expect(script.join('\n')).not.toMatch(/010\.|%|\.04|\.07|\/33|\/8 /);
+    expect(script).toContain('add rule firewall/default/web/tcp/80/4 drop');
+    expect(script.join('\n')).toContain('198.51.100.7 . tcp . 80');
+  });
+
   it("answers on every local address where a load balancer uses the node's own, but never on ports of the node", () => {
     const ports = [
       { name: 'http', port: 80, targetPort: 8080 },
@@ -238,7 +253,7 @@ describe('scripts of Services', () => {
   });
 
   it('serves both families', () => {
-    const both = web({ clusterIPs: ['10.43.0.20', 'fd43::20'] });
+    const both = web({ clusterIPs: ['10.43.0.20', 'fd43:0:0:0::20'] });
     const script = rules({ families: [4, 6] }).lines(both, slice('web', ['10.42.0.5']), slice('web', ['fd42::5']));
     expect(script).toEqual(
       expect.arrayContaining([

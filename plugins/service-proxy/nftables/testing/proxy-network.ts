@@ -49,7 +49,7 @@ export class ProxyNetwork {
         clusterCidrs: ['10.42.0.0/16'],
         serviceCidrs: ['10.43.0.0/16'],
       } as unknown as ClusterSettings,
-      options: { nodePortAddresses: [], nodePortsOnLoopback: true },
+      options: { nodePortAddresses: [], nodePortsOnLoopback: true, arguments: [] },
       clock: new SystemClock(),
       logger: silentLogger,
       ledger: this.ledger,
