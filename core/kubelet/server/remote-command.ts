@@ -65,11 +65,7 @@ function receive(session: ExecSession, socket: ChannelSocket, channel: number, d
   const { stdin } = session;
   if (channel === channels.stdin) {
     if (!stdin || stdin.writableEnded || stdin.destroyed || data.length === 0) return true;
-    if (stdin.write(data)) return true;
-    const go = (): void => socket.resume();
-    stdin.once('drain', go);
-    stdin.once('close', go);
-    return false;
+    return stdin.write(data, () => socket.resume());
   }
   if (channel === channels.close) {
     if (data[0] === channels.stdin) stdin?.end();
