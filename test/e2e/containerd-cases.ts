@@ -13,8 +13,11 @@ import {
 } from '../../core/testing/container-runtime-suite.js';
 import type { TestRunner } from '../../core/testing/datastore-suite-support.js';
 import { ContainerdPart } from '../../plugins/container-runtime/containerd/containerd-part.js';
+import { createAuthority } from '../../core/pki/certificate-authority.js';
+import { generatePrivateKeyPem } from '../../core/pki/private-key.js';
 import { boxArchive } from '../support/box-image.js';
-import { boxReference, startPart, testMark } from '../support/containerd-node.js';
+import { ImageRegistry } from '../support/image-registry.js';
+import { boxReference, testMark } from '../support/containerd-node.js';
 import type { ContainerdNode } from '../support/containerd-node.js';
 
 type Case = (name: string, body: (bench: RuntimeWorkbench, node: ContainerdNode) => Promise<void>) => void;
@@ -33,6 +36,7 @@ export function containerdCases({ describe, it }: TestRunner, node: () => Contai
   describe('streams', () => streamCases(test));
   describe('containers', () => containerCases(test));
   describe('images', () => imageCases(test));
+  describe('registries', () => registryCases(test));
   describe('its process', () => processCases(test));
 }
 
@@ -326,6 +330,72 @@ function imageCases(test: Case): void {
   });
 }
 
+function registryCases(test: Case): void {
+  const credentials = { username: 'someone', password: 'secret' };
+
+  test('pull with credentials, without, with wrong ones, and of what is not there', async bench => {
+    const registry = await new ImageRegistry({ images: ['team/box:1'], credentials }).start();
+    const { host } = registry;
+    try {
+      const reference = `${host}/team/box:1`;
+      await rejectsWith(bench.runtime.pullImage(reference, {}), 'RUNTIME_IMAGE_UNAUTHORIZED');
+      const wrong = { auth: { ...credentials, password: 'wrong' } };
+      await rejectsWith(bench.runtime.pullImage(reference, wrong), 'RUNTIME_IMAGE_UNAUTHORIZED');
+      const missing = bench.runtime.pullImage(`${host}/team/other:1`, { auth: credentials });
+      await rejectsWith(missing, 'RUNTIME_IMAGE_NOT_FOUND');
+      const id = await bench.runtime.pullImage(reference, { auth: credentials });
+      const image = await bench.runtime.image(reference);
+      assert.equal(image?.id, id);
+      assert.deepEqual(image.tags, [reference]);
+      assert.match(image.digests[0] ?? '', /^127\.0\.0\.1:\d+\/team\/box@sha256:/);
+      const container = await bench.run(await bench.sandbox(), 'cat /etc/salt', { image: id });
+      assert.equal((await bench.ended(container)).imageReference, image.digests[0]);
+      assert.equal((await bench.log(container)).trim(), 'team/box:1');
+      await bench.runtime.removeImage(reference);
+    } finally {
+      await registry.stop();
+    }
+    await rejectsWith(bench.runtime.pullImage(`${host}/team/box:2`, {}), 'RUNTIME_REGISTRY_UNAVAILABLE');
+  });
+
+  test('registries.yaml: a mirror with TLS, credentials and a rewrite; pods go on when it changes', async (bench, node) => {
+    const authority = await createAuthority('registry test');
+    const key = generatePrivateKeyPem();
+    const cert = await authority.issue(key, { commonName: 'registry', subjectAltNames: ['127.0.0.1'], usages: ['server'] });
+    const mirror = await new ImageRegistry({
+      images: ['copies/team/box:1'],
+      credentials,
+      tls: { cert, key },
+    }).start();
+    const running = await bench.run(await bench.sandbox(), 'sleep 1000');
+    const pid = pidOf(running);
+    const caFile = join(node.directory, 'ca.pem');
+    await writeFile(caFile, authority.certificatePem);
+    try {
+      const registries = {
+        mirrors: { 'registry.invalid': { endpoint: [`https://${mirror.host}`], rewrite: { '^(.*)$': 'copies/$1' } } },
+        configs: { [mirror.host]: { auth: credentials, tls: { ca_file: caFile } } },
+      };
+      await writeFile(node.paths.registriesFile, JSON.stringify(registries));
+      await node.restart();
+      const { runtime } = node.part;
+      const id = await runtime.pullImage('registry.invalid/team/box:1', {});
+      assert.equal((await runtime.image('registry.invalid/team/box:1'))?.id, id);
+      assert.ok(
+        mirror.requests.some(request => request.endsWith('copies/team/box/manifests/1 allowed')),
+        mirror.requests.join('\n'),
+      );
+      assert.equal(pidOf(running), pid);
+      await runtime.removeImage('registry.invalid/team/box:1');
+    } finally {
+      await mirror.stop();
+      await rm(node.paths.registriesFile, { force: true });
+      await node.restart();
+    }
+    await rejectsWith(node.part.runtime.pullImage('registry.invalid/team/box:1', {}), 'RUNTIME_REGISTRY_UNAVAILABLE');
+  });
+}
+
 function processCases(test: Case): void {
   test('containerd killed comes back; pods go on, watchers are told, commands work', async (bench, node) => {
     const id = await bench.run(await bench.sandbox(), 'sleep 1000');
@@ -346,9 +416,7 @@ function processCases(test: Case): void {
     const sandbox = await bench.sandbox();
     const id = await bench.run(sandbox, 'sleep 1000');
     const pid = pidOf(id);
-    await node.part.stop();
-    node.part = node.newPart();
-    await startPart(node.part);
+    await node.restart();
     assert.ok(node.records.some(({ message }) => message === 'containerd adopted'));
     const { runtime } = node.part;
     assert.equal((await runtime.container(id)).state, 'running');

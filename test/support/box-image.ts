@@ -32,8 +32,13 @@ export interface BoxImage {
   readonly stopSignal?: string;
 }
 
-/** An archive of an image with Debian's static busybox. */
-export async function boxArchive(image: BoxImage): Promise<Buffer> {
+export interface BoxParts {
+  readonly layer: Buffer;
+  readonly config: Buffer;
+}
+
+/** Layer and configuration of an image with Debian's static busybox. */
+export async function boxParts(image: Pick<BoxImage, 'salt' | 'stopSignal'>): Promise<BoxParts> {
   const packages = readDebianPackages();
   const busybox = packages?.root('busybox-static');
   if (busybox === undefined) throw new Error('busybox-static was not fetched');
@@ -46,17 +51,36 @@ export async function boxArchive(image: BoxImage): Promise<Buffer> {
     { name: 'tmp/', mode: 0o1777 },
     { name: 'srv/', mode: 0o755 },
   ]);
-  const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
   const config = json({
-    architecture,
+    architecture: process.arch === 'x64' ? 'amd64' : process.arch,
     os: 'linux',
     config: { Cmd: ['/bin/sh'], Env: ['PATH=/bin'], ...(image.stopSignal && { StopSignal: image.stopSignal }) },
     rootfs: { type: 'layers', diff_ids: [digest(layer)] },
   });
-  const archive =
-    image.layout === 'docker' ? dockerLayout(image.reference, config, layer) : ociLayout(image.reference, config, layer);
-  const plain = await tar(archive);
+  return { layer, config };
+}
+
+/** The manifest as registries serve it. */
+export function boxManifest({ layer, config }: BoxParts): Buffer {
+  return json({
+    schemaVersion: 2,
+    mediaType: manifestType,
+    config: descriptor('application/vnd.oci.image.config.v1+json', config),
+    layers: [descriptor('application/vnd.oci.image.layer.v1.tar', layer)],
+  });
+}
+
+/** An archive of such an image. */
+export async function boxArchive(image: BoxImage): Promise<Buffer> {
+  const parts = await boxParts(image);
+  const plain = await tar(image.layout === 'docker' ? dockerLayout(image.reference, parts) : ociLayout(image.reference, parts));
   return image.compression === 'gzip' ? gzipSync(plain) : image.compression === 'zstd' ? zstdCompressSync(plain) : plain;
+}
+
+export const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+
+function descriptor(mediaType: string, content: Buffer): { mediaType: string; digest: string; size: number } {
+  return { mediaType, digest: digest(content), size: content.length };
 }
 
 interface Entry {
@@ -66,23 +90,16 @@ interface Entry {
   readonly link?: string;
 }
 
-function dockerLayout(reference: string, config: Buffer, layer: Buffer): Entry[] {
+function dockerLayout(reference: string, { config, layer }: BoxParts): Entry[] {
   const manifest = json([{ Config: 'config.json', RepoTags: [reference], Layers: ['layer.tar'] }]);
   return [file('manifest.json', manifest), file('config.json', config), file('layer.tar', layer)];
 }
 
-function ociLayout(reference: string, config: Buffer, layer: Buffer): Entry[] {
-  const descriptor = (mediaType: string, content: Buffer) => ({ mediaType, digest: digest(content), size: content.length });
-  const manifestType = 'application/vnd.oci.image.manifest.v1+json';
-  const manifest = json({
-    schemaVersion: 2,
-    mediaType: manifestType,
-    config: descriptor('application/vnd.oci.image.config.v1+json', config),
-    layers: [descriptor('application/vnd.oci.image.layer.v1.tar', layer)],
-  });
+function ociLayout(reference: string, parts: BoxParts): Entry[] {
+  const manifest = boxManifest(parts);
   const annotations = { 'io.containerd.image.name': reference };
   const index = json({ schemaVersion: 2, manifests: [{ ...descriptor(manifestType, manifest), annotations }] });
-  const blobs = [config, layer, manifest].map(content => file(`blobs/sha256/${digest(content).slice(7)}`, content));
+  const blobs = [parts.config, parts.layer, manifest].map(content => file(`blobs/sha256/${digest(content).slice(7)}`, content));
   return [file('oci-layout', json({ imageLayoutVersion: '1.0.0' })), ...blobs, file('index.json', index)];
 }
 
@@ -107,6 +124,6 @@ function json(value: object): Buffer {
   return Buffer.from(JSON.stringify(value));
 }
 
-function digest(content: Buffer): string {
+export function digest(content: Buffer): string {
   return `sha256:${createHash('sha256').update(content).digest('hex')}`;
 }

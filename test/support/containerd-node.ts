@@ -12,6 +12,7 @@ import type { RuntimeUnderTest } from '../../core/testing/container-runtime-suit
 import { cniBinaryDirectory } from '../../plugins/container-runtime/containerd/binaries.js';
 import { ContainerdPart } from '../../plugins/container-runtime/containerd/containerd-part.js';
 import { boxArchive } from './box-image.js';
+import { shimSocket } from './host-leftovers.js';
 
 const run = promisify(execFile);
 
@@ -51,6 +52,8 @@ export class ContainerdNode {
   readonly paths: ClusterPaths;
   readonly clock = new SystemClock();
   readonly records: LogRecord[] = [];
+  /** Every sandbox that ever was. */
+  readonly #sandboxes = new Set<string>();
   part: ContainerdPart;
 
   constructor(directory: string) {
@@ -65,9 +68,8 @@ export class ContainerdNode {
     this.part = this.newPart();
   }
 
-  /** As a next start of the server would make it. */
   newPart(): ContainerdPart {
-    return new ContainerdPart({
+    const part = new ContainerdPart({
       paths: this.paths,
       options: { binaries: 'private', pauseImage: '', snapshotter: 'overlayfs', logLimitMegabytes: 50 },
       cni: {
@@ -80,6 +82,11 @@ export class ContainerdNode {
         process.stderr.write(`${formatRecord(record)}\n`);
       }, 'debug'),
     });
+    part.runtime.watch({
+      event: ({ kind, id }) => void (kind === 'sandbox' && this.#sandboxes.add(id)),
+      lost: () => undefined,
+    });
+    return part;
   }
 
   async start(): Promise<void> {
@@ -98,6 +105,13 @@ export class ContainerdNode {
     await this.part.runtime.importImages(archive);
   }
 
+  /** A stop and a next start of the server. */
+  async restart(): Promise<void> {
+    await this.part.stop();
+    this.part = this.newPart();
+    await startPart(this.part);
+  }
+
   get subject(): RuntimeUnderTest {
     return {
       runtime: this.part.runtime,
@@ -114,8 +128,10 @@ export class ContainerdNode {
       await runtime.stopSandbox(id);
       await runtime.removeSandbox(id);
     }
+    const sockets = [...this.#sandboxes].map(id => shimSocket(this.part.socket, id)).filter(file => existsSync(file));
     await this.part.kill(new AbortController().signal);
     removeCgroups(testMark);
+    if (sockets.length > 0) throw new Error(`sockets of shims are left: ${sockets.join(' ')}`);
   }
 }
 

@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What tests with a real runtime may leave on the host; everything of theirs carries the mark. */
 export function hostLeftovers(mark: string): string[] {
-  return [...processes(mark), ...mounts(mark), ...namespaces(mark), ...cgroups(mark), ...deadShimSockets()].sort();
+  return [...processes(mark), ...mounts(mark), ...namespaces(mark), ...cgroups(mark)].sort();
 }
 
 function processes(mark: string): string[] {
@@ -40,13 +41,15 @@ function cgroups(mark: string): string[] {
   );
 }
 
-/** Shims put their sockets in one place for all containerds; a file that nobody listens on was left behind. */
-function deadShimSockets(): string[] {
-  const listening = read('/proc/net/unix');
-  return entries('/run/containerd/s')
-    .map(name => join('/run/containerd/s', name))
-    .filter(file => !listening.includes(file))
-    .map(file => `socket ${file}`);
+/**
+ * Where the shim of a sandbox listens. All containerds use this one folder; the name is made of their socket and the sandbox's id.
+ * Source: SocketAddress in containerd's runtime/v2/shim.
+ */
+export function shimSocket(containerdSocket: string, sandboxId: string): string {
+  const name = createHash('sha256')
+    .update(join(containerdSocket, 'k8s.io', sandboxId))
+    .digest('hex');
+  return join('/run/containerd/s', name);
 }
 
 function entries(folder: string): string[] {
