@@ -16,8 +16,9 @@ import { ContainerdPart } from '../../plugins/container-runtime/containerd/conta
 import { createAuthority } from '../../core/pki/certificate-authority.js';
 import { generatePrivateKeyPem } from '../../core/pki/private-key.js';
 import { boxArchive } from '../support/box-image.js';
+import { hostLeftovers } from '../support/host-leftovers.js';
 import { ImageRegistry } from '../support/image-registry.js';
-import { boxReference, testMark } from '../support/containerd-node.js';
+import { boxReference, startPart, testMark } from '../support/containerd-node.js';
 import type { ContainerdNode } from '../support/containerd-node.js';
 
 type Case = (name: string, body: (bench: RuntimeWorkbench, node: ContainerdNode) => Promise<void>) => void;
@@ -397,6 +398,36 @@ function registryCases(test: Case): void {
 }
 
 function processCases(test: Case): void {
+  test('all is removed, with containerd and also when it does not come up; images stay', async (bench, node) => {
+    await bench.run(await bench.sandbox(), 'sleep 1000');
+    await node.part.removeAll(AbortSignal.timeout(30_000));
+    assert.equal(existsSync(node.part.socket), false);
+    assert.deepEqual(hostLeftovers(node.directory), []);
+    node.part = node.newPart();
+    await startPart(node.part);
+    assert.ok(await node.part.runtime.image(boxReference));
+    const again = new RuntimeWorkbench(node.subject);
+    const id = await again.run(await again.sandbox(), 'sleep 1000');
+    const pid = pidOf(id);
+    await node.part.stop();
+    const owner = JSON.parse(await readFile(join(node.paths.runDir, 'containerd/owner.json'), 'utf8')) as { pid: number };
+    process.kill(owner.pid, 'SIGKILL');
+    const broken = new ContainerdPart({ ...node.part.settings, paths: { ...node.paths, binDir: '/dev/null/bin' } });
+    await broken.removeAll(AbortSignal.timeout(30_000));
+    for (const deadline = Date.now() + 5000; existsSync(`/proc/${pid}`);) {
+      assert.ok(Date.now() < deadline, 'the container runs on');
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+    assert.deepEqual(hostLeftovers(node.directory), []);
+    node.part = node.newPart();
+    await startPart(node.part);
+    const { runtime } = node.part;
+    for (const sandbox of await runtime.listSandboxes()) {
+      await runtime.stopSandbox(sandbox.id);
+      await runtime.removeSandbox(sandbox.id);
+    }
+  });
+
   test('containerd killed comes back; pods go on, watchers are told, commands work', async (bench, node) => {
     const id = await bench.run(await bench.sandbox(), 'sleep 1000');
     const pid = pidOf(id);

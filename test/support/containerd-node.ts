@@ -11,8 +11,8 @@ import type { ClusterPaths } from '../../core/contracts/cluster-paths.js';
 import type { RuntimeUnderTest } from '../../core/testing/container-runtime-suite.js';
 import { cniBinaryDirectory } from '../../plugins/container-runtime/containerd/binaries.js';
 import { ContainerdPart } from '../../plugins/container-runtime/containerd/containerd-part.js';
+import { shimSocket } from '../../plugins/container-runtime/containerd/sweep.js';
 import { boxArchive } from './box-image.js';
-import { shimSocket } from './host-leftovers.js';
 
 const run = promisify(execFile);
 
@@ -123,13 +123,8 @@ export class ContainerdNode {
 
   /** Ends containerd and all that it runs. */
   async remove(): Promise<void> {
-    const { runtime } = this.part;
-    for (const { id } of await runtime.listSandboxes()) {
-      await runtime.stopSandbox(id);
-      await runtime.removeSandbox(id);
-    }
+    await this.part.removeAll(AbortSignal.timeout(30_000));
     const sockets = [...this.#sandboxes].map(id => shimSocket(this.part.socket, id)).filter(file => existsSync(file));
-    await this.part.kill(new AbortController().signal);
     removeCgroups(testMark);
     if (sockets.length > 0) throw new Error(`sockets of shims are left: ${sockets.join(' ')}`);
   }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -39,17 +38,6 @@ function cgroups(mark: string): string[] {
       .filter(name => name.includes(mark))
       .map(name => `cgroup ${join(root, name)}`),
   );
-}
-
-/**
- * Where the shim of a sandbox listens. All containerds use this one folder; the name is made of their socket and the sandbox's id.
- * Source: SocketAddress in containerd's runtime/v2/shim.
- */
-export function shimSocket(containerdSocket: string, sandboxId: string): string {
-  const name = createHash('sha256')
-    .update(join(containerdSocket, 'k8s.io', sandboxId))
-    .digest('hex');
-  return join('/run/containerd/s', name);
 }
 
 function entries(folder: string): string[] {

@@ -2,7 +2,7 @@ import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { mkdir, readFile, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, errorText } from '../../../core/plugin-api/index.js';
+import { errorCode, errorText, sleep } from '../../../core/plugin-api/index.js';
 import type { Clock, Disposable, Logger } from '../../../core/plugin-api/index.js';
 
 export interface AirgapImagesOptions {
@@ -25,6 +25,7 @@ const archiveName = /\.(tar|tar\.gz|tgz|tar\.zst|tar\.zstd)$/;
 /** A file is taken when it has not changed for so long: it may still be being copied. */
 const settleMs = 500;
 const rescanMs = 60_000;
+const stopWaitMs = 2000;
 
 /**
  * Imports the archives in a folder: those that are there at the start, then whatever appears or changes. It runs beside everything
@@ -38,6 +39,7 @@ export class AirgapImages {
   readonly #changing = new Map<string, string>();
   #watcher: FSWatcher | undefined;
   #timer: Disposable | undefined;
+  #dueMs = 0;
   #running: Promise<void> = Promise.resolve();
   #stopped = true;
 
@@ -52,13 +54,14 @@ export class AirgapImages {
     this.#scan(0);
   }
 
-  /** Resolves when no import runs any more. */
+  /** Waits a moment for an import that runs; one that is left goes on, and is done again by the next start if it was cut. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#watcher?.close();
     this.#watcher = undefined;
     void this.#timer?.dispose();
-    await this.#running;
+    this.#timer = undefined;
+    await Promise.race([this.#running, sleep(this.#options.clock, stopWaitMs)]);
   }
 
   /** Whether an archive in the folder brought the image of this name. */
@@ -67,14 +70,19 @@ export class AirgapImages {
     return false;
   }
 
+  /** Looks in so long at the latest. */
   #scan(delayMs: number): void {
-    if (this.#stopped) return;
+    const { clock, logger } = this.#options;
+    const dueMs = clock.monotonicMs() + delayMs;
+    if (this.#stopped || (this.#timer && this.#dueMs <= dueMs)) return;
     void this.#timer?.dispose();
-    this.#timer = this.#options.clock.setTimer(delayMs, () => {
+    this.#dueMs = dueMs;
+    this.#timer = clock.setTimer(delayMs, () => {
+      this.#timer = undefined;
       this.#running = this.#running
         .then(() => this.#round())
         .catch((error: unknown) => {
-          this.#options.logger.warn('the folder of images cannot be read', { error: errorText(error) });
+          logger.warn('the folder of images cannot be read', { error: errorText(error) });
           this.#scan(rescanMs);
         });
     });

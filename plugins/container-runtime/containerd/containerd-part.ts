@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { CodedError } from '../../../core/plugin-api/index.js';
+import { CodedError, errorText } from '../../../core/plugin-api/index.js';
 import type { Clock, ClusterPaths, CniPaths, Logger, Part } from '../../../core/plugin-api/index.js';
 import { filesIn } from '../../../core/host/debian-packages.js';
 import { ProcessSupervisor } from '../../../core/host/process-supervisor.js';
@@ -15,6 +15,7 @@ import { ImageService } from './image-service.js';
 import type { ContainerdPluginOptions } from './index.js';
 import { pauseArchive, pauseImage } from './pause-image.js';
 import { authSection, hostsFiles, readRegistries, writeHostsFiles } from './registries.js';
+import { sweep } from './sweep.js';
 import { GrpcChannel } from './wire/grpc-channel.js';
 
 export interface ContainerdPartOptions {
@@ -53,7 +54,7 @@ export class ContainerdPart implements Part {
       images: this.#images,
       clock,
       logger,
-      fifoDirectory: join(this.#runDirectory, 'exec'),
+      fifoDirectory: this.#fifoDirectory,
       appArmor: hasAppArmor(),
     });
     this.#airgap = new AirgapImages({
@@ -77,6 +78,10 @@ export class ContainerdPart implements Part {
 
   get #runDirectory(): string {
     return join(this.#options.paths.runDir, 'containerd');
+  }
+
+  get #fifoDirectory(): string {
+    return join(this.#runDirectory, 'exec');
   }
 
   get #sandboxImage(): string {
@@ -109,7 +114,10 @@ export class ContainerdPart implements Part {
 
   async start(signal: AbortSignal): Promise<void> {
     const { options, paths, logger } = this.#options;
+    // FIFOs of execs whose server died.
+    await rm(this.#fifoDirectory, { recursive: true, force: true });
     this.#binaries = await prepareBinaries(options.binaries, paths.binDir);
+    this.#supervisor?.release();
     this.#supervisor = await this.#prepare(this.#binaries);
     const how = await this.#supervisor.start(signal);
     logger.info(`containerd ${how}`, { pid: this.#supervisor.pid });
@@ -132,11 +140,29 @@ export class ContainerdPart implements Part {
     this.#supervisor?.release();
   }
 
-  /** Ends containerd itself. Pods are to be removed before. */
-  async kill(signal: AbortSignal): Promise<void> {
+  /**
+   * Removes all pods and ends containerd; images stay. For that it is started once more when it has died; when it does not come up,
+   * its processes and mounts are removed without it.
+   */
+  async removeAll(signal: AbortSignal): Promise<void> {
+    const { logger, paths } = this.#options;
+    try {
+      await this.start(signal);
+      await this.#airgap.stop();
+      const sandboxes = await this.runtime.listSandboxes();
+      await Promise.all(
+        sandboxes.map(async ({ id }) => {
+          await this.runtime.stopSandbox(id);
+          await this.runtime.removeSandbox(id);
+        }),
+      );
+    } catch (error) {
+      logger.warn('containerd does not answer; what it runs is removed without it', { error: errorText(error) });
+    }
     await this.stop();
     await this.#supervisor?.kill(signal);
     this.#channel.close();
+    await sweep(this.socket, this.#runDirectory, [this.#runDirectory, paths.agent.containerdDir]);
     await rm(this.#runDirectory, { recursive: true, force: true });
   }
 

@@ -45,6 +45,7 @@ export class EventFeed {
 
   /** Resolves when the first subscription stands. Who watched before a stop has missed something. */
   async start(): Promise<void> {
+    this.stop();
     this.#stopped = new AbortController();
     const subscription = await this.#subscribe();
     void this.#keep(subscription);

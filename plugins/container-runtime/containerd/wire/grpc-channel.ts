@@ -31,11 +31,18 @@ const codec = new WireCodec(tables);
 
 /** Calls to containerd over its unix socket: CRI and containerd's own services in the namespace that CRI works in. */
 export class GrpcChannel {
-  readonly #client: Client;
+  readonly #address: string;
   readonly #metadata = new Metadata();
+  #open: Client | undefined;
 
   constructor(socketPath: string) {
-    this.#client = new Client(`unix://${socketPath}`, credentials.createInsecure(), {
+    this.#address = `unix://${socketPath}`;
+    this.#metadata.set('containerd-namespace', 'k8s.io');
+  }
+
+  /** Connects when something is called. */
+  get #client(): Client {
+    this.#open ??= new Client(this.#address, credentials.createInsecure(), {
       'grpc.max_receive_message_length': maximumMessageBytes,
       'grpc.max_send_message_length': maximumMessageBytes,
       'grpc.default_authority': 'localhost',
@@ -43,7 +50,7 @@ export class GrpcChannel {
       'grpc.initial_reconnect_backoff_ms': 50,
       'grpc.max_reconnect_backoff_ms': 1000,
     });
-    this.#metadata.set('containerd-namespace', 'k8s.io');
+    return this.#open;
   }
 
   call<M extends Method>(method: M, request: Calls[M]['request'], options: CallOptions = {}): Promise<Calls[M]['response']> {
@@ -97,8 +104,10 @@ export class GrpcChannel {
     return { cancel: () => call.cancel() };
   }
 
+  /** Ends running calls. A later call connects anew. */
   close(): void {
-    this.#client.close();
+    this.#open?.close();
+    this.#open = undefined;
   }
 }
 
