@@ -34,6 +34,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/tool.js')).helm,
   },
   {
+    name: 'killall',
+    summary: "end this node's pods and take all that the server made off this host, but its data",
+    load: async () => (await import('./commands/removal.js')).killall,
+  },
+  {
     name: 'kubectl',
     summary: 'run kubectl against this cluster',
     passThrough: true,
@@ -54,6 +59,11 @@ export const commands: readonly CommandEntry[] = [
     name: 'start',
     summary: 'run a server in the foreground and say what it does',
     load: async () => (await import('./commands/server.js')).start,
+  },
+  {
+    name: 'uninstall',
+    summary: 'killall, and the data, the kubeconfig and the service',
+    load: async () => (await import('./commands/removal.js')).uninstall,
   },
 ];
 
