@@ -13,7 +13,13 @@ if (Number(process.versions.node.split('.', 1)[0]) < neededMajor) runWithPinnedN
 else {
   nodeModule.enableCompileCache(join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'k3s-ts', 'compiled'));
   const { run } = await import('./run.js');
-  process.exitCode = await run(process.argv);
+  // Timers of the clock do not keep the process; a command does until it has ended.
+  const keepAlive = setInterval(() => undefined, 2 ** 30);
+  try {
+    process.exitCode = await run(process.argv);
+  } finally {
+    clearInterval(keepAlive);
+  }
 }
 
 function runWithPinnedNode(): void {

@@ -8,6 +8,7 @@ import type { LedgerEntry } from '../../contracts/ledger.js';
 import { isAlive as isChildAlive, readRecord, signalChild } from '../../dataplane/child-record.js';
 import { HostCommands } from '../../host/commands.js';
 import type { Commands } from '../../host/commands.js';
+import { hostCgroups } from '../../host/cgroups.js';
 import { networkRemovals } from '../../host/host-removal.js';
 import { IpCommand } from '../../host/links.js';
 import { mountPoints } from '../../host/mounts.js';
@@ -192,7 +193,10 @@ async function removeRecorded(
 ): Promise<void> {
   if (!(await exists(paths.ledgerFile))) return;
   const ledger = new LedgerFile(paths.ledgerFile);
-  const removals = networkRemovals({ nftables: new NftCommand(commands), links: new IpCommand(commands) });
+  const removals: Readonly<Record<string, (entry: LedgerEntry) => Promise<void>>> = {
+    ...networkRemovals({ nftables: new NftCommand(commands), links: new IpCommand(commands) }),
+    cgroup: async ({ name }) => (await hostCgroups()).remove(name),
+  };
   const remove = async (entry: LedgerEntry): Promise<void> => {
     // Processes were ended by their own records above.
     if (entry.kind !== 'process') {
