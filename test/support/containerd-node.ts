@@ -48,13 +48,16 @@ function removeEmpty(folder: string): void {
 /** A containerd of our own with a pod network, everything below one folder. Runs in the network namespace of this process. */
 export class ContainerdNode {
   readonly directory: string;
+  readonly #mark: string;
   readonly paths: ClusterPaths;
   readonly clock = new SystemClock();
   readonly records: LogRecord[] = [];
   part: ContainerdPart;
 
-  constructor(directory: string) {
+  /** `mark`: what the cgroups of its pods lie in. */
+  constructor(directory: string, mark = testMark) {
     this.directory = directory;
+    this.#mark = mark;
     const all = makeClusterPaths({
       dataDir: join(directory, 'data'),
       registriesFile: join(directory, 'registries.yaml'),
@@ -103,7 +106,7 @@ export class ContainerdNode {
       runtime: this.part.runtime,
       image: boxReference,
       logDirectory: join(this.directory, 'logs'),
-      cgroupRoot: `/${testMark}/burstable`,
+      cgroupRoot: `/${this.#mark}/burstable`,
     };
   }
 
@@ -115,7 +118,7 @@ export class ContainerdNode {
       await runtime.removeSandbox(id);
     }
     await this.part.kill(new AbortController().signal);
-    removeCgroups(testMark);
+    removeCgroups(this.#mark);
   }
 }
 
