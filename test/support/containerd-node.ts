@@ -49,6 +49,7 @@ function removeEmpty(folder: string): void {
 /** A containerd of our own with a pod network, everything below one folder. Runs in the network namespace of this process. */
 export class ContainerdNode {
   readonly directory: string;
+  readonly #mark: string;
   readonly paths: ClusterPaths;
   readonly clock = new SystemClock();
   readonly records: LogRecord[] = [];
@@ -56,8 +57,10 @@ export class ContainerdNode {
   readonly #sandboxes = new Set<string>();
   part: ContainerdPart;
 
-  constructor(directory: string) {
+  /** `mark`: what the cgroups of its pods lie in. */
+  constructor(directory: string, mark = testMark) {
     this.directory = directory;
+    this.#mark = mark;
     const all = makeClusterPaths({
       dataDir: join(directory, 'data'),
       registriesFile: join(directory, 'registries.yaml'),
@@ -117,7 +120,7 @@ export class ContainerdNode {
       runtime: this.part.runtime,
       image: boxReference,
       logDirectory: join(this.directory, 'logs'),
-      cgroupRoot: `/${testMark}/burstable`,
+      cgroupRoot: `/${this.#mark}/burstable`,
     };
   }
 
@@ -125,7 +128,7 @@ export class ContainerdNode {
   async remove(): Promise<void> {
     await this.part.removeAll(AbortSignal.timeout(30_000));
     const sockets = [...this.#sandboxes].map(id => shimSocket(this.part.socket, id)).filter(file => existsSync(file));
-    removeCgroups(testMark);
+    removeCgroups(this.#mark);
     if (sockets.length > 0) throw new Error(`sockets of shims are left: ${sockets.join(' ')}`);
   }
 }
