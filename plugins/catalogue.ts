@@ -3,6 +3,7 @@ import { flannel } from './cni/flannel/index.js';
 import { coredns } from './cluster-dns/coredns/index.js';
 import { containerdRuntime } from './container-runtime/containerd/index.js';
 import { simulatedRuntime } from './container-runtime/simulated/index.js';
+import { addons } from './core-parts/addons/index.js';
 import { memoryDatastore } from './datastore/memory/index.js';
 import { sqliteDatastore } from './datastore/sqlite/index.js';
 import { servicelb } from './load-balancer/servicelb/index.js';
@@ -11,6 +12,7 @@ import { localPathStorage } from './storage/local-path/index.js';
 
 /** Every plugin that comes with k3s, one sorted line an entry. Descriptors only: nothing is loaded by being listed. */
 export const catalogue: readonly PartDescriptor[] = [
+  addons,
   containerdRuntime,
   flannel,
   localPathStorage,

@@ -5,6 +5,7 @@ import { DisposableStore } from '../base/disposable.js';
 import { errorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { AdmissionPlugin } from '../contracts/admission.js';
+import type { ApiGroup } from '../contracts/api-group.js';
 import type { ApiTransport } from '../contracts/api-transport.js';
 import type { ClusterAuthority } from '../contracts/cluster-authority.js';
 import type { ClusterDialer } from '../contracts/cluster-dialer.js';
@@ -56,6 +57,8 @@ export interface ApiServerPartOptions {
   readonly logger: Logger;
   /** Beside the built-in ones. */
   readonly admission: () => readonly AdmissionPlugin[];
+  /** Groups that other parts serve. */
+  readonly groups?: readonly ApiGroup[];
   /** Built-in plugins to leave out. */
   readonly disabledAdmission?: readonly string[];
   /** The way to what runs on nodes; absent: through their kubelets. */
@@ -185,6 +188,7 @@ export class ApiServerPart implements Part {
         serviceAllocator: allocator,
         podConnector: this.#options.podConnector ?? this.#nodeConnector(certificates),
       }),
+      groups: this.#options.groups,
       authenticator: new AuthenticatorChain([
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
         new BearerTokenAuthenticator(tokens.authenticator),

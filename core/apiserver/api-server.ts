@@ -6,7 +6,9 @@ import type { Disposable } from '../base/disposable.js';
 import { DisposableStore } from '../base/disposable.js';
 import type { Logger } from '../base/logger.js';
 import { groupData, loadTypes, resourceData } from '../api/schema-data.js';
+import type { ResourceData } from '../api/schema-data.js';
 import type { AdmissionPlugin } from '../contracts/admission.js';
+import type { ApiGroup, VirtualApiResource } from '../contracts/api-group.js';
 import type { ApiTransport, CallerIdentity } from '../contracts/api-transport.js';
 import type { Datastore } from '../contracts/datastore.js';
 import type { CataloguedResource } from '../contracts/resource-catalogue.js';
@@ -28,7 +30,8 @@ import { LocalTransport } from './handlers/local-transport.js';
 import { Operations } from './handlers/operations.js';
 import type { ResourceEndpoint } from './handlers/resource-endpoint.js';
 import { ResourceHandler } from './handlers/resource-handler.js';
-import { servedResource } from './handlers/served-resource.js';
+import { servedKind, servedResource } from './handlers/served-resource.js';
+import { VirtualResource } from './handlers/virtual-resource.js';
 import { Front } from './http/front.js';
 import type { TlsMaterial } from './http/listener.js';
 import { Listener } from './http/listener.js';
@@ -38,11 +41,14 @@ import { OpenApi } from './openapi/openapi.js';
 import { builtDescriptions, openApiRoutes } from './openapi/openapi-routes.js';
 import type { ResourceDefinition, ResourceStores } from './registry/resource-definition.js';
 import { ResourceStore } from './registry/resource-store.js';
+import { groupsByName, mountGroup } from './resources/mounted-groups.js';
 import { StorageHub } from './storage/storage-hub.js';
 
 export interface ApiServerOptions {
   readonly datastore: Datastore;
   readonly definitions: readonly ResourceDefinition[];
+  /** Groups beside the built-in ones. */
+  readonly groups?: readonly ApiGroup[];
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   /** Asked for each write, so that plugins may come and go. */
@@ -68,6 +74,8 @@ export class ApiServer {
   discovery: Discovery;
   readonly #options: ApiServerOptions;
   readonly #endpoints = new Map<string, ResourceEndpoint>();
+  readonly #virtual = new Map<string, VirtualResource>();
+  readonly #groups: ReadonlyMap<string, ApiGroup>;
   readonly #storesByName = new Map<string, ResourceStore>();
   readonly #front: Front;
   #listener: Listener | undefined;
@@ -83,10 +91,17 @@ export class ApiServer {
         this.#storesByName.get(`${reference.group}/${reference.resource}`) as unknown as ResourceStore<T> | undefined,
     };
     this.types = loadTypes(...new Set(options.definitions.flatMap(groupsOf)));
+    this.#groups = groupsByName(options.groups ?? []);
+    for (const { data } of this.#groups.values()) this.types.add(data.group, data.types, data.kinds);
+    const mounted = [...this.#groups.values()].flatMap(mountGroup);
     // Views last: they share the store of what they show.
     for (const definition of options.definitions) if (!definition.viewOf) this.#install(definition);
     for (const definition of options.definitions) if (definition.viewOf) this.#install(definition);
-    this.discovery = new Discovery(this.#discovered(), groupData);
+    for (const { definition, virtual } of mounted) {
+      if (virtual) this.#installVirtual(definition, virtual);
+      else this.#install(definition);
+    }
+    this.discovery = new Discovery(this.#discovered(), group => this.#groups.get(group)?.data ?? groupData(group));
     const openApi = new OpenApi({
       resources: () => this.#discovered(),
       types: this.types,
@@ -95,10 +110,13 @@ export class ApiServer {
     });
     const endpoint = (group: string, version: string, resource: string): ResourceEndpoint | undefined =>
       this.#endpoints.get(`${group}/${version}/${resource}`);
+    const virtual = (group: string, version: string, resource: string): VirtualResource | undefined =>
+      this.#virtual.get(`${group}/${version}/${resource}`);
     this.transport = new LocalTransport({
       hub: this.hub,
       clock,
       endpoint,
+      virtual,
       authorize: async (caller, { selectors, ...attributes }) =>
         this.#authorize(
           resourceAttributes({
@@ -132,6 +150,7 @@ export class ApiServer {
         hub: this.hub,
         clock,
         endpoint,
+        virtual,
         types: this.types,
       }),
       connections: new ConnectHandler(endpoint),
@@ -142,7 +161,7 @@ export class ApiServer {
 
   #install(definition: ResourceDefinition): void {
     const { group, version, resource } = definition.reference;
-    const data = resourceData(group, version, resource);
+    const data = this.#dataOf(definition);
     if (!data) throw new Error(`no facts about ${group}/${version} ${resource}: its group's tables do not have it`);
     const struct = this.types.kind(group, version, definition.reference.kind);
     if (!struct) throw new Error(`no schema for ${definition.reference.kind}`);
@@ -174,9 +193,24 @@ export class ApiServer {
     this.#endpoints.set(`${group}/${version}/${resource}`, { served, operations: new Operations(served, owner) });
   }
 
+  #dataOf({ reference: { group, version, resource } }: ResourceDefinition): ResourceData | undefined {
+    const brought = this.#groups.get(group)?.data;
+    if (!brought) return resourceData(group, version, resource);
+    return brought.resources.find(entry => entry.version === version && entry.name === resource);
+  }
+
+  #installVirtual(definition: ResourceDefinition, source: VirtualApiResource): void {
+    const { group, version, resource } = definition.reference;
+    const kind = servedKind({ definition, types: this.types, data: this.#dataOf(definition)! });
+    this.#virtual.set(`${group}/${version}/${resource}`, new VirtualResource(kind, source));
+  }
+
   /** What discovery may list: only what has a definition, with the verbs that work. */
   #discovered(): DiscoveredResource[] {
-    return [...this.#endpoints.values()].map(({ served }) => {
+    const virtual = Array.from(this.#virtual.values(), ({ kind }): DiscoveredResource => {
+      return { group: kind.definition.reference.group, data: kind.data, verbs: ['get', 'list'], subresources: [] };
+    });
+    const stored = Array.from(this.#endpoints.values(), ({ served }): DiscoveredResource => {
       const { definition, data } = served;
       const { group, version } = definition.reference;
       const own = new Set(Object.keys(definition.subresources ?? {}));
@@ -200,6 +234,7 @@ export class ApiServer {
           })),
       };
     });
+    return [...stored, ...virtual];
   }
 
   /** What is served and can be worked on by verbs: no evaluations, no subresources. */

@@ -59,6 +59,7 @@ export { DatastoreCompacted, DatastoreConflict, datastoreError } from '../contra
 export type { DatastoreErrorCode } from '../contracts/datastore-errors.js';
 export { Ledger } from '../contracts/ledger.js';
 export type { LedgerEntry } from '../contracts/ledger.js';
+export * from './api-extension.js';
 export * from './cluster-access.js';
 export { Logger } from '../contracts/logger.js';
 export { PluginOptions } from '../contracts/plugin-options.js';

@@ -7,6 +7,7 @@ import { ApiServerPart } from '../../core/apiserver/api-server-part.js';
 import type { ClusterPaths } from '../../core/contracts/cluster-paths.js';
 import type { ClusterSettings } from '../../core/contracts/cluster-settings.js';
 import type { Datastore } from '../../core/contracts/datastore.js';
+import type { ApiGroup } from '../../core/contracts/api-group.js';
 import type { AdmissionPlugin } from '../../core/contracts/admission.js';
 import { MemoryDatastore } from '../../plugins/datastore/memory/memory-datastore.js';
 
@@ -19,7 +20,12 @@ export interface RunningApiServer {
 
 /** An API server alone, on a port of the system's choice, with a memory datastore unless told otherwise. */
 export async function startApiServer(
-  options: { datastore?: Datastore; admission?: readonly AdmissionPlugin[]; disabledAdmission?: readonly string[] } = {},
+  options: {
+    datastore?: Datastore;
+    admission?: readonly AdmissionPlugin[];
+    disabledAdmission?: readonly string[];
+    groups?: readonly ApiGroup[];
+  } = {},
 ): Promise<RunningApiServer> {
   const directory = await mkdtemp(join(tmpdir(), 'k3s-api-'));
   const clock = new SystemClock();
@@ -53,6 +59,7 @@ export async function startApiServer(
     logger,
     admission: () => options.admission ?? [],
     disabledAdmission: options.disabledAdmission,
+    groups: options.groups,
   });
   await part.init();
   await part.start();

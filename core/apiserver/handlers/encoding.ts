@@ -5,7 +5,7 @@ import { toYaml } from '../../machinery/codec/yaml.js';
 import type { StoredObject } from '../storage/stored-object.js';
 import type { Listing } from './listing.js';
 import type { Acceptance } from './negotiation.js';
-import type { ServedResource } from './served-resource.js';
+import type { ServedKind } from './served-resource.js';
 import { partialObject, tableOf } from './table.js';
 
 const open = Buffer.from('{');
@@ -18,6 +18,15 @@ export interface Encoded {
   readonly parts: readonly Buffer[];
 }
 
+/** What encoding needs of an object: kept or made for one answer. */
+export type EncodableEntry<T extends KubeObject> = Pick<StoredObject<T>, 'object' | 'bytes' | 'resourceVersion'>;
+
+export type EncodableListing<T extends KubeObject> = Pick<Listing<T>, 'continue' | 'remaining'> & {
+  /** Undefined for lists that are no state of the store. */
+  readonly revision: number | undefined;
+  readonly entries: readonly EncodableEntry<T>[];
+};
+
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
 
 export function includeObjectOf(value: string | null): IncludeObject {
@@ -26,8 +35,8 @@ export function includeObjectOf(value: string | null): IncludeObject {
 
 /** One object as the client asked for it. */
 export async function encodeEntry<T extends KubeObject>(
-  served: ServedResource<T>,
-  entry: StoredObject<T>,
+  served: ServedKind<T>,
+  entry: EncodableEntry<T>,
   acceptance: Acceptance,
   include: IncludeObject,
   nowMs: number,
@@ -43,15 +52,14 @@ export async function encodeEntry<T extends KubeObject>(
   return encodeValue(entry.object, acceptance);
 }
 
-const protobufBytes = new WeakMap<StoredObject<KubeObject>, Buffer>();
+const protobufBytes = new WeakMap<object, Buffer>();
 
 /** Protobuf with its envelope; kept beside the entry, since watchers and lists ask for the same. */
-export function protobufOf<T extends KubeObject>(served: ServedResource<T>, entry: StoredObject<T>): Buffer {
-  const key = entry as unknown as StoredObject<KubeObject>;
-  let bytes = protobufBytes.get(key);
+export function protobufOf<T extends KubeObject>(served: ServedKind<T>, entry: EncodableEntry<T>): Buffer {
+  let bytes = protobufBytes.get(entry);
   if (!bytes) {
     bytes = encodeProtobuf(served.struct, entry.object);
-    protobufBytes.set(key, bytes);
+    protobufBytes.set(entry, bytes);
   }
   return bytes;
 }
@@ -66,14 +74,14 @@ export async function encodeValue(value: object, acceptance: Pick<Acceptance, 'm
 }
 
 export async function encodeList<T extends KubeObject>(
-  served: ServedResource<T>,
-  listing: Listing<T>,
+  served: ServedKind<T>,
+  listing: EncodableListing<T>,
   acceptance: Acceptance,
   include: IncludeObject,
   nowMs: number,
 ): Promise<Encoded> {
   const metadata = {
-    resourceVersion: String(listing.revision),
+    ...(listing.revision === undefined ? {} : { resourceVersion: String(listing.revision) }),
     ...(listing.continue ? { continue: listing.continue } : {}),
     ...(listing.remaining ? { remainingItemCount: listing.remaining } : {}),
   };

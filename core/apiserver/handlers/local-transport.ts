@@ -19,18 +19,21 @@ import type {
 } from '../../contracts/api-transport.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, deepFreeze } from '../../machinery/object.js';
-import { expired, methodNotSupported, pathNotFound } from '../../machinery/status-error.js';
+import { expired, methodNotAllowed, methodNotSupported, pathNotFound } from '../../machinery/status-error.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import { managerName } from '../../machinery/patch/managed-fields/manager-name.js';
 import { listPage, parseSelection, validateListQuery } from './listing.js';
 import type { OperationCall, OperationResult } from './operations.js';
 import type { ResourceEndpoint } from './resource-endpoint.js';
+import type { VirtualResource } from './virtual-resource.js';
 import { openWatch } from './watch-source.js';
 
 export interface LocalTransportOptions {
   readonly hub: StorageHub;
   readonly clock: Clock;
   readonly endpoint: (group: string, version: string, resource: string) => ResourceEndpoint | undefined;
+  /** Resources that are computed, not kept. */
+  readonly virtual: (group: string, version: string, resource: string) => VirtualResource | undefined;
   readonly authorize: (caller: CallerIdentity, attributes: LocalAttributes) => Promise<void>;
 }
 
@@ -59,6 +62,8 @@ export class LocalTransport implements ApiTransport {
   }
 
   async get<T>(request: ObjectRequest<T>): Promise<T> {
+    const virtual = await this.#enterVirtual(request, 'get', request.name);
+    if (virtual) return (await virtual.get(request.namespace ?? '', request.name)).object as unknown as T;
     const endpoint = await this.#enter(request, 'get', request.name);
     if (request.subresource) {
       const sub = endpoint.operations.subresource(request.subresource);
@@ -79,6 +84,11 @@ export class LocalTransport implements ApiTransport {
   }
 
   async list<T>(request: ListRequest<T>): Promise<ListResult<T>> {
+    const virtual = await this.#enterVirtual(request, 'list');
+    if (virtual) {
+      const entries = await virtual.list(request.namespace ?? '', request);
+      return { resourceVersion: '', entries: entries as unknown as ObjectEntry<T>[] };
+    }
     const endpoint = await this.#enter(request, 'list');
     const { served } = endpoint;
     validateListQuery(request);
@@ -175,7 +185,30 @@ export class LocalTransport implements ApiTransport {
   ): Promise<ResourceEndpoint> {
     const { group, version, resource } = request.resource;
     const endpoint = this.#options.endpoint(group, version, resource);
-    if (!endpoint) throw pathNotFound();
+    if (!endpoint) throw this.#options.virtual(group, version, resource) ? methodNotAllowed() : pathNotFound();
+    await this.#authorize(request, verb, name);
+    return endpoint;
+  }
+
+  async #enterVirtual<T>(
+    request: ResourceRequest<T> & { labelSelector?: string; fieldSelector?: string },
+    verb: string,
+    name = '',
+  ): Promise<VirtualResource | undefined> {
+    const { group, version, resource } = request.resource;
+    const virtual = this.#options.virtual(group, version, resource);
+    if (!virtual) return undefined;
+    if (request.subresource) throw pathNotFound();
+    await this.#authorize(request, verb, name);
+    return virtual;
+  }
+
+  async #authorize<T>(
+    request: ResourceRequest<T> & { labelSelector?: string; fieldSelector?: string },
+    verb: string,
+    name: string,
+  ): Promise<void> {
+    const { group, version, resource } = request.resource;
     await this.#options.authorize(request.caller, {
       verb,
       group,
@@ -189,7 +222,6 @@ export class LocalTransport implements ApiTransport {
         ...(request.fieldSelector ? { fieldSelector: request.fieldSelector } : {}),
       },
     });
-    return endpoint;
   }
 
   #call<T>(request: ResourceRequest<T> & { dryRun?: boolean; fieldManager?: string }, name: string): OperationCall {

@@ -33,6 +33,8 @@ import type { RequestInfo } from './request-info.js';
 import { isTrue } from './request-info.js';
 import type { ResourceEndpoint } from './resource-endpoint.js';
 import { encodeAnyProtobuf } from './served-resource.js';
+import { serveVirtual } from './virtual-resource.js';
+import type { VirtualResource } from './virtual-resource.js';
 import { serveWatch } from './watch-handler.js';
 
 export interface ResourceExchange {
@@ -46,6 +48,8 @@ export interface ResourceHandlerOptions {
   readonly hub: StorageHub;
   readonly clock: Clock;
   readonly endpoint: (group: string, version: string, resource: string) => ResourceEndpoint | undefined;
+  /** Resources that are computed, not kept. */
+  readonly virtual: (group: string, version: string, resource: string) => VirtualResource | undefined;
   /** With the types of meta/v1: bodies that every resource takes. */
   readonly types: TypeSet;
 }
@@ -73,7 +77,7 @@ export class ResourceHandler {
   async handle(exchange: ResourceExchange): Promise<void> {
     const { info, request } = exchange;
     const endpoint = this.#options.endpoint(info.group, info.version, info.resource);
-    if (!endpoint) throw pathNotFound();
+    if (!endpoint) return this.#handleVirtual(exchange);
     const { definition } = endpoint.served;
     if (definition.reference.namespaced) {
       if (!info.namespace && info.verb !== 'list' && info.verb !== 'watch') throw info.name ? pathNotFound() : methodNotAllowed();
@@ -99,6 +103,13 @@ export class ResourceHandler {
       default:
         throw methodNotSupported(info.group, info.resource, request.method ?? '');
     }
+  }
+
+  async #handleVirtual(exchange: ResourceExchange): Promise<void> {
+    const { info } = exchange;
+    const virtual = this.#options.virtual(info.group, info.version, info.resource);
+    if (!virtual) throw pathNotFound();
+    return serveVirtual(virtual, exchange, this.#options.clock.now());
   }
 
   async #get(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {

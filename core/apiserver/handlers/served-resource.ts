@@ -7,10 +7,9 @@ import type { Status } from '../../machinery/status-error.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
 import type { ResourceStore } from '../registry/resource-store.js';
 
-/** A definition with its store, its type and the facts printed from upstream: what handlers work with. */
-export interface ServedResource<T extends KubeObject = KubeObject> {
+/** A definition with its type and the facts printed from upstream: what encoding works with. */
+export interface ServedKind<T extends KubeObject = KubeObject> {
   readonly definition: ResourceDefinition<T>;
-  readonly store: ResourceStore<T>;
   readonly struct: StructType;
   readonly types: TypeSet;
   readonly data: ResourceData;
@@ -21,12 +20,22 @@ export interface ServedResource<T extends KubeObject = KubeObject> {
   readonly itemPrefixBytes: number;
 }
 
-export function servedResource<T extends KubeObject>(options: {
+/** The same with its store: what handlers work with. */
+export interface ServedResource<T extends KubeObject = KubeObject> extends ServedKind<T> {
+  readonly store: ResourceStore<T>;
+}
+
+export function servedResource<T extends KubeObject>(
+  options: Parameters<typeof servedKind<T>>[0] & { store: ResourceStore<T> },
+): ServedResource<T> {
+  return { ...servedKind(options), store: options.store };
+}
+
+export function servedKind<T extends KubeObject>(options: {
   definition: ResourceDefinition<T>;
-  store: ResourceStore<T>;
   types: TypeSet;
   data: ResourceData;
-}): ServedResource<T> {
+}): ServedKind<T> {
   const { reference } = options.definition;
   const struct = options.types.kind(reference.group, reference.version, reference.kind);
   if (!struct) throw new Error(`no schema for ${formatApiVersion(reference)} ${reference.kind}`);

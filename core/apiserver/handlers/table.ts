@@ -2,7 +2,7 @@ import { ageOf } from '../../machinery/human-duration.js';
 import type { KubeObject } from '../../machinery/object.js';
 import type { ColumnData } from '../../api/schema-data.js';
 import type { StoredObject } from '../storage/stored-object.js';
-import type { ServedResource } from './served-resource.js';
+import type { ServedKind } from './served-resource.js';
 
 const defaultColumns: readonly ColumnData[] = [
   { name: 'Name', type: 'string', format: 'name', priority: 0 },
@@ -11,8 +11,8 @@ const defaultColumns: readonly ColumnData[] = [
 
 /** meta/v1 Table: columns from the tables of schema data, cells from the definition. */
 export function tableOf<T extends KubeObject>(
-  served: ServedResource<T>,
-  entries: readonly StoredObject<T>[],
+  served: ServedKind<T>,
+  entries: readonly Pick<StoredObject<T>, 'object' | 'resourceVersion'>[],
   options: { version: string; include: 'None' | 'Metadata' | 'Object'; nowMs: number; columns?: boolean },
 ): object {
   const { row } = served.definition;
@@ -20,7 +20,7 @@ export function tableOf<T extends KubeObject>(
   return {
     kind: 'Table',
     apiVersion: `meta.k8s.io/${options.version}`,
-    metadata: entries.length === 1 ? { resourceVersion: entries[0]!.resourceVersion } : {},
+    metadata: entries.length === 1 && entries[0]!.resourceVersion ? { resourceVersion: entries[0]!.resourceVersion } : {},
     columnDefinitions:
       options.columns === false
         ? null

@@ -11,13 +11,15 @@ export interface Selection {
   readonly fields?: ((fields: Readonly<Record<string, string>>) => boolean) | undefined;
 }
 
-export function matches<T extends KubeObject>(selection: Selection, entry: StoredObject<T>): boolean {
+type SelectableEntry = Pick<StoredObject<KubeObject>, 'namespace' | 'name' | 'labels' | 'fields'>;
+
+export function matches(selection: Selection, entry: SelectableEntry): boolean {
   if (selection.namespace && entry.namespace !== selection.namespace) return false;
   if (selection.name !== undefined && entry.name !== selection.name) return false;
   if (selection.labels && !selection.labels(entry.labels)) return false;
   return !selection.fields || selection.fields(fieldsOf(entry));
 }
 
-function fieldsOf(entry: StoredObject<KubeObject>): Readonly<Record<string, string>> {
+function fieldsOf(entry: SelectableEntry): Readonly<Record<string, string>> {
   return { ...entry.fields, 'metadata.name': entry.name, 'metadata.namespace': entry.namespace };
 }

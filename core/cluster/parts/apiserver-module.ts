@@ -1,6 +1,7 @@
 import { ContainerModule } from 'inversify';
 import { ApiServerPart } from '../../apiserver/api-server-part.js';
 import { AdmissionPlugin } from '../../contracts/admission.js';
+import { ApiGroup } from '../../contracts/api-group.js';
 import { ApiTransport } from '../../contracts/api-transport.js';
 import { Clock } from '../../contracts/clock.js';
 import { ClusterAuthority } from '../../contracts/cluster-authority.js';
@@ -21,8 +22,17 @@ export const module = new ContainerModule(({ bind }) => {
       clock: Clock,
       logger: Logger,
       admission: AdmissionPlugin[],
-    ) => new ApiServerPart({ datastore, paths, settings, clock, logger, admission: () => admission }),
-    [Datastore, ClusterPaths, ClusterSettings, Clock, Logger, { isMultiple: true, serviceIdentifier: AdmissionPlugin }],
+      groups: ApiGroup[],
+    ) => new ApiServerPart({ datastore, paths, settings, clock, logger, admission: () => admission, groups }),
+    [
+      Datastore,
+      ClusterPaths,
+      ClusterSettings,
+      Clock,
+      Logger,
+      { isMultiple: true, serviceIdentifier: AdmissionPlugin },
+      { isMultiple: true, serviceIdentifier: ApiGroup },
+    ],
   );
   bind(Part).toService(ApiServerPart);
   bind(ApiTransport).toResolvedValue((part: ApiServerPart) => part.transport, [ApiServerPart]);

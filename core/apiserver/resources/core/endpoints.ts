@@ -1,7 +1,7 @@
 import type { EndpointAddress, EndpointPort, Endpoints as EndpointsObject } from '../../../api/generated/types.js';
 import { Endpoints } from '../../../api/generated/resources.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
-import type { FieldPath , FieldErrors} from '../../../machinery/field-errors.js';
+import type { FieldPath, FieldErrors } from '../../../machinery/field-errors.js';
 import { validatePortNumber } from '../../../machinery/names.js';
 import { jsonEqual } from '../../../machinery/object.js';
 import { age } from '../../handlers/table.js';

@@ -1,0 +1,47 @@
+import { CodedError } from '../../base/errors.js';
+import { groupData } from '../../api/schema-data.js';
+import type { ApiGroup, VirtualApiResource } from '../../contracts/api-group.js';
+import { fieldPath } from '../../machinery/field-errors.js';
+import type { ResourceDefinition } from '../registry/resource-definition.js';
+
+export interface MountedResource {
+  readonly definition: ResourceDefinition;
+  /** Undefined: the objects are stored. */
+  readonly virtual: VirtualApiResource | undefined;
+}
+
+/** Throws `API_GROUP_DUPLICATE` when two parts bring one group, or one brings a built-in one. */
+export function groupsByName(groups: readonly ApiGroup[]): ReadonlyMap<string, ApiGroup> {
+  const byName = new Map<string, ApiGroup>();
+  for (const group of groups) {
+    const { group: name } = group.data;
+    if (byName.has(name) || groupData(name)) throw new CodedError('API_GROUP_DUPLICATE', `the API group ${name} is served twice`);
+    byName.set(name, group);
+  }
+  return byName;
+}
+
+/** The definitions of the resources that a part serves. */
+export function mountGroup({ data, resources }: ApiGroup): MountedResource[] {
+  return data.resources.flatMap((entry): MountedResource[] => {
+    const { name: resource, version, kind, namespaced } = entry;
+    const behaviour = Object.hasOwn(resources, resource) ? resources[resource]! : undefined;
+    if (!behaviour) return [];
+    const reference = { group: data.group, version, resource, kind, namespaced };
+    const row = behaviour.row?.bind(behaviour);
+    if (behaviour.type === 'virtual') {
+      return [{ definition: { reference, ...(row ? { row } : {}), verbs: ['get', 'list'] }, virtual: behaviour }];
+    }
+    const definition: ResourceDefinition = {
+      reference,
+      ...(row ? { row } : {}),
+      // As upstream lays custom resources.
+      storagePrefix: `${data.group}/${resource}`,
+      validate(object, errors) {
+        for (const { field, value, message } of behaviour.validate?.(object) ?? [])
+          errors.invalid(fieldPath(field), value, message);
+      },
+    };
+    return [{ definition, virtual: undefined }];
+  });
+}
