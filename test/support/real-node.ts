@@ -1,0 +1,89 @@
+import type { ChildProcess } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { boxArchive, fetchTestPackages } from './box-image.js';
+import { addNamespace, removeNamespace } from './containerd-node.js';
+import type { Tool } from './kubectl.js';
+import { realTool } from './kubectl.js';
+
+const run = promisify(execFile);
+const main = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
+const nodeAddress = '192.0.2.10';
+
+/** A server with a real node, in a network namespace of its own. Needs root. */
+export class RealNode {
+  readonly directory: string;
+  readonly image = 'k3s.local/box:1';
+  readonly #mark: string;
+  readonly #namespace: string;
+  readonly #data: string;
+  #server: ChildProcess | undefined;
+  #kubectl: Tool | undefined;
+
+  /** `mark` is in the names of all that is made. */
+  constructor(mark: string) {
+    this.#mark = mark;
+    this.#namespace = `${mark}-${process.pid}`;
+    this.directory = mkdtempSync(`/tmp/${mark}-`);
+    this.#data = join(this.directory, 'data');
+  }
+
+  get kubectl(): Tool {
+    if (!this.#kubectl) throw new Error('the node was not started');
+    return this.#kubectl;
+  }
+
+  get kubeconfig(): string {
+    return join(this.directory, 'k3s.yaml');
+  }
+
+  /** Words before a command that runs in the node's network. */
+  get inside(): string[] {
+    return ['nsenter', `--net=/run/netns/${this.#namespace}`, '--'];
+  }
+
+  /** Resolves when the Node is ready. */
+  async start(): Promise<void> {
+    await fetchTestPackages();
+    await addNamespace(this.#namespace);
+    const ip = (...words: string[]): Promise<unknown> => run('ip', ['-n', this.#namespace, ...words]);
+    await ip('link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'up1');
+    await ip('address', 'add', `${nodeAddress}/24`, 'dev', 'up0');
+    await ip('link', 'set', 'up1', 'up');
+    await ip('link', 'set', 'up0', 'up');
+    await ip('route', 'add', 'default', 'dev', 'up0');
+    mkdirSync(join(this.#data, 'agent', 'images'), { recursive: true });
+    const archive = await boxArchive({ reference: this.image, layout: 'docker' });
+    writeFileSync(join(this.#data, 'agent', 'images', 'box.tar'), archive);
+    this.#kubectl = await realTool('kubectl', this.kubeconfig, this.directory, this.inside);
+    const log = join(this.directory, 'server.log');
+    const words = ['--data-dir', this.#data, '--write-kubeconfig', this.kubeconfig, '--node-ip', nodeAddress];
+    words.push('--node-name', this.#mark, '--log', log);
+    const [program, ...before] = this.inside;
+    this.#server = spawn(program!, [...before, process.execPath, main, 'server', ...words], { stdio: 'ignore' });
+    const deadline = Date.now() + 30_000;
+    for (;;) {
+      const nodes = await this.kubectl(['get', 'nodes', '--no-headers']).catch(() => undefined);
+      if (nodes && /\bReady\b/.test(nodes.stdout)) return;
+      if (Date.now() > deadline) throw new Error(`the node is not ready after 30 s: ${readFileSync(log, 'utf8').slice(-2000)}`);
+      await new Promise(resolve => setTimeout(resolve, 100));
+    }
+  }
+
+  /** Ends everything that was started and removes what was made. */
+  async remove(): Promise<void> {
+    const server = this.#server;
+    if (server && server.exitCode === null && server.signalCode === null) {
+      const ended = new Promise(resolve => server.once('exit', resolve));
+      server.kill('SIGTERM');
+      await ended;
+    }
+    const [program, ...before] = this.inside;
+    await run(program!, [...before, process.execPath, main, 'killall', '--data-dir', this.#data]);
+    await removeNamespace(this.#namespace);
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
