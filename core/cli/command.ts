@@ -28,10 +28,21 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/config.js')).config,
   },
   {
+    name: 'crictl',
+    summary: 'ps, pods, images, logs, exec, pull, rmi, stats, inspect: what the container runtime has',
+    passThrough: true,
+    load: async () => (await import('./commands/crictl.js')).crictl,
+  },
+  {
     name: 'helm',
     summary: 'run helm against this cluster',
     passThrough: true,
     load: async () => (await import('./commands/tool.js')).helm,
+  },
+  {
+    name: 'killall',
+    summary: "end this node's pods and take all that the server made off this host, but its data",
+    load: async () => (await import('./commands/removal.js')).killall,
   },
   {
     name: 'kubectl',
@@ -55,6 +66,11 @@ export const commands: readonly CommandEntry[] = [
     summary: 'run a server in the foreground and say what it does',
     load: async () => (await import('./commands/server.js')).start,
   },
+  {
+    name: 'uninstall',
+    summary: 'killall, and the data, the kubeconfig and the service',
+    load: async () => (await import('./commands/removal.js')).uninstall,
+  },
 ];
 
 /** Commands of K3s that this version knows by name only. */
@@ -62,7 +78,6 @@ export const commandsNotBuilt: readonly string[] = [
   'certificate',
   'check-config',
   'completion',
-  'crictl',
   'ctr',
   'etcd-snapshot',
   'secrets-encrypt',

@@ -17,6 +17,8 @@ export async function commandHelp({ name, summary }: CommandEntry): Promise<stri
   rootCommand().addCommand(command);
   if (name === 'config') command.usage('validate [flags of k3s server]');
   else if (name === 'service') command.usage('install [--print] [flags of k3s server] | remove');
+  else if (name === 'killall') command.usage('[--force] [--data-dir DIR]').option('--force', 'stop a server that runs');
+  else if (name === 'uninstall') command.usage('--yes [--force] [--data-dir DIR]').option('--force', 'stop a server that runs');
   else if (name === 'plugin') command.usage('list [flags of k3s server]');
   else if (name === 'kubectl' || name === 'helm') command.usage(`[arguments of ${name}]`);
   else {

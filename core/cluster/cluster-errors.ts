@@ -4,6 +4,7 @@ export type ClusterErrorCode =
   | 'FOREIGN_K3S'
   | 'NEEDS_ROOT'
   | 'NOT_BUILT'
+  | 'NOT_OURS'
   | 'PLUGIN_INVALID'
   | 'PLUGIN_NOT_BUILT'
   | 'PLUGIN_NOT_INSTALLED'

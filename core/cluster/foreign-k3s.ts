@@ -5,7 +5,7 @@ import type { ClusterPaths } from '../contracts/cluster-paths.js';
 import { clusterError } from './cluster-errors.js';
 
 /** Says that a data directory is ours. */
-const markerName = '.k3s-ts';
+export const markerName = '.k3s-ts';
 
 /**
  * Refuses a data directory, or a host, where a K3s that is not ours lives; else marks the directory as ours. Changes nothing of the
@@ -34,6 +34,11 @@ export async function claimDataDirectory(
   // Everything below is for the owner alone, as K3s has it.
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await writeFile(marker, '', { mode: 0o600 });
+}
+
+/** Whether a server of ours has claimed this data directory. */
+export function hasMarker({ dataDir }: Pick<ClusterPaths, 'dataDir'>): Promise<boolean> {
+  return exists(join(dataDir, markerName));
 }
 
 function foreign(what: string): Error {

@@ -6,7 +6,8 @@ import { isAlive, processIdentity } from '../host/process-identity.js';
 import type { ProcessIdentity } from '../host/process-identity.js';
 import { clusterError } from './cluster-errors.js';
 
-const lockName = 'server.lock';
+/** In the data directory. */
+export const lockName = 'server.lock';
 
 /**
  * Makes this process the only server of a data directory, until the release that it resolves. Throws `SERVER_RUNNING`. A lock whose

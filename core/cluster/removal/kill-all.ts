@@ -1,0 +1,236 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sleep, SystemClock } from '../../base/clock.js';
+import type { Clock } from '../../base/clock.js';
+import { CodedError, errorCode, errorText } from '../../base/errors.js';
+import type { ContainerRuntime } from '../../contracts/container-runtime.js';
+import type { LedgerEntry } from '../../contracts/ledger.js';
+import { isAlive as isChildAlive, readRecord, signalChild } from '../../dataplane/child-record.js';
+import { HostCommands } from '../../host/commands.js';
+import type { Commands } from '../../host/commands.js';
+import { networkRemovals } from '../../host/host-removal.js';
+import { IpCommand } from '../../host/links.js';
+import { mountPoints } from '../../host/mounts.js';
+import { NftCommand } from '../../host/nftables.js';
+import { findByArgument } from '../../host/process-identity.js';
+import { LedgerFile } from '../../kernel/ledger-file.js';
+import { clusterError } from '../cluster-errors.js';
+import { hasMarker } from '../foreign-k3s.js';
+import { dataplaneDirectory } from '../parts/dataplane-part.js';
+import type { PreparedCluster } from '../prepare-cluster.js';
+import { openRuntime } from '../runtime-access.js';
+import { runningServer } from '../server-lock.js';
+import { processesIn, readBundles, removeCgroups } from './bundles.js';
+import type { BundleRemains } from './bundles.js';
+import { endProcesses, findProgram, withDescendants } from './processes.js';
+
+export interface KillAllOptions {
+  readonly prepared: PreparedCluster;
+  /** Stops a server that runs, instead of refusing. */
+  readonly force: boolean;
+  /** One line for each thing that was removed. */
+  report(line: string): void;
+  readonly clock?: Clock;
+  readonly commands?: Commands;
+}
+
+const serverGraceMs = 60_000;
+const containerdGraceMs = 10_000;
+const dataplaneGraceMs = 5000;
+const podsDeadlineMs = 60_000;
+
+/**
+ * Takes everything off this host that a cluster runs and has made here, but its data: pods, runtime, dataplane, mounts, namespaces,
+ * links, tables, cgroups. Only what is provably of this data directory is touched; twice is once. Every step is tried, and the
+ * errors are thrown together. Throws `SERVER_RUNNING`, and `NOT_OURS` for a directory that no server of ours has marked.
+ */
+export async function killAll(options: KillAllOptions): Promise<void> {
+  const { prepared, report, clock = new SystemClock(), commands = new HostCommands() } = options;
+  const { paths } = prepared;
+  if (!(await exists(paths.dataDir))) return;
+  if (!(await hasMarker(paths))) {
+    throw clusterError('NOT_OURS', `${paths.dataDir} is no data directory of this k3s; nothing was touched`, {
+      mend: 'name the right one with --data-dir',
+    });
+  }
+  await stopServer(options, clock);
+  const stateDirectory = join(paths.runDir, 'containerd');
+  const remains = await readBundles(stateDirectory);
+  const attempt = new Attempts();
+  await attempt.run(() => removePods(prepared, report, clock));
+  await attempt.run(async () => {
+    const configuration = join(paths.agent.etcDir, 'containerd', 'config.toml');
+    const runtimes = findByArgument(configuration);
+    await endProcesses(runtimes, containerdGraceMs, clock);
+    for (const { pid } of runtimes) report(`ended containerd (pid ${pid})`);
+    const shims = withDescendants(findProgram('containerd-shim', join(stateDirectory, 'containerd.sock')));
+    const orphans = await processesIn(remains.cgroups);
+    await endProcesses([...shims, ...orphans], 0, clock);
+    if (shims.length + orphans.length > 0) report(`ended ${shims.length + orphans.length} processes of containers`);
+  });
+  await attempt.run(() => endDataplane(dataplaneDirectory(paths), report, clock));
+  for (const directory of [paths.runDir, paths.agent.kubeletDir, paths.dataDir]) {
+    await attempt.run(() => unmountBelow(directory, commands, report));
+  }
+  await attempt.run(() => removeNamespaces(remains, commands, report));
+  await attempt.run(async () => {
+    const count = await removeCgroups(remains.cgroups);
+    if (count > 0) report(`removed ${count} cgroups of containers`);
+  });
+  await removeRecorded(prepared, commands, report, attempt);
+  await attempt.run(async () => {
+    if (!(await exists(paths.runDir))) return;
+    await refuseMounts(paths.runDir);
+    await rm(paths.runDir, { recursive: true, force: true });
+    report(`removed ${paths.runDir}`);
+  });
+  attempt.finish();
+}
+
+/** Collects errors, so that one thing that cannot be removed does not keep the rest. */
+export class Attempts {
+  readonly #errors: unknown[] = [];
+
+  async run(step: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await step();
+      return true;
+    } catch (error) {
+      this.#errors.push(error);
+      return false;
+    }
+  }
+
+  finish(): void {
+    if (this.#errors.length > 0) throw new AggregateError(this.#errors, 'not everything could be removed');
+  }
+}
+
+async function stopServer({ prepared, force, report }: KillAllOptions, clock: Clock): Promise<void> {
+  const server = await runningServer(prepared.paths);
+  if (!server) return;
+  if (!force) {
+    throw clusterError('SERVER_RUNNING', `a server of ${prepared.paths.dataDir} runs (pid ${server.pid})`, {
+      mend: 'stop it first, or add --force',
+    });
+  }
+  await endProcesses([server], serverGraceMs, clock);
+  report(`stopped the server (pid ${server.pid})`);
+}
+
+/** The runtime's own way, which also frees addresses and namespaces. Where it does not answer, force does the rest. */
+async function removePods(prepared: PreparedCluster, report: (line: string) => void, clock: Clock): Promise<void> {
+  let runtime: ContainerRuntime;
+  try {
+    runtime = await openRuntime(prepared);
+  } catch (error) {
+    if (['NOT_OURS', 'RUNTIME_NOT_HERE'].includes(errorCode(error) ?? '')) return;
+    throw error;
+  }
+  const sandboxes = await runtime.listSandboxes();
+  const removals = sandboxes.map(async ({ id, podNamespace, podName }) => {
+    await runtime.stopSandbox(id);
+    await runtime.removeSandbox(id);
+    report(`removed pod ${podNamespace}/${podName}`);
+  });
+  // What fails or takes too long here is ended by force below.
+  const settled = Promise.allSettled(removals).then(results => {
+    for (const result of results) {
+      if (result.status === 'rejected') report(`a pod is ended by force: ${errorText(result.reason)}`);
+    }
+  });
+  const limit = new AbortController();
+  await Promise.race([settled, sleep(clock, podsDeadlineMs, limit.signal).catch(() => undefined)]);
+  limit.abort();
+}
+
+async function endDataplane(directory: string, report: (line: string) => void, clock: Clock): Promise<void> {
+  const record = await readRecord(directory);
+  if (!record || !signalChild(record, 'SIGTERM')) return;
+  for (const deadline = clock.monotonicMs() + dataplaneGraceMs; isChildAlive(record);) {
+    if (clock.monotonicMs() >= deadline) signalChild(record, 'SIGKILL');
+    await sleep(clock, 20);
+  }
+  report(`ended the dataplane (pid ${record.pid})`);
+}
+
+async function unmountBelow(directory: string, commands: Commands, report: (line: string) => void): Promise<void> {
+  const points = await mountPoints(directory);
+  // A mount on the directory itself was there before us: a disk of its own.
+  for (const point of points.reverse().filter(each => each !== directory)) {
+    await commands.run({ command: 'umount', arguments: ['-l', '--', point] });
+    report(`unmounted ${point}`);
+  }
+}
+
+/** Throws rather than let a removal run into something mounted. */
+export async function refuseMounts(directory: string): Promise<void> {
+  const [point] = await mountPoints(directory);
+  if (point === undefined) return;
+  throw new CodedError('STILL_MOUNTED', `${point} is mounted, so that ${directory} is not removed`, { mend: `umount ${point}` });
+}
+
+async function removeNamespaces(
+  { networkNamespaces }: BundleRemains,
+  commands: Commands,
+  report: (line: string) => void,
+): Promise<void> {
+  for (const file of networkNamespaces) {
+    if (!(await exists(file))) continue;
+    if ((await mountPoints(file)).length > 0) await commands.run({ command: 'umount', arguments: ['-l', '--', file] });
+    await rm(file, { force: true });
+    report(`removed network namespace ${file}`);
+  }
+}
+
+/** What the parts wrote down when they made it, the newest first. */
+async function removeRecorded(
+  { paths }: PreparedCluster,
+  commands: Commands,
+  report: (line: string) => void,
+  attempt: Attempts,
+): Promise<void> {
+  if (!(await exists(paths.ledgerFile))) return;
+  const ledger = new LedgerFile(paths.ledgerFile);
+  const removals = networkRemovals({ nftables: new NftCommand(commands), links: new IpCommand(commands) });
+  const remove = async (entry: LedgerEntry): Promise<void> => {
+    // Processes were ended by their own records above.
+    if (entry.kind !== 'process') {
+      const removal = Object.hasOwn(removals, entry.kind) ? removals[entry.kind] : undefined;
+      if (!removal) {
+        throw new CodedError('REMOVAL_UNKNOWN', `${entry.owner} made the ${entry.kind} ${entry.name}; it is left there`, {
+          mend: 'remove it by hand',
+        });
+      }
+      await removal(entry);
+      report(`removed ${entry.kind} ${entry.name} of ${entry.owner}`);
+    }
+    await ledger.forOwner(entry.owner).forget(entry.kind, entry.name);
+  };
+  await attempt.run(async () => {
+    try {
+      for (const entry of [...(await ledger.list())].reverse()) await attempt.run(() => remove(entry));
+    } finally {
+      await ledger.close();
+    }
+  });
+}
+
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return false;
+    throw error;
+  }
+}
+
+export async function entriesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return [];
+    throw error;
+  }
+}
