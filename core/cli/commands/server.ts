@@ -27,8 +27,6 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
   const output = new LogOutput(context.printError);
   const signals = catchSignals();
   const notifier = new ServiceNotifier(context.environment, output.logger);
-  // Timers of the parts do not keep a process alive; while a cluster runs, this one does.
-  const keepAlive = setInterval(() => undefined, longestIntervalMs);
   try {
     const running = await runCluster({
       command,
@@ -66,14 +64,12 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
     if (signals.aborted.aborted && endedByUser.has((error as { code?: unknown }).code)) return 0;
     throw error;
   } finally {
-    clearInterval(keepAlive);
     await signals.dispose();
     output.close();
   }
 }
 
 const endedByUser: ReadonlySet<unknown> = new Set(['KERNEL_STOPPING', 'PREPARATION_FAILED']);
-const longestIntervalMs = 2 ** 31 - 1;
 
 /** A node owns links, mounts and processes of the host; only a temporary cluster simulates them. */
 function refuseWithoutRoot({ preset, settings }: PreparedCluster): void {
