@@ -1,4 +1,4 @@
-import { ClusterZone } from './cluster-zone.js';
+import type { ClusterZone } from './cluster-zone.js';
 import type { ZoneSettings } from './cluster-zone.js';
 import type { Forwarder } from './forwarder.js';
 import { HostsTable } from './hosts-table.js';
