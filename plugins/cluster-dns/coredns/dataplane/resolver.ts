@@ -1,5 +1,4 @@
-import { ClusterZone } from './cluster-zone.js';
-import type { ZoneSettings } from './cluster-zone.js';
+import type { ClusterZone, ZoneSettings } from './cluster-zone.js';
 import type { Forwarder } from './forwarder.js';
 import { HostsTable } from './hosts-table.js';
 import type { ResponseCache } from './response-cache.js';
