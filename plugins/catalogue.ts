@@ -9,6 +9,7 @@ import { sqliteDatastore } from './datastore/sqlite/index.js';
 import { servicelb } from './load-balancer/servicelb/index.js';
 import { nftablesServiceProxy } from './service-proxy/nftables/index.js';
 import { localPathStorage } from './storage/local-path/index.js';
+import { traefik } from './ingress/traefik/index.js';
 
 /** Every plugin that comes with k3s, one sorted line an entry. Descriptors only: nothing is loaded by being listed. */
 export const catalogue: readonly PartDescriptor[] = [
@@ -22,4 +23,5 @@ export const catalogue: readonly PartDescriptor[] = [
   coredns,
   simulatedRuntime,
   sqliteDatastore,
+  traefik,
 ];

@@ -82,7 +82,7 @@ export class Forwarder {
 
   async #ordered({ to, policy }: DnsForward): Promise<Upstream[]> {
     const lists = await Promise.all(
-      to.map(target => (target.startsWith('/') ? this.#fromFile(target) : [parseUpstream(target)])),
+      to.map(async target => (target.startsWith('/') ? this.#fromFile(target) : [parseUpstream(target)])),
     );
     const upstreams = lists.flat().filter((one): one is Upstream => one !== undefined && !this.#options.isOwn(one));
     if (policy !== 'sequential' && upstreams.length > 1) {
