@@ -11,6 +11,10 @@ import { HostCommands } from '../host/commands.js';
 import type { HostFacts } from '../host/host-facts.js';
 import { admitPod } from './admission/admit-pod.js';
 import { PodCgroups } from './cgroups/pod-cgroups.js';
+import { EvictionManager } from './eviction/eviction-manager.js';
+import type { PressureCondition } from './eviction/signals.js';
+import { HostUsage } from './eviction/node-usage.js';
+import { GarbageCollector } from './images/garbage-collector.js';
 import { ImagePuller } from './images/image-puller.js';
 import type { KubeletContext } from './kubelet-context.js';
 import { NodeManager } from './node/node-manager.js';
@@ -40,6 +44,8 @@ export interface KubeletOptions extends KubeletContext {
   readonly ledger?: Ledger;
 }
 
+const noPressure: ReadonlySet<PressureCondition> = new Set();
+
 /**
  * The node agent: registers its Node, runs the pods bound to it by the container runtime, and tells the API how they are. What runs
  * already is adopted; stopping leaves containers alone. May be started again after `stop`.
@@ -65,8 +71,10 @@ export class Kubelet {
   async start(signal?: AbortSignal): Promise<void> {
     const context = this.#context;
     this.#stopped = false;
+    let eviction: EvictionManager | undefined;
     const node = new NodeManager({
       context,
+      pressure: () => eviction?.conditions ?? noPressure,
       networkReady: () => this.#wakeAll(),
       ...(context.hostFacts ? { hostFacts: context.hostFacts } : {}),
     });
@@ -132,14 +140,28 @@ export class Kubelet {
       volumes,
       cgroups,
       facts: () => node.facts,
-      admit: pod => admitPod(pod, node.node, this.#activePods(pod)),
+      admit: pod => eviction?.refusal(pod) ?? admitPod(pod, node.node, this.#activePods(pod)),
       gone: async pod => {
         this.#workers.delete(pod.metadata.uid ?? '');
         if (runtime.onHost) await rm(podLogDirectory(pod, context.settings), { recursive: true, force: true });
       },
     };
+    const usage = new HostUsage();
+    const garbage = runtime.onHost ? new GarbageCollector({ context, cache, usage }) : undefined;
+    if (garbage) {
+      eviction = new EvictionManager({
+        context,
+        usage,
+        pods: () => [...this.#workers.values()].filter(worker => worker.staying),
+        sandboxIds: uid => cache.pod(uid).sandboxes.map(({ id }) => id),
+        reclaimDisk: () => garbage.removeUnused(),
+        changed: () => void node.update(),
+      });
+    }
     this.#running = {
       node,
+      garbage,
+      eviction,
       cache,
       killer,
       probes,
@@ -157,6 +179,8 @@ export class Kubelet {
       nodes.addHandler({ added: ({ object }) => node.observe(object), updated: (_before, { object }) => node.observe(object) }),
     );
     informers.start();
+    garbage?.start();
+    eviction?.start();
     this.#following = this.#follow(this.#running, services);
   }
 
@@ -190,6 +214,8 @@ export class Kubelet {
     for (const handler of running?.handlers ?? []) void handler.dispose();
     running?.node.stop();
     running?.probes.stop();
+    await running?.eviction?.stop();
+    await running?.garbage?.stop();
     await Promise.all(Array.from(this.#workers.values(), worker => worker.stop()));
     await Promise.all(this.#orphans.values());
     await running?.statuses.stop();
@@ -294,6 +320,8 @@ export class Kubelet {
 
 interface RunningKubelet {
   readonly node: NodeManager;
+  readonly garbage: GarbageCollector | undefined;
+  readonly eviction: EvictionManager | undefined;
   readonly cache: RuntimeCache;
   readonly killer: ContainerKiller;
   readonly probes: ProbeManager;

@@ -82,6 +82,11 @@ export class PodWorker {
     return this.#stage === 'syncing' || this.#stage === 'terminating';
   }
 
+  /** It is not to end, as far as is known. */
+  get staying(): boolean {
+    return this.#stage === 'syncing' && !this.#endWanted();
+  }
+
   /** The API's newer object. */
   update(pod: Pod): void {
     const before = this.#pod;
