@@ -23,6 +23,7 @@ import { PodWorker } from './pods/pod-worker.js';
 import type { PodWorkerServices } from './pods/pod-worker.js';
 import { networkProber } from './probes/network-prober.js';
 import { ProbeManager } from './probes/probe-manager.js';
+import { PodResizer } from './resize/pod-resizer.js';
 import { ContainerKiller } from './runtime/container-killer.js';
 import { LifecycleHooks } from './runtime/lifecycle-hooks.js';
 import { PodSyncer } from './runtime/pod-syncer.js';
@@ -129,6 +130,14 @@ export class Kubelet {
       facts: () => node.facts,
       services: () => services.list(),
     });
+    const resizer: PodResizer = new PodResizer({
+      context,
+      cache,
+      killer,
+      cgroups,
+      facts: () => node.facts,
+      others: pod => this.#activePods(pod).map(own => resizer.granted(own)),
+    });
     const workerServices: PodWorkerServices = {
       context,
       cache,
@@ -139,6 +148,7 @@ export class Kubelet {
       reasons,
       volumes,
       cgroups,
+      resizer,
       facts: () => node.facts,
       admit: pod => eviction?.refusal(pod) ?? admitPod(pod, node.node, this.#activePods(pod)),
       gone: async pod => {
