@@ -11,6 +11,10 @@ import { HostCommands } from '../host/commands.js';
 import type { HostFacts } from '../host/host-facts.js';
 import { admitPod } from './admission/admit-pod.js';
 import { PodCgroups } from './cgroups/pod-cgroups.js';
+import { EvictionManager } from './eviction/eviction-manager.js';
+import type { PressureCondition } from './eviction/signals.js';
+import { HostUsage } from './eviction/node-usage.js';
+import { GarbageCollector } from './images/garbage-collector.js';
 import { ImagePuller } from './images/image-puller.js';
 import type { KubeletContext } from './kubelet-context.js';
 import { NodeManager } from './node/node-manager.js';
@@ -20,6 +24,7 @@ import { PodWorker } from './pods/pod-worker.js';
 import type { PodWorkerServices } from './pods/pod-worker.js';
 import { networkProber } from './probes/network-prober.js';
 import { ProbeManager } from './probes/probe-manager.js';
+import { PodResizer } from './resize/pod-resizer.js';
 import { ContainerKiller } from './runtime/container-killer.js';
 import { LifecycleHooks } from './runtime/lifecycle-hooks.js';
 import { PodSyncer } from './runtime/pod-syncer.js';
@@ -41,6 +46,8 @@ export interface KubeletOptions extends KubeletContext {
   readonly cgroups?: () => Promise<Cgroups>;
   readonly ledger?: Ledger;
 }
+
+const noPressure: ReadonlySet<PressureCondition> = new Set();
 
 /**
  * The node agent: registers its Node, runs the pods bound to it by the container runtime, and tells the API how they are. What runs
@@ -80,8 +87,10 @@ export class Kubelet {
   async start(signal?: AbortSignal): Promise<void> {
     const context = this.#context;
     this.#stopped = false;
+    let eviction: EvictionManager | undefined;
     const node = new NodeManager({
       context,
+      pressure: () => eviction?.conditions ?? noPressure,
       networkReady: () => this.#wakeAll(),
       ...(context.hostFacts ? { hostFacts: context.hostFacts } : {}),
     });
@@ -136,6 +145,14 @@ export class Kubelet {
       facts: () => node.facts,
       services: () => services.list(),
     });
+    const resizer: PodResizer = new PodResizer({
+      context,
+      cache,
+      killer,
+      cgroups,
+      facts: () => node.facts,
+      others: pod => this.#activePods(pod).map(own => resizer.granted(own)),
+    });
     const workerServices: PodWorkerServices = {
       context,
       cache,
@@ -146,20 +163,38 @@ export class Kubelet {
       reasons,
       volumes,
       cgroups,
+      resizer,
       facts: () => node.facts,
-      admit: pod => admitPod(pod, node.node, this.#activePods(pod)),
+      admit: pod => eviction?.refusal(pod) ?? admitPod(pod, node.node, this.#activePods(pod)),
       gone: async pod => {
         this.#workers.delete(pod.metadata.uid ?? '');
         if (runtime.onHost) await rm(podLogDirectory(pod, context.settings), { recursive: true, force: true });
       },
     };
+<<<<<<< HEAD
     const rotator = new LogRotator({
       ...context,
       containers: () => (runtime.onHost ? cache.podUids().flatMap(uid => cache.pod(uid).containers) : []),
     });
+=======
+    const usage = new HostUsage();
+    const garbage = runtime.onHost ? new GarbageCollector({ context, cache, usage }) : undefined;
+    if (garbage) {
+      eviction = new EvictionManager({
+        context,
+        usage,
+        pods: () => [...this.#workers.values()].filter(worker => worker.staying),
+        sandboxIds: uid => cache.pod(uid).sandboxes.map(({ id }) => id),
+        reclaimDisk: () => garbage.removeUnused(),
+        changed: () => void node.update(),
+      });
+    }
+>>>>>>> node
     this.#running = {
       rotator,
       node,
+      garbage,
+      eviction,
       cache,
       killer,
       probes,
@@ -177,7 +212,12 @@ export class Kubelet {
       nodes.addHandler({ added: ({ object }) => node.observe(object), updated: (_before, { object }) => node.observe(object) }),
     );
     informers.start();
+<<<<<<< HEAD
     rotator.start();
+=======
+    garbage?.start();
+    eviction?.start();
+>>>>>>> node
     this.#following = this.#follow(this.#running, services);
   }
 
@@ -211,7 +251,12 @@ export class Kubelet {
     for (const handler of running?.handlers ?? []) void handler.dispose();
     running?.node.stop();
     running?.probes.stop();
+<<<<<<< HEAD
     await running?.rotator.stop();
+=======
+    await running?.eviction?.stop();
+    await running?.garbage?.stop();
+>>>>>>> node
     await Promise.all(Array.from(this.#workers.values(), worker => worker.stop()));
     await Promise.all(this.#orphans.values());
     await running?.statuses.stop();
@@ -317,6 +362,8 @@ export class Kubelet {
 interface RunningKubelet {
   readonly rotator: LogRotator;
   readonly node: NodeManager;
+  readonly garbage: GarbageCollector | undefined;
+  readonly eviction: EvictionManager | undefined;
   readonly cache: RuntimeCache;
   readonly killer: ContainerKiller;
   readonly probes: ProbeManager;

@@ -202,10 +202,14 @@ async function createRate(url: string, token: string, directory: string): Promis
   const body = join(directory, 'configmap.json');
   await writeFile(body, JSON.stringify({ metadata: { generateName: 'bench-' }, data: { text: 'x'.repeat(800) } }));
   const headers = [`Authorization: Bearer ${token}`, 'Content-Type: application/json'].flatMap(header => ['--header', header]);
-  const output = spawnSync('h2load', ['--h1', '-c', '64', '-t', '1', '-n', '20000', '-d', body, ...headers, url], { encoding: 'utf8' });
+  const output = spawnSync('h2load', ['--h1', '-c', '64', '-t', '1', '-n', '20000', '-d', body, ...headers, url], {
+    encoding: 'utf8',
+  });
   const rate = /finished in [^,]+, ([\d.]+) req\/s/.exec(output.stdout ?? '')?.[1];
   if (!rate || !/ 20000 2xx/.test(output.stdout ?? '')) return [];
-  return [{ name: 'durable create of a ConfigMap, 64 at once', value: Number(rate), unit: 'requests/s', budget: 3000, atLeast: true }];
+  return [
+    { name: 'durable create of a ConfigMap, 64 at once', value: Number(rate), unit: 'requests/s', budget: 3000, atLeast: true },
+  ];
 }
 
 function residentMb(pid: number): number {

@@ -9,6 +9,7 @@ import type { Lease, Node, NodeCondition, NodeStatus } from '../../api/generated
 import type { ImageState, RuntimeStatus } from '../../contracts/container-runtime.js';
 import { readHostFacts } from '../../host/host-facts.js';
 import type { HostFacts } from '../../host/host-facts.js';
+import type { PressureCondition } from '../eviction/signals.js';
 import { sameJson } from '../status/same-json.js';
 import { isStatusError } from '../../machinery/status-error.js';
 import type { KubeletContext } from '../kubelet-context.js';
@@ -26,6 +27,8 @@ export interface NodeManagerOptions {
   readonly context: KubeletContext;
   /** The pod network has become ready: pods that waited for it may go on. */
   readonly networkReady: () => void;
+  /** What the node runs out of. Absent: nothing. */
+  readonly pressure?: () => ReadonlySet<PressureCondition>;
   /** For tests. Absent: this machine. */
   readonly hostFacts?: () => Promise<HostFacts>;
 }
@@ -212,6 +215,7 @@ export class NodeManager {
       runtime: this.#runtime,
       runtimeProblem: this.#runtimeProblem,
       images: this.#images,
+      pressure: this.#options.pressure?.() ?? new Set<PressureCondition>(),
       nowMs: context.clock.now(),
     };
   }

@@ -3,6 +3,7 @@ import { formatTime } from '../../api/time.js';
 import type { ImageState, RuntimeStatus } from '../../contracts/container-runtime.js';
 import type { Node, NodeAddress, NodeCondition, NodeStatus, Taint } from '../../api/generated/types.js';
 import type { HostFacts } from '../../host/host-facts.js';
+import type { PressureCondition } from '../eviction/signals.js';
 import type { KubeletSettings } from '../kubelet-context.js';
 
 export interface NodeInput {
@@ -12,6 +13,7 @@ export interface NodeInput {
   readonly runtime: RuntimeStatus | undefined;
   readonly runtimeProblem: string | undefined;
   readonly images: readonly ImageState[];
+  readonly pressure: ReadonlySet<PressureCondition>;
   readonly nowMs: number;
 }
 
@@ -155,8 +157,12 @@ function conditions(input: NodeInput, previous: readonly NodeCondition[] | undef
     };
   };
   return [
-    condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
-    condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
+    input.pressure.has('MemoryPressure')
+      ? condition('MemoryPressure', 'True', 'KubeletHasInsufficientMemory', 'kubelet has insufficient memory available')
+      : condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
+    input.pressure.has('DiskPressure')
+      ? condition('DiskPressure', 'True', 'KubeletHasDiskPressure', 'kubelet has disk pressure')
+      : condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
     condition('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
     problems.length === 0
       ? condition('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status')

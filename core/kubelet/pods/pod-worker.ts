@@ -8,6 +8,7 @@ import type { KubeletContext } from '../kubelet-context.js';
 import { podText, podUid } from '../kubelet-context.js';
 import type { NodeFacts } from '../node/node-facts.js';
 import type { ProbeManager } from '../probes/probe-manager.js';
+import type { PodResizer } from '../resize/pod-resizer.js';
 import type { ContainerKiller } from '../runtime/container-killer.js';
 import type { PodSyncer } from '../runtime/pod-syncer.js';
 import type { RuntimeCache } from '../runtime/runtime-cache.js';
@@ -27,6 +28,7 @@ export interface PodWorkerServices {
   readonly volumes: VolumeManager;
   /** Undefined where the runtime is not on this host. */
   readonly cgroups: PodCgroups | undefined;
+  readonly resizer: PodResizer;
   readonly facts: () => NodeFacts;
   /** Why this node refuses the pod; undefined when it takes it. Asked once, before anything of it runs. */
   readonly admit: (pod: Pod) => { readonly reason: string; readonly message: string } | undefined;
@@ -80,6 +82,11 @@ export class PodWorker {
   /** Its containers hold resources of the node. */
   get active(): boolean {
     return this.#stage === 'syncing' || this.#stage === 'terminating';
+  }
+
+  /** It is not to end, as far as is known. */
+  get staying(): boolean {
+    return this.#stage === 'syncing' && !this.#endWanted();
   }
 
   /** The API's newer object. */
@@ -190,6 +197,7 @@ export class PodWorker {
       await this.#services.volumes.unmount(this.#uid);
       await this.#services.cgroups?.remove(this.#uid);
       this.#services.syncer.forget(this.#uid);
+      this.#services.resizer.forget(this.#uid);
       this.#services.statuses.finish(this.#pod);
       this.#stage = 'done';
     }
@@ -215,6 +223,7 @@ export class PodWorker {
     const { context, cache, facts, probes, syncer, volumes } = this.#services;
     const { signal } = this.#interrupt;
     if (!this.#admit() || this.#pastDeadline()) return;
+    const pod = this.#services.resizer.allocate(this.#pod);
     probes.sync(this.#pod);
     const status = this.#generate(false);
     if (status.phase === 'Succeeded' || status.phase === 'Failed') {
@@ -239,10 +248,14 @@ export class PodWorker {
       throw error;
     }
     if (signal.aborted) return;
-    const { acted, retryAtMs } = await syncer.sync(this.#pod, signal);
+    const resized = await this.#services.resizer.actuate(pod, signal);
+    if (resized.retryAtMs !== undefined) this.#wakeAt(resized.retryAtMs);
+    if (signal.aborted) return;
+    const { acted, retryAtMs } = await syncer.sync(pod, signal);
+    this.#services.resizer.note(pod);
     this.#failures = 0;
     probes.sync(this.#pod);
-    if (acted && !signal.aborted) {
+    if ((acted || resized.acted) && !signal.aborted) {
       const next = this.#generate(false);
       this.#services.statuses.set(this.#pod, next, this.#anyRunning() || next.phase === 'Succeeded' || next.phase === 'Failed');
     }
@@ -306,9 +319,9 @@ export class PodWorker {
   }
 
   #generate(terminal: boolean): PodStatus {
-    const { cache, facts, probes, reasons, statuses } = this.#services;
+    const { cache, facts, probes, reasons, resizer, statuses } = this.#services;
     const { hostIps, runtimeName } = facts();
-    return podStatus({
+    const status = podStatus({
       pod: this.#pod,
       state: cache.pod(this.#uid),
       previous: statuses.status(this.#uid),
@@ -317,8 +330,9 @@ export class PodWorker {
       runtimeName,
       hostIps,
       reasons,
-      probed: (pod, container, status) => probes.apply(pod, container, status),
+      probed: (pod, container, own) => probes.apply(pod, container, own),
     });
+    return resizer.decorate(this.#pod, status);
   }
 
   #anyRunning(): boolean {

@@ -1,5 +1,5 @@
 import { podQosClass } from '../../api/pod-resources.js';
-import type { Container, ContainerStatus, Pod, PodStatus } from '../../api/generated/types.js';
+import type { Container, ContainerStatus, Pod, PodCondition, PodStatus } from '../../api/generated/types.js';
 import { latestContainer, sandboxNeed } from '../runtime/pod-runtime-state.js';
 import type { PodRuntimeState } from '../runtime/pod-runtime-state.js';
 import { kubeletConditions, podConditions } from './conditions.js';
@@ -23,6 +23,7 @@ export interface PodStatusInput {
   readonly probed: (pod: Pod, container: Container, status: ContainerStatus) => ContainerStatus;
 }
 
+const disruptionTarget = 'DisruptionTarget';
 const isFinished = (phase: string | undefined): boolean => phase === 'Failed' || phase === 'Succeeded';
 
 /** The pod's status as the runtime, the probes and the past give it. Source: pkg/kubelet generateAPIPodStatus. */
@@ -63,7 +64,7 @@ export function podStatus(input: PodStatusInput): PodStatus {
   if (verdict && !isFinished(pod.status?.phase)) ({ phase, reason, message } = verdict);
 
   const need = sandboxNeed(pod, state);
-  const others = (pod.status?.conditions ?? []).filter(({ type }) => !kubeletConditions.has(type));
+  const others = othersConditions(pod, verdict);
   const ips = podIps(input, previous);
   return {
     ...(pod.metadata.generation ? { observedGeneration: pod.metadata.generation } : {}),
@@ -82,6 +83,24 @@ export function podStatus(input: PodStatusInput): PodStatus {
     qosClass: pod.status?.qosClass ?? podQosClass(pod.spec),
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
   };
+}
+
+/** What others say of the pod; and for their sake that it was the node's doing when it is evicted. */
+function othersConditions(pod: Pod, verdict: PodStatusInput['verdict']): PodCondition[] {
+  const others = (pod.status?.conditions ?? []).filter(({ type }) => !kubeletConditions.has(type));
+  if (verdict?.reason !== 'Evicted' || others.some(({ type }) => type === disruptionTarget)) return others;
+  return [
+    ...others,
+    {
+      type: disruptionTarget,
+      ...(pod.metadata.generation ? { observedGeneration: pod.metadata.generation } : {}),
+      status: 'True',
+      reason: 'TerminationByKubelet',
+      message: verdict.message,
+      lastProbeTime: null,
+      lastTransitionTime: null,
+    },
+  ];
 }
 
 function podIps({ pod, state, hostIps }: PodStatusInput, previous: PodStatus): string[] {

@@ -61,8 +61,13 @@ async function own(target: string, file: VolumeFile, groupId: number | undefined
 
 /** Relative, below the volume, and none of the names that the writer keeps for itself. */
 function checkPath(path: string): void {
-  const bad = path === '' || path.startsWith('/') || path.split('/').some(part => part === '..' || part === '') || normalize(path).startsWith('..');
-  if (bad || path.split('/')[0]!.startsWith('..')) throw new CodedError('VOLUME_PATH', `invalid path ${JSON.stringify(path)} in a volume`);
+  const bad =
+    path === '' ||
+    path.startsWith('/') ||
+    path.split('/').some(part => part === '..' || part === '') ||
+    normalize(path).startsWith('..');
+  if (bad || path.split('/')[0]!.startsWith('..'))
+    throw new CodedError('VOLUME_PATH', `invalid path ${JSON.stringify(path)} in a volume`);
 }
 
 function stampOf(files: ReadonlyMap<string, VolumeFile>, groupId: number | undefined): string {

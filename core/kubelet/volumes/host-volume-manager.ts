@@ -72,7 +72,8 @@ export class HostVolumeManager implements VolumeManager {
     const mounts: Mount[] = [];
     for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
       const root = paths?.get(mount.name);
-      if (root === undefined) throw new CodedError('VOLUME_NOT_READY', `volume ${mount.name} of pod ${pod.metadata.name} is not mounted`);
+      if (root === undefined)
+        throw new CodedError('VOLUME_NOT_READY', `volume ${mount.name} of pod ${pod.metadata.name} is not mounted`);
       const subPath = mount.subPath || (mount.subPathExpr ? this.#expandSubPath(container, mount.subPathExpr) : '');
       const hostPath = subPath
         ? await bindSubPath(this.#options.commands, {
@@ -95,7 +96,9 @@ export class HostVolumeManager implements VolumeManager {
         ...(mount.recursiveReadOnly === 'Enabled' || mount.recursiveReadOnly === 'IfPossible' ? { recursiveReadOnly: true } : {}),
       });
     }
-    mounts.push(...(await podFiles({ pod, container, directory: this.#podDirectory(uid), podIps: this.#options.downward(pod).podIps })));
+    mounts.push(
+      ...(await podFiles({ pod, container, directory: this.#podDirectory(uid), podIps: this.#options.downward(pod).podIps })),
+    );
     return mounts;
   }
 
@@ -162,14 +165,17 @@ export class HostVolumeManager implements VolumeManager {
     const files = await this.#content.files(pod, volume);
     if (files) {
       const secret = !!volume.secret || !!volume.projected;
-      const path = own(volume.configMap ? 'configmap' : volume.secret ? 'secret' : volume.projected ? 'projected' : 'downward-api');
+      const path = own(
+        volume.configMap ? 'configmap' : volume.secret ? 'secret' : volume.projected ? 'projected' : 'downward-api',
+      );
       if (secret) await this.#memory(path, undefined);
       else await makeDirectory(path);
       await openTo(path, 0o777, groupId);
       await writeAtomically(path, files, { groupId });
       return path;
     }
-    const claim = volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral ? `${pod.metadata.name}-${volume.name}` : undefined);
+    const claim =
+      volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral ? `${pod.metadata.name}-${volume.name}` : undefined);
     if (claim !== undefined) return this.#claim(pod, claim, groupId);
     const kind = Object.keys(volume).find(key => key !== 'name') ?? 'unknown';
     throw new CodedError('VOLUME_UNSUPPORTED', `volumes of kind ${kind} are not built`);
@@ -181,8 +187,10 @@ export class HostVolumeManager implements VolumeManager {
     const volume: PersistentVolume = await client.resource(PersistentVolumes).get(claim.spec.volumeName!);
     const { hostPath: source, local } = volume.spec;
     const path = source ? await hostPath(source) : local ? await hostPath({ path: local.path, type: 'Directory' }) : undefined;
-    if (path === undefined) throw new CodedError('VOLUME_UNSUPPORTED', `volume ${volume.metadata.name} is of a kind that is not built`);
-    if (groupId !== undefined && pod.spec.securityContext?.fsGroupChangePolicy !== 'OnRootMismatch') await giveToGroup(path, groupId);
+    if (path === undefined)
+      throw new CodedError('VOLUME_UNSUPPORTED', `volume ${volume.metadata.name} is of a kind that is not built`);
+    if (groupId !== undefined && pod.spec.securityContext?.fsGroupChangePolicy !== 'OnRootMismatch')
+      await giveToGroup(path, groupId);
     else if (groupId !== undefined && (await stat(path)).gid !== groupId) await giveToGroup(path, groupId);
     return path;
   }
@@ -235,7 +243,8 @@ async function hostPath({ path, type }: HostPathVolumeSource): Promise<string> {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   });
-  const refuse = (what: string): CodedError => new CodedError('VOLUME_HOST_PATH', `hostPath type check failed: ${path} is not a ${what}`);
+  const refuse = (what: string): CodedError =>
+    new CodedError('VOLUME_HOST_PATH', `hostPath type check failed: ${path} is not a ${what}`);
   switch (type) {
     case 'DirectoryOrCreate':
       if (!found) await mkdir(path, { recursive: true, mode: 0o755 });

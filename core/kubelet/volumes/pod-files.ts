@@ -49,7 +49,9 @@ function hostsFile(pod: Pod, podIps: readonly string[]): string {
     'fe00::0\tip6-mcastprefix',
     'fe00::1\tip6-allnodes',
     'fe00::2\tip6-allrouters',
-    ...podIps.map(ip => (subdomain ? `${ip}\t${name}.${subdomain}.${pod.metadata.namespace}.svc.cluster.local\t${name}` : `${ip}\t${name}`)),
+    ...podIps.map(ip =>
+      subdomain ? `${ip}\t${name}.${subdomain}.${pod.metadata.namespace}.svc.cluster.local\t${name}` : `${ip}\t${name}`,
+    ),
   ];
   return `${lines.join('\n')}\n${aliases(pod)}`;
 }

@@ -46,7 +46,10 @@ export async function bindSubPath(commands: Commands, request: SubPathRequest): 
     await mkdir(dirname(target), { recursive: true, mode: 0o750 });
     if ((await handle.stat()).isDirectory()) await mkdir(target, { recursive: true, mode: 0o750 });
     else await writeFile(target, '', { mode: 0o640, flag: 'a' });
-    await commands.run({ command: 'mount', arguments: ['--bind', '--no-canonicalize', `/proc/${process.pid}/fd/${handle.fd}`, target] });
+    await commands.run({
+      command: 'mount',
+      arguments: ['--bind', '--no-canonicalize', `/proc/${process.pid}/fd/${handle.fd}`, target],
+    });
   } finally {
     await handle.close();
   }

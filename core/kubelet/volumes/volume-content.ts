@@ -95,7 +95,12 @@ export class VolumeContent {
     select(data, source, { mode, what: 'secret' }, files);
   }
 
-  async #optional<T>(resource: typeof ConfigMaps | typeof Secrets, pod: Pod, name: string, optional: boolean): Promise<T | undefined> {
+  async #optional<T>(
+    resource: typeof ConfigMaps | typeof Secrets,
+    pod: Pod,
+    name: string,
+    optional: boolean,
+  ): Promise<T | undefined> {
     try {
       return (await this.#options.objects.get(resource as typeof ConfigMaps, pod.metadata.namespace ?? '', name)) as T;
     } catch (error) {
@@ -160,7 +165,10 @@ export class VolumeContent {
       throw error;
     }
     const lifeMs = Math.min(Date.parse(granted.status!.expirationTimestamp!) - nowMs, expirationSeconds * 1000);
-    this.#tokens.set(key, { token: granted.status!.token, refreshAtMs: nowMs + Math.min(lifeMs * refreshShare, longestTokenUseMs) });
+    this.#tokens.set(key, {
+      token: granted.status!.token,
+      refreshAtMs: nowMs + Math.min(lifeMs * refreshShare, longestTokenUseMs),
+    });
     return granted.status!.token;
   }
 }

@@ -1,0 +1,200 @@
+import { describe, expect, it } from '@jest/globals';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FakeClock } from '../../base/fake-clock.js';
+import { silentLogger } from '../../base/logger.js';
+import type { Pod, PodSpec } from '../../api/generated/types.js';
+import { FakeRecorder } from '../../client/testing/fake-recorder.js';
+import type { ContainerRuntime, ContainerStats } from '../../contracts/container-runtime.js';
+import type { KubeletSettings } from '../kubelet-context.js';
+import { EvictionManager } from './eviction-manager.js';
+import { HostUsage } from './node-usage.js';
+import type { FilesystemUsage, NodeUsage } from './node-usage.js';
+import { binaryText, crossed } from './signals.js';
+
+const gibibyte = 1024 ** 3;
+const mebibyte = 1024 ** 2;
+const plenty: FilesystemUsage = { availableBytes: 50 * gibibyte, capacityBytes: 100 * gibibyte, freeInodes: 900, inodes: 1000 };
+
+class TestNode {
+  readonly clock = new FakeClock();
+  readonly recorder = new FakeRecorder();
+  readonly ended: string[] = [];
+  readonly stats: ContainerStats[] = [];
+  readonly pods: Pod[] = [];
+  readonly directories = new Map<string, number>();
+  memory = 4 * gibibyte;
+  nodefs = plenty;
+  reclaimed = 0;
+  reclaim = (): void => undefined;
+  changes = 0;
+
+  readonly #usage: NodeUsage = {
+    availableMemoryBytes: () => Promise.resolve(this.memory),
+    filesystem: () => Promise.resolve(this.nodefs),
+    directoryBytes: path => Promise.resolve(this.directories.get(path) ?? 0),
+  };
+
+  readonly manager = new EvictionManager({
+    context: {
+      clock: this.clock,
+      logger: silentLogger,
+      recorder: this.recorder,
+      settings: { nodeName: 'n', rootDir: '/k', podLogsDir: '/l' } as KubeletSettings,
+      runtime: {
+        stats: () => Promise.resolve(this.stats),
+        imageFilesystem: () => Promise.resolve({ path: '/i', usedBytes: 0, usedInodes: 0 }),
+      } as unknown as ContainerRuntime,
+    },
+    usage: this.#usage,
+    pods: () =>
+      this.pods
+        .filter(({ metadata }) => !this.ended.includes(metadata.name!))
+        .map(pod => ({ pod, fail: () => void this.ended.push(pod.metadata.name!) })),
+    sandboxIds: uid => [`s-${uid}`],
+    reclaimDisk: async () => {
+      this.reclaimed++;
+      this.reclaim();
+    },
+    changed: () => void this.changes++,
+  });
+
+  add(name: string, usage: { memory?: number; disk?: number }, spec: Partial<PodSpec> = {}): void {
+    const containers = [{ name: 'c', image: 'i', resources: {} }];
+    this.pods.push({
+      metadata: { name, uid: name, namespace: 'd' },
+      spec: { containers, ...spec },
+      status: {},
+    } as unknown as Pod);
+    const { memory = 0, disk = 0 } = usage;
+    const own = { sandboxId: `s-${name}`, name: 'c', memoryWorkingSetBytes: memory, writableLayerBytes: disk };
+    this.stats.push(own as unknown as ContainerStats);
+  }
+}
+
+const requests = (memory: string): Partial<PodSpec> => ({
+  containers: [{ name: 'c', image: 'i', resources: { requests: { memory } } }],
+});
+
+describe('thresholds', () => {
+  it("are upstream's, in order of memory, disk and inodes", () => {
+    const low = { availableBytes: 12 * gibibyte, capacityBytes: 100 * gibibyte, freeInodes: 49, inodes: 1000 };
+    const found = crossed({ availableMemoryBytes: 99 * mebibyte, nodefs: low, imagefs: low });
+    expect(found.map(({ signal }) => signal)).toEqual([
+      'memory.available',
+      'imagefs.available',
+      'nodefs.inodesFree',
+      'imagefs.inodesFree',
+    ]);
+    expect(crossed({ availableMemoryBytes: 100 * mebibyte, nodefs: plenty, imagefs: plenty })).toEqual([]);
+    expect(crossed({ availableMemoryBytes: gibibyte, nodefs: { ...plenty, inodes: 0, freeInodes: 0 }, imagefs: plenty })).toEqual(
+      [],
+    );
+  });
+
+  it('are printed as quantities', () => {
+    expect([0, 100 * mebibyte, 1536, 1025].map(binaryText)).toEqual(['0', '100Mi', '1536', '1025']);
+  });
+});
+
+describe('memory pressure', () => {
+  it('ends the pod that is over its request, one at a time, and tells why', async () => {
+    const node = new TestNode();
+    node.add('within', { memory: 300 * mebibyte }, requests('1Gi'));
+    node.add('over', { memory: 200 * mebibyte }, requests('100Mi'));
+    node.add('important', { memory: 500 * mebibyte }, { priority: 1000 });
+    node.add('critical', { memory: 900 * mebibyte }, { priority: 2_000_000_000 });
+    node.memory = 50 * mebibyte;
+    await node.manager.look();
+    expect(node.ended).toEqual(['over']);
+    expect(node.recorder.lines()).toEqual([
+      'EvictionThresholdMet Attempting to reclaim memory',
+      'Evicted The node was low on resource: memory. Threshold quantity: 100Mi, available: 50Mi. ' +
+        'Container c was using 200Mi, request is 100Mi, has larger consumption of memory. ',
+    ]);
+    for (let round = 0; round < 4; round++) await node.manager.look();
+    expect(node.ended).toEqual(['over', 'important', 'within']);
+    expect(node.reclaimed).toBe(0);
+  });
+
+  it('is told for five minutes more, and keeps best-effort pods away meanwhile', async () => {
+    const node = new TestNode();
+    node.memory = 50 * mebibyte;
+    await node.manager.look();
+    node.memory = gibibyte;
+    await node.clock.advance(299_000);
+    await node.manager.look();
+    expect([...node.manager.conditions]).toEqual(['MemoryPressure']);
+    node.add('best-effort', {});
+    node.add('burstable', {}, requests('1Mi'));
+    const refusal = { reason: 'Evicted', message: 'The node had condition: [MemoryPressure]. ' };
+    expect(node.pods.map(pod => node.manager.refusal(pod))).toEqual([refusal, undefined]);
+    await node.clock.advance(1000);
+    await node.manager.look();
+    expect([...node.manager.conditions]).toEqual([]);
+    expect(node.changes).toBe(2);
+    expect(node.manager.refusal(node.pods[0]!)).toBeUndefined();
+  });
+});
+
+describe('disk pressure', () => {
+  it('ends no pod when what nobody needs was enough', async () => {
+    const node = new TestNode();
+    node.add('a', { disk: gibibyte });
+    node.nodefs = { ...plenty, availableBytes: 5 * gibibyte };
+    node.reclaim = () => void (node.nodefs = plenty);
+    await node.manager.look();
+    expect([node.ended, node.reclaimed]).toEqual([[], 1]);
+    expect(node.manager.refusal(node.pods[0]!)?.message).toBe('The node had condition: [DiskPressure]. ');
+  });
+
+  it('else ends the pod with the most files: layers, logs and empty directories', async () => {
+    const node = new TestNode();
+    node.add('layer', { disk: 2 * gibibyte });
+    node.add('volume', { disk: 0 }, { volumes: [{ name: 'v', emptyDir: {} }] });
+    node.directories.set('/k/pods/volume/volumes/kubernetes.io~empty-dir/v', 2 * gibibyte);
+    node.directories.set('/l/d_volume_volume/c', gibibyte);
+    node.nodefs = { ...plenty, availableBytes: 5 * gibibyte };
+    await node.manager.look();
+    expect(node.ended).toEqual(['volume']);
+  });
+});
+
+describe('limits of local storage', () => {
+  it('hold every ten seconds, of volumes, containers and pods', async () => {
+    const node = new TestNode();
+    const limited = (limit: string) => [{ name: 'c', image: 'i', resources: { limits: { 'ephemeral-storage': limit } } }];
+    node.add('volume', {}, { volumes: [{ name: 'v', emptyDir: { sizeLimit: '1Mi' } }] });
+    node.add('fits', {}, { volumes: [{ name: 'v', emptyDir: { sizeLimit: '3Mi' } }] });
+    node.add('container', { disk: 3 * mebibyte }, { containers: limited('2Mi') });
+    for (const name of ['volume', 'fits']) {
+      node.directories.set(`/k/pods/${name}/volumes/kubernetes.io~empty-dir/v`, 2 * mebibyte);
+    }
+    node.manager.start();
+    await node.clock.advance(10_000);
+    await node.manager.stop();
+    expect(node.ended).toEqual(['volume', 'container']);
+    expect(node.recorder.lines('Evicted')).toEqual([
+      'Evicted Usage of EmptyDir volume "v" exceeds the limit "1Mi". ',
+      'Evicted Pod ephemeral local storage usage exceeds the total limit of containers 2Mi. ',
+    ]);
+    expect(node.clock.pendingTimers).toBe(0);
+  });
+
+  it('count blocks on disk, a file with two names once', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'usage-'));
+    try {
+      const usage = new HostUsage();
+      await mkdir(join(folder, 'a/b'), { recursive: true });
+      const before = await usage.directoryBytes(folder);
+      await writeFile(join(folder, 'a/b/file'), Buffer.alloc(mebibyte, 1));
+      const after = await usage.directoryBytes(folder);
+      expect(after - before).toBeGreaterThanOrEqual(mebibyte);
+      expect(after - before).toBeLessThan(2 * mebibyte);
+      expect(await usage.directoryBytes(join(folder, 'none'))).toBe(0);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
