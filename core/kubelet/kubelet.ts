@@ -171,12 +171,10 @@ export class Kubelet {
         if (runtime.onHost) await rm(podLogDirectory(pod, context.settings), { recursive: true, force: true });
       },
     };
-<<<<<<< HEAD
     const rotator = new LogRotator({
       ...context,
       containers: () => (runtime.onHost ? cache.podUids().flatMap(uid => cache.pod(uid).containers) : []),
     });
-=======
     const usage = new HostUsage();
     const garbage = runtime.onHost ? new GarbageCollector({ context, cache, usage }) : undefined;
     if (garbage) {
@@ -189,7 +187,6 @@ export class Kubelet {
         changed: () => void node.update(),
       });
     }
->>>>>>> node
     this.#running = {
       rotator,
       node,
@@ -212,12 +209,9 @@ export class Kubelet {
       nodes.addHandler({ added: ({ object }) => node.observe(object), updated: (_before, { object }) => node.observe(object) }),
     );
     informers.start();
-<<<<<<< HEAD
     rotator.start();
-=======
     garbage?.start();
     eviction?.start();
->>>>>>> node
     this.#following = this.#follow(this.#running, services);
   }
 
@@ -251,12 +245,9 @@ export class Kubelet {
     for (const handler of running?.handlers ?? []) void handler.dispose();
     running?.node.stop();
     running?.probes.stop();
-<<<<<<< HEAD
     await running?.rotator.stop();
-=======
     await running?.eviction?.stop();
     await running?.garbage?.stop();
->>>>>>> node
     await Promise.all(Array.from(this.#workers.values(), worker => worker.stop()));
     await Promise.all(this.#orphans.values());
     await running?.statuses.stop();
