@@ -28,6 +28,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/config.js')).config,
   },
   {
+    name: 'crictl',
+    summary: 'ps, pods, images, logs, exec, pull, rmi, stats, inspect: what the container runtime has',
+    passThrough: true,
+    load: async () => (await import('./commands/crictl.js')).crictl,
+  },
+  {
     name: 'helm',
     summary: 'run helm against this cluster',
     passThrough: true,
@@ -72,7 +78,6 @@ export const commandsNotBuilt: readonly string[] = [
   'certificate',
   'check-config',
   'completion',
-  'crictl',
   'ctr',
   'etcd-snapshot',
   'secrets-encrypt',

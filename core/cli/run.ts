@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { CodedError } from '../base/errors.js';
+import { CodedError, errorCode } from '../base/errors.js';
 import { didYouMean } from '../base/nearest-name.js';
 import { commands, commandsNotBuilt } from './command.js';
 import type { CommandContext, CommandEntry } from './command.js';
@@ -7,6 +7,7 @@ import { errorLines } from './print-error.js';
 
 /** Runs one command line (`process.argv`) and resolves the exit code. Never rejects. */
 export async function run(argv: readonly string[]): Promise<number> {
+  process.stdout.on('error', onOutputError);
   const print = (line: string): void => void process.stdout.write(line + '\n');
   const printError = (line: string): void => void process.stderr.write(line + '\n');
   try {
@@ -50,7 +51,15 @@ export async function run(argv: readonly string[]): Promise<number> {
   } catch (error) {
     for (const line of errorLines(error)) printError(line);
     return 1;
+  } finally {
+    process.stdout.off('error', onOutputError);
   }
+}
+
+/** `| head` has seen enough: that is the normal end of a program that prints. */
+function onOutputError(error: Error): void {
+  if (errorCode(error) !== 'EPIPE') throw error;
+  process.exit(0);
 }
 
 function isHelp(word: string): boolean {

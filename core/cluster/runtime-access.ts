@@ -6,6 +6,7 @@ import { Clock } from '../contracts/clock.js';
 import { ClusterPaths } from '../contracts/cluster-paths.js';
 import { ClusterSettings } from '../contracts/cluster-settings.js';
 import { ContainerRuntime } from '../contracts/container-runtime.js';
+import type { ContainerState, SandboxState } from '../contracts/container-runtime.js';
 import { Ledger } from '../contracts/ledger.js';
 import { Logger } from '../contracts/logger.js';
 import { PluginOptions } from '../contracts/plugin-options.js';
@@ -16,6 +17,10 @@ import { slots } from '../plugin-api/slots.js';
 import { clusterError } from './cluster-errors.js';
 import type { PreparedCluster } from './prepare-cluster.js';
 import { SelectedParts } from './selected-parts.js';
+
+export type { ContainerState as ContainerOfRuntime, SandboxState as SandboxOfRuntime };
+/** For rooms that may not know contracts. */
+export type RuntimeOfNode = ContainerRuntime;
 
 /**
  * The container runtime of a cluster whose server may or may not run, to be asked from another process: its plugin is wired alone and
@@ -52,7 +57,6 @@ async function answering(runtime: ContainerRuntime, runDir: string): Promise<{ r
   } catch (error) {
     if (errorCode(error) !== 'RUNTIME_UNAVAILABLE') throw error;
     throw clusterError('RUNTIME_NOT_HERE', `no container runtime answers below ${runDir}`, {
-      cause: error,
       mend: 'start the server, or name its --data-dir',
     });
   }

@@ -53,16 +53,11 @@ async function entriesOf(directory: string): Promise<string[]> {
   }
 }
 
-/** The directories of a cgroup: one for each hierarchy in version 1, one in version 2. */
+/** The directories of a cgroup, there or not: one for each hierarchy in version 1, one in version 2. */
 async function directoriesOf(cgroup: string, root: string): Promise<string[]> {
-  const unified = (await entriesOf(root)).includes('cgroup.controllers');
-  const hierarchies = unified ? [''] : await entriesOf(root);
-  const found: string[] = [];
-  for (const hierarchy of hierarchies) {
-    const directory = join(root, hierarchy, cgroup);
-    if ((await entriesOf(directory)).length > 0) found.push(directory);
-  }
-  return found;
+  const entries = await entriesOf(root);
+  const hierarchies = entries.includes('cgroup.controllers') ? [''] : entries;
+  return hierarchies.map(hierarchy => join(root, hierarchy, cgroup));
 }
 
 /** Processes in cgroups of containers: those whose shim has died show nowhere else. */
@@ -70,7 +65,9 @@ export async function processesIn(cgroups: readonly string[], root = '/sys/fs/cg
   const found = new Map<number, ProcessIdentity>();
   for (const cgroup of cgroups) {
     for (const directory of await directoriesOf(cgroup, root)) {
-      const text = await readFile(join(directory, 'cgroup.procs'), 'utf8');
+      const text = (await entriesOf(directory)).includes('cgroup.procs')
+        ? await readFile(join(directory, 'cgroup.procs'), 'utf8')
+        : '';
       for (const pid of text.split('\n').filter(Boolean).map(Number)) {
         const identity = processIdentity(pid);
         if (identity) found.set(pid, identity);
@@ -85,11 +82,11 @@ export async function removeCgroups(cgroups: readonly string[], root = '/sys/fs/
   let removed = 0;
   for (const cgroup of cgroups) {
     for (const directory of await directoriesOf(cgroup, root)) {
-      const depth = cgroup.split('/').length - 1;
       let current = directory;
-      for (let level = 0; level < depth; level++) {
-        if (!(await removeEmpty(current))) break;
-        removed++;
+      for (let level = cgroup.split('/').length - 1; level > 0; level--) {
+        const outcome = await removeEmpty(current);
+        if (outcome === 'in use') break;
+        if (outcome === 'removed') removed++;
         current = dirname(current);
       }
     }
@@ -97,13 +94,14 @@ export async function removeCgroups(cgroups: readonly string[], root = '/sys/fs/
   return removed;
 }
 
-async function removeEmpty(directory: string): Promise<boolean> {
+async function removeEmpty(directory: string): Promise<'removed' | 'gone' | 'in use'> {
   try {
     await rmdir(directory);
-    return true;
+    return 'removed';
   } catch (error) {
-    // Somebody else's cgroup below it, or gone already.
-    if (['EBUSY', 'ENOENT', 'ENOTEMPTY'].includes(errorCode(error) ?? '')) return false;
+    const code = errorCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'gone';
+    if (code === 'EBUSY' || code === 'ENOTEMPTY') return 'in use';
     throw error;
   }
 }
