@@ -12,23 +12,29 @@ export interface PreparationScript {
   /** Below the package's directory. */
   readonly file: string;
   readonly arguments: readonly string[];
+  /** A file; the script is done when it is there. */
+  readonly makes?: string;
   /** What goes on without it when it fails; absent: nothing does. */
   readonly optionalBecause?: string;
 }
 
-/** What has to be fetched or built before this cluster can run here. Each script knows itself what is done already. */
-export function preparationScripts({ selection, settings, ownsHost, paths }: PreparedCluster): readonly PreparationScript[] {
-  if (!ownsHost || !settings.nodeEnabled) return [];
+/** What has to be fetched before this cluster can run here. */
+export function packageScripts({ selection, settings, ownsHost }: PreparedCluster): readonly PreparationScript[] {
   const containerd = selection.plugins.find(plugin => plugin.id === 'containerd');
-  if (!containerd) return [];
-  const options = containerd.options as Readonly<Record<string, unknown>> | undefined;
-  const fetch = { file: 'scripts/runtime/fetch.mjs', arguments: [] };
-  const image = {
+  if (!ownsHost || !settings.nodeEnabled || containerd?.options?.['binaries'] === 'path') return [];
+  return containerd ? [{ file: 'scripts/runtime/fetch.mjs', arguments: [] }] : [];
+}
+
+/** The image of `examples/`, imported by the running node. Built once. */
+export function exampleScripts({ selection, settings, ownsHost, paths }: PreparedCluster): readonly PreparationScript[] {
+  if (!ownsHost || !settings.nodeEnabled || !selection.plugins.some(plugin => plugin.id === 'containerd')) return [];
+  const script = {
     file: 'scripts/example-image.mjs',
-    arguments: [paths.agent.imagesDir],
+    arguments: ['--data-dir', paths.dataDir],
+    makes: join(paths.agent.imagesDir, 'example-web.tar'),
     optionalBecause: 'the cluster runs without the image of examples/',
   };
-  return options?.['binaries'] === 'path' ? [image] : [fetch, image];
+  return [script];
 }
 
 /**
@@ -43,11 +49,12 @@ export async function runPreparation(
   const { root = packageRoot, signal } = options;
   for (const script of scripts) {
     const file = join(root, script.file);
-    if (!existsSync(file)) continue;
+    if (!existsSync(file) || (script.makes !== undefined && existsSync(script.makes))) continue;
     try {
       await runScript(file, script.arguments, print, signal);
     } catch (error) {
-      if (script.optionalBecause === undefined || signal?.aborted) throw error;
+      if (script.optionalBecause === undefined) throw error;
+      if (signal?.aborted) return;
       print(`warning: ${errorText(error)}; ${script.optionalBecause}`);
     }
   }

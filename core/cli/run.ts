@@ -8,8 +8,6 @@ import { errorLines } from './print-error.js';
 /** Runs one command line (`process.argv`) and resolves the exit code. Never rejects. */
 export async function run(argv: readonly string[]): Promise<number> {
   process.stdout.on('error', onOutputError);
-  // Timers of the parts do not keep a process alive; while a command runs, this one does.
-  const keepAlive = setInterval(() => undefined, longestIntervalMs);
   const print = (line: string): void => void process.stdout.write(line + '\n');
   const printError = (line: string): void => void process.stderr.write(line + '\n');
   try {
@@ -54,12 +52,9 @@ export async function run(argv: readonly string[]): Promise<number> {
     for (const line of errorLines(error)) printError(line);
     return 1;
   } finally {
-    clearInterval(keepAlive);
     process.stdout.off('error', onOutputError);
   }
 }
-
-const longestIntervalMs = 2 ** 31 - 1;
 
 /** `| head` has seen enough: that is the normal end of a program that prints. */
 function onOutputError(error: Error): void {

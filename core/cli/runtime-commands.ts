@@ -50,8 +50,11 @@ const has = ({ flags }: RuntimeRequest, ...names: string[]): boolean => names.so
 const shortId = (id: string): string => id.replace(/^sha256:/, '').slice(0, 13);
 
 async function listContainers(runtime: RuntimeOfNode, request: RuntimeRequest, print: (line: string) => void): Promise<number> {
-  const lists = [runtime.listContainers(), runtime.listSandboxes(), runtime.listImages()] as const;
-  const [containers, sandboxes, images] = await Promise.all(lists);
+  const [containers, sandboxes, images] = await Promise.all([
+    runtime.listContainers(),
+    runtime.listSandboxes(),
+    runtime.listImages(),
+  ]);
   const tags = new Map(images.map(image => [image.id, image.tags[0]]));
   const pods = new Map(sandboxes.map(sandbox => [sandbox.id, sandbox]));
   const shown = containers

@@ -3,7 +3,7 @@ import { runCluster } from '../../cluster/running-cluster.js';
 import type { RunningCluster } from '../../cluster/running-cluster.js';
 import type { PreparedCluster } from '../../cluster/prepare-cluster.js';
 import type { CommandContext } from '../command.js';
-import { preparationScripts, runPreparation } from '../host-packages.js';
+import { exampleScripts, packageScripts, runPreparation } from '../host-packages.js';
 import { LogOutput } from '../log-output.js';
 import { ServiceNotifier } from '../service-notifier.js';
 import { catchSignals } from '../signals.js';
@@ -41,7 +41,7 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
         output.open({ debug, file: values.log, alsoToStandardError: values.alsologtostderr });
         narrator?.prepared(prepared);
         // Who runs `k3s server` by hand or as a service has run the setup before; the error of what is missing names the script.
-        if (narrator) await runPreparation(preparationScripts(prepared), context.print, { signal: signals.aborted });
+        if (narrator) await runPreparation(packageScripts(prepared), context.print, { signal: signals.aborted });
       },
       onStatus(status) {
         if (status.state === 'failed') output.logger.error(`${status.id} failed`, { error: errorText(status.error) });
@@ -54,6 +54,7 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
     narrator?.started(running);
     output.logger.debug('started');
     await notifier.ready('serving');
+    if (narrator) await runPreparation(exampleScripts(running.prepared), context.print, { signal: signals.aborted });
     const onAbort = (): void => void notifier.stopping();
     signals.aborted.addEventListener('abort', onAbort, { once: true });
     await running.finished;

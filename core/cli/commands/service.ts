@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { CodedError, errorCode, errorText } from '../../base/errors.js';
 import { discardCluster, prepareCluster } from '../../cluster/prepare-cluster.js';
 import type { CommandContext } from '../command.js';
-import { preparationScripts, runPreparation } from '../host-packages.js';
+import { packageScripts, runPreparation } from '../host-packages.js';
 import { serviceEnvironment, serviceMark, serviceUnit } from '../service-unit.js';
 
 const unitName = 'k3s.service';
@@ -57,7 +57,7 @@ async function install(context: CommandContext, words: readonly string[], host: 
   const unitFile = join(host.unitDirectory, unitName);
   const present = await readIfThere(unitFile);
   if (present !== undefined && !present.includes(serviceMark)) throw foreignUnit(unitFile);
-  await runPreparation(preparationScripts(prepared), context.print);
+  await runPreparation(packageScripts(prepared), context.print);
   await mkdir(host.unitDirectory, { recursive: true });
   // The mode holds for a new file only; tokens must not show for a moment either.
   await rm(environmentFile, { force: true });
