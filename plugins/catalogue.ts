@@ -7,6 +7,7 @@ import { addons } from './core-parts/addons/index.js';
 import { memoryDatastore } from './datastore/memory/index.js';
 import { sqliteDatastore } from './datastore/sqlite/index.js';
 import { servicelb } from './load-balancer/servicelb/index.js';
+import { metricsServer } from './metrics/metrics-server/index.js';
 import { nftablesServiceProxy } from './service-proxy/nftables/index.js';
 import { localPathStorage } from './storage/local-path/index.js';
 import { traefik } from './ingress/traefik/index.js';
@@ -18,6 +19,7 @@ export const catalogue: readonly PartDescriptor[] = [
   flannel,
   localPathStorage,
   memoryDatastore,
+  metricsServer,
   nftablesServiceProxy,
   servicelb,
   coredns,

@@ -91,7 +91,7 @@ export class ApiServer {
         this.#storesByName.get(`${reference.group}/${reference.resource}`) as unknown as ResourceStore<T> | undefined,
     };
     this.types = loadTypes(...new Set(options.definitions.flatMap(groupsOf)));
-    this.#groups = groupsByName(options.groups ?? []);
+    this.#groups = groupsByName(options.groups ?? [], options.definitions);
     for (const { data } of this.#groups.values()) this.types.add(data.group, data.types, data.kinds);
     const mounted = [...this.#groups.values()].flatMap(mountGroup);
     // Views last: they share the store of what they show.

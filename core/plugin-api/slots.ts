@@ -119,7 +119,7 @@ export const slots: readonly SlotDefinition[] = [
     summary: 'metrics.k8s.io',
     k3sName: '--disable metrics-server',
   },
-  { id: 'metrics-sources', ...openSlot, side: 'both', summary: 'sources of Prometheus metrics' },
+  { id: 'metrics-sources', ...openSlot, side: 'both', summary: 'what nodes and pods use, for metrics.k8s.io' },
   {
     id: 'network-policy',
     ...runningSlot,

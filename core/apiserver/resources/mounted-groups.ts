@@ -1,5 +1,4 @@
 import { CodedError } from '../../base/errors.js';
-import { groupData } from '../../api/schema-data.js';
 import type { ApiGroup, VirtualApiResource } from '../../contracts/api-group.js';
 import { fieldPath } from '../../machinery/field-errors.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
@@ -11,11 +10,12 @@ export interface MountedResource {
 }
 
 /** Throws `API_GROUP_DUPLICATE` when two parts bring one group, or one brings a built-in one. */
-export function groupsByName(groups: readonly ApiGroup[]): ReadonlyMap<string, ApiGroup> {
+export function groupsByName(groups: readonly ApiGroup[], builtIn: readonly ResourceDefinition[]): ReadonlyMap<string, ApiGroup> {
+  const taken = new Set(builtIn.map(({ reference }) => reference.group));
   const byName = new Map<string, ApiGroup>();
   for (const group of groups) {
     const { group: name } = group.data;
-    if (byName.has(name) || groupData(name)) throw new CodedError('API_GROUP_DUPLICATE', `the API group ${name} is served twice`);
+    if (byName.has(name) || taken.has(name)) throw new CodedError('API_GROUP_DUPLICATE', `the API group ${name} is served twice`);
     byName.set(name, group);
   }
   return byName;
