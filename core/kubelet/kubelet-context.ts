@@ -38,6 +38,8 @@ export interface KubeletSettings {
   /** Root of pods' volumes and the like. */
   readonly rootDir: string;
   readonly podLogsDir: string;
+  /** Manifests of static pods. */
+  readonly podManifestsDir: string;
   /** Of this node's control groups: '' where there is but one node on the host, else `/k3s-HASH`. */
   readonly cgroupRoot: string;
   /** What names the node's name servers; first that names one beside loopback. */

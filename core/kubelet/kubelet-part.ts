@@ -149,6 +149,7 @@ async function kubeletSettings({ settings, paths, nodeName }: KubeletPartOptions
     port: 0,
     rootDir: paths.agent.kubeletDir,
     podLogsDir: paths.agent.podLogsDir,
+    podManifestsDir: paths.agent.podManifestsDir,
     // Of the same name as the node's runtime directory, which tells nodes of one host apart.
     cgroupRoot: paths.runDir === '/run/k3s' ? '' : `/${cgroupName(paths.runDir)}`,
     resolvConf: ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'],

@@ -33,6 +33,7 @@ import { RuntimeCache } from './runtime/runtime-cache.js';
 import { withTerminationMessage } from './runtime/termination-message.js';
 import type { NodePods } from './server/node-pods.js';
 import { ReasonCache } from './status/reason-cache.js';
+import { StaticPods } from './static/static-pods.js';
 import { StatusManager } from './status/status-manager.js';
 import { HostVolumeManager } from './volumes/host-volume-manager.js';
 import { ReferencedObjects } from './volumes/referenced-objects.js';
@@ -187,9 +188,16 @@ export class Kubelet {
         changed: () => void node.update(),
       });
     }
+    const statics = new StaticPods({
+      context,
+      directory: context.settings.podManifestsDir,
+      node: () => node.node,
+      pods: () => pods.list(),
+    });
     this.#running = {
       rotator,
       node,
+      statics: runtime.onHost ? statics : undefined,
       garbage,
       eviction,
       cache,
@@ -224,13 +232,17 @@ export class Kubelet {
         running.pods.addHandler({
           added: ({ object }) => this.#update(object),
           updated: (_before, { object }) => this.#update(object),
-          deleted: ({ object }) => this.#workers.get(object.metadata.uid ?? '')?.delete(object),
+          deleted: ({ object }) => {
+            this.#workers.get(object.metadata.uid ?? '')?.delete(object);
+            running.statics?.observe(object);
+          },
         }),
       );
       await running.pods.whenSynced();
       for (const uid of running.cache.podUids()) this.#changed(uid);
       for (const uid of await running.volumes.podUids()) if (!this.#workers.has(uid)) await this.#unmountOrphan(uid, running);
       for (const uid of (await running.cgroups?.podUids()) ?? []) await this.#removeOrphanCgroups(uid, running);
+      await running.statics?.start();
     } catch (error) {
       // The informers were stopped first.
       if (!this.#stopped) this.#context.logger.error('the pods of this node cannot be followed', { error });
@@ -246,6 +258,7 @@ export class Kubelet {
     running?.node.stop();
     running?.probes.stop();
     await running?.rotator.stop();
+    await running?.statics?.stop();
     await running?.eviction?.stop();
     await running?.garbage?.stop();
     await Promise.all(Array.from(this.#workers.values(), worker => worker.stop()));
@@ -353,6 +366,7 @@ export class Kubelet {
 interface RunningKubelet {
   readonly rotator: LogRotator;
   readonly node: NodeManager;
+  readonly statics: StaticPods | undefined;
   readonly garbage: GarbageCollector | undefined;
   readonly eviction: EvictionManager | undefined;
   readonly cache: RuntimeCache;

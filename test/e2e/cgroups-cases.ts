@@ -35,7 +35,23 @@ export function cgroupCases({ describe, it }: TestRunner, node: () => NodeUnderT
       assert.equal(readFileSync(join(folder, memoryFile), 'utf8').trim(), String(64 * mebibyte));
       const containerId = running.status.containerStatuses?.[0]?.containerID?.split('//')[1] ?? '';
       assert.ok(readdirSync(folder).includes(containerId));
-      await client.resource(Pods, 'default').delete('modest', { gracePeriodSeconds: 0 });
+      // A resize reaches both levels, the pod's first where it grows.
+      const pods = client.resource(Pods, 'default');
+      for (const mebibytes of [128, 32]) {
+        const known = await pods.get('modest');
+        const changed = { ...resources, limits: { memory: `${mebibytes}Mi` } };
+        const containers = known.spec.containers.map(own => ({ ...own, resources: changed }));
+        await pods.update('modest', { ...known, spec: { ...known.spec, containers } });
+        const limitOf = (place: string): string => readFileSync(join(place, memoryFile), 'utf8').trim();
+        const text = String(mebibytes * mebibyte);
+        await eventually(() => limitOf(folder) === text && limitOf(join(folder, containerId)) === text, 'not resized');
+        await until(
+          node(),
+          'modest',
+          ({ status }) => status.containerStatuses?.[0]?.resources?.limits?.['memory'] === `${mebibytes}Mi`,
+        );
+      }
+      await pods.delete('modest', { gracePeriodSeconds: 0 });
       await eventually(() => !existsSync(folder), `${folder} is still there`);
     });
 

@@ -33,6 +33,7 @@ export class NodeUnderTest {
         ...testSettings(this.nodeName),
         rootDir: agent.kubeletDir,
         podLogsDir: agent.podLogsDir,
+        podManifestsDir: agent.podManifestsDir,
         cgroupRoot: this.root,
       },
       client: new Client(this.#transport, nodeIdentity(this.nodeName)),
