@@ -12,6 +12,7 @@ import type { ClusterSettings } from '../contracts/cluster-settings.js';
 import type { ContainerRuntime } from '../contracts/container-runtime.js';
 import type { NodeCredentials } from '../contracts/node-credentials.js';
 import type { Ledger } from '../contracts/ledger.js';
+import type { MetricsSource } from '../contracts/metrics-source.js';
 import type { Part } from '../contracts/part.js';
 import { errorCode } from '../base/errors.js';
 import { defaultAddress } from '../host/host-facts.js';
@@ -57,6 +58,35 @@ export class KubeletPart implements Part {
 
   get connector(): PodConnector | undefined {
     return this.#kubelet?.connector;
+  }
+
+  /** For metrics.k8s.io: what this node's HTTPS API would say. */
+  get metrics(): MetricsSource {
+    return {
+      usage: async () => {
+        const read = await this.#server?.stats.read();
+        if (!read) return [];
+        const { nodeName, timeMs, cpuUsageCoreNanos, memoryWorkingSetBytes, pods } = read;
+        return [
+          {
+            nodeName,
+            node: { timeMs, cpuUsageCoreNanos, memoryWorkingSetBytes },
+            pods: pods.map(({ pod, containers }) => ({
+              namespace: pod.metadata.namespace ?? '',
+              name: pod.metadata.name ?? '',
+              uid: pod.metadata.uid ?? '',
+              containers: containers.map(({ state, stats }) => ({
+                name: state.name,
+                timeMs: stats.timeMs,
+                cpuUsageCoreNanos: stats.cpuUsageCoreNanos,
+                memoryWorkingSetBytes: stats.memoryWorkingSetBytes,
+                ...(state.startedAtMs === undefined ? {} : { startedAtMs: state.startedAtMs }),
+              })),
+            })),
+          },
+        ];
+      },
+    };
   }
 
   async start(signal: AbortSignal): Promise<void> {

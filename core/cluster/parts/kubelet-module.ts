@@ -6,12 +6,13 @@ import { ClusterSettings } from '../../contracts/cluster-settings.js';
 import { ContainerRuntime } from '../../contracts/container-runtime.js';
 import { Ledger } from '../../contracts/ledger.js';
 import { Logger } from '../../contracts/logger.js';
+import { MetricsSource } from '../../contracts/metrics-source.js';
 import { NodeCredentials } from '../../contracts/node-credentials.js';
 import { Part } from '../../contracts/part.js';
 import { KubeletPart } from '../../kubelet/kubelet-part.js';
 
 export const module = new ContainerModule(({ bind }) => {
-  bind(Part).toResolvedValue(
+  bind(KubeletPart).toResolvedValue(
     (
       transport: ApiTransport,
       runtime: ContainerRuntime,
@@ -37,4 +38,6 @@ export const module = new ContainerModule(({ bind }) => {
       { serviceIdentifier: NodeCredentials, optional: true },
     ],
   );
+  bind(Part).toService(KubeletPart);
+  bind(MetricsSource).toResolvedValue((part: KubeletPart) => part.metrics, [KubeletPart]);
 });

@@ -1,3 +1,4 @@
+import { MetricsSource } from '../../contracts/metrics-source.js';
 import { definePlugin } from '../../plugin-api/descriptor.js';
 
 export const kubelet = definePlugin({
@@ -6,6 +7,7 @@ export const kubelet = definePlugin({
   contract: 1,
   requires: ['container-runtime'],
   after: ['apiserver'],
+  provides: [MetricsSource],
   summary: 'runs the pods that are bound to this node',
   load: () => import('./kubelet-module.js'),
 });

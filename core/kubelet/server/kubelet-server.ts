@@ -45,7 +45,8 @@ export class KubeletServer {
   readonly #access: RequestAccess;
   readonly #logs: ContainerLogs;
   readonly #streams: StreamRoutes;
-  readonly #stats: NodeStats;
+  /** What the node and its pods use; shared with others who want to know. */
+  readonly stats: NodeStats;
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
 
@@ -53,7 +54,7 @@ export class KubeletServer {
     this.#options = options;
     this.#access = new RequestAccess(options);
     this.#logs = new ContainerLogs(options);
-    this.#stats = new NodeStats({ ...options, pods: () => this.#pods() });
+    this.stats = new NodeStats({ ...options, pods: () => this.#pods() });
     this.#streams = new StreamRoutes({ ...options, pods: () => this.#pods() });
   }
 
@@ -158,9 +159,9 @@ export class KubeletServer {
       return sendText(response, 'ok');
     }
     if (place === 'pods') return sendJson(response, this.#podList());
-    if (place === 'stats/summary' || place === 'stats') return sendJson(response, statsSummary(await this.#stats.read()));
-    if (place === 'metrics/resource') return sendText(response, resourceMetrics(await this.#stats.read()));
-    if (place === 'metrics') return sendText(response, kubeletMetrics(await this.#stats.read()));
+    if (place === 'stats/summary' || place === 'stats') return sendJson(response, statsSummary(await this.stats.read()));
+    if (place === 'metrics/resource') return sendText(response, resourceMetrics(await this.stats.read()));
+    if (place === 'metrics') return sendText(response, kubeletMetrics(await this.stats.read()));
     throw new HttpProblem(404, '404 page not found');
   }
 
