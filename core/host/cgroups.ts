@@ -20,10 +20,10 @@ export interface Cgroups {
   /** Makes the group where it is not there and writes its limits. Errors: `CGROUP_REFUSED`. */
   ensure(path: string, limits: CgroupLimits): Promise<void>;
   /**
-   * Removes the group with those below it; no error when it is gone. What still runs in it is killed: rejects `CGROUP_BUSY` then, to
-   * be tried again.
+   * Removes the group with those below it; no error when it is gone. Rejects `CGROUP_BUSY` when something still runs in it; that is
+   * killed unless `spare` is set, so that a later try succeeds.
    */
-  remove(path: string): Promise<void>;
+  remove(path: string, options?: { readonly spare?: boolean }): Promise<void>;
   /** Names of the groups in it; none when it is not there. */
   children(path: string): Promise<string[]>;
   /** Memory that cannot be taken back by dropping clean pages; undefined when there is no such group. */
@@ -85,10 +85,10 @@ export class SplitCgroups implements Cgroups {
     await write('memory', 'memory.limit_in_bytes', limits.memoryBytes);
   }
 
-  async remove(path: string): Promise<void> {
+  async remove(path: string, { spare = false } = {}): Promise<void> {
     checkPath(path);
     let busy = false;
-    for (const directory of this.#mounts.directories) busy = (await removeTree(join(directory, path))) || busy;
+    for (const directory of this.#mounts.directories) busy = (await removeTree(join(directory, path), spare)) || busy;
     if (busy) throw stillBusy(path);
   }
 
@@ -141,9 +141,9 @@ export class UnifiedCgroups implements Cgroups {
     }
   }
 
-  async remove(path: string): Promise<void> {
+  async remove(path: string, { spare = false } = {}): Promise<void> {
     checkPath(path);
-    if (await removeTree(join(this.#root, path))) throw stillBusy(path);
+    if (await removeTree(join(this.#root, path), spare)) throw stillBusy(path);
   }
 
   async children(path: string): Promise<string[]> {
@@ -203,10 +203,10 @@ function stillBusy(path: string): CodedError {
   return new CodedError('CGROUP_BUSY', `processes still run in the control group ${path}`);
 }
 
-/** True: something runs in it and was killed. */
-async function removeTree(directory: string): Promise<boolean> {
+/** True: something runs in it, and was killed unless it is to be spared. */
+async function removeTree(directory: string, spare: boolean): Promise<boolean> {
   let busy = false;
-  for (const name of await directories(directory)) busy = (await removeTree(join(directory, name))) || busy;
+  for (const name of await directories(directory)) busy = (await removeTree(join(directory, name), spare)) || busy;
   if (busy) return true;
   try {
     await rmdir(directory);
@@ -215,6 +215,7 @@ async function removeTree(directory: string): Promise<boolean> {
     if (errorCode(error) === 'ENOENT') return false;
     if (errorCode(error) !== 'EBUSY') throw refused(directory, error);
   }
+  if (spare) return true;
   for (const pid of ((await readText(join(directory, 'cgroup.procs'))) ?? '').split('\n').map(Number)) {
     // Not this process, whoever put it there; 0 is one of another process namespace.
     if (pid > 1 && pid !== process.pid) kill(pid);

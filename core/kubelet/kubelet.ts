@@ -344,7 +344,8 @@ export class Kubelet {
     const { containers, sandboxes } = running.cache.pod(uid);
     if (this.#workers.has(uid) || containers.length + sandboxes.length > 0) return;
     try {
-      await running.cgroups?.remove(uid);
+      // What runs in it is of no container of ours: it may be somebody else's.
+      await running.cgroups?.remove(uid, { spare: true });
     } catch (error) {
       this.#context.logger.warn("an orphaned pod's control groups could not be removed", { uid, error });
     }

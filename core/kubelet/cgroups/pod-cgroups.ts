@@ -75,8 +75,9 @@ export class PodCgroups {
   }
 
   /** After the pod's containers and sandboxes have ended. Rejects CGROUP_BUSY while something still runs. */
-  async remove(uid: string): Promise<void> {
-    for (const qos of ['Guaranteed', 'Burstable', 'BestEffort']) await this.#options.cgroups.remove(this.#path(uid, qos));
+  async remove(uid: string, options?: { readonly spare?: boolean }): Promise<void> {
+    for (const qos of ['Guaranteed', 'Burstable', 'BestEffort'])
+      await this.#options.cgroups.remove(this.#path(uid, qos), options);
     if (this.#pods.delete(uid)) await this.#shareOut();
   }
 
