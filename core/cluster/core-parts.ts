@@ -5,6 +5,15 @@ import { dataplane } from './parts/dataplane.js';
 import { defaultScheduler } from './parts/default-scheduler.js';
 import { kubelet } from './parts/kubelet.js';
 import { manifests } from './parts/manifests.js';
+import { networkPolicyNotice } from './parts/network-policy-notice.js';
 
 /** The parts of the core itself, one sorted line an entry. */
-export const coreParts: readonly PartDescriptor[] = [apiserver, controllers, dataplane, defaultScheduler, kubelet, manifests];
+export const coreParts: readonly PartDescriptor[] = [
+  apiserver,
+  controllers,
+  dataplane,
+  defaultScheduler,
+  kubelet,
+  manifests,
+  networkPolicyNotice,
+];

@@ -31,4 +31,4 @@ export interface AdmissionPlugin {
   validate?(attributes: AdmissionAttributes): void | Promise<void>;
 }
 
-export const AdmissionPlugin: unique symbol = Symbol.for('k3s/admission-plugin@1');
+export const AdmissionPlugin: unique symbol = Symbol.for('k3s/admission@1');

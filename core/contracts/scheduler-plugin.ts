@@ -51,7 +51,7 @@ export interface SchedulerPlugin {
   postBind?(state: CycleState, pod: SchedulingPod, nodeName: string): void;
 }
 
-export const SchedulerPlugin: unique symbol = Symbol.for('k3s/scheduler-plugin@1');
+export const SchedulerPlugin: unique symbol = Symbol.for('k3s/scheduler-plugins@1');
 
 /**
  * Why not. `Unschedulable`: removing pods might help. `UnschedulableAndUnresolvable`: it would not. `Pending`: the plugin itself
