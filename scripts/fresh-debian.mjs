@@ -49,8 +49,9 @@ function makeRoot(root) {
     '/etc/apt/apt.conf.d',
     '/etc/ssl/certs',
   ]) {
-    if (fs.existsSync(file))
-      fs.cpSync(file, path.join(root, file), { recursive: true, force: true, verbatimSymlinks: false, dereference: true });
+    if (!fs.existsSync(file)) continue;
+    fs.rmSync(path.join(root, file), { recursive: true, force: true });
+    run('cp', ['-rL', file, path.join(root, file)]);
   }
   const prefix = path.resolve(path.dirname(fs.realpathSync(process.execPath)), '..');
   const npm = [path.join(prefix, 'lib/node_modules/npm'), '/usr/local/lib/node_modules/npm', '/usr/share/nodejs/npm'].find(
