@@ -38,7 +38,7 @@ export function firstScreen(readme) {
 }
 
 function makeRoot(root) {
-  const packages = 'ca-certificates,conntrack,curl,iproute2,kmod,libatomic1,nftables,procps';
+  const packages = 'ca-certificates,curl,libatomic1';
   const mirror = valueOf('--mirror', undefined);
   run('debootstrap', ['--variant=minbase', `--include=${packages}`, 'bookworm', root, ...(mirror ? [mirror] : [])]);
   // How this machine reaches mirrors and registries, and nothing else of it.

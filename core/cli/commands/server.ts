@@ -129,8 +129,4 @@ function killallCommand({ config, paths }: PreparedCluster): string {
   return `npx k3s killall${config.values['data-dir'] === undefined ? '' : ` --data-dir ${paths.dataDir}`}`;
 }
 
-const tryThese = [
-  'npx k3s kubectl get nodes',
-  'npx k3s kubectl create deployment web --image=nginx',
-  'npx k3s kubectl get pods --watch',
-];
+const tryThese = ['npx k3s kubectl get nodes', 'npx k3s kubectl apply -f examples/app', 'npx k3s kubectl get pods --watch'];
