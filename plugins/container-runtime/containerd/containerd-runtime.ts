@@ -382,7 +382,10 @@ export class ContainerdRuntime implements ContainerRuntime {
     }
   }
 
-  /** For ends of things: gone is success, and a shim that ends while it is asked to is asked again. */
+  /**
+   * For ends of things: gone is success, and a shim that ends while it is asked to is asked again. So is containerd, which counts a
+   * container as running for up to 60 ms after the event of its exit.
+   */
   async #unlessGone<M extends Method>(
     area: CallArea,
     method: M,
@@ -395,7 +398,7 @@ export class ContainerdRuntime implements ContainerRuntime {
         return;
       } catch (error) {
         if (isNotFound(error)) return;
-        if (attempt === endAttempts || !/ttrpc: closed/.test((error as Error).message)) throw runtimeError(error, area);
+        if (attempt === endAttempts || !/ttrpc: closed|container is still running/.test((error as Error).message)) throw runtimeError(error, area);
         await sleep(this.#options.clock, endRetryMs);
       }
     }
