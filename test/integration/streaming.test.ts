@@ -79,9 +79,12 @@ const pod = (name: string, more: string): string =>
     const raw = (path: string): Promise<string> => k(`get --raw /api/v1/nodes/${node}/proxy${path}`);
     expect(await raw('/healthz')).toBe('ok');
     expect(await raw('/pods')).toContain('"name":"talker"');
-    expect(await raw('/metrics/resource')).toContain(
-      'container_memory_working_set_bytes{container="c",namespace="default",pod="talker"}',
-    );
+    const wanted = 'container_memory_working_set_bytes{container="c",namespace="default",pod="talker"}';
+    // Another reader may have looked just before the pod began.
+    const deadline = Date.now() + 10_000;
+    let metrics = '';
+    while (!metrics.includes(wanted) && Date.now() < deadline) metrics = await raw('/metrics/resource');
+    expect(metrics).toContain(wanted);
     const summary = JSON.parse(await raw('/stats/summary')) as { pods: { podRef: { name: string } }[] };
     expect(summary.pods.map(({ podRef }) => podRef.name)).toContain('talker');
   });

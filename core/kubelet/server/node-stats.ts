@@ -42,7 +42,7 @@ interface Sample {
 }
 
 /** A look is good for so long: several readers share it. */
-const freshMs = 5000;
+const freshMs = 1000;
 
 /** Use of processor and memory of this node, its pods and their containers, from the runtime and the host. */
 export class NodeStats {
