@@ -13,7 +13,7 @@ import type { ChildRecord } from './child-record.js';
 export const childProgramUrl = new URL('./child-entry.js', import.meta.url).href;
 
 /** A small young generation keeps the child small; its state is long-lived and its garbage short-lived. */
-const nodeFlags = ['--max-semi-space-size=1', '--max-old-space-size=512', '--disable-warning=ExperimentalWarning'];
+const nodeFlags = ['--max-semi-space-size=2', '--max-old-space-size=512', '--disable-warning=ExperimentalWarning'];
 
 /** What the kernel takes as the path of a socket. */
 const maximumSocketPathBytes = 107;

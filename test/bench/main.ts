@@ -3,6 +3,7 @@ import type { BenchResult } from './bench-result.js';
 
 /** Every benchmark by name; `npm run bench -- NAME ...` runs some of them. */
 const benches: Readonly<Record<string, () => Promise<{ run(): Promise<BenchResult[]> }>>> = {
+  dataplane: () => import('./dataplane-bench.js'),
   datastore: () => import('./datastore-bench.js'),
   server: () => import('./server-bench.js'),
   'service-proxy': () => import('./service-proxy-bench.js'),

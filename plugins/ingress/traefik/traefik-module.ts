@@ -1,3 +1,5 @@
+import { HostCommands } from '../../../core/host/commands.js';
+import { NftCommand } from '../../../core/host/nftables.js';
 import {
   ApiTransport,
   Clock,
@@ -5,11 +7,13 @@ import {
   ClusterSettings,
   ContainerModule,
   Dataplane,
+  Ledger,
   Logger,
   Part,
   PluginOptions,
 } from '../../../core/plugin-api/index.js';
 import type { TraefikOptions } from './index.js';
+import { guardListeners } from './listener-guard.js';
 import { TraefikPart } from './traefik-part.js';
 
 export const module = new ContainerModule(({ bind }) => {
@@ -22,7 +26,24 @@ export const module = new ContainerModule(({ bind }) => {
       options: TraefikOptions,
       clock: Clock,
       logger: Logger,
-    ) => new TraefikPart({ transport, dataplane, settings, paths, options, clock, logger }),
-    [ApiTransport, Dataplane, ClusterSettings, ClusterPaths, PluginOptions, Clock, Logger],
+      ledger: Ledger,
+    ) => {
+      // A listener elsewhere was chosen by the user, who also knows who may reach it.
+      const ownsPorts = process.getuid?.() === 0 && options.listenAddresses.length === 0;
+      const nftables = new NftCommand(new HostCommands());
+      const ports = [options.webPort, options.websecurePort];
+      const guard = (): Promise<void> => guardListeners({ nftables, ledger, logger, ports, clusterCidrs: settings.clusterCidrs });
+      return new TraefikPart({
+        transport,
+        dataplane,
+        settings,
+        paths,
+        options,
+        clock,
+        logger,
+        ...(ownsPorts && { guard }),
+      });
+    },
+    [ApiTransport, Dataplane, ClusterSettings, ClusterPaths, PluginOptions, Clock, Logger, Ledger],
   );
 });

@@ -42,6 +42,8 @@ export interface TraefikPartOptions {
   readonly options: TraefikOptions;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Keeps strangers from the ports of the listeners; absent where the host is not ours. */
+  guard?(): Promise<void>;
 }
 
 interface Running {
@@ -111,6 +113,7 @@ export class TraefikPart implements Part {
       stopping: new AbortController(),
     };
     this.#running = running;
+    await this.#given.guard?.();
     await this.#files.open();
     this.#default = await this.#files.default(clock.now());
     running.slices.addIndex('service', slice => {
