@@ -53,6 +53,8 @@ function makeRoot(root) {
     fs.rmSync(path.join(root, file), { recursive: true, force: true });
     run('cp', ['-rL', file, path.join(root, file)]);
   }
+  // Every installed Debian has it; debootstrap leaves it to the installer.
+  fs.writeFileSync(path.join(root, 'etc/hosts'), '127.0.0.1\tlocalhost\n::1\tlocalhost\n');
   const prefix = path.resolve(path.dirname(fs.realpathSync(process.execPath)), '..');
   const npm = [path.join(prefix, 'lib/node_modules/npm'), '/usr/local/lib/node_modules/npm', '/usr/share/nodejs/npm'].find(
     fs.existsSync,
