@@ -70,6 +70,19 @@ function makeRoot(root) {
     run('mount', ['--rbind', `/${folder}`, path.join(root, folder)]);
     run('mount', ['--make-rslave', path.join(root, folder)]);
   }
+  // A root that is no mount point will not do for containers, so everything runs in a mount namespace of its own.
+  const place = namespaceOf(root);
+  fs.mkdirSync(path.dirname(place));
+  run('mount', ['--bind', path.dirname(place), path.dirname(place)]);
+  run('mount', ['--make-private', path.dirname(place)]);
+  fs.writeFileSync(place, '');
+  const pivot = 'mount --rbind "$1" "$1" && cd "$1" && mkdir -p .old && pivot_root . .old && umount -l .old && rmdir .old';
+  run('unshare', [`--mount=${place}`, '--propagation', 'private', 'sh', '-c', pivot, 'sh', root]);
+}
+
+/** The file that keeps the root's mount namespace. */
+function namespaceOf(root) {
+  return `${root}.namespace/mnt`;
 }
 
 function removeRoot(root) {
@@ -79,13 +92,17 @@ function removeRoot(root) {
     .map(line => line.split(' ')[4])
     .filter(point => point?.startsWith(`${root}/`));
   for (const point of points.reverse()) spawnSync('umount', ['-l', point]);
+  const kept = path.dirname(namespaceOf(root));
+  spawnSync('umount', ['-l', namespaceOf(root)]);
+  spawnSync('umount', ['-l', kept]);
+  fs.rmSync(kept, { recursive: true, force: true });
   const left = fs.readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${root}/`);
   if (left) throw new Failed(`something is still mounted below ${root}: it is left there`);
   fs.rmSync(root, { recursive: true, force: true });
 }
 
-function chrootArguments(root, line) {
-  return [root, '/usr/bin/env', '-i', ...environment(), 'sh', '-c', `cd ${inside} && ${line}`];
+function insideArguments(root, line) {
+  return [`--mount=${namespaceOf(root)}`, '--', '/usr/bin/env', '-i', ...environment(), 'sh', '-c', `cd ${inside} && ${line}`];
 }
 
 function environment() {
@@ -104,7 +121,7 @@ function environment() {
 function start(root, line) {
   const command = startFlags.length > 0 ? `${line} -- ${startFlags.join(' ')}` : line;
   say(`# ${command}`);
-  const child = spawn('chroot', chrootArguments(root, command), { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const child = spawn('nsenter', insideArguments(root, command), { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   const ended = new Promise(resolve => child.on('close', resolve));
   const ready = new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Failed('the server was not ready in time')), startLimitMs);
@@ -137,6 +154,7 @@ async function main() {
   if (begin?.length !== 1 || !others?.length) throw new Failed('README has no first screen of two blocks below "Try it"');
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'fresh-debian-'));
   let server;
+  let finished = false;
   try {
     const beganMs = Date.now();
     say(`Making a Debian 12 root in ${root} ...`);
@@ -148,16 +166,19 @@ async function main() {
     say(`started in ${Math.round((Date.now() - startedMs) / 1000)} s`);
     for (const line of startFlags.length > 0 ? others.slice(0, 1) : others) {
       say(`# ${line}`);
-      run('chroot', chrootArguments(root, line));
+      run('nsenter', insideArguments(root, line));
     }
     await server.stop();
     for (const line of startFlags.length > 0 ? [] : ['npx k3s uninstall --yes']) {
       say(`# ${line}`);
-      run('chroot', chrootArguments(root, line));
+      run('nsenter', insideArguments(root, line));
     }
+    finished = true;
     say(`README's first screen was followed to its end; the log is ${logFile}`);
   } finally {
     await server?.stop();
+    // What runs on after the server must not outlive its root.
+    if (server && !finished) spawnSync('nsenter', insideArguments(root, 'npx k3s killall'), { stdio: 'inherit' });
     if (!own.includes('--keep')) removeRoot(root);
   }
 }
