@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { execFile, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -11,7 +11,7 @@ import { realTool } from './kubectl.js';
 
 const run = promisify(execFile);
 const main = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
-const nodeAddress = '192.0.2.10';
+export const nodeAddress = '192.0.2.10';
 
 /** A server with a real node, in a network namespace of its own. Needs root. */
 export class RealNode {
@@ -19,7 +19,7 @@ export class RealNode {
   readonly image = 'k3s.local/box:1';
   readonly #mark: string;
   readonly #namespace: string;
-  readonly #data: string;
+  readonly dataDirectory: string;
   #server: ChildProcess | undefined;
   #kubectl: Tool | undefined;
 
@@ -28,7 +28,7 @@ export class RealNode {
     this.#mark = mark;
     this.#namespace = `${mark}-${process.pid}`;
     this.directory = mkdtempSync(`/tmp/${mark}-`);
-    this.#data = join(this.directory, 'data');
+    this.dataDirectory = join(this.directory, 'data');
   }
 
   get kubectl(): Tool {
@@ -55,12 +55,17 @@ export class RealNode {
     await ip('link', 'set', 'up1', 'up');
     await ip('link', 'set', 'up0', 'up');
     await ip('route', 'add', 'default', 'dev', 'up0');
-    mkdirSync(join(this.#data, 'agent', 'images'), { recursive: true });
+    mkdirSync(join(this.dataDirectory, 'agent', 'images'), { recursive: true });
     const archive = await boxArchive({ reference: this.image, layout: 'docker' });
-    writeFileSync(join(this.#data, 'agent', 'images', 'box.tar'), archive);
+    writeFileSync(join(this.dataDirectory, 'agent', 'images', 'box.tar'), archive);
     this.#kubectl = await realTool('kubectl', this.kubeconfig, this.directory, this.inside);
+    await this.launch();
+  }
+
+  /** Starts the server, the first time or again. Resolves when the Node is ready. */
+  async launch(): Promise<void> {
     const log = join(this.directory, 'server.log');
-    const words = ['--data-dir', this.#data, '--write-kubeconfig', this.kubeconfig, '--node-ip', nodeAddress];
+    const words = ['--data-dir', this.dataDirectory, '--write-kubeconfig', this.kubeconfig, '--node-ip', nodeAddress];
     words.push('--node-name', this.#mark, '--log', log);
     const [program, ...before] = this.inside;
     this.#server = spawn(program!, [...before, process.execPath, main, 'server', ...words], { stdio: 'ignore' });
@@ -73,16 +78,23 @@ export class RealNode {
     }
   }
 
+  /** Ends the server; pods, containerd and the dataplane go on. */
+  async stop(signal: NodeJS.Signals): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    const ended = new Promise(resolve => server.once('exit', resolve));
+    server.kill(signal);
+    await ended;
+  }
+
   /** Ends everything that was started and removes what was made. */
   async remove(): Promise<void> {
-    const server = this.#server;
-    if (server && server.exitCode === null && server.signalCode === null) {
-      const ended = new Promise(resolve => server.once('exit', resolve));
-      server.kill('SIGTERM');
-      await ended;
-    }
+    await this.stop('SIGTERM');
+    // A second time there is nothing left to end.
+    if (!existsSync(`/run/netns/${this.#namespace}`)) return;
     const [program, ...before] = this.inside;
-    await run(program!, [...before, process.execPath, main, 'killall', '--data-dir', this.#data]);
+    await run(program!, [...before, process.execPath, main, 'killall', '--data-dir', this.dataDirectory]);
     await removeNamespace(this.#namespace);
     rmSync(this.directory, { recursive: true, force: true });
   }

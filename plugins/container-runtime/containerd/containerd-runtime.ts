@@ -398,7 +398,8 @@ export class ContainerdRuntime implements ContainerRuntime {
         return;
       } catch (error) {
         if (isNotFound(error)) return;
-        if (attempt === endAttempts || !/ttrpc: closed|container is still running/.test((error as Error).message)) throw runtimeError(error, area);
+        if (attempt === endAttempts || !/ttrpc: closed|container is still running/.test((error as Error).message))
+          throw runtimeError(error, area);
         await sleep(this.#options.clock, endRetryMs);
       }
     }
