@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import type { Disposable } from '../base/disposable.js';
 import { Nodes, Pods, Services } from '../api/generated/resources.js';
 import type { Pod, Service } from '../api/generated/types.js';
@@ -96,6 +96,7 @@ export class Kubelet {
       ...(context.hostFacts ? { hostFacts: context.hostFacts } : {}),
     });
     const runtime = await node.inspect();
+    if (runtime.onHost) await mkdir(context.settings.rootDir, { recursive: true, mode: 0o750 });
     const cache = new RuntimeCache({
       runtime: context.runtime,
       clock: context.clock,

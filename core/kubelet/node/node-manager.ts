@@ -17,6 +17,7 @@ import type { NodeFacts } from './node-facts.js';
 import { initialNode, networkProblem, nodeResources, nodeStatus } from './node-object.js';
 
 const statusPeriodMs = 10_000;
+const networkLook = { initialMs: 100, maximumMs: statusPeriodMs, factor: 1.5 };
 const reportPeriodMs = 300_000;
 const leasePeriodMs = 10_000;
 const leaseDurationSeconds = 40;
@@ -48,6 +49,7 @@ export class NodeManager {
   #facts: NodeFacts | undefined;
   readonly #timers = new Map<'status' | 'lease', Disposable>();
   #updating: Promise<void> | undefined;
+  #networkLooks = 0;
 
   constructor(options: NodeManagerOptions) {
     this.#options = options;
@@ -88,8 +90,16 @@ export class NodeManager {
     this.#recordStatus(undefined, this.#node!.status);
     await this.#learnPodCidrs();
     await this.#renewLease();
-    this.#arm('status', statusPeriodMs, () => this.update());
-    this.#arm('lease', leasePeriodMs, () => this.#renewLease());
+    this.#arm(
+      'status',
+      () => this.#statusPeriodMs(),
+      () => this.update(),
+    );
+    this.#arm(
+      'lease',
+      () => leasePeriodMs,
+      () => this.#renewLease(),
+    );
   }
 
   stop(): void {
@@ -275,9 +285,17 @@ export class NodeManager {
     }
   }
 
-  #arm(name: 'status' | 'lease', periodMs: number, work: () => Promise<void>): void {
+  /** A network that has just been set up is seen soon: pods wait for it. One that stays away is asked for ever more seldom. */
+  #statusPeriodMs(): number {
+    if (this.#facts?.networkProblem === undefined) this.#networkLooks = 0;
+    else return Math.min(statusPeriodMs, backoffMs(networkLook, this.#networkLooks++));
+    return statusPeriodMs;
+  }
+
+  #arm(name: 'status' | 'lease', periodMs: () => number, work: () => Promise<void>): void {
     if (this.#stopping.signal.aborted) return;
-    const handle = this.#options.context.clock.setTimer(periodMs, () => void work().then(() => this.#arm(name, periodMs, work)));
+    const again = (): void => void work().then(() => this.#arm(name, periodMs, work));
+    const handle = this.#options.context.clock.setTimer(periodMs(), again);
     this.#timers.set(name, handle);
   }
 }
