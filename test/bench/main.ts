@@ -6,6 +6,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<BenchResul
   dataplane: () => import('./dataplane-bench.js'),
   datastore: () => import('./datastore-bench.js'),
   outage: () => import('./outage-bench.js'),
+  scale: () => import('./scale-bench.js'),
   server: () => import('./server-bench.js'),
   'service-proxy': () => import('./service-proxy-bench.js'),
 };

@@ -1,0 +1,135 @@
+import { spawn } from 'node:child_process';
+import type { ClientHttp2Session } from 'node:http2';
+import { connect } from 'node:http2';
+import type { BenchResult } from './bench-result.js';
+import { ServerUnderTest } from './server-under-test.js';
+
+const podCount = 10_000;
+const listed = 5_000;
+const watcherCount = 1_000;
+const connections = 4;
+
+/** What 10,000 pods cost, how fast half of them are listed, how fast one event reaches 1,000 watchers, and how others fare in a flood. */
+export async function run(): Promise<BenchResult[]> {
+  const server = await ServerUnderTest.start();
+  try {
+    const { api } = server;
+    for (const namespace of ['one', 'two']) await api.create('/api/v1/namespaces', { metadata: { name: namespace } });
+    // The default service accounts, without which no pod is admitted.
+    await new Promise(resolve => setTimeout(resolve, 1000));
+    const before = await server.settledResidentMb();
+    let next = 0;
+    const create = async (): Promise<void> => {
+      for (let at = next++; at < podCount; at = next++)
+        await api.create(`/api/v1/namespaces/${at % 2 ? 'one' : 'two'}/pods`, pod(at));
+    };
+    await Promise.all(Array.from({ length: 64 }, create));
+    const after = await server.settledResidentMb();
+    const bytes = (await api.get('/api/v1/namespaces/one/pods/pod-1')).length;
+    const results: BenchResult[] = [
+      {
+        name: `10,000 pods of ${(bytes / 1000).toFixed(1)} KB: more resident memory`,
+        value: after - before,
+        unit: 'MB',
+        budget: 150,
+      },
+    ];
+    const times: number[] = [];
+    for (let round = 0; round < 7; round++) {
+      const beganMs = performance.now();
+      const text = await api.get('/api/v1/namespaces/one/pods');
+      times.push(performance.now() - beganMs);
+      if (round === 0 && (JSON.parse(text) as { items: unknown[] }).items.length !== listed)
+        throw new Error('the list is not whole');
+    }
+    results.push({ name: 'LIST of 5,000 pods over TLS, median', value: median(times), unit: 'ms', budget: 150 });
+    results.push(...(await fanOut(server)));
+    results.push(await underFlood(server));
+    return results;
+  } finally {
+    await server.stop();
+  }
+}
+
+/** About 5 KB as stored. */
+function pod(at: number): object {
+  const env = Array.from({ length: 18 }, (_, index) => ({ name: `SETTING_${index}`, value: `value-${index}-${'x'.repeat(60)}` }));
+  return {
+    metadata: { name: `pod-${at}`, labels: { app: 'bench' } },
+    spec: { containers: [{ name: 'web', image: 'example.com/web:1', env }] },
+  };
+}
+
+async function fanOut(server: ServerUnderTest): Promise<BenchResult[]> {
+  const sessions: ClientHttp2Session[] = [];
+  let received = 0;
+  let wake: (() => void) | undefined;
+  for (let at = 0; at < connections; at++) {
+    sessions.push(connect(`https://127.0.0.1:${server.port}`, { ...server.credentials, rejectUnauthorized: false }));
+  }
+  const opened = Array.from({ length: watcherCount }, (_, at) => {
+    const path = `/api/v1/namespaces/default/configmaps?watch=true&resourceVersion=0`;
+    const stream = sessions[at % connections]!.request({ ':path': path });
+    stream.setEncoding('utf8');
+    stream.on('error', () => undefined);
+    stream.on('data', (text: string) => {
+      if (!text.includes('"fan-out"')) return;
+      received++;
+      if (received % watcherCount === 0) wake?.();
+    });
+    return new Promise(resolve => stream.once('response', resolve));
+  });
+  await Promise.all(opened);
+  await new Promise(resolve => setTimeout(resolve, 500));
+  const times: number[] = [];
+  for (let round = 0; round < 6; round++) {
+    const all = new Promise<void>(resolve => (wake = resolve));
+    const beganMs = performance.now();
+    const name = { name: 'fan-out' };
+    if (round === 0)
+      await server.api.create('/api/v1/namespaces/default/configmaps', { metadata: name, data: { text: 'x'.repeat(1000) } });
+    else await server.api.patch('/api/v1/namespaces/default/configmaps/fan-out', { data: { round: String(round) } });
+    await all;
+    times.push(performance.now() - beganMs);
+  }
+  for (const session of sessions) session.destroy();
+  return [
+    {
+      name: 'one event to 1,000 watchers on 4 connections, from the write on, median',
+      value: median(times.slice(1)),
+      unit: 'ms',
+    },
+  ];
+}
+
+/** GETs of one user while another one's 64 connections ask for lists as fast as they can. */
+async function underFlood(server: ServerUnderTest): Promise<BenchResult> {
+  const token = await server.api.adminToken('flood');
+  const url = `https://127.0.0.1:${server.port}/api/v1/namespaces/default/configmaps/fan-out`;
+  const flood = spawn('h2load', ['--h1', '-c', '64', '-t', '1', '-D', '8', '--header', `Authorization: Bearer ${token}`, url], {
+    stdio: 'ignore',
+  });
+  const failed = new Promise<never>((_, reject) => flood.once('error', reject));
+  const times: number[] = [];
+  const ask = async (): Promise<void> => {
+    await new Promise(resolve => setTimeout(resolve, 1000));
+    for (let at = 0; at < 300; at++) {
+      const beganMs = performance.now();
+      await server.api.get('/api/v1/namespaces/one/pods/pod-1');
+      times.push(performance.now() - beganMs);
+    }
+  };
+  await Promise.race([ask(), failed]);
+  flood.kill('SIGTERM');
+  times.sort((a, b) => a - b);
+  return {
+    name: "another user's GET while one floods, p99",
+    value: times[Math.floor(times.length * 0.99)]!,
+    unit: 'ms',
+    budget: 200,
+  };
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
