@@ -23,18 +23,28 @@ export class ServerUnderTest {
   readonly credentials: Credentials;
   readonly api: BenchApi;
   readonly #process: ChildProcess;
-  readonly #directory: string;
+  readonly directory: string;
+  /** From exec to ready. */
+  readonly startMs: number;
 
-  private constructor(options: { port: number; credentials: Credentials; process: ChildProcess; directory: string }) {
+  private constructor(options: {
+    port: number;
+    credentials: Credentials;
+    process: ChildProcess;
+    directory: string;
+    startMs: number;
+  }) {
     this.port = options.port;
     this.credentials = options.credentials;
     this.api = new BenchApi(options.port, options.credentials);
     this.#process = options.process;
-    this.#directory = options.directory;
+    this.directory = options.directory;
+    this.startMs = options.startMs;
   }
 
-  static async start(): Promise<ServerUnderTest> {
-    const directory = await mkdtemp(join(tmpdir(), 'k3s-bench-'));
+  /** In a directory of its own, or in that of a server that was stopped. Resolves when it is ready. */
+  static async start(directory?: string): Promise<ServerUnderTest> {
+    directory ??= await mkdtemp(join(tmpdir(), 'k3s-bench-'));
     const port = await freePort();
     const kubeconfig = join(directory, 'k3s.yaml');
     const words = [
@@ -47,13 +57,15 @@ export class ServerUnderTest {
       '--disable-agent',
     ];
     const child = spawn(process.execPath, [main, 'server', ...words], { stdio: 'ignore' });
+    const beganMs = performance.now();
     await answering(port);
+    const startMs = performance.now() - beganMs;
     // It is written once the port is open.
     while (!existsSync(kubeconfig)) await new Promise(resolve => setTimeout(resolve, 10));
     const text = readFileSync(kubeconfig, 'utf8');
     const field = (name: string): string => Buffer.from(new RegExp(`${name}: (\\S+)`).exec(text)![1]!, 'base64').toString();
     const credentials = { cert: field('client-certificate-data'), key: field('client-key-data') };
-    return new ServerUnderTest({ port, credentials, process: child, directory });
+    return new ServerUnderTest({ port, credentials, process: child, directory, startMs });
   }
 
   /** Resident memory when it has not grown for a while: the lowest of ten seconds. */
@@ -67,14 +79,19 @@ export class ServerUnderTest {
     return lowest;
   }
 
-  async stop(): Promise<void> {
+  get pid(): number {
+    return this.#process.pid!;
+  }
+
+  /** `keep`: the directory, for another start. */
+  async stop(options: { keep?: boolean } = {}): Promise<void> {
     this.api.close();
     const ended = new Promise(resolve => this.#process.once('exit', resolve));
     if (this.#process.exitCode === null) {
       this.#process.kill('SIGTERM');
       await ended;
     }
-    await rm(this.#directory, { recursive: true, force: true });
+    if (!options.keep) await rm(this.directory, { recursive: true, force: true });
   }
 }
 
@@ -127,7 +144,7 @@ export class BenchApi {
   }
 }
 
-export function freePort(): Promise<number> {
+function freePort(): Promise<number> {
   return new Promise(resolve => {
     const probe = createServer();
     probe.listen(0, '127.0.0.1', () => {
@@ -138,7 +155,7 @@ export function freePort(): Promise<number> {
 }
 
 /** Resolves when the server says that it is ready. */
-export async function answering(port: number): Promise<void> {
+async function answering(port: number): Promise<void> {
   const deadline = performance.now() + 20_000;
   while (performance.now() < deadline) {
     const status = await call({ port, path: '/readyz', rejectUnauthorized: false }).then(
