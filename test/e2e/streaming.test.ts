@@ -85,7 +85,10 @@ spec:
   }
 
   it('shows logs, the last of them, and those of a time', async () => {
-    expect(await k('logs talker -c main')).toMatch(/^line 1\n/);
+    const { child, until } = await running(['logs', '-f', 'talker', '-c', 'main']);
+    expect(await until(/line 3\n/)).toMatch(/^line 1\n/);
+    child.kill();
+    expect(await k('logs talker -c main')).toMatch(/^line 1\nline 2\nline 3\n/);
     expect((await k('logs talker -c main --tail=2')).trim().split('\n').length).toBe(2);
     const recent = (await k('logs talker -c main --since=1s')).trim().split('\n');
     expect(recent.length).toBeLessThanOrEqual(7);

@@ -102,6 +102,11 @@ export class FlannelCni implements Cni, Part {
     await this.#run.start(signal);
   }
 
+  /** Whether all that is known by now is done; what waits for another try counts as done. */
+  get idle(): boolean {
+    return this.#run?.idle ?? true;
+  }
+
   /** The network itself stays: pods outlive this process. */
   async stop(): Promise<void> {
     const run = this.#run;
@@ -177,6 +182,10 @@ class FlannelRun {
     // Also with none: there may be rules of pods that went while nobody watched.
     this.#queue.add('host-ports');
     this.#working = this.#work();
+  }
+
+  get idle(): boolean {
+    return this.#queue.length + this.#queue.processing === 0;
   }
 
   async stop(): Promise<void> {
