@@ -61,7 +61,7 @@ export class EventHandlers {
     );
     this.#registrations.add(
       informers.informer(Pods).addHandler({
-        added: entry => this.#podAdded(entry.object),
+        added: entry => this.#podAdded(entry),
         updated: (previous, next) => this.#podUpdated(previous, next),
         deleted: entry => this.#podDeleted(entry.object),
       }),
@@ -104,11 +104,12 @@ export class EventHandlers {
   }
 
   /** Pods that have ended hold nothing: for the scheduler they are not there. */
-  #podAdded(pod: Pod): void {
+  #podAdded(entry: ObjectEntry<Pod>): void {
+    const pod = entry.object;
     if (isTerminal(pod)) return;
     if (pod.spec.nodeName) this.#placed(pod);
     else if (this.#isOurs(pod)) {
-      this.#options.queue.add(pod);
+      this.#options.queue.add(entry);
       if (pod.spec.schedulingGates?.length) this.#options.onGatedPod(pod);
     }
   }
@@ -116,7 +117,7 @@ export class EventHandlers {
   #podUpdated(previous: ObjectEntry<Pod>, next: ObjectEntry<Pod>): void {
     if (previous.uid !== next.uid) {
       this.#podDeleted(previous.object);
-      this.#podAdded(next.object);
+      this.#podAdded(next);
       return;
     }
     const { cache, queue } = this.#options;
@@ -133,17 +134,18 @@ export class EventHandlers {
     if (pod.spec.nodeName) {
       queue.delete(next.uid);
       this.#placed(pod);
-    } else if (this.#isOurs(pod)) this.#waitingUpdated(previous.object, pod);
+    } else if (this.#isOurs(pod)) this.#waitingUpdated(previous.object, next);
   }
 
-  #waitingUpdated(previous: Pod, next: Pod): void {
+  #waitingUpdated(previous: Pod, entry: ObjectEntry<Pod>): void {
     const { cache, queue, onAssumedPodGone } = this.#options;
+    const next = entry.object;
     const uid = next.metadata.uid ?? '';
     if (cache.isAssumed(uid)) {
       if (next.metadata.deletionTimestamp && !previous.metadata.deletionTimestamp) onAssumedPodGone(uid);
       return;
     }
-    queue.update(previous, next);
+    queue.update(previous, entry);
     const before = previous.status.nominatedNodeName;
     if (before && before !== next.status.nominatedNodeName) this.#nominationGone(previous);
   }

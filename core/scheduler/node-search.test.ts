@@ -29,7 +29,7 @@ describe('NodeSearch', () => {
   };
   const message = (found: string | FitError): string => (typeof found === 'string' ? found : found.message);
   const find = (plugins: SchedulerPlugin[], random?: () => number) =>
-    search(plugins, random).find(new AttemptState(), new PodInfo(pod('p')));
+    search(plugins, random).find(new AttemptState(), new PodInfo({ object: pod('p') }));
 
   it('gives each of the best the same chance', () => {
     const plugins: SchedulerPlugin[] = [{ name: 'Even', score: () => 50 }];
@@ -93,7 +93,7 @@ describe('NodeSearch', () => {
       },
       score: (_state, _pod, { name }) => (name === 'b' ? 100 : 0),
     };
-    const nominated = (nominatedNodeName: string) => new PodInfo(pod('p', { status: { nominatedNodeName } }));
+    const nominated = (nominatedNodeName: string) => new PodInfo({ object: pod('p', { status: { nominatedNodeName } }) });
     expect(search([plugin]).find(new AttemptState(), nominated('c'))).toBe('c');
     expect(asked).toEqual(['c']);
     expect(search([plugin]).find(new AttemptState(), nominated('a'))).toBe('b');
@@ -102,7 +102,7 @@ describe('NodeSearch', () => {
 
   it('counts pods that wait for a node and are as important', () => {
     const nominator = new Nominator();
-    nominator.set(new PodInfo(pod('rival', { priority: 5 })), 'a');
+    nominator.set(new PodInfo({ object: pod('rival', { priority: 5 }) }), 'a');
     const single: SchedulerPlugin = {
       name: 'One',
       filter: (_s, _p, { podCount }) => (podCount > 0 ? unschedulable('One', 'taken') : undefined),
@@ -111,7 +111,10 @@ describe('NodeSearch', () => {
       const state = new AttemptState();
       const cache = cacheOf([nodes[0]!]);
       return message(
-        new NodeSearch(cache, new Framework([single], nominator), () => 0).find(state, new PodInfo(pod('p', { priority }))),
+        new NodeSearch(cache, new Framework([single], nominator), () => 0).find(
+          state,
+          new PodInfo({ object: pod('p', { priority }) }),
+        ),
       );
     };
     expect(nodesFor(5)).toBe('0/1 nodes are available: 1 taken.');
@@ -123,9 +126,9 @@ describe('NodeSearch', () => {
     const asked = new Set<string>();
     const plugin: SchedulerPlugin = { name: 'Asked', filter: (_s, _p, { name }) => void asked.add(name), score: () => 0 };
     const large = new NodeSearch(cacheOf(many), new Framework([plugin], new Nominator()), () => 0);
-    large.find(new AttemptState(), new PodInfo(pod('p')));
+    large.find(new AttemptState(), new PodInfo({ object: pod('p') }));
     expect(asked.size).toBe(feasibleNodesWanted(300));
-    for (let i = 0; i < 2; i++) large.find(new AttemptState(), new PodInfo(pod('p')));
+    for (let i = 0; i < 2; i++) large.find(new AttemptState(), new PodInfo({ object: pod('p') }));
     expect(asked.size).toBe(300);
   });
 });
@@ -152,9 +155,9 @@ describe('SchedulerCache', () => {
 
   it('takes the word of the API over what it assumed', () => {
     const cache = cacheOf([node('a'), node('b')]);
-    cache.assume(new PodInfo(pod('p', { nodeName: 'a' })), 'a');
+    cache.assume(new PodInfo({ object: pod('p', { nodeName: 'a' }) }), 'a');
     expect(cache.isAssumed('uid-p')).toBe(true);
-    expect(() => cache.assume(new PodInfo(pod('p')), 'b')).toThrow('is in the cache');
+    expect(() => cache.assume(new PodInfo({ object: pod('p') }), 'b')).toThrow('is in the cache');
     cache.setPod(pod('p', { nodeName: 'b' }));
     expect(cache.isAssumed('uid-p')).toBe(false);
     expect([cache.node('a')!.podCount, cache.node('b')!.podCount]).toEqual([0, 1]);

@@ -38,20 +38,29 @@ interface PodTerms {
 
 const noTerms: PodTerms = { requiredAffinity: [], requiredAntiAffinity: [], preferredAffinity: [], preferredAntiAffinity: [] };
 
-/** A pod with what scheduling needs of it again and again, each worked out once. */
+/** Where a pod is read from: an entry of the API's cache, which parses its bytes when somebody asks, or the pod itself. */
+export interface PodSource {
+  readonly object: Pod;
+}
+
+/**
+ * A pod with what scheduling needs of it again and again, each worked out once. Thousands may wait, so it does not hold on to the
+ * parsed pod where it was read from an entry.
+ */
 export class PodInfo implements SchedulingPod {
   readonly key: string;
   readonly uid: string;
   readonly priority: number;
   readonly terms: PodTerms;
   readonly hostPorts: readonly ContainerPort[];
-  #pod: Pod;
+  #source: PodSource;
   #amounts: PodAmounts | undefined;
   readonly #statusResources: string | undefined;
 
   /** `from`, the same pod in an earlier state with the same spec, saves the work. */
-  constructor(pod: Pod, from?: PodInfo) {
-    this.#pod = pod;
+  constructor(source: PodSource, from?: PodInfo) {
+    const pod = source.object;
+    this.#source = source;
     this.key = podKey(pod);
     this.uid = pod.metadata.uid ?? '';
     this.priority = podPriority(pod);
@@ -63,23 +72,24 @@ export class PodInfo implements SchedulingPod {
 
   /** Of a pod on a node: thousands are kept, so of the pod itself only what filters and preemption look at stays. */
   static placed(pod: Pod, from?: PodInfo): PodInfo {
-    const info = new PodInfo(pod, from);
+    const info = new PodInfo({ object: pod }, from);
     info.#amounts ??= podRequestAmounts(pod);
-    info.#pod = slim(pod);
+    info.#source = { object: slim(pod) };
     return info;
   }
 
+  /** Not always the same object: the entry may have to parse it again. */
   get pod(): Pod {
-    return this.#pod;
+    return this.#source.object;
   }
 
   get requests(): ResourceAmounts {
-    return (this.#amounts ??= podRequestAmounts(this.#pod)).requests;
+    return (this.#amounts ??= podRequestAmounts(this.pod)).requests;
   }
 
   /** CPU and memory with upstream's guesses for containers that ask for none, as scores count them. */
   get scoringRequests(): { readonly milliCpu: number; readonly memoryBytes: number } {
-    return (this.#amounts ??= podRequestAmounts(this.#pod)).scoring;
+    return (this.#amounts ??= podRequestAmounts(this.pod)).scoring;
   }
 
   get hasAffinity(): boolean {
@@ -88,14 +98,14 @@ export class PodInfo implements SchedulingPod {
 
   /** Takes a newer version of a placed pod that differs only in what scheduling does not look at; false when it differs in more. */
   refresh(next: Pod): boolean {
-    const { metadata } = this.#pod;
+    const { metadata } = this.pod;
     const same =
       metadata.uid === next.metadata.uid &&
       metadata.generation === next.metadata.generation &&
       metadata.deletionTimestamp === next.metadata.deletionTimestamp &&
       this.#statusResources === statusResources(next) &&
       jsonEqual(metadata.labels, next.metadata.labels);
-    if (same) this.#pod = slim(next);
+    if (same) this.#source = { object: slim(next) };
     return same;
   }
 }

@@ -194,7 +194,7 @@ describe('preemption', () => {
 
   describe('pickCandidate', () => {
     const victim = (name: string, priority: number, startTime = '2026-01-01T00:00:00Z') =>
-      new PodInfo(pod(name, { priority, status: { startTime } }));
+      new PodInfo({ object: pod(name, { priority, status: { startTime } }) });
     const candidate = (nodeName: string, victims: PodInfo[], budgetViolations = 0) => ({ nodeName, victims, budgetViolations });
     const cases: [string, ReturnType<typeof candidate>[], string][] = [
       ['fewest broken budgets', [candidate('a', [victim('v', 1)], 1), candidate('b', [victim('v', 9), victim('w', 9)])], 'b'],

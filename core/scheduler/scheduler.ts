@@ -321,12 +321,13 @@ export class Scheduler {
     if (failure.reason === 'SchedulerError') {
       logger.warn('scheduling a pod failed, trying again', { pod: queued.info.key, reason: failure.message });
     }
-    const current = this.#pods.get(pod.metadata.namespace ?? '', pod.metadata.name);
-    if (!current || current.metadata.uid !== uid || current.spec.nodeName) {
+    const entry = this.#pods.entry(pod.metadata.namespace ?? '', pod.metadata.name);
+    const current = entry?.object;
+    if (!entry || !current || current.metadata.uid !== uid || current.spec.nodeName) {
       this.queue.nominator.delete(uid);
       return this.queue.done(uid);
     }
-    queued.info = new PodInfo(current);
+    queued.info = new PodInfo(entry);
     queued.unschedulablePlugins = new Set(failure.unschedulablePlugins);
     queued.pendingPlugins = new Set(failure.pendingPlugins);
     this.queue.returnUnscheduled(queued);

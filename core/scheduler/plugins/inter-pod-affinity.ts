@@ -285,7 +285,7 @@ export class InterPodAffinity implements SchedulerPlugin {
     }
     if (matchesAny(away, previous!)) return true;
     const labels = this.#namespaces.of(info.pod.metadata.namespace ?? '');
-    return new PodInfo(previous!).terms.requiredAntiAffinity.some(term => termMatches(term, info.pod, labels));
+    return new PodInfo({ object: previous! }).terms.requiredAntiAffinity.some(term => termMatches(term, info.pod, labels));
   }
 }
 

@@ -34,6 +34,6 @@ export class NodePorts implements SchedulerPlugin {
 function freesPort(pod: PodInfo, deleted: Pod): boolean {
   if (!deleted.spec.nodeName && !deleted.status.nominatedNodeName) return false;
   const freed = new HostPorts();
-  for (const port of new PodInfo(deleted).hostPorts) freed.add(port);
+  for (const port of new PodInfo({ object: deleted }).hostPorts) freed.add(port);
   return pod.hostPorts.some(port => freed.conflicts(port));
 }

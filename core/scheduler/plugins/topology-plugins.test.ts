@@ -86,7 +86,7 @@ describe('PodTopologySpread', () => {
     const cache = cacheOf(nodes, on('a1', 1));
     const framework = new Framework([new PodTopologySpread(cache, noDefaults)], new Nominator());
     const state = new AttemptState();
-    const info = new PodInfo(spread());
+    const info = new PodInfo({ object: spread() });
     framework.preFilter(state, info, cache.nodes);
     const copy = state.clone();
     const [a1] = cache.nodes.filter(({ name }) => name === 'a1');
@@ -224,7 +224,7 @@ describe('InterPodAffinity', () => {
     const cache = cacheOf(nodes, on('a1', 1));
     const framework = new Framework([new InterPodAffinity(cache, namespaceLabels)], new Nominator());
     const state = new AttemptState();
-    const info = new PodInfo(pod('p', away(term())));
+    const info = new PodInfo({ object: pod('p', away(term())) });
     framework.preFilter(state, info, cache.nodes);
     const copy = state.clone();
     const a1 = cache.node('a1')!;

@@ -40,7 +40,7 @@ describe('SchedulingQueue', () => {
 
   const add = (name: string, fields?: PodFields): Pod => {
     const added = pod(name, fields);
-    queue.add(added);
+    queue.add({ object: added });
     return added;
   };
   const popName = (): string | undefined => queue.pop()?.info.pod.metadata.name;
@@ -190,13 +190,13 @@ describe('SchedulingQueue', () => {
   it('takes updates wherever the pod is', () => {
     const before = add('p');
     const after = pod('p', { labels: { a: 'b' } });
-    queue.update(before, after);
+    queue.update(before, { object: after });
     const queued = queue.pop()!;
     expect(queued.info.pod).toBe(after);
     queued.unschedulablePlugins = new Set(['Nodes']);
     queue.returnUnscheduled(queued);
     const last = pod('p', { labels: { a: 'c' } });
-    queue.update(after, last);
+    queue.update(after, { object: last });
     expect(queue.place('uid-p')).toBe('unschedulable');
     expect(queue.pop()).toBeUndefined();
     queue.activate('uid-p');
@@ -217,13 +217,13 @@ describe('SchedulingQueue', () => {
     const names = (node: string): string[] => queue.nominator.podsFor(node).map(({ pod: { metadata } }) => metadata.name);
     expect(names('n1')).toEqual(['p']);
     const moved = pod('p', { status: { nominatedNodeName: 'n2' } });
-    queue.update(before, moved);
+    queue.update(before, { object: moved });
     expect([names('n1'), names('n2')]).toEqual([[], ['p']]);
     const cleared = pod('p');
-    queue.update(moved, cleared);
+    queue.update(moved, { object: cleared });
     expect(names('n2')).toEqual([]);
     queue.nominator.set(queue.pop()!.info, 'n3');
-    queue.update(cleared, pod('p', { labels: { a: 'b' } }));
+    queue.update(cleared, { object: pod('p', { labels: { a: 'b' } }) });
     expect(names('n3')).toEqual(['p']);
     queue.delete('uid-p');
     expect(names('n3')).toEqual([]);

@@ -4,6 +4,7 @@ import type { Disposable } from '../../base/disposable.js';
 import type { ClusterEvent, PluginEvent, SchedulerPlugin } from '../../contracts/scheduler-plugin.js';
 import { anyEvent, eventMatches, podChanges } from '../cluster-events.js';
 import { PodInfo } from '../pod-info.js';
+import type { PodSource } from '../pod-info.js';
 import { KeyedHeap } from './heap.js';
 import { Nominator } from './nominator.js';
 
@@ -115,8 +116,8 @@ export class SchedulingQueue {
     return this.#inFlight.has(uid) ? 'in-flight' : undefined;
   }
 
-  add(pod: Pod): void {
-    const info = new PodInfo(pod);
+  add(source: PodSource): void {
+    const info = new PodInfo(source);
     this.#activate({
       info,
       timestampMs: this.#clock.now(),
@@ -129,12 +130,14 @@ export class SchedulingQueue {
       pendingPlugins: new Set(),
       gatingPlugin: undefined,
     });
-    if (pod.status.nominatedNodeName) this.nominator.set(info, pod.status.nominatedNodeName);
+    const { nominatedNodeName } = source.object.status;
+    if (nominatedNodeName) this.nominator.set(info, nominatedNodeName);
   }
 
-  update(previous: Pod, next: Pod): void {
+  update(previous: Pod, source: PodSource): void {
+    const next = source.object;
     const uid = next.metadata.uid ?? '';
-    const info = new PodInfo(next);
+    const info = new PodInfo(source);
     if (next.status.nominatedNodeName) this.nominator.set(info, next.status.nominatedNodeName);
     else if (previous.status.nominatedNodeName) this.nominator.delete(uid);
     else this.nominator.set(info, this.nominator.nodeOf(uid) ?? '');
@@ -150,7 +153,7 @@ export class SchedulingQueue {
       return;
     }
     const queued = this.#unschedulable.get(uid);
-    if (!queued) return this.add(next);
+    if (!queued) return this.add(source);
     queued.info = info;
     for (const event of events) if (this.#requeueOn(queued, { event, previous, next })) return;
   }

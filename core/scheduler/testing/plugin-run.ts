@@ -27,7 +27,7 @@ function text(status: SchedulingStatus | undefined): string {
 export function filterAll(plugin: SchedulerPlugin, cache: SchedulerCache, pod: Pod): Record<string, string> {
   const framework = new Framework([plugin], new Nominator());
   const state = new AttemptState();
-  const info = new PodInfo(pod);
+  const info = new PodInfo({ object: pod });
   const { status, nodeNames } = framework.preFilter(state, info, cache.nodes);
   if (status) return { '*': text(status) };
   const nodes = nodeNames ? cache.nodes.filter(({ name }) => nodeNames.has(name)) : cache.nodes;
@@ -37,11 +37,11 @@ export function filterAll(plugin: SchedulerPlugin, cache: SchedulerCache, pod: P
 /** One plugin's scores after normalizing, without its weight; all 0 where it has nothing to say. */
 export function scoreAll(plugin: SchedulerPlugin, cache: SchedulerCache, pod: Pod): Record<string, number> {
   const framework = new Framework([plugin], new Nominator());
-  const scores = framework.score(new AttemptState(), new PodInfo(pod), cache.nodes);
+  const scores = framework.score(new AttemptState(), new PodInfo({ object: pod }), cache.nodes);
   return Object.fromEntries(cache.nodes.map(({ name }, index) => [name, scores[index]! / (plugin.weight ?? 1)]));
 }
 
 /** Whether an event would bring the pod back, by the plugin's own word. */
 export function mayHelp(plugin: SchedulerPlugin, index: number, pod: Pod, previous: unknown, next: unknown): boolean {
-  return plugin.events![index]!.mayHelp?.(new PodInfo(pod), previous, next) ?? true;
+  return plugin.events![index]!.mayHelp?.(new PodInfo({ object: pod }), previous, next) ?? true;
 }
