@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = path.resolve(path.dirname(fs.realpathSync(fileURLToPath(import.meta.url))), '..');
 const main = path.join(root, 'dist', 'core', 'cli', 'main.js');
@@ -21,7 +21,11 @@ if (major < 24 && !fs.existsSync(pinned)) {
   process.exit(1);
 }
 const node = fs.existsSync(pinned) ? pinned : process.execPath;
-const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+const { nodeFlags } = await import(pathToFileURL(path.join(root, 'dist', 'core', 'cli', 'node-flags.js')).href);
+const words = [...nodeFlags, main, ...process.argv.slice(2)];
+// Newer Nodes can become the other program; with an older one this process stays and hands signals on.
+if (process.execve) process.execve(node, [node, ...words]);
+const child = spawn(node, words, { stdio: 'inherit' });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, () => child.kill(signal));
 child.on('error', error => {
   process.stderr.write(`error: ${node} cannot be run: ${error.message}\n`);

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 // This file runs on whatever Node the machine has: it imports nothing of ours, and no newer names, until the version is right.
 const neededMajor = 24;
 
-if (Number(process.versions.node.split('.', 1)[0]) < neededMajor) runWithPinnedNode();
+if (Number(process.versions.node.split('.', 1)[0]) < neededMajor) await runWithPinnedNode();
 else {
   nodeModule.enableCompileCache(join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'k3s-ts', 'compiled'));
   const { run } = await import('./run.js');
@@ -22,7 +22,7 @@ else {
   }
 }
 
-function runWithPinnedNode(): void {
+async function runWithPinnedNode(): Promise<void> {
   const file = fileURLToPath(import.meta.url);
   const node = join(file, `../../../../node_modules/node-${process.platform}-${process.arch}/bin/node`);
   if (!existsSync(node)) {
@@ -30,7 +30,8 @@ function runWithPinnedNode(): void {
     process.exitCode = 1;
     return;
   }
-  const child = spawn(node, [file, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const { nodeFlags } = await import('./node-flags.js');
+  const child = spawn(node, [...nodeFlags, file, ...process.argv.slice(2)], { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => child.kill(signal));
   child.on('error', error => {
     process.stderr.write(`error: ${node} cannot be run: ${error.message}\n`);

@@ -1,3 +1,5 @@
+import { nodeFlags } from './node-flags.js';
+
 export interface ServiceOptions {
   /** The pinned Node and the program: systemd's main process must be the server itself, not a launcher. */
   readonly node: string;
@@ -12,7 +14,7 @@ export const serviceMark = 'k3s-ts';
 
 /** The systemd unit of a server. Sources: systemd.service(5), systemd.exec(5); the settings are those of K3s' own unit. */
 export function serviceUnit({ node, main, environmentFile, arguments: argumentList }: ServiceOptions): string {
-  const command = [node, main, 'server', ...argumentList].map(quoteForUnit).join(' ');
+  const command = [node, ...nodeFlags, main, 'server', ...argumentList].map(quoteForUnit).join(' ');
   return `[Unit]
 Description=Kubernetes in one process (${serviceMark})
 Wants=network-online.target

@@ -47,7 +47,7 @@ describe('the systemd unit', () => {
     ])
       expect(lines).toContain(line);
     expect(lines).toContain('EnvironmentFile=-/e/k3s.service.env');
-    expect(lines).toContain('ExecStart=/n/node "/a b/main.js" server --x=100%% "$$a\\"b"');
+    expect(lines).toContain('ExecStart=/n/node --max-semi-space-size=4 "/a b/main.js" server --x=100%% "$$a\\"b"');
   });
 
   it('hands on what the server reads, quoted', () => {
@@ -69,7 +69,7 @@ describe('k3s service', () => {
     expect((await stat(join(dir, 'k3s.service.env'))).mode & 0o777).toBe(0o600);
     expect(await readFile(join(dir, 'k3s.service.env'), 'utf8')).toContain('K3S_TOKEN="secret"\n');
     expect(await readFile(join(dir, 'k3s.service'), 'utf8')).toMatch(
-      /^ExecStart=\S+ \S+main\.js server --preset sandbox --node-name=here$/m,
+      /^ExecStart=\S+ --max-semi-space-size=4 \S+main\.js server --preset sandbox --node-name=here$/m,
     );
     expect(calls.slice(0, 3)).toEqual(['daemon-reload', 'enable --quiet k3s.service', 'restart k3s.service']);
     expect(await run(['remove'], on)).toEqual([`removed ${join(dir, 'k3s.service')}`, `removed ${join(dir, 'k3s.service.env')}`]);

@@ -24,7 +24,7 @@ export async function run(): Promise<BenchResult[]> {
         await api.create(`/api/v1/namespaces/${at % 2 ? 'one' : 'two'}/pods`, pod(at));
     };
     await Promise.all(Array.from({ length: 64 }, create));
-    const after = await server.settledResidentMb();
+    const after = await server.settledResidentMb(120);
     const bytes = (await api.get('/api/v1/namespaces/one/pods/pod-1')).length;
     const results: BenchResult[] = [
       {

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { nodeFlags } from '../../core/cli/node-flags.js';
 import { boxArchive, fetchTestPackages } from './box-image.js';
 import { addNamespace, removeNamespace } from './containerd-node.js';
 import type { Tool } from './kubectl.js';
@@ -68,7 +69,7 @@ export class RealNode {
     const words = ['--data-dir', this.dataDirectory, '--write-kubeconfig', this.kubeconfig, '--node-ip', nodeAddress];
     words.push('--node-name', this.#mark, '--log', log);
     const [program, ...before] = this.inside;
-    this.#server = spawn(program!, [...before, process.execPath, main, 'server', ...words], { stdio: 'ignore' });
+    this.#server = spawn(program!, [...before, process.execPath, ...nodeFlags, main, 'server', ...words], { stdio: 'ignore' });
     const deadline = Date.now() + 30_000;
     for (;;) {
       const nodes = await this.kubectl(['get', 'nodes', '--no-headers']).catch(() => undefined);
