@@ -5,6 +5,7 @@ import type { BenchResult } from './bench-result.js';
 const benches: Readonly<Record<string, () => Promise<{ run(): Promise<BenchResult[]> }>>> = {
   dataplane: () => import('./dataplane-bench.js'),
   datastore: () => import('./datastore-bench.js'),
+  node: () => import('./node-bench.js'),
   outage: () => import('./outage-bench.js'),
   scale: () => import('./scale-bench.js'),
   server: () => import('./server-bench.js'),
@@ -13,12 +14,13 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<BenchResul
 
 const wanted = process.argv.slice(2);
 let missedMusts = 0;
+let unmeasured = 0;
 console.log(
   `${cpus().length} x ${cpus()[0]?.model ?? 'processor'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}\n`,
 );
 for (const [name, load] of Object.entries(benches)) {
   if (wanted.length && !wanted.includes(name)) continue;
-  for (const result of await (await load()).run()) {
+  for (const result of await measured(name, load)) {
     const { value, unit, budget, must, atLeast } = result;
     const misses = (limit: number | undefined): boolean => limit !== undefined && (atLeast ? value < limit : value > limit);
     if (misses(must)) missedMusts++;
@@ -29,4 +31,15 @@ for (const [name, load] of Object.entries(benches)) {
     );
   }
 }
-process.exitCode = missedMusts ? 1 : 0;
+process.exitCode = missedMusts + unmeasured ? 1 : 0;
+
+/** One that cannot run here (no root, no h2load) says why and does not keep the others from running; the run has failed. */
+async function measured(name: string, load: () => Promise<{ run(): Promise<BenchResult[]> }>): Promise<BenchResult[]> {
+  try {
+    return await (await load()).run();
+  } catch (error) {
+    unmeasured++;
+    console.log(`${name}: not measured: ${error instanceof Error ? error.message : String(error)}`);
+    return [];
+  }
+}

@@ -1,8 +1,9 @@
+import type { SpawnSyncReturns } from 'node:child_process';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BenchResult } from './bench-result.js';
+import { idleCost } from './process-figures.js';
 import { ServerUnderTest } from './server-under-test.js';
 
 const settleMs = 15_000;
@@ -19,24 +20,18 @@ export async function run(): Promise<BenchResult[]> {
       { name: 'start (next): API answering', value: server.startMs, unit: 'ms', budget: 1000, must: 2000 },
     ];
     await new Promise(resolve => setTimeout(resolve, settleMs));
-    const cpuBefore = cpuMs(server.pid);
-    const writesBefore = writtenBytes(server.pid);
-    await new Promise(resolve => setTimeout(resolve, settleMs));
-    const written = (writtenBytes(server.pid) - writesBefore) / (settleMs / 1000);
-    results.push({
-      name: 'idle: resident memory, no node',
-      value: await server.settledResidentMb(),
-      unit: 'MB',
-      budget: 150,
-      must: 200,
-    });
-    results.push({
-      name: 'idle: processor',
-      value: ((cpuMs(server.pid) - cpuBefore) / settleMs) * 100,
-      unit: '% of a core',
-      budget: 1,
-    });
-    results.push({ name: 'idle: written', value: written, unit: 'bytes/s' });
+    const { cpuPercent, diskWritesPerSecond } = await idleCost(server.pid, settleMs / 1000);
+    results.push(
+      {
+        name: 'idle: resident memory, no node',
+        value: await server.settledResidentMb(),
+        unit: 'MB',
+        budget: 150,
+        must: 200,
+      },
+      { name: 'idle: processor, no node', value: cpuPercent, unit: '% of a core', budget: 1 },
+      { name: 'idle: disk writes, no node', value: diskWritesPerSecond, unit: '1/s', budget: 1 },
+    );
     const configMaps = '/api/v1/namespaces/default/configmaps';
     await server.api.create(configMaps, { metadata: { name: 'small' }, data: { text: 'x'.repeat(600) } });
     const token = await server.api.adminToken('load');
@@ -48,7 +43,7 @@ export async function run(): Promise<BenchResult[]> {
   }
 }
 
-/** h2load on the other core, as a service account (it has no client certificates). Without h2load nothing is claimed. */
+/** h2load on the other core, as a service account (it has no client certificates). Throws where h2load is missing. */
 function getRate(url: string, token: string): BenchResult[] {
   const common = ['-D', '5', '--warm-up-time=2', '--header', `Authorization: Bearer ${token}`];
   const loads: [string, string[]][] = [
@@ -59,7 +54,7 @@ function getRate(url: string, token: string): BenchResult[] {
     const output = spawnSync('h2load', [...flags, ...common, url], { encoding: 'utf8' });
     const rate = /finished in [^,]+, ([\d.]+) req\/s/.exec(output.stdout ?? '')?.[1];
     const failed = Number(/(\d+) 4xx/.exec(output.stdout ?? '')?.[1] ?? 0);
-    if (!rate || failed > 0) return [];
+    if (!rate || failed > 0) throw loadFailed(output);
     return [{ name: `GET of one object, ${name}`, value: Number(rate), unit: 'requests/s', budget: 10_000, atLeast: true }];
   });
 }
@@ -73,18 +68,14 @@ async function createRate(url: string, token: string, directory: string): Promis
     encoding: 'utf8',
   });
   const rate = /finished in [^,]+, ([\d.]+) req\/s/.exec(output.stdout ?? '')?.[1];
-  if (!rate || !/ 20000 2xx/.test(output.stdout ?? '')) return [];
+  if (!rate || !/ 20000 2xx/.test(output.stdout ?? '')) throw loadFailed(output);
   return [
     { name: 'durable create of a ConfigMap, 64 at once', value: Number(rate), unit: 'requests/s', budget: 3000, atLeast: true },
   ];
 }
 
-function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
-function writtenBytes(pid: number): number {
-  const file = `/proc/${pid}/io`;
-  return existsSync(file) ? Number(/write_bytes: (\d+)/.exec(readFileSync(file, 'utf8'))![1]) : 0;
+function loadFailed(output: SpawnSyncReturns<string>): Error {
+  return new Error(
+    output.error ? `h2load (package nghttp2-client): ${output.error.message}` : `h2load: ${output.stdout}${output.stderr}`,
+  );
 }

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodeFlags } from '../../core/cli/node-flags.js';
+import { residentMb } from './process-figures.js';
 
 const main = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
 
@@ -74,8 +75,7 @@ export class ServerUnderTest {
     let lowest = Infinity;
     for (let at = 0; at < seconds * 2; at++) {
       await new Promise(resolve => setTimeout(resolve, 500));
-      const status = readFileSync(`/proc/${this.#process.pid}/status`, 'utf8');
-      lowest = Math.min(lowest, Number(/VmRSS:\s+(\d+)/.exec(status)![1]) / 1024);
+      lowest = Math.min(lowest, residentMb(this.pid));
     }
     return lowest;
   }

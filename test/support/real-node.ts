@@ -22,6 +22,8 @@ export class RealNode {
   readonly #namespace: string;
   readonly dataDirectory: string;
   #server: ChildProcess | undefined;
+  /** From the last start of the server until kubectl saw the Node ready; kubectl takes some of it. */
+  launchMs = 0;
   #kubectl: Tool | undefined;
 
   /** `mark` is in the names of all that is made. */
@@ -35,6 +37,12 @@ export class RealNode {
   get kubectl(): Tool {
     if (!this.#kubectl) throw new Error('the node was not started');
     return this.#kubectl;
+  }
+
+  /** Of the server. */
+  get pid(): number {
+    if (this.#server?.pid === undefined) throw new Error('the node was not started');
+    return this.#server.pid;
   }
 
   get kubeconfig(): string {
@@ -70,10 +78,14 @@ export class RealNode {
     words.push('--node-name', this.#mark, '--log', log);
     const [program, ...before] = this.inside;
     this.#server = spawn(program!, [...before, process.execPath, ...nodeFlags, main, 'server', ...words], { stdio: 'ignore' });
+    const beganMs = performance.now();
     const deadline = Date.now() + 30_000;
     for (;;) {
       const nodes = await this.kubectl(['get', 'nodes', '--no-headers']).catch(() => undefined);
-      if (nodes && /\bReady\b/.test(nodes.stdout)) return;
+      if (nodes && /\bReady\b/.test(nodes.stdout)) {
+        this.launchMs = performance.now() - beganMs;
+        return;
+      }
       if (Date.now() > deadline) throw new Error(`the node is not ready after 30 s: ${readFileSync(log, 'utf8').slice(-2000)}`);
       await new Promise(resolve => setTimeout(resolve, 100));
     }
