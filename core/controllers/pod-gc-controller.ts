@@ -2,6 +2,7 @@ import { Nodes, Pods } from '../api/generated/resources.js';
 import type { Node, Pod } from '../api/generated/types.js';
 import { isPodFinished } from '../api/pods.js';
 import type { Informer } from '../client/informer-types.js';
+import type { ObjectEntry } from '../contracts/api-transport.js';
 import { isStatusError } from '../machinery/status-error.js';
 import type { ControllerContext, ControllerDescriptor } from './controller.js';
 import { patchPodStatus } from './pod-status.js';
@@ -14,12 +15,22 @@ const terminatedThreshold = 12_500;
 const outOfServiceTaint = 'node.kubernetes.io/out-of-service';
 const roundKey = 'round';
 
+/** What rounds look at of a pod, noted when it changes: a round must not parse every pod of the cluster. */
+interface PodFacts {
+  readonly entry: ObjectEntry<Pod>;
+  readonly nodeName: string | undefined;
+  readonly created: string;
+  readonly isFinished: boolean;
+  readonly isEvicted: boolean;
+  readonly isLeaving: boolean;
+}
+
 /**
  * Deletes pods that nobody else will: of nodes that are gone or out of service, deleted before they had a node, and finished ones
  * beyond a limit. Source: pkg/controller/podgc.
  */
 class PodGcController extends Reconciler {
-  readonly #pods: Informer<Pod>;
+  readonly #pods = new Map<string, PodFacts>();
   readonly #nodes: Informer<Node>;
   /** Since when (monotonic) nodes that pods name are unknown. */
   readonly #unknownSince = new Map<string, number>();
@@ -27,25 +38,29 @@ class PodGcController extends Reconciler {
 
   constructor(context: ControllerContext, threshold = terminatedThreshold) {
     super(context, { name: 'pod-garbage-collector-controller', workers: 1 });
-    this.#pods = context.informers.informer(Pods);
     this.#nodes = context.informers.informer(Nodes);
     this.#terminatedThreshold = threshold;
   }
 
   protected override register(): void {
-    this.watch(this.#pods);
+    const note = (entry: ObjectEntry<Pod>): unknown => this.#pods.set(keyOf(entry), factsOf(entry));
+    this.watch(this.context.informers.informer(Pods), {
+      added: note,
+      updated: (_previous, entry) => note(entry),
+      deleted: entry => this.#pods.delete(keyOf(entry)),
+    });
     this.watch(this.#nodes);
     this.queue.add(roundKey);
   }
 
   protected override async sync(): Promise<void> {
     try {
-      const pods = this.#pods.list();
-      for (const pod of this.#surplus(pods)) await this.#remove(pod);
-      for (const pod of pods) {
-        const node = pod.spec.nodeName ? this.#nodes.get('', pod.spec.nodeName) : undefined;
-        if (!pod.metadata.deletionTimestamp) continue;
-        if (!pod.spec.nodeName || (node && isOutOfService(node))) await this.#remove(pod);
+      const pods = [...this.#pods.values()];
+      for (const { entry } of this.#surplus(pods)) await this.#remove(entry.object);
+      for (const { entry, nodeName, isLeaving } of pods) {
+        if (!isLeaving) continue;
+        const node = nodeName ? this.#nodes.get('', nodeName) : undefined;
+        if (!nodeName || (node && isOutOfService(node))) await this.#remove(entry.object);
       }
       await this.#removeOrphans(pods);
     } finally {
@@ -54,22 +69,20 @@ class PodGcController extends Reconciler {
   }
 
   /** Finished pods beyond the threshold: evicted ones first, then the oldest. */
-  #surplus(pods: readonly Pod[]): readonly Pod[] {
-    const finished = pods.filter(isPodFinished);
+  #surplus(pods: readonly PodFacts[]): readonly PodFacts[] {
+    const finished = pods.filter(pod => pod.isFinished);
     if (finished.length <= this.#terminatedThreshold) return [];
-    const evicted = (pod: Pod): number => (pod.status?.reason === 'Evicted' ? 0 : 1);
-    const created = (pod: Pod): string => pod.metadata.creationTimestamp ?? '';
     finished.sort(
-      (a, b) => evicted(a) - evicted(b) || compare(created(a), created(b)) || compare(a.metadata.name, b.metadata.name),
+      (a, b) => Number(b.isEvicted) - Number(a.isEvicted) || compare(a.created, b.created) || compare(a.entry.name, b.entry.name),
     );
     return finished.slice(0, finished.length - this.#terminatedThreshold);
   }
 
-  async #removeOrphans(pods: readonly Pod[]): Promise<void> {
+  async #removeOrphans(pods: readonly PodFacts[]): Promise<void> {
     const nowMs = this.context.clock.monotonicMs();
-    const orphans = new Map<string, Pod[]>();
+    const orphans = new Map<string, PodFacts[]>();
     for (const pod of pods) {
-      const { nodeName } = pod.spec;
+      const { nodeName } = pod;
       if (!nodeName || this.#nodes.entry('', nodeName)) continue;
       const others = orphans.get(nodeName);
       if (others) others.push(pod);
@@ -80,7 +93,7 @@ class PodGcController extends Reconciler {
       const sinceMs = this.#unknownSince.get(nodeName) ?? nowMs;
       this.#unknownSince.set(nodeName, sinceMs);
       if (nowMs - sinceMs < quarantineMs || (await this.#nodeExists(nodeName))) continue;
-      for (const pod of lost) await this.#remove(pod, 'PodGC: node no longer exists');
+      for (const { entry } of lost) await this.#remove(entry.object, 'PodGC: node no longer exists');
     }
   }
 
@@ -108,6 +121,22 @@ class PodGcController extends Reconciler {
         this.context.logger.warn('pod not collected', { namespace, name, error });
     }
   }
+}
+
+function keyOf({ namespace, name }: ObjectEntry<Pod>): string {
+  return `${namespace}/${name}`;
+}
+
+function factsOf(entry: ObjectEntry<Pod>): PodFacts {
+  const { metadata, spec, status } = entry.object;
+  return {
+    entry,
+    nodeName: spec.nodeName,
+    created: metadata.creationTimestamp ?? '',
+    isFinished: isPodFinished(entry.object),
+    isEvicted: status?.reason === 'Evicted',
+    isLeaving: metadata.deletionTimestamp !== undefined,
+  };
 }
 
 function isOutOfService(node: Node): boolean {
