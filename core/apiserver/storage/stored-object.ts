@@ -36,7 +36,7 @@ export class ParseCache {
   #ring: StoredObject<KubeObject>[] = [];
   #head = 0;
 
-  constructor(limitBytes = 8 * 1024 * 1024) {
+  constructor(limitBytes = 4 * 1024 * 1024) {
     this.#limitBytes = limitBytes;
   }
 
