@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorCode } from '../base/errors.js';
+import { errorCode } from '../plugin-api/index.js';
 import { Recorder, assertSound, bytes, randomHistory, rejection, shown, text } from './datastore-suite-support.js';
 import type { Case, StoreUnderTest } from './datastore-suite-support.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { Disposable } from '../base/disposable.js';
-import { errorCode } from '../base/errors.js';
 import type { Datastore, DatastoreEvent, KeyValue, WatchListener } from '../contracts/datastore.js';
+import { errorCode } from '../plugin-api/index.js';
+import type { Disposable } from '../plugin-api/index.js';
 
 /** A store under test, already open. */
 export interface StoreUnderTest {

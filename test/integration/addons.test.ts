@@ -78,8 +78,8 @@ describe('server/manifests', () => {
   afterEach(async () => {
     await part.stop();
     await rm(manifests, { recursive: true, force: true });
-    // What the next test does not have is removed by its own part.
-    part = newPart();
+    // What a server disables it removes.
+    part = newPart(await addonNames());
     await mkdir(manifests);
     await part.start();
     await part.settled();
@@ -111,16 +111,27 @@ describe('server/manifests', () => {
     });
   });
 
-  it('are followed: changed, shortened and removed files', async () => {
+  it('are followed: changed and shortened files', async () => {
     await write('web.yaml', configMap('a', '1') + configMap('b', '1'));
     await part.settled();
     await write('web.yaml', configMap('a', '2'));
     await part.settled();
     expect(await names()).toEqual(['a']);
     expect(await value('a')).toBe('2');
+  });
+
+  it('stay when the file is deleted, and go when it is disabled after that', async () => {
+    await write('web.yaml', configMap('a', '1'));
+    await part.settled();
     await rm(join(manifests, 'web.yaml'));
-    await until(async () => (await addonNames()).length === 0);
-    expect(await names()).toEqual([]);
+    await write('other.yaml', configMap('b', '1'));
+    await until(async () => (await names()).includes('b'));
+    await part.settled();
+    expect(await names()).toEqual(['a', 'b']);
+    expect(await addonNames()).toEqual(['other', 'web']);
+    await restart(['web']);
+    expect(await names()).toEqual(['b']);
+    expect(await addonNames()).toEqual(['other']);
   });
 
   it('are looked for in subfolders and linked folders, JSON and lists too, and not in skipped files', async () => {
@@ -166,25 +177,14 @@ describe('server/manifests', () => {
     expect((await client.resource(Addons, 'kube-system').get('half')).spec.checksum).toBeUndefined();
   });
 
-  it('are put right at the next start, also when files went meanwhile; other servers keep theirs', async () => {
+  it('are put right at the next start', async () => {
     await write('web.yaml', configMap('a', '1'));
-    await write('old.yaml', configMap('old', '1'));
     await part.settled();
     await part.stop();
-    await rm(join(manifests, 'old.yaml'));
     await maps().patch('a', 'merge', { data: { value: 'changed by hand' } });
-    const kept = manifests;
-    manifests = await mkdtemp(join(server.directory, 'other-'));
-    part = newPart([], 'node-2');
-    await part.start();
-    await part.settled();
-    expect(await names()).toEqual(['a', 'old']);
-    await part.stop();
-    manifests = kept;
     part = newPart();
     await part.start();
     await part.settled();
-    expect(await names()).toEqual(['a']);
     expect(await value('a')).toBe('1');
   });
 

@@ -131,7 +131,7 @@ export class AddonsPart implements Part {
     const disabled = new Set(settings.disabled);
     const scan = await scanManifests(base, disabled);
     this.#watch([base, ...scan.directories]);
-    const gone = await deployer.names();
+    const withoutFile = await deployer.names();
     const taken = new Map<string, ManifestFile>();
     let again = false;
     for (const file of scan.files) {
@@ -141,7 +141,7 @@ export class AddonsPart implements Part {
         if (!file.skipped) deployer.refuse(file, other);
         continue;
       }
-      gone.delete(file.name);
+      withoutFile.delete(file.name);
       try {
         if (file.disabled) {
           await deployer.remove(file.name, file);
@@ -160,8 +160,10 @@ export class AddonsPart implements Part {
     }
     // What cannot be looked at is not known to be gone.
     if (scan.unreadable.length > 0) return again;
-    for (const name of gone) {
+    // Deleting a file is not asking for its workloads to go; disabling it is.
+    for (const name of withoutFile) {
       if (signal.aborted) return false;
+      if (!disabled.has(name)) continue;
       try {
         await deployer.remove(name);
       } catch (error) {
