@@ -2,7 +2,7 @@ import { chmod, chown, lstat, mkdir, readFile, readdir, readlink, rm, stat, syml
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConfigMaps, PersistentVolumeClaims, PersistentVolumes, Secrets } from '../../api/generated/resources.js';
-import type { EmptyDirVolumeSource, HostPathVolumeSource, Pod, PodSpec, Volume } from '../../api/generated/types.js';
+import type { Container, EmptyDirVolumeSource, HostPathVolumeSource, Pod, PodSpec, Volume } from '../../api/generated/types.js';
 import { CodedError } from '../../base/errors.js';
 import { VolumeFixture, listing, modeOf, podWith } from './testing/volume-fixture.js';
 
@@ -518,6 +518,13 @@ describe('HostVolumeManager', () => {
       expect(await failure(podWith({ ephemeral: {} }))).toBe(
         'error processing PVC default/web-v: PVC default/web-v was not created for pod default/web (pod is not owner)',
       );
+    });
+
+    it('of devices are refused', async () => {
+      await bind({ volumeMode: 'Block', ...local() });
+      const pod = podWith(claimed);
+      pod.spec.containers[0] = { name: 'main', volumeDevices: [{ name: 'v', devicePath: '/dev/x' }] } as unknown as Container;
+      expect(await failure(pod)).toBe('block devices of persistent volumes are not supported');
     });
 
     it('are asked for once', async () => {

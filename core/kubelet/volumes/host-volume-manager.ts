@@ -49,6 +49,7 @@ interface SetUpVolume {
 
 /** A volume's content could not be brought up to date: tried again after this, unless an event comes first. */
 const retryMs = 60_000;
+const blockDevices = 'block devices of persistent volumes are not supported';
 
 /** Volumes on this machine, under `<root>/pods/<uid>/volumes`. Layout and names: pkg/kubelet, pkg/volume. */
 export class HostVolumeManager implements VolumeManager {
@@ -99,7 +100,7 @@ export class HostVolumeManager implements VolumeManager {
     const volumes = this.#volumes.get(uid);
     const mounts: Mount[] = [];
     if (container.volumeDevices?.length) {
-      throw new CodedError('VOLUME_UNSUPPORTED', 'block devices of persistent volumes are not supported');
+      throw new CodedError('VOLUME_UNSUPPORTED', blockDevices);
     }
     for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
       const volume = volumes?.get(mount.name);
@@ -197,7 +198,7 @@ export class HostVolumeManager implements VolumeManager {
       files = await this.#content.files(pod, volume);
     } catch (error) {
       // Containers of an earlier kubelet have what it wrote.
-      if (!known && (await isWritten(path))) this.#remember(pod, volume, { path, readOnly: true, stamp: '' });
+      if (!known && (await isWritten(path))) this.#remember(pod, volume, { path, readOnly: isReadOnly(volume), stamp: '' });
       throw error;
     }
     const stamp = stampOf(files, groupId);
@@ -211,7 +212,7 @@ export class HostVolumeManager implements VolumeManager {
     }
     for (const nested of nestedMountPoints(pod, volume.name)) await mkdir(join(path, nested), { recursive: true, mode: 0o755 });
     await writeAtomically(path, files, { groupId });
-    return { path, readOnly: true, stamp };
+    return { path, readOnly: isReadOnly(volume), stamp };
   }
 
   #remember(pod: Pod, volume: Volume, found: SetUpVolume): void {
@@ -235,7 +236,8 @@ export class HostVolumeManager implements VolumeManager {
 
   async #claim(pod: Pod, volume: Volume): Promise<Omit<SetUpVolume, 'readOnly'>> {
     const persistent = await claimedVolume(this.#options.context.client, pod, volume);
-    const { hostPath: source, local } = persistent.spec;
+    const { hostPath: source, local, volumeMode } = persistent.spec;
+    if (volumeMode === 'Block') throw new CodedError('VOLUME_UNSUPPORTED', blockDevices);
     // Of a path of the node nothing is changed: it is not the pod's.
     if (source) return { path: await hostPath(source) };
     if (!local) {
