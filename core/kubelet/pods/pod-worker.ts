@@ -14,6 +14,7 @@ import type { PodSyncer } from '../runtime/pod-syncer.js';
 import type { RuntimeCache } from '../runtime/runtime-cache.js';
 import { podStatus } from '../status/pod-status.js';
 import type { ReasonCache } from '../status/reason-cache.js';
+import { sameJson } from '../status/same-json.js';
 import type { StatusManager } from '../status/status-manager.js';
 import type { VolumeManager } from '../volumes/volume-manager.js';
 
@@ -45,6 +46,8 @@ interface Verdict {
 type Stage = 'syncing' | 'terminating' | 'terminated' | 'done' | 'gone';
 
 const failureWait = { initialMs: 1000, maximumMs: 30_000 };
+/** A safety net, spread over half as much again: what changes a pod wakes it. */
+const resyncMs = 300_000;
 const deadlineMessage = 'Pod was active on the node longer than the specified deadline';
 
 /**
@@ -95,13 +98,15 @@ export class PodWorker {
     this.#pod = pod;
     this.#services.statuses.observe(pod);
     if (pod.metadata.deletionTimestamp) this.#hurry();
-    if (pod.metadata.generation !== before.metadata.generation) this.#services.syncer.release(this.#uid);
+    const { generation, deletionTimestamp, deletionGracePeriodSeconds } = before.metadata;
+    // What a container is made of, its variables and sub paths among them: what failed may work now.
+    const remade = pod.metadata.generation !== generation || metadataChanged(before, pod);
+    if (remade) this.#services.syncer.release(this.#uid);
     // Our own status writes come back as updates: they ask for nothing.
-    const { generation, deletionTimestamp } = before.metadata;
     if (
-      pod.metadata.generation !== generation ||
+      remade ||
       pod.metadata.deletionTimestamp !== deletionTimestamp ||
-      pod.metadata.deletionGracePeriodSeconds !== before.metadata.deletionGracePeriodSeconds ||
+      pod.metadata.deletionGracePeriodSeconds !== deletionGracePeriodSeconds ||
       gatesChanged(before, pod)
     ) {
       this.wake();
@@ -186,7 +191,10 @@ export class PodWorker {
     if (this.#interrupt.signal.aborted) this.#interrupt = new AbortController();
     if (this.#stage === 'syncing') {
       if (!this.#endWanted()) await this.#sync();
-      if (!this.#endWanted()) return;
+      if (!this.#endWanted()) {
+        this.#wakeAt(this.#services.context.clock.now() + resyncMs * (1 + Math.random() / 2));
+        return;
+      }
       this.#stage = 'terminating';
     }
     if (this.#stage === 'terminating') {
@@ -358,4 +366,10 @@ function gatesChanged(before: Pod, after: Pod): boolean {
     const status = (pod: Pod): string | undefined => pod.status?.conditions?.find(({ type }) => type === conditionType)?.status;
     return status(before) !== status(after);
   });
+}
+
+/** Whether what the pod's downward volumes and variables may show of its metadata has changed. */
+function metadataChanged(before: Pod, after: Pod): boolean {
+  const { labels, annotations } = before.metadata;
+  return !sameJson(labels ?? {}, after.metadata.labels ?? {}) || !sameJson(annotations ?? {}, after.metadata.annotations ?? {});
 }

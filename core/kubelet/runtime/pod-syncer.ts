@@ -303,7 +303,7 @@ export class PodSyncer {
         image: await context.runtime.image(made.imageId),
         restartCount: made.restartCount,
         environment,
-        mounts: await volumes.mountsFor(pod, container),
+        mounts: await volumes.mountsFor(pod, container, environment),
         targetContainerId: target ? latestContainer(state, target)?.id : undefined,
         memoryBytes: facts.memoryBytes,
       });

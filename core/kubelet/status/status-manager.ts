@@ -50,7 +50,9 @@ export class StatusManager {
     const tracked = this.#pods.get(pod.metadata.uid ?? '');
     if (!tracked) return;
     if (!isOlder(pod, tracked.pod)) tracked.pod = pod;
-    if (tracked.finished && pod.metadata.deletionTimestamp) this.#enqueue(pod.metadata.uid!);
+    const overwritten = statusPatch(tracked.pod.status ?? {}, mergedStatus(tracked)) !== undefined;
+    // What somebody else wrote over the kubelet's status does not stay.
+    if (overwritten || (tracked.finished && pod.metadata.deletionTimestamp)) this.#enqueue(pod.metadata.uid!);
   }
 
   /** Decides a pod's status; `running` says that containers may still run. The decided one, with its times, comes back. */

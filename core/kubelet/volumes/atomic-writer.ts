@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { chmod, lchown, mkdir, mkdtemp, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join, normalize } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { CodedError, errorCode } from '../../base/errors.js';
+import { giveToGroup } from './volume-ownership.js';
 
 /** One file of a volume made of API objects. */
 export interface VolumeFile {
@@ -15,8 +16,8 @@ const stampName = '..stamp';
 
 /**
  * Writes all files of a volume at once: into a new directory that `..data` is switched to, with a link beside it for each top-level
- * name. Readers see the old files or the new ones, never a mixture. Returns whether anything changed.
- * Source: pkg/volume/util/atomic_writer.
+ * name. Readers see the old files or the new ones, never a mixture. What a crash left half done is mended, also where the files are
+ * as they should be. Returns whether anything was written. Source: pkg/volume/util/atomic_writer.
  */
 export async function writeAtomically(
   directory: string,
@@ -26,51 +27,19 @@ export async function writeAtomically(
   for (const path of files.keys()) checkPath(path);
   const stamp = stampOf(files, options.groupId);
   const current = await linkTarget(join(directory, dataLink));
-  if (current !== undefined && (await linkTarget(join(directory, current, stampName))) === stamp) return false;
-  const next = await mkdtemp(join(directory, `..${new Date().toISOString().slice(0, 19).replace(/[-T:]/g, '_')}.`));
-  await chmod(next, 0o755);
-  for (const [path, file] of files) {
-    const target = join(next, path);
-    await mkdir(dirname(target), { recursive: true, mode: 0o755 });
-    await writeFile(target, file.content, { mode: 0o600 });
-    await own(target, file, options.groupId);
-  }
-  await symlink(stamp, join(next, stampName));
-  const temporary = join(directory, '..data_tmp');
-  await rm(temporary, { force: true });
-  await symlink(next.slice(directory.length + 1), temporary);
-  await rename(temporary, join(directory, dataLink));
-  const top = new Set(Array.from(files.keys(), path => path.split('/')[0]!));
-  for (const name of top) {
-    const link = join(directory, name);
-    if ((await linkTarget(link)) === undefined) await symlink(join(dataLink, name), link);
-  }
-  for (const name of await readdir(directory)) {
-    const gone = name.startsWith('..') ? name !== dataLink && join(directory, name) !== next : !top.has(name);
-    if (gone) await rm(join(directory, name), { recursive: true, force: true });
-  }
-  return true;
+  const written = current === undefined || (await linkTarget(join(directory, current, stampName))) !== stamp;
+  const next = written ? await writeNext(directory, files, { stamp, groupId: options.groupId }) : current;
+  await linkNames(directory, files.keys(), next);
+  return written;
 }
 
-async function own(target: string, file: VolumeFile, groupId: number | undefined): Promise<void> {
-  if (groupId !== undefined || file.userId !== undefined) await lchown(target, file.userId ?? 0, groupId ?? 0);
-  // The group of the volume may read what the owner may read.
-  const mode = groupId === undefined ? file.mode : file.mode | ((file.mode & 0o400) >> 3);
-  await chmod(target, mode);
+/** Whether a directory holds files of an earlier `writeAtomically`. */
+export async function isWritten(directory: string): Promise<boolean> {
+  return (await linkTarget(join(directory, dataLink))) !== undefined;
 }
 
-/** Relative, below the volume, and none of the names that the writer keeps for itself. */
-function checkPath(path: string): void {
-  const bad =
-    path === '' ||
-    path.startsWith('/') ||
-    path.split('/').some(part => part === '..' || part === '') ||
-    normalize(path).startsWith('..');
-  if (bad || path.split('/')[0]!.startsWith('..'))
-    throw new CodedError('VOLUME_PATH', `invalid path ${JSON.stringify(path)} in a volume`);
-}
-
-function stampOf(files: ReadonlyMap<string, VolumeFile>, groupId: number | undefined): string {
+/** Differs when anything differs that `writeAtomically` would write. */
+export function stampOf(files: ReadonlyMap<string, VolumeFile>, groupId: number | undefined): string {
   const hash = createHash('sha256');
   hash.update(`${groupId ?? ''}\n`);
   for (const [path, { content, mode, userId }] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -78,6 +47,65 @@ function stampOf(files: ReadonlyMap<string, VolumeFile>, groupId: number | undef
     hash.update(content);
   }
   return hash.digest('hex');
+}
+
+/** Resolves the name of the new directory, to which `..data` points. */
+async function writeNext(
+  directory: string,
+  files: ReadonlyMap<string, VolumeFile>,
+  { stamp, groupId }: { stamp: string; groupId: number | undefined },
+): Promise<string> {
+  const next = await mkdtemp(join(directory, `..${new Date().toISOString().slice(0, 19).replace(/[-T:]/g, '_')}.`));
+  await chmod(next, 0o755);
+  for (const [path, { content, mode, userId }] of files) {
+    const target = join(next, path);
+    await makeDirectories(next, posix.dirname(posix.normalize(path)));
+    await writeFile(target, content, { mode: 0o600 });
+    if (userId !== undefined) await lchown(target, userId, 0);
+    await chmod(target, mode);
+  }
+  await symlink(stamp, join(next, stampName));
+  // The whole volume: its root and the links of an earlier writing belong to the group too.
+  if (groupId !== undefined) await giveToGroup(directory, groupId, { readOnly: true });
+  const temporary = join(directory, '..data_tmp');
+  await rm(temporary, { force: true });
+  const name = next.slice(directory.length + 1);
+  await symlink(name, temporary);
+  await rename(temporary, join(directory, dataLink));
+  return name;
+}
+
+/** A link for each top-level name; links of names that are gone and older directories go. What else lies there is not the writer's. */
+async function linkNames(directory: string, paths: Iterable<string>, current: string): Promise<void> {
+  const top = new Set(Array.from(paths, path => posix.normalize(path).split('/')[0]!));
+  const present = new Set<string>();
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    const { name } = entry;
+    const kept = name.startsWith('..') ? name === dataLink || name === current : !entry.isSymbolicLink() || top.has(name);
+    if (kept) present.add(name);
+    else await rm(join(directory, name), { recursive: true, force: true });
+  }
+  for (const name of top) if (!present.has(name)) await symlink(join(dataLink, name), join(directory, name));
+}
+
+/** Everybody may pass through them, whatever mask this process has. */
+async function makeDirectories(root: string, path: string): Promise<void> {
+  if (path === '.') return;
+  await makeDirectories(root, dirname(path));
+  try {
+    await mkdir(join(root, path));
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
+  await chmod(join(root, path), 0o755);
+}
+
+/** Relative, below the volume, and none of the names that the writer keeps for itself. */
+function checkPath(path: string): void {
+  const parts = path.split('/');
+  if (path.startsWith('/') || parts.includes('..') || /^(\.\.|\.?\/?$)/.test(posix.normalize(path))) {
+    throw new CodedError('VOLUME_PATH', `invalid path ${JSON.stringify(path)} in a volume`);
+  }
 }
 
 async function linkTarget(path: string): Promise<string | undefined> {

@@ -1,23 +1,29 @@
-import { chmod, lchown, lstat, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Disposable } from '../../base/disposable.js';
 import { CodedError, errorCode, errorText } from '../../base/errors.js';
-import { PersistentVolumeClaims, PersistentVolumes } from '../../api/generated/resources.js';
-import type { Container, HostPathVolumeSource, PersistentVolume, Pod, Volume } from '../../api/generated/types.js';
+import type { Container, EmptyDirVolumeSource, Pod, Volume, VolumeMount } from '../../api/generated/types.js';
 import type { Mount } from '../../contracts/container-runtime.js';
 import type { Commands } from '../../host/commands.js';
 import { mountPoints } from '../../host/mounts.js';
-import { parseQuantity } from '../../machinery/quantity.js';
 import type { KubeletContext } from '../kubelet-context.js';
-import { expand } from '../runtime/expansion.js';
-import { writeAtomically } from './atomic-writer.js';
+import { isWritten, stampOf, writeAtomically } from './atomic-writer.js';
+import type { VolumeFile } from './atomic-writer.js';
+import { emptyDirMount, memoryMount, memoryVolumeBytes } from './empty-dir.js';
+import { hostPath } from './host-path.js';
+import { nestedMountPoints } from './nested-mounts.js';
+import { claimName, claimedVolume } from './persistent-claim.js';
+import { usedVolumes } from './pod-containers.js';
 import { podFiles } from './pod-files.js';
-import { bindSubPath } from './sub-path.js';
+import { bindSubPath, makeSubPath, subPathOf } from './sub-path.js';
+import type { SubPathHost } from './sub-path.js';
 import type { ReferencedObjects } from './referenced-objects.js';
 import { ReferenceVolumeManager } from './reference-volume-manager.js';
 import { VolumeContent } from './volume-content.js';
 import type { VolumeContentOptions } from './volume-content.js';
+import { isReadOnly, volumeNotReady, volumesNotReady } from './volume-manager.js';
 import type { VolumeManager } from './volume-manager.js';
+import { belongsToGroup, giveToGroup } from './volume-ownership.js';
 
 export interface HostVolumeManagerOptions {
   readonly context: KubeletContext;
@@ -26,19 +32,38 @@ export interface HostVolumeManagerOptions {
   readonly downward: VolumeContentOptions['downward'];
   /** A token falls due, so the pod's volumes have to be looked at again. */
   wake(podUid: string): void;
+  /** For tests. Absent: this machine's. */
+  readonly mountPoints?: (directory: string) => Promise<string[]>;
 }
+
+/** A volume that is set up. */
+interface SetUpVolume {
+  readonly path: string;
+  /** No container may write to it, whatever its mount says. */
+  readonly readOnly: boolean;
+  /** Of the files that were written, for volumes made of API objects; '' for those of an earlier kubelet. */
+  readonly stamp?: string;
+  /** It is the place of a `local` persistent volume, which several pods may share. */
+  readonly shared?: boolean;
+}
+
+/** A volume's content could not be brought up to date: tried again after this, unless an event comes first. */
+const retryMs = 60_000;
+const blockDevices = 'block devices of persistent volumes are not supported';
 
 /** Volumes on this machine, under `<root>/pods/<uid>/volumes`. Layout and names: pkg/kubelet, pkg/volume. */
 export class HostVolumeManager implements VolumeManager {
   readonly #options: HostVolumeManagerOptions;
+  readonly #host: SubPathHost;
   readonly #references: ReferenceVolumeManager;
   readonly #content: VolumeContent;
   readonly #timers = new Map<string, Disposable>();
-  /** Where each volume of a pod lies, by name. */
-  readonly #paths = new Map<string, Map<string, string>>();
+  /** What is set up of a pod, by the volume's name. */
+  readonly #volumes = new Map<string, Map<string, SetUpVolume>>();
 
   constructor(options: HostVolumeManagerOptions) {
     this.#options = options;
+    this.#host = { commands: options.commands, mountPoints: options.mountPoints ?? mountPoints };
     this.#references = new ReferenceVolumeManager(options.context, options.objects);
     this.#content = new VolumeContent(options);
   }
@@ -48,57 +73,59 @@ export class HostVolumeManager implements VolumeManager {
   }
 
   async mount(pod: Pod): Promise<void> {
-    await this.#references.mount(pod);
     const uid = pod.metadata.uid ?? '';
-    const paths = this.#paths.get(uid) ?? new Map<string, string>();
-    this.#paths.set(uid, paths);
+    let volumes = this.#volumes.get(uid);
+    if (!volumes) this.#volumes.set(uid, (volumes = new Map<string, SetUpVolume>()));
     const failures: Error[] = [];
-    for (const volume of pod.spec.volumes ?? []) {
+    let stale = false;
+    for (const volume of usedVolumes(pod)) {
+      const known = volumes.get(volume.name);
       try {
-        paths.set(volume.name, await this.#setUp(pod, volume));
+        const plugin = contentPlugin(volume);
+        if (plugin !== undefined) volumes.set(volume.name, await this.#bringUpToDate(pod, volume, plugin, known));
+        else if (!known) volumes.set(volume.name, await this.#setUp(pod, volume));
       } catch (error) {
         this.#references.tell(pod, volume, errorText(error));
-        failures.push(new CodedError('VOLUME_NOT_READY', `volume ${volume.name}: ${errorText(error)}`, { cause: error }));
+        // Containers that run, or start again, do with what was there before.
+        if (volumes.has(volume.name)) stale = true;
+        else failures.push(volumeNotReady(volume, error));
       }
     }
-    this.#renewLater(uid);
-    if (failures.length === 0) return;
-    throw new CodedError('VOLUME_NOT_READY', `${failures.length} volumes are not ready`, { cause: new AggregateError(failures) });
+    this.#lookLater(uid, stale);
+    if (failures.length > 0) throw volumesNotReady(failures);
   }
 
-  async mountsFor(pod: Pod, container: Container): Promise<Mount[]> {
+  async mountsFor(pod: Pod, container: Container, environment: ReadonlyMap<string, string>): Promise<Mount[]> {
     const uid = pod.metadata.uid ?? '';
-    const paths = this.#paths.get(uid);
+    const volumes = this.#volumes.get(uid);
     const mounts: Mount[] = [];
+    if (container.volumeDevices?.length) {
+      throw new CodedError('VOLUME_UNSUPPORTED', blockDevices);
+    }
     for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
-      const root = paths?.get(mount.name);
-      if (root === undefined)
-        throw new CodedError('VOLUME_NOT_READY', `volume ${mount.name} of pod ${pod.metadata.name} is not mounted`);
-      const subPath = mount.subPath || (mount.subPathExpr ? this.#expandSubPath(container, mount.subPathExpr) : '');
-      const hostPath = subPath
-        ? await bindSubPath(this.#options.commands, {
-            root,
-            subPath,
-            target: join(this.#podDirectory(uid), 'volume-subpaths', mount.name, container.name, String(index)),
-            groupId: pod.spec.securityContext?.fsGroup,
-          })
-        : root;
+      const volume = volumes?.get(mount.name);
+      if (!volume) {
+        const text = `cannot find volume "${mount.name}" to mount into container "${container.name}"`;
+        throw new CodedError('VOLUME_NOT_READY', text);
+      }
+      checkRecursiveReadOnly(mount);
+      const subPath = subPathOf(mount, environment);
+      const target = join(this.#podDirectory(uid), 'volume-subpaths', mount.name, container.name, String(index));
       mounts.push({
-        containerPath: mount.mountPath,
-        hostPath,
-        readOnly: mount.readOnly ?? false,
+        containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
+        hostPath: subPath === '' ? volume.path : await this.#subPath(volume.path, subPath, { target, mount, container }),
+        readOnly: (mount.readOnly ?? false) || volume.readOnly,
         propagation:
           mount.mountPropagation === 'Bidirectional'
             ? 'bidirectional'
             : mount.mountPropagation === 'HostToContainer'
               ? 'host-to-container'
               : 'private',
-        ...(mount.recursiveReadOnly === 'Enabled' || mount.recursiveReadOnly === 'IfPossible' ? { recursiveReadOnly: true } : {}),
       });
     }
-    mounts.push(
-      ...(await podFiles({ pod, container, directory: this.#podDirectory(uid), podIps: this.#options.downward(pod).podIps })),
-    );
+    const { podIps } = this.#options.downward(pod);
+    const { clusterDomain } = this.#options.context.settings;
+    mounts.push(...(await podFiles({ pod, container, directory: this.#podDirectory(uid), podIps, clusterDomain })));
     return mounts;
   }
 
@@ -106,11 +133,11 @@ export class HostVolumeManager implements VolumeManager {
     await this.#timers.get(podUid)?.dispose();
     this.#timers.delete(podUid);
     this.#content.forget(podUid);
-    this.#paths.delete(podUid);
+    this.#volumes.delete(podUid);
     await this.#references.unmount(podUid);
     const directory = this.#podDirectory(podUid);
     // What is mounted below goes first, the deepest before what holds it; a mount that stays must keep its files.
-    for (const point of (await mountPoints(directory)).reverse()) {
+    for (const point of (await this.#host.mountPoints(directory)).reverse()) {
       await this.#options.commands.run({ command: 'umount', arguments: [point] });
     }
     await rm(directory, { recursive: true, force: true });
@@ -135,143 +162,179 @@ export class HostVolumeManager implements VolumeManager {
     return join(this.#options.context.settings.rootDir, 'pods', uid);
   }
 
-  #renewLater(uid: string): void {
+  #volumeDirectory(pod: Pod, plugin: string, name: string): string {
+    return join(this.#podDirectory(pod.metadata.uid ?? ''), 'volumes', `kubernetes.io~${plugin}`, name);
+  }
+
+  /** When a token falls due, or when what failed is tried again. */
+  #lookLater(uid: string, failed: boolean): void {
     void this.#timers.get(uid)?.dispose();
     this.#timers.delete(uid);
-    const dueMs = this.#content.refreshAtMs(uid);
-    if (dueMs === undefined) return;
     const { clock } = this.#options.context;
+    const dueMs = Math.min(this.#content.refreshAtMs(uid) ?? Infinity, failed ? clock.now() + retryMs : Infinity);
+    if (dueMs === Infinity) return;
     this.#timers.set(
       uid,
       clock.setTimer(Math.max(1000, dueMs - clock.now()), () => this.#options.wake(uid)),
     );
   }
 
-  /** Resolves where the volume lies. Running it again brings the content up to date and changes nothing else. */
-  async #setUp(pod: Pod, volume: Volume): Promise<string> {
-    const uid = pod.metadata.uid ?? '';
-    const own = (plugin: string): string => join(this.#podDirectory(uid), 'volumes', `kubernetes.io~${plugin}`, volume.name);
-    const groupId = pod.spec.securityContext?.fsGroup;
-    if (volume.hostPath) return hostPath(volume.hostPath);
-    if (volume.emptyDir) {
-      const path = own('empty-dir');
-      const inMemory = volume.emptyDir.medium === 'Memory';
-      const limit = volume.emptyDir.sizeLimit === undefined ? undefined : parseQuantity(volume.emptyDir.sizeLimit).value();
-      if (inMemory) await this.#memory(path, limit);
-      else await makeDirectory(path);
-      await openTo(path, 0o777, groupId);
-      return path;
-    }
-    const files = await this.#content.files(pod, volume);
-    if (files) {
-      const secret = !!volume.secret || !!volume.projected;
-      const path = own(
-        volume.configMap ? 'configmap' : volume.secret ? 'secret' : volume.projected ? 'projected' : 'downward-api',
-      );
-      if (secret) await this.#memory(path, undefined);
-      else await makeDirectory(path);
-      await openTo(path, 0o777, groupId);
-      await writeAtomically(path, files, { groupId });
-      return path;
-    }
-    const claim =
-      volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral ? `${pod.metadata.name}-${volume.name}` : undefined);
-    if (claim !== undefined) return this.#claim(pod, claim, groupId);
+  /** A volume that is set up once. */
+  async #setUp(pod: Pod, volume: Volume): Promise<SetUpVolume> {
+    const readOnly = isReadOnly(volume);
+    if (volume.hostPath) return { path: await hostPath(volume.hostPath), readOnly };
+    if (volume.emptyDir) return { path: await this.#emptyDir(pod, volume.name, volume.emptyDir), readOnly };
+    if (claimName(pod, volume) !== undefined) return { ...(await this.#claim(pod, volume)), readOnly };
     const kind = Object.keys(volume).find(key => key !== 'name') ?? 'unknown';
-    throw new CodedError('VOLUME_UNSUPPORTED', `volumes of kind ${kind} are not built`);
+    throw new CodedError('VOLUME_UNSUPPORTED', `volumes of kind ${kind} are not supported`);
   }
 
-  async #claim(pod: Pod, claimName: string, groupId: number | undefined): Promise<string> {
-    const { client } = this.#options.context;
-    const claim = await client.resource(PersistentVolumeClaims, pod.metadata.namespace).get(claimName);
-    const volume: PersistentVolume = await client.resource(PersistentVolumes).get(claim.spec.volumeName!);
-    const { hostPath: source, local } = volume.spec;
-    const path = source ? await hostPath(source) : local ? await hostPath({ path: local.path, type: 'Directory' }) : undefined;
-    if (path === undefined)
-      throw new CodedError('VOLUME_UNSUPPORTED', `volume ${volume.metadata.name} is of a kind that is not built`);
-    if (groupId !== undefined && pod.spec.securityContext?.fsGroupChangePolicy !== 'OnRootMismatch')
-      await giveToGroup(path, groupId);
-    else if (groupId !== undefined && (await stat(path)).gid !== groupId) await giveToGroup(path, groupId);
+  /** A volume made of API objects: nothing is touched while they are as they were. */
+  async #bringUpToDate(pod: Pod, volume: Volume, plugin: string, known: SetUpVolume | undefined): Promise<SetUpVolume> {
+    const path = known?.path ?? this.#volumeDirectory(pod, plugin, volume.name);
+    const groupId = pod.spec.securityContext?.fsGroup;
+    let files: ReadonlyMap<string, VolumeFile>;
+    try {
+      files = await this.#content.files(pod, volume);
+    } catch (error) {
+      // Containers of an earlier kubelet have what it wrote.
+      if (!known && (await isWritten(path))) this.#remember(pod, volume, { path, readOnly: isReadOnly(volume), stamp: '' });
+      throw error;
+    }
+    const stamp = stampOf(files, groupId);
+    if (known?.stamp === stamp) return known;
+    if (!known) {
+      await makeDirectory(path);
+      if (plugin !== 'configmap') {
+        const { allocatable } = this.#options.downward(pod);
+        await this.#mountOnce(path, memoryMount(memoryVolumeBytes(undefined, pod, allocatable)));
+      }
+    }
+    for (const nested of nestedMountPoints(pod, volume.name)) await mkdir(join(path, nested), { recursive: true, mode: 0o755 });
+    await writeAtomically(path, files, { groupId });
+    return { path, readOnly: isReadOnly(volume), stamp };
+  }
+
+  #remember(pod: Pod, volume: Volume, found: SetUpVolume): void {
+    this.#volumes.get(pod.metadata.uid ?? '')?.set(volume.name, found);
+  }
+
+  /** What a container did to modes and owners stays as it is, also over a restart of the kubelet. */
+  async #emptyDir(pod: Pod, name: string, source: EmptyDirVolumeSource): Promise<string> {
+    const path = this.#volumeDirectory(pod, 'empty-dir', name);
+    const words = emptyDirMount(source, pod, this.#options.downward(pod).allocatable);
+    const mark = this.#readyMark(pod, 'empty-dir', name);
+    const there = words ? (await this.#host.mountPoints(path)).includes(path) : await exists(path);
+    if (there && (await exists(mark))) return path;
+    await makeDirectory(path);
+    if (words) await this.#mountOnce(path, words);
+    const groupId = pod.spec.securityContext?.fsGroup;
+    if (groupId !== undefined) await giveToGroup(path, groupId);
+    await makeMark(mark);
     return path;
   }
 
-  async #memory(path: string, limitBytes: number | undefined): Promise<void> {
-    await makeDirectory(path);
-    if ((await mountPoints(path)).includes(path)) return;
-    const options = ['-t', 'tmpfs', ...(limitBytes ? ['-o', `size=${limitBytes}`] : []), 'tmpfs', path];
-    await this.#options.commands.run({ command: 'mount', arguments: options });
+  async #claim(pod: Pod, volume: Volume): Promise<Omit<SetUpVolume, 'readOnly'>> {
+    const persistent = await claimedVolume(this.#options.context.client, pod, volume);
+    const { hostPath: source, local, volumeMode } = persistent.spec;
+    if (volumeMode === 'Block') throw new CodedError('VOLUME_UNSUPPORTED', blockDevices);
+    // Of a path of the node nothing is changed: it is not the pod's.
+    if (source) return { path: await hostPath(source) };
+    if (!local) {
+      const text = `persistent volume ${persistent.metadata.name} is of a kind that is not supported`;
+      throw new CodedError('VOLUME_UNSUPPORTED', text);
+    }
+    const path = await hostPath({ path: local.path, type: 'Directory' });
+    const { fsGroup, fsGroupChangePolicy } = pod.spec.securityContext ?? {};
+    const mark = this.#readyMark(pod, 'local-volume', volume.name);
+    if (fsGroup !== undefined && !isReadOnly(volume) && !(await exists(mark))) {
+      if (this.#usedByOthers(pod, path)) await this.#warnOfGroup(pod, path, fsGroup, persistent.metadata.name ?? '');
+      else if (fsGroupChangePolicy !== 'OnRootMismatch' || !(await belongsToGroup(path, fsGroup))) {
+        await giveToGroup(path, fsGroup);
+      }
+    }
+    await makeMark(mark);
+    return { path, shared: true };
   }
 
-  #expandSubPath(container: Container, expression: string): string {
-    const values = new Map((container.env ?? []).map(({ name, value }) => [name, value]));
-    return expand(expression, name => values.get(name));
+  #usedByOthers(pod: Pod, path: string): boolean {
+    for (const [uid, volumes] of this.#volumes) {
+      if (uid === pod.metadata.uid) continue;
+      for (const volume of volumes.values()) if (volume.shared && volume.path === path) return true;
+    }
+    return false;
+  }
+
+  async #warnOfGroup(pod: Pod, path: string, groupId: number, name: string): Promise<void> {
+    const { gid } = await stat(path);
+    if (gid === groupId) return;
+    const text = `The requested fsGroup is ${groupId}, but the volume ${name} has GID ${gid}. The volume may not be shareable.`;
+    this.#options.context.recorder.event(pod, 'Warning', 'AlreadyMountedVolume', text);
+  }
+
+  async #subPath(
+    root: string,
+    subPath: string,
+    { target, mount, container }: { target: string; mount: VolumeMount; container: Container },
+  ): Promise<string> {
+    const which = `volumeMount "${mount.name}" of container "${container.name}"`;
+    const { logger } = this.#options.context;
+    try {
+      await makeSubPath(root, subPath);
+    } catch (error) {
+      // The user does not learn how the node's files are laid out.
+      logger.warn('the directory of a subPath could not be made', { root, subPath, error });
+      throw new CodedError('VOLUME_SUB_PATH', `failed to create subPath directory for ${which}`);
+    }
+    try {
+      return await bindSubPath(this.#host, { root, subPath, target });
+    } catch (error) {
+      logger.warn('a subPath could not be bound', { root, subPath, error });
+      throw new CodedError('VOLUME_SUB_PATH', `failed to prepare subPath for ${which}`);
+    }
+  }
+
+  async #mountOnce(path: string, words: readonly string[]): Promise<void> {
+    if ((await this.#host.mountPoints(path)).includes(path)) return;
+    await this.#options.commands.run({ command: 'mount', arguments: [...words, path] });
+  }
+
+  /** A file that says that a volume was set up to its end. */
+  #readyMark(pod: Pod, plugin: string, name: string): string {
+    return join(this.#podDirectory(pod.metadata.uid ?? ''), 'plugins', `kubernetes.io~${plugin}`, name, 'ready');
   }
 }
 
+/** The name of a volume's directory, for those that are made of API objects. */
+function contentPlugin({ configMap, secret, projected, downwardAPI }: Volume): string | undefined {
+  return configMap ? 'configmap' : secret ? 'secret' : projected ? 'projected' : downwardAPI ? 'downward-api' : undefined;
+}
+
+/** The runtimes that we know cannot make what is mounted below a volume read-only too. Texts: pkg/kubelet resolveRecursiveReadOnly. */
+function checkRecursiveReadOnly({ name, recursiveReadOnly }: VolumeMount): void {
+  if (recursiveReadOnly !== 'Enabled') return;
+  const text = `volume "${name}" requested recursive read-only mode, but it is not supported by the runtime`;
+  throw new CodedError('VOLUME_UNSUPPORTED', `failed to resolve recursive read-only mode: ${text}`);
+}
+
+/** Containers of any user may come in. */
 async function makeDirectory(path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o750 });
   await mkdir(path, { recursive: true, mode: 0o755 });
+  await chmod(path, 0o777);
 }
 
-/** Containers of any user may come in; with a group of the pod its members, and what is made inside belongs to the group too. */
-async function openTo(path: string, mode: number, groupId: number | undefined): Promise<void> {
-  if (groupId === undefined) {
-    await chmod(path, mode);
-    return;
-  }
-  await lchown(path, 0, groupId);
-  await chmod(path, mode | 0o2000);
+async function makeMark(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o750 });
+  await writeFile(path, '');
 }
 
-/** Source: pkg/volume SetVolumeOwnership. Links are given, never followed. */
-async function giveToGroup(path: string, groupId: number): Promise<void> {
-  const { mode, uid } = await lstat(path);
-  await lchown(path, uid, groupId);
-  const type = mode & 0o170000;
-  if (type === 0o120000) return;
-  if (type !== 0o040000) {
-    await chmod(path, (mode & 0o7777) | 0o660);
-    return;
-  }
-  await chmod(path, (mode & 0o7777) | 0o2770);
-  for (const name of await readdir(path)) await giveToGroup(join(path, name), groupId);
-}
-
-/** Checks a path of the node as its type demands. Texts: pkg/volume/hostpath. */
-async function hostPath({ path, type }: HostPathVolumeSource): Promise<string> {
-  const found = await stat(path).catch((error: unknown) => {
-    if (errorCode(error) === 'ENOENT') return undefined;
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
     throw error;
-  });
-  const refuse = (what: string): CodedError =>
-    new CodedError('VOLUME_HOST_PATH', `hostPath type check failed: ${path} is not a ${what}`);
-  switch (type) {
-    case 'DirectoryOrCreate':
-      if (!found) await mkdir(path, { recursive: true, mode: 0o755 });
-      else if (!found.isDirectory()) throw refuse('directory');
-      break;
-    case 'Directory':
-      if (!found?.isDirectory()) throw refuse('directory');
-      break;
-    case 'FileOrCreate':
-      if (!found) await (await open(path, 'a', 0o644)).close();
-      else if (!found.isFile()) throw refuse('file');
-      break;
-    case 'File':
-      if (!found?.isFile()) throw refuse('file');
-      break;
-    case 'Socket':
-      if (!found?.isSocket()) throw refuse('socket file');
-      break;
-    case 'CharDevice':
-      if (!found?.isCharacterDevice()) throw refuse('character device');
-      break;
-    case 'BlockDevice':
-      if (!found?.isBlockDevice()) throw refuse('block device');
-      break;
-    default:
-      // The runtime of other systems makes a missing path a directory; containers rely on it.
-      if (!found) await mkdir(path, { recursive: true, mode: 0o755 });
   }
-  return path;
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorCode } from '../../base/errors.js';
 import type { Container, Pod } from '../../api/generated/types.js';
 import type { Mount } from '../../contracts/container-runtime.js';
 
@@ -10,20 +11,20 @@ export interface PodFilesRequest {
   /** The pod's directory. */
   readonly directory: string;
   readonly podIps: readonly string[];
+  readonly clusterDomain: string;
 }
 
 /** Files that the kubelet itself puts into containers: /etc/hosts and the place of the termination message. */
-export async function podFiles({ pod, container, directory, podIps }: PodFilesRequest): Promise<Mount[]> {
+export async function podFiles(request: PodFilesRequest): Promise<Mount[]> {
+  const { container, directory } = request;
   const mounts: Mount[] = [];
   const taken = new Set((container.volumeMounts ?? []).map(({ mountPath }) => mountPath));
   await mkdir(directory, { recursive: true, mode: 0o750 });
-  if (!taken.has('/etc/hosts') && !pod.spec.hostNetwork) {
+  if (!taken.has('/etc/hosts')) {
     const file = join(directory, 'etc-hosts');
-    await writeFile(file, hostsFile(pod, podIps), { mode: 0o644 });
-    mounts.push({ containerPath: '/etc/hosts', hostPath: file, readOnly: false, propagation: 'private' });
-  } else if (!taken.has('/etc/hosts') && pod.spec.hostAliases?.length) {
-    const file = join(directory, 'etc-hosts');
-    await writeFile(file, (await readFile('/etc/hosts', 'utf8')) + aliases(pod), { mode: 0o644 });
+    await writeFile(file, await hostsFile(request), { mode: 0o644 });
+    // The mask of this process must not keep a container of another user from reading.
+    await chmod(file, 0o644);
     mounts.push({ containerPath: '/etc/hosts', hostPath: file, readOnly: false, propagation: 'private' });
   }
   if (container.terminationMessagePath && !taken.has(container.terminationMessagePath)) {
@@ -38,9 +39,12 @@ export async function podFiles({ pod, container, directory, podIps }: PodFilesRe
   return mounts;
 }
 
-function hostsFile(pod: Pod, podIps: readonly string[]): string {
-  const { hostname, subdomain } = pod.spec;
-  const name = hostname ?? pod.metadata.name ?? '';
+/** Texts: pkg/kubelet managedHostsFileContent, nodeHostsFileContent. */
+async function hostsFile({ pod, podIps, clusterDomain }: PodFilesRequest): Promise<string> {
+  if (pod.spec.hostNetwork) return `# Kubernetes-managed hosts file (host network).\n${await nodeHosts()}${aliases(pod)}`;
+  const name = podHostname(pod);
+  const { subdomain, hostnameOverride } = pod.spec;
+  const domain = subdomain && !hostnameOverride ? `.${subdomain}.${pod.metadata.namespace}.svc.${clusterDomain}` : '';
   const lines = [
     '# Kubernetes-managed hosts file.',
     '127.0.0.1\tlocalhost',
@@ -49,11 +53,24 @@ function hostsFile(pod: Pod, podIps: readonly string[]): string {
     'fe00::0\tip6-mcastprefix',
     'fe00::1\tip6-allnodes',
     'fe00::2\tip6-allrouters',
-    ...podIps.map(ip =>
-      subdomain ? `${ip}\t${name}.${subdomain}.${pod.metadata.namespace}.svc.cluster.local\t${name}` : `${ip}\t${name}`,
-    ),
+    ...podIps.map(ip => (domain ? `${ip}\t${name}${domain}\t${name}` : `${ip}\t${name}`)),
   ];
   return `${lines.join('\n')}\n${aliases(pod)}`;
+}
+
+async function nodeHosts(): Promise<string> {
+  try {
+    return await readFile('/etc/hosts', 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+/** What the pod calls itself: names of pods may be longer than the kernel takes. */
+function podHostname({ metadata, spec }: Pod): string {
+  const name = spec.hostnameOverride || spec.hostname || (metadata.name ?? '');
+  return name.slice(0, 63).replace(/[-.]+$/, '');
 }
 
 function aliases(pod: Pod): string {

@@ -1,11 +1,15 @@
 import { CodedError, errorText } from '../../base/errors.js';
-import { ConfigMaps, PersistentVolumeClaims, Secrets } from '../../api/generated/resources.js';
+import { ConfigMaps, Secrets } from '../../api/generated/resources.js';
 import type { Container, Pod, Volume } from '../../api/generated/types.js';
 import type { ResourceReference } from '../../api/resource-reference.js';
 import type { Mount } from '../../contracts/container-runtime.js';
 import { isStatusError } from '../../machinery/status-error.js';
 import type { KubeletContext } from '../kubelet-context.js';
+import { boundClaim, claimName } from './persistent-claim.js';
+import { allContainers, usedVolumes } from './pod-containers.js';
 import type { ReferencedObjects } from './referenced-objects.js';
+import { subPathOf } from './sub-path.js';
+import { isReadOnly, volumeNotReady, volumesNotReady } from './volume-manager.js';
 import type { VolumeManager } from './volume-manager.js';
 
 export interface VolumeReference {
@@ -37,11 +41,11 @@ export function volumeReferences(volume: Volume): VolumeReference[] {
 
 /** Everything of the API that a pod's containers and volumes refer to by name. */
 export function podReferences(pod: Pod): VolumeReference[] {
-  const found = (pod.spec.volumes ?? []).flatMap(volumeReferences);
+  const found = usedVolumes(pod).flatMap(volumeReferences);
   const add = (resource: ResourceReference<unknown>, name: string | undefined): void => {
     if (name) found.push({ resource, name, optional: true, keys: [] });
   };
-  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
+  for (const container of allContainers(pod)) {
     for (const { configMapRef, secretRef } of container.envFrom ?? []) {
       add(ConfigMaps, configMapRef?.name);
       add(Secrets, secretRef?.name);
@@ -53,6 +57,12 @@ export function podReferences(pod: Pod): VolumeReference[] {
   }
   for (const { name } of pod.spec.imagePullSecrets ?? []) add(Secrets, name);
   return found;
+}
+
+/** Texts: pkg/volume/configmap, pkg/volume/secret. */
+export function keyMissing(kind: string, key: string): Error {
+  const text = kind === 'Secret' ? 'references non-existent secret key' : 'configmap references non-existent config key';
+  return new CodedError('CONFIG_KEY_MISSING', `${text}: ${key}`);
 }
 
 const eventIntervalMs = 60_000;
@@ -78,27 +88,28 @@ export class ReferenceVolumeManager implements VolumeManager {
 
   async mount(pod: Pod): Promise<void> {
     const failures: Error[] = [];
-    for (const volume of pod.spec.volumes ?? []) {
+    for (const volume of usedVolumes(pod)) {
       try {
         await this.#check(pod, volume);
       } catch (error) {
         this.tell(pod, volume, errorText(error));
-        failures.push(new CodedError('VOLUME_NOT_READY', `volume ${volume.name}: ${errorText(error)}`, { cause: error }));
+        failures.push(volumeNotReady(volume, error));
       }
     }
-    if (failures.length === 0) return;
-    throw new CodedError('VOLUME_NOT_READY', `${failures.length} volumes are not ready`, { cause: new AggregateError(failures) });
+    if (failures.length > 0) throw volumesNotReady(failures);
   }
 
-  mountsFor(_pod: Pod, container: Container): Promise<Mount[]> {
-    return Promise.resolve(
-      (container.volumeMounts ?? []).map(({ mountPath, readOnly }) => ({
-        containerPath: mountPath,
+  async mountsFor(pod: Pod, container: Container, environment: ReadonlyMap<string, string>): Promise<Mount[]> {
+    return (container.volumeMounts ?? []).map(mount => {
+      subPathOf(mount, environment);
+      const volume = pod.spec.volumes?.find(({ name }) => name === mount.name);
+      return {
+        containerPath: mount.mountPath,
         hostPath: '',
-        readOnly: readOnly ?? false,
+        readOnly: (mount.readOnly ?? false) || (volume !== undefined && isReadOnly(volume)),
         propagation: 'private',
-      })),
-    );
+      };
+    });
   }
 
   unmount(podUid: string): Promise<void> {
@@ -117,13 +128,8 @@ export class ReferenceVolumeManager implements VolumeManager {
   }
 
   async #check(pod: Pod, volume: Volume): Promise<void> {
-    const { namespace = '', name: podName = '' } = pod.metadata;
-    const claim = volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral ? `${podName}-${volume.name}` : undefined);
-    if (claim !== undefined) {
-      const { spec, status } = await this.#context.client.resource(PersistentVolumeClaims, namespace).get(claim);
-      if (status?.phase !== 'Bound' || !spec.volumeName)
-        throw new CodedError('VOLUME_UNBOUND', `PVC ${namespace}/${claim} is not bound`);
-    }
+    const { namespace = '' } = pod.metadata;
+    if (claimName(pod, volume) !== undefined) await boundClaim(this.#context.client, pod, volume);
     for (const { resource, name, optional, keys } of volumeReferences(volume)) {
       let object: { data?: Record<string, string>; binaryData?: Record<string, string> };
       try {
@@ -134,7 +140,7 @@ export class ReferenceVolumeManager implements VolumeManager {
       }
       const missing = optional ? undefined : keys.find(key => !hasKey(object.data, key) && !hasKey(object.binaryData, key));
       if (missing !== undefined) {
-        throw new CodedError('CONFIG_KEY_MISSING', `references non-existent ${resource.kind.toLowerCase()} key: ${missing}`);
+        throw keyMissing(resource.kind, missing);
       }
     }
   }

@@ -15,6 +15,7 @@ import type { KubeletContext } from '../kubelet-context.js';
 import type { DownwardInput } from '../runtime/downward.js';
 import { downwardField, downwardResource } from '../runtime/downward.js';
 import type { VolumeFile } from './atomic-writer.js';
+import { keyMissing } from './reference-volume-manager.js';
 import type { ReferencedObjects } from './referenced-objects.js';
 
 export interface VolumeContentOptions {
@@ -25,13 +26,17 @@ export interface VolumeContentOptions {
 
 interface KnownToken {
   readonly token: string;
-  readonly refreshAtMs: number;
+  readonly expiresAtMs: number;
+  /** When it is asked for anew. */
+  refreshAtMs: number;
 }
 
 const defaultMode = 0o644;
 /** A token is asked for anew when this share of its life is over, or after a day. Source: pkg/kubelet/token. */
 const refreshShare = 0.8;
 const longestTokenUseMs = 24 * 3600_000;
+/** The API gave none. */
+const tokenRetryMs = 60_000;
 
 type Files = Map<string, VolumeFile>;
 
@@ -44,8 +49,8 @@ export class VolumeContent {
     this.#options = options;
   }
 
-  /** Undefined for volumes of other kinds. Rejects what is missing, with upstream's texts. */
-  async files(pod: Pod, volume: Volume): Promise<Files | undefined> {
+  /** None for volumes of other kinds. Rejects what is missing, with upstream's texts. */
+  async files(pod: Pod, volume: Volume): Promise<Files> {
     const { configMap, secret, downwardAPI, projected } = volume;
     const files: Files = new Map();
     if (configMap) {
@@ -61,8 +66,14 @@ export class VolumeContent {
         if (source.secret) await this.#secret(pod, source.secret.name ?? '', source.secret, mode, files);
         if (source.downwardAPI) this.#downward(pod, source.downwardAPI.items ?? [], mode, files);
         if (source.serviceAccountToken) await this.#token(pod, source.serviceAccountToken, mode, files);
+        const unsupported = source.clusterTrustBundle
+          ? 'clusterTrustBundle'
+          : source.podCertificate
+            ? 'podCertificate'
+            : undefined;
+        if (unsupported) throw new CodedError('VOLUME_UNSUPPORTED', `projected sources of kind ${unsupported} are not supported`);
       }
-    } else return undefined;
+    }
     return files;
   }
 
@@ -85,14 +96,14 @@ export class VolumeContent {
     const data = new Map<string, Uint8Array>();
     for (const [key, value] of Object.entries(object.data ?? {})) data.set(key, Buffer.from(value));
     for (const [key, value] of Object.entries(object.binaryData ?? {})) data.set(key, Buffer.from(value, 'base64'));
-    select(data, source, { mode, what: 'configmap' }, files);
+    select(data, source, { mode, kind: 'ConfigMap' }, files);
   }
 
   async #secret(pod: Pod, name: string, source: Selected, mode: number, files: Files): Promise<void> {
     const object = await this.#optional<Secret>(Secrets, pod, name, source.optional ?? false);
     if (!object) return;
     const data = new Map(Object.entries(object.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64')] as const));
-    select(data, source, { mode, what: 'secret' }, files);
+    select(data, source, { mode, kind: 'Secret' }, files);
   }
 
   async #optional<T>(
@@ -161,12 +172,15 @@ export class VolumeContent {
         );
     } catch (error) {
       // An old token is better than none while the API does not answer.
-      if (known && !isStatusError(error, 'NotFound', 'Forbidden')) return known.token;
-      throw error;
+      if (!known || nowMs >= known.expiresAtMs || isStatusError(error, 'NotFound', 'Forbidden')) throw error;
+      known.refreshAtMs = nowMs + tokenRetryMs;
+      return known.token;
     }
-    const lifeMs = Math.min(Date.parse(granted.status!.expirationTimestamp!) - nowMs, expirationSeconds * 1000);
+    const expiresAtMs = Date.parse(granted.status!.expirationTimestamp!);
+    const lifeMs = Math.min(expiresAtMs - nowMs, expirationSeconds * 1000);
     this.#tokens.set(key, {
       token: granted.status!.token,
+      expiresAtMs,
       refreshAtMs: nowMs + Math.min(lifeMs * refreshShare, longestTokenUseMs),
     });
     return granted.status!.token;
@@ -181,7 +195,7 @@ interface Selected {
 function select(
   data: ReadonlyMap<string, Uint8Array>,
   { items, optional }: Selected,
-  { mode, what }: { mode: number; what: string },
+  { mode, kind }: { mode: number; kind: string },
   files: Files,
 ): void {
   if (!items?.length) {
@@ -191,7 +205,7 @@ function select(
   for (const item of items) {
     const content = data.get(item.key);
     if (content) files.set(item.path, { content, mode: item.mode ?? mode });
-    else if (!optional) throw new CodedError('CONFIG_KEY_MISSING', `references non-existent ${what} key: ${item.key}`);
+    else if (!optional) throw keyMissing(kind, item.key);
   }
 }
 

@@ -75,7 +75,10 @@ describe('what keeps a pod from starting', () => {
     await fixture.createPod('web', {
       volumes: [{ name: 'settings', configMap: { name: 'settings' } }],
       containers: [
-        testContainer('web', { env: [{ name: 'LEVEL', valueFrom: { configMapKeyRef: { name: 'levels', key: 'log' } } }] }),
+        testContainer('web', {
+          env: [{ name: 'LEVEL', valueFrom: { configMapKeyRef: { name: 'levels', key: 'log' } } }],
+          volumeMounts: [{ name: 'settings', mountPath: '/settings' }],
+        }),
       ],
     });
     expect(await waiting()).toEqual({ reason: 'ContainerCreating' });
