@@ -79,7 +79,7 @@ describe('server/manifests', () => {
     await part.stop();
     await rm(manifests, { recursive: true, force: true });
     // What a server disables it removes.
-    part = newPart(await addonNames());
+    part = newPart((await addonNames()).map(String));
     await mkdir(manifests);
     await part.start();
     await part.settled();

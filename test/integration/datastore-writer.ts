@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { SystemClock } from '../../core/base/clock.js';
+import { errorCode } from '../../core/base/errors.js';
 import { silentLogger } from '../../core/base/logger.js';
 import { SqliteDatastore } from '../../plugins/datastore/sqlite/sqlite-datastore.js';
 
@@ -67,6 +68,15 @@ async function steps(): Promise<void> {
   }
 }
 
+/** Waits where the reader is behind: Node's pipes do not block. */
 function say(line: string): void {
-  writeSync(1, `${line}\n`);
+  let rest = Buffer.from(`${line}\n`);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if (errorCode(error) !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
 }
