@@ -137,6 +137,16 @@ describe('Deployment controller', () => {
     expect(all[1]!.metadata.annotations?.['deployment.kubernetes.io/revision-history']).toBe('1');
   });
 
+  it('counts revisions in 64 bits', async () => {
+    await deployments().create(deployment(1));
+    await driver.converge();
+    const [set] = await sets();
+    const annotations = { 'deployment.kubernetes.io/revision': '3546343826724305832' };
+    await harness.resource(ReplicaSets).patch(set!.metadata.name, 'merge', { metadata: { annotations } });
+    await rollTo('two');
+    expect((await get()).metadata.annotations?.['deployment.kubernetes.io/revision']).toBe('3546343826724305833');
+  });
+
   it('obeys the rollback annotation', async () => {
     await deployments().create(deployment(1));
     await driver.converge();

@@ -74,13 +74,15 @@ export function compareCreation(a: ReplicaSet, b: ReplicaSet): number {
   return a.metadata.name < b.metadata.name ? -1 : a.metadata.name > b.metadata.name ? 1 : 0;
 }
 
-export function revisionOf(set: ReplicaSet): number {
+/** 64 bits wide, as upstream's; 0 where there is none. */
+export function revisionOf(set: ReplicaSet): bigint {
   const text = set.metadata.annotations?.[revisionAnnotation];
-  return text !== undefined && /^-?\d+$/.test(text) ? Number(text) : 0;
+  return text !== undefined && /^-?\d+$/.test(text) ? BigInt(text) : 0n;
 }
 
 export function compareRevision(a: ReplicaSet, b: ReplicaSet): number {
-  return revisionOf(a) - revisionOf(b) || compareCreation(a, b);
+  const [left, right] = [revisionOf(a), revisionOf(b)];
+  return left < right ? -1 : left > right ? 1 : compareCreation(a, b);
 }
 
 export function equalIgnoringHash(a: PodTemplateSpec, b: PodTemplateSpec): boolean {
@@ -185,14 +187,14 @@ function setAnnotation(object: ReplicaSet | Deployment, key: string, value: stri
 }
 
 /** Copies the deployment's annotations and raises the revision; keeps earlier revisions of a set that is used again. */
-export function setNewSetAnnotations(set: ReplicaSet, deployment: Deployment, revision: number, isNew: boolean): boolean {
+export function setNewSetAnnotations(set: ReplicaSet, deployment: Deployment, revision: bigint, isNew: boolean): boolean {
   let changed = false;
   for (const [key, value] of Object.entries(deployment.metadata.annotations ?? {})) {
     if (!ownAnnotations.has(key)) changed = setAnnotation(set, key, value) || changed;
   }
   const previousText = set.metadata.annotations?.[revisionAnnotation];
   if (previousText && !/^-?\d+$/.test(previousText)) return false;
-  if (Number(previousText ?? 0) < revision) {
+  if (BigInt(previousText || 0) < revision) {
     changed = setAnnotation(set, revisionAnnotation, String(revision)) || changed;
     if (previousText !== undefined) addRevisionHistory(set, previousText);
   }

@@ -191,12 +191,12 @@ export class DeploymentRollout {
       this.#deployment,
       this.#sets.map(set => this.#latest(set)),
     );
-    const revision = Math.max(0, ...known.old.map(model.revisionOf)) + 1;
+    const revision = known.old.map(model.revisionOf).reduce((most, each) => (each > most ? each : most), 0n) + 1n;
     if (known.current) return { current: await this.#adoptRevision(known.current, revision), old: known.old };
     return create ? { current: await this.#createSet(known.old, revision), old: known.old } : known;
   }
 
-  async #adoptRevision(set: ReplicaSet, revision: number): Promise<ReplicaSet> {
+  async #adoptRevision(set: ReplicaSet, revision: bigint): Promise<ReplicaSet> {
     const deployment = this.#deployment;
     const { namespace, name } = set.metadata;
     const draft = cloneJson(set);
@@ -218,7 +218,7 @@ export class DeploymentRollout {
     return set;
   }
 
-  async #createSet(old: readonly ReplicaSet[], revision: number): Promise<ReplicaSet> {
+  async #createSet(old: readonly ReplicaSet[], revision: bigint): Promise<ReplicaSet> {
     const deployment = this.#deployment;
     const { name, namespace } = deployment.metadata;
     const hash = podTemplateHash(deployment.spec.template, deployment.status.collisionCount);
@@ -299,12 +299,13 @@ export class DeploymentRollout {
   async #rollBack(revision: number): Promise<void> {
     const deployment = this.#deployment;
     const sets = all(await this.#split(true));
-    const wanted = revision || ([...sets].map(model.revisionOf).sort((a, b) => b - a)[1] ?? 0);
-    const target = wanted === 0 ? undefined : sets.find(set => model.revisionOf(set) === wanted);
+    const previous = [...sets].sort(model.compareRevision).at(-2);
+    const wanted = revision !== 0 ? BigInt(revision) : previous ? model.revisionOf(previous) : 0n;
+    const target = wanted === 0n ? undefined : sets.find(set => model.revisionOf(set) === wanted);
     const warn = (reason: string, text: string): void => this.#context.recorder.event(deployment, 'Warning', reason, text);
     let done = false;
     if (!target) {
-      const text = wanted === 0 ? 'Unable to find last revision.' : 'Unable to find the revision to rollback to.';
+      const text = wanted === 0n ? 'Unable to find last revision.' : 'Unable to find the revision to rollback to.';
       warn('DeploymentRollbackRevisionNotFound', text);
     } else if (model.equalIgnoringHash(target.spec.template, deployment.spec.template)) {
       const text = `The rollback revision contains the same template as current deployment "${deployment.metadata.name}"`;

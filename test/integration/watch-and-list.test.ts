@@ -157,6 +157,8 @@ describe('lists and watches of the API server', () => {
     const second = await maps().list({ limit: 2, continue: first.continue });
     expect(second.entries.map(entry => entry.name)).toEqual(['c', 'd']);
     expect(second.resourceVersion).toBe(first.resourceVersion);
+    // The newest state has e behind d.
+    expect(second.remainingItemCount).toBe(1);
     await make('f');
     await datastore.compact(Number((await maps().list()).resourceVersion));
     const expired = await maps()

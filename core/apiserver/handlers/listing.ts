@@ -183,17 +183,21 @@ function page<T extends KubeObject>(
   if (!more) return { revision, entries, continue: undefined, remaining: undefined };
   const last = entries.at(-1)!;
   const lastKey = store.cache.namespaced ? `${last.namespace}/${last.name}` : last.name;
-  let remaining: number | undefined;
-  if (!selection.labels && !selection.fields) {
-    if (after === undefined) {
-      const total = selection.namespace ? store.cache.countIn(selection.namespace) : store.cache.count;
-      remaining = total - entries.length;
-    } else {
-      remaining = 0;
-      for (const _ of store.select(selection, lastKey)) remaining++;
-    }
-  }
+  const isWhole = after === undefined && !selection.labels && !selection.fields;
+  const total = selection.namespace ? store.cache.countIn(selection.namespace) : store.cache.count;
+  const remaining = isWhole ? total - entries.length : countBehind(store, selection, lastKey);
   return { revision, entries, continue: encodeToken(revision, lastKey), remaining };
+}
+
+/**
+ * How many objects follow, of the newest state: for a page out of the history it is the estimate that the field is for. Unknown with
+ * selectors, as upstream.
+ */
+function countBehind<T extends KubeObject>(store: ResourceStore<T>, selection: Selection, key: string): number | undefined {
+  if (selection.labels || selection.fields) return undefined;
+  let count = 0;
+  for (const _ of store.select(selection, key)) count++;
+  return count;
 }
 
 async function fromHistory<T extends KubeObject>(
@@ -214,7 +218,8 @@ async function fromHistory<T extends KubeObject>(
         if (range.limit !== undefined && entries.length === range.limit) {
           const last = entries.at(-1)!;
           const lastKey = cache.namespaced ? `${last.namespace}/${last.name}` : last.name;
-          return { revision: range.revision, entries, continue: encodeToken(range.revision, lastKey), remaining: undefined };
+          const remaining = countBehind(source.store, selection, lastKey);
+          return { revision: range.revision, entries, continue: encodeToken(range.revision, lastKey), remaining };
         }
         entries.push(entry);
       }
