@@ -71,6 +71,7 @@ export interface ApiServerPartOptions {
 export class ApiServerPart implements Part {
   readonly #options: ApiServerPartOptions;
   #certificates: ClusterCertificates | undefined;
+  #tokens: ServiceAccountTokens | undefined;
   #server: ApiServer | undefined;
   #held = new DisposableStore();
 
@@ -98,7 +99,7 @@ export class ApiServerPart implements Part {
     return { resources: () => (this.#server ? this.#server.catalogue() : []) };
   }
 
-  /** For the controllers: the authorities, usable after `init`. */
+  /** For the controllers: the authorities, usable after `start`. */
   get authority(): ClusterAuthority {
     const certificates = (): ClusterCertificates => this.certificates;
     return {
@@ -113,6 +114,10 @@ export class ApiServerPart implements Part {
         const { clientAuthority, serverAuthority } = certificates();
         const signer = authority === 'client' ? clientAuthority : serverAuthority;
         return signer.signRequest(requestPem, { usages, lifetimeMs, nowMs: this.#options.clock.now() });
+      },
+      serviceAccountToken: (account, secretName) => {
+        if (!this.#tokens) throw new Error('the API server is not started');
+        return this.#tokens.secretToken(account, secretName);
       },
     };
   }
@@ -164,6 +169,7 @@ export class ApiServerPart implements Part {
         this.#server?.endpoint('', 'v1', resource)?.served.store.cache.get(namespace, name)?.object,
       advertised: () => this.#advertised(),
     });
+    this.#tokens = tokens;
     const allocator = new InMemoryServiceAllocator({
       cidrs: settings.serviceCidrs,
       nodePorts: settings.serviceNodePortRange,

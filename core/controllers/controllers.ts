@@ -24,9 +24,11 @@ import { replicationController } from './replication-controller.js';
 import { resourceQuotaController } from './resource-quota-controller.js';
 import { rootCaPublisherController } from './root-ca-publisher-controller.js';
 import { serviceAccountController } from './service-account-controller.js';
+import { serviceAccountTokenController } from './service-account-token-controller.js';
 import { statefulsetController } from './statefulset-controller.js';
 import { taintEvictionController } from './taint-eviction-controller.js';
 import { ttlAfterFinishedController } from './ttl-after-finished-controller.js';
+import { attributesClassProtectionController } from './volume-protection-controllers.js';
 import { claimProtectionController } from './volume-protection-controllers.js';
 import { volumeProtectionController } from './volume-protection-controllers.js';
 
@@ -59,7 +61,9 @@ export const controllers: readonly ControllerDescriptor[] = [
   resourceQuotaController,
   rootCaPublisherController,
   serviceAccountController,
+  serviceAccountTokenController,
   statefulsetController,
   taintEvictionController,
   ttlAfterFinishedController,
+  attributesClassProtectionController,
 ];
