@@ -20,13 +20,11 @@ describe('service account tokens in secrets', () => {
   const createAccount = (name: string, more: object = {}): Promise<ServiceAccount> =>
     harness.resource(ServiceAccounts).create({ metadata: { name }, ...more } as ServiceAccount);
   const createSecret = (name: string, account: string, more: object = {}): Promise<Secret> =>
-    harness
-      .resource(Secrets)
-      .create({
-        metadata: { name, annotations: { 'kubernetes.io/service-account.name': account } },
-        type,
-        ...more,
-      } as unknown as Secret);
+    harness.resource(Secrets).create({
+      metadata: { name, annotations: { 'kubernetes.io/service-account.name': account } },
+      type,
+      ...more,
+    } as unknown as Secret);
   const names = async (): Promise<string[]> =>
     (await harness.resource(Secrets).objects()).map(({ metadata }) => metadata.name!).sort();
 
