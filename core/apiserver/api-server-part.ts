@@ -44,10 +44,12 @@ import { apiServerIdentity, bootstrap } from './bootstrap.js';
 import { feedNodeGraph, feedRbac, feedServiceAllocator } from './cache-feed.js';
 import { LocalDialer } from './connect/local-dialer.js';
 import { NodePodConnector } from './connect/node-pod-connector.js';
-import { advertisedAddress, ensureKubernetesService } from './kubernetes-service.js';
+import { advertisedAddress } from './kubernetes-service.js';
 import { InMemoryServiceAllocator } from './resources/core/service-allocator.js';
 import { resourceDefinitions } from './resources/index.js';
 import { ServiceAccountTokens } from './service-account-tokens.js';
+import { ServiceAddresses } from './service-addresses.js';
+import { StandingObjects } from './standing-objects.js';
 
 export interface ApiServerPartOptions {
   readonly datastore: Datastore;
@@ -170,11 +172,11 @@ export class ApiServerPart implements Part {
       advertised: () => this.#advertised(),
     });
     this.#tokens = tokens;
-    const allocator = new InMemoryServiceAllocator({
-      cidrs: settings.serviceCidrs,
-      nodePorts: settings.serviceNodePortRange,
+    const allocator = new ServiceAddresses(
+      new InMemoryServiceAllocator({ cidrs: settings.serviceCidrs, nodePorts: settings.serviceNodePortRange, clock }),
       clock,
-    });
+      logger.child('service-addresses'),
+    );
     const rbac = new RbacAuthorizer(roles);
     const authorizer = new UnionAuthorizer([
       new MastersAuthorizer(),
@@ -241,16 +243,24 @@ export class ApiServerPart implements Part {
     this.#held.addCallback(() => server.stop());
     this.#held.add(feedRbac(server, roles));
     this.#held.add(feedNodeGraph(server, nodes));
+    this.#held.add(allocator.attach(server));
     this.#held.add(feedServiceAllocator(server, allocator));
     await server.start();
     await bootstrap(server, logger);
     await server.listen();
-    await ensureKubernetesService({
-      transport: server.transport,
-      clusterIp: firstAddress(settings.serviceCidrs[0]!),
-      address: advertisedAddress(settings.advertiseAddress, settings.nodeIps),
-      port: settings.advertisePort ?? server.port,
+    const standing = new StandingObjects({
+      server,
+      service: {
+        clusterIp: firstAddress(settings.serviceCidrs[0]!),
+        address: advertisedAddress(settings.advertiseAddress, settings.nodeIps),
+        port: settings.advertisePort ?? server.port,
+      },
+      serviceCidrs: settings.serviceCidrs,
+      clock,
+      logger: logger.child('standing-objects'),
     });
+    this.#held.addCallback(() => standing.stop());
+    await standing.start();
     await this.#writeFiles();
   }
 

@@ -25,6 +25,7 @@ import { resourceQuotaController } from './resource-quota-controller.js';
 import { rootCaPublisherController } from './root-ca-publisher-controller.js';
 import { serviceAccountController } from './service-account-controller.js';
 import { serviceAccountTokenController } from './service-account-token-controller.js';
+import { serviceCidrController } from './service-cidr-controller.js';
 import { statefulsetController } from './statefulset-controller.js';
 import { taintEvictionController } from './taint-eviction-controller.js';
 import { ttlAfterFinishedController } from './ttl-after-finished-controller.js';
@@ -62,6 +63,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   rootCaPublisherController,
   serviceAccountController,
   serviceAccountTokenController,
+  serviceCidrController,
   statefulsetController,
   taintEvictionController,
   ttlAfterFinishedController,
