@@ -27,9 +27,11 @@ import { kubeconfigYaml } from '../pki/kubeconfig.js';
 import type { BuiltInAdmission } from './admission/index.js';
 import { builtInAdmission } from './admission/index.js';
 import { ApiServer } from './api-server.js';
-import { AuthenticatorChain } from './auth/authenticator.js';
+import { AuthenticatorChain, TokenAuthenticatorChain } from './auth/authenticator.js';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizer.js';
 import { BearerTokenAuthenticator } from './auth/bearer-token-authenticator.js';
+import type { BootstrapTokenSecret } from './auth/bootstrap-token-authenticator.js';
+import { BootstrapTokenAuthenticator } from './auth/bootstrap-token-authenticator.js';
 import type { BootstrapPolicyData } from './auth/bootstrap-policy.js';
 import { CompiledRules } from './auth/compiled-rules.js';
 import { EscalationGuard } from './auth/escalation.js';
@@ -39,6 +41,7 @@ import { jwksPath, openidConfigurationPath, openidMaxAgeSeconds } from './auth/o
 import type { PolicyRule } from './auth/rbac-types.js';
 import { RbacAuthorizer } from './auth/rbac-authorizer.js';
 import { RbacStore } from './auth/rbac-store.js';
+import { RequestHeaderAuthenticator } from './auth/request-header-authenticator.js';
 import { X509Authenticator } from './auth/x509-authenticator.js';
 import { apiServerIdentity, bootstrap } from './bootstrap.js';
 import { feedNodeGraph, feedRbac, feedServiceAllocator } from './cache-feed.js';
@@ -163,12 +166,13 @@ export class ApiServerPart implements Part {
     const certificates = this.certificates;
     const roles = new RbacStore();
     const nodes = new NodeGraph();
+    const find = (resource: string, namespace: string, name: string): unknown =>
+      this.#server?.endpoint('', 'v1', resource)?.served.store.cache.get(namespace, name)?.object;
     const tokens = new ServiceAccountTokens({
       keyPem: certificates.serviceKeyPem,
       clusterDomain: settings.clusterDomain,
       clock,
-      find: (resource, namespace, name) =>
-        this.#server?.endpoint('', 'v1', resource)?.served.store.cache.get(namespace, name)?.object,
+      find,
       advertised: () => this.#advertised(),
     });
     this.#tokens = tokens;
@@ -177,6 +181,12 @@ export class ApiServerPart implements Part {
       clock,
       logger.child('service-addresses'),
     );
+    const bootstrapTokens = new BootstrapTokenAuthenticator(
+      name => find('secrets', 'kube-system', name) as BootstrapTokenSecret | undefined,
+      clock,
+    );
+    const tokenAuthenticator = new TokenAuthenticatorChain([tokens.authenticator, bootstrapTokens]);
+    const proxyCaPem = certificates.requestHeaderAuthority.certificatePem;
     const rbac = new RbacAuthorizer(roles);
     const authorizer = new UnionAuthorizer([
       new MastersAuthorizer(),
@@ -190,7 +200,7 @@ export class ApiServerPart implements Part {
         guard: new EscalationGuard(rbac, authorizer),
         authorizer,
         resolver: rbac,
-        tokens: tokens.authenticator,
+        tokens: tokenAuthenticator,
         audiences: tokens.audiences,
         tokenIssuer: tokens.issuer,
         serviceAllocator: allocator,
@@ -198,8 +208,9 @@ export class ApiServerPart implements Part {
       }),
       groups: this.#options.groups,
       authenticator: new AuthenticatorChain([
+        new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: ['system:auth-proxy'] }),
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
-        new BearerTokenAuthenticator(tokens.authenticator),
+        new BearerTokenAuthenticator(tokenAuthenticator),
       ]),
       authorizer,
       admission: () => (builtIn ? [...builtIn.first, ...admission(), ...builtIn.last] : admission()),
@@ -209,7 +220,8 @@ export class ApiServerPart implements Part {
       listen: {
         host: settings.bindAddress,
         port: settings.httpsListenPort,
-        tls: { ...certificates.serving, clientCaPem: certificates.clientCaPem },
+        // Go's clients send only certificates of authorities that are named to them.
+        tls: { ...certificates.serving, clientCaPem: `${certificates.clientCaPem}${proxyCaPem}` },
       },
       extendRoutes: router => {
         router.get('/ping', context => {

@@ -4,12 +4,10 @@ import {
   EndpointSlices,
   IPAddresses,
   Namespaces,
-  Secrets,
-  ServiceAccounts,
   ServiceCIDRs,
   Services,
 } from '../../core/api/generated/resources.js';
-import type { IPAddress, Secret, Service, ServiceAccount, ServiceCIDR } from '../../core/api/generated/types.js';
+import type { IPAddress, Service, ServiceCIDR } from '../../core/api/generated/types.js';
 import { SystemClock } from '../../core/base/clock.js';
 import { silentLogger } from '../../core/base/logger.js';
 import { Client } from '../../core/client/client.js';
@@ -320,44 +318,5 @@ describe('what every cluster has', () => {
       ({ status }) => status?.conditions?.[0]?.status === 'True',
     );
     expect(again.spec.cidrs).toEqual(['10.43.0.0/16']);
-  });
-});
-
-describe('a service account token in a secret', () => {
-  it('is good as long as the secret is there', async () => {
-    const server = await startApiServer();
-    const client = new Client(server.part.transport, admin);
-    try {
-      const account = await client.resource(ServiceAccounts, 'default').create({ metadata: { name: 'ci' } } as ServiceAccount);
-      const token = await server.part.authority.serviceAccountToken(account, 'ci-token');
-      const annotations = {
-        'kubernetes.io/service-account.name': 'ci',
-        'kubernetes.io/service-account.uid': account.metadata.uid!,
-      };
-      await client.resource(Secrets, 'default').create({
-        metadata: { name: 'ci-token', annotations },
-        type: 'kubernetes.io/service-account-token',
-        data: { token: Buffer.from(token).toString('base64') },
-      } as unknown as Secret);
-      const status = async (): Promise<number> => {
-        const { Agent, request } = await import('node:https');
-        const agent = new Agent({ ca: server.part.certificates.serverCaPem });
-        const { promise, resolve, reject } = Promise.withResolvers<number>();
-        const url = `https://127.0.0.1:${server.part.server.port}/api/v1/namespaces/default/pods`;
-        request(url, { agent, headers: { authorization: `Bearer ${token}` } }, response => {
-          response.resume();
-          resolve(response.statusCode!);
-        })
-          .on('error', reject)
-          .end();
-        return promise;
-      };
-      // Known, but without any right.
-      expect(await status()).toBe(403);
-      await client.resource(Secrets, 'default').delete('ci-token');
-      await eventually(status, code => code === 401);
-    } finally {
-      await server.stop();
-    }
   });
 });
