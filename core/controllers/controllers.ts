@@ -29,6 +29,7 @@ import { serviceCidrController } from './service-cidr-controller.js';
 import { statefulsetController } from './statefulset-controller.js';
 import { taintEvictionController } from './taint-eviction-controller.js';
 import { ttlAfterFinishedController } from './ttl-after-finished-controller.js';
+import { ttlController } from './ttl-controller.js';
 import { attributesClassProtectionController } from './volume-protection-controllers.js';
 import { claimProtectionController } from './volume-protection-controllers.js';
 import { volumeProtectionController } from './volume-protection-controllers.js';
@@ -61,11 +62,12 @@ export const controllers: readonly ControllerDescriptor[] = [
   replicationController,
   resourceQuotaController,
   rootCaPublisherController,
+  serviceCidrController,
   serviceAccountController,
   serviceAccountTokenController,
-  serviceCidrController,
   statefulsetController,
   taintEvictionController,
   ttlAfterFinishedController,
+  ttlController,
   attributesClassProtectionController,
 ];
