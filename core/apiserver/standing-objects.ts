@@ -42,9 +42,13 @@ export class StandingObjects {
     this.#options = options;
   }
 
-  /** Makes what is missing and keeps it from then on. Rejects when the first round fails. */
+  /**
+   * Makes what is missing and keeps it from then on. Never rejects: somebody may sit on the address of Service `kubernetes`, and can
+   * be told to go only by a server that runs.
+   */
   async start(): Promise<void> {
-    await this.#ensure(true);
+    this.#run(true);
+    await this.#running;
     this.#follow(Namespaces, (_namespace, name) => systemNamespaces.includes(name));
     this.#follow(ServiceCIDRs, (_namespace, name) => name === defaultServiceCidrName);
     for (const resource of [Services, Endpoints, EndpointSlices]) {
@@ -83,17 +87,17 @@ export class StandingObjects {
   #soon(waitMs: number): void {
     if (this.#stopped) return;
     if (this.#running) this.#again = true;
-    else this.#timer ??= this.#options.clock.setTimer(waitMs, () => this.#run());
+    else this.#timer ??= this.#options.clock.setTimer(waitMs, () => this.#run(false));
   }
 
-  #run(): void {
+  #run(alone: boolean): void {
     this.#timer = undefined;
     this.#again = false;
     let waitMs = settleMs;
-    this.#running = this.#ensure(false)
+    this.#running = this.#ensure(alone)
       .then(() => void (this.#failures = 0))
       .catch((error: unknown) => {
-        const text = 'what every cluster has could not be put back and is tried again';
+        const text = 'what every cluster has could not be made and is tried again';
         this.#options.logger.warn(text, { error: errorText(error) });
         waitMs = backoffMs(retry, this.#failures++);
         this.#again = true;

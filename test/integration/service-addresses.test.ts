@@ -254,6 +254,30 @@ describe('addresses and standing objects while writes fail', () => {
   });
 });
 
+describe('a server that finds the address of the API taken', () => {
+  it('starts all the same, and takes the address when it is free', async () => {
+    const clock = new SystemClock();
+    const datastore = new MemoryDatastore({ clock, logger: silentLogger });
+    await datastore.open();
+    const servicesOf = ({ part }: RunningApiServer) => new Client(part.transport, admin).resource(Services, 'default');
+    const first = await startApiServer({ sharedDatastore: datastore });
+    await servicesOf(first).delete('kubernetes');
+    const thief = { metadata: { name: 'thief' }, spec: { clusterIP: '10.43.0.1', ports: [{ port: 80 }] } };
+    await servicesOf(first).create(thief as unknown as Service);
+    await first.stop();
+    const second = await startApiServer({ sharedDatastore: datastore });
+    await expect(servicesOf(second).get('kubernetes')).rejects.toThrow('not found');
+    await servicesOf(second).delete('thief');
+    const { spec } = await eventually(
+      () => servicesOf(second).get('kubernetes'),
+      () => true,
+    );
+    expect(spec.clusterIP).toBe('10.43.0.1');
+    await second.stop();
+    await datastore.close();
+  });
+});
+
 describe('what every cluster has', () => {
   let server: RunningApiServer;
   let client: Client;
