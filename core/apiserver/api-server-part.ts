@@ -27,9 +27,11 @@ import { kubeconfigYaml } from '../pki/kubeconfig.js';
 import type { BuiltInAdmission } from './admission/index.js';
 import { builtInAdmission } from './admission/index.js';
 import { ApiServer } from './api-server.js';
-import { AuthenticatorChain } from './auth/authenticator.js';
+import { AuthenticatorChain, TokenAuthenticatorChain } from './auth/authenticator.js';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizer.js';
 import { BearerTokenAuthenticator } from './auth/bearer-token-authenticator.js';
+import type { BootstrapTokenSecret } from './auth/bootstrap-token-authenticator.js';
+import { BootstrapTokenAuthenticator } from './auth/bootstrap-token-authenticator.js';
 import type { BootstrapPolicyData } from './auth/bootstrap-policy.js';
 import { CompiledRules } from './auth/compiled-rules.js';
 import { EscalationGuard } from './auth/escalation.js';
@@ -39,15 +41,18 @@ import { jwksPath, openidConfigurationPath, openidMaxAgeSeconds } from './auth/o
 import type { PolicyRule } from './auth/rbac-types.js';
 import { RbacAuthorizer } from './auth/rbac-authorizer.js';
 import { RbacStore } from './auth/rbac-store.js';
+import { RequestHeaderAuthenticator } from './auth/request-header-authenticator.js';
 import { X509Authenticator } from './auth/x509-authenticator.js';
 import { apiServerIdentity, bootstrap } from './bootstrap.js';
 import { feedNodeGraph, feedRbac, feedServiceAllocator } from './cache-feed.js';
 import { LocalDialer } from './connect/local-dialer.js';
 import { NodePodConnector } from './connect/node-pod-connector.js';
-import { advertisedAddress, ensureKubernetesService } from './kubernetes-service.js';
+import { advertisedAddress } from './kubernetes-service.js';
 import { InMemoryServiceAllocator } from './resources/core/service-allocator.js';
 import { resourceDefinitions } from './resources/index.js';
 import { ServiceAccountTokens } from './service-account-tokens.js';
+import { ServiceAddresses } from './service-addresses.js';
+import { StandingObjects } from './standing-objects.js';
 
 export interface ApiServerPartOptions {
   readonly datastore: Datastore;
@@ -71,6 +76,7 @@ export interface ApiServerPartOptions {
 export class ApiServerPart implements Part {
   readonly #options: ApiServerPartOptions;
   #certificates: ClusterCertificates | undefined;
+  #tokens: ServiceAccountTokens | undefined;
   #server: ApiServer | undefined;
   #held = new DisposableStore();
 
@@ -98,7 +104,7 @@ export class ApiServerPart implements Part {
     return { resources: () => (this.#server ? this.#server.catalogue() : []) };
   }
 
-  /** For the controllers: the authorities, usable after `init`. */
+  /** For the controllers: the authorities, usable after `start`. */
   get authority(): ClusterAuthority {
     const certificates = (): ClusterCertificates => this.certificates;
     return {
@@ -113,6 +119,10 @@ export class ApiServerPart implements Part {
         const { clientAuthority, serverAuthority } = certificates();
         const signer = authority === 'client' ? clientAuthority : serverAuthority;
         return signer.signRequest(requestPem, { usages, lifetimeMs, nowMs: this.#options.clock.now() });
+      },
+      serviceAccountToken: (account, secretName) => {
+        if (!this.#tokens) throw new Error('the API server is not started');
+        return this.#tokens.secretToken(account, secretName);
       },
     };
   }
@@ -156,19 +166,27 @@ export class ApiServerPart implements Part {
     const certificates = this.certificates;
     const roles = new RbacStore();
     const nodes = new NodeGraph();
+    const find = (resource: string, namespace: string, name: string): unknown =>
+      this.#server?.endpoint('', 'v1', resource)?.served.store.cache.get(namespace, name)?.object;
     const tokens = new ServiceAccountTokens({
       keyPem: certificates.serviceKeyPem,
       clusterDomain: settings.clusterDomain,
       clock,
-      find: (resource, namespace, name) =>
-        this.#server?.endpoint('', 'v1', resource)?.served.store.cache.get(namespace, name)?.object,
+      find,
       advertised: () => this.#advertised(),
     });
-    const allocator = new InMemoryServiceAllocator({
-      cidrs: settings.serviceCidrs,
-      nodePorts: settings.serviceNodePortRange,
+    this.#tokens = tokens;
+    const allocator = new ServiceAddresses(
+      new InMemoryServiceAllocator({ cidrs: settings.serviceCidrs, nodePorts: settings.serviceNodePortRange, clock }),
       clock,
-    });
+      logger.child('service-addresses'),
+    );
+    const bootstrapTokens = new BootstrapTokenAuthenticator(
+      name => find('secrets', 'kube-system', name) as BootstrapTokenSecret | undefined,
+      clock,
+    );
+    const tokenAuthenticator = new TokenAuthenticatorChain([tokens.authenticator, bootstrapTokens]);
+    const proxyCaPem = certificates.requestHeaderAuthority.certificatePem;
     const rbac = new RbacAuthorizer(roles);
     const authorizer = new UnionAuthorizer([
       new MastersAuthorizer(),
@@ -182,7 +200,7 @@ export class ApiServerPart implements Part {
         guard: new EscalationGuard(rbac, authorizer),
         authorizer,
         resolver: rbac,
-        tokens: tokens.authenticator,
+        tokens: tokenAuthenticator,
         audiences: tokens.audiences,
         tokenIssuer: tokens.issuer,
         serviceAllocator: allocator,
@@ -190,8 +208,9 @@ export class ApiServerPart implements Part {
       }),
       groups: this.#options.groups,
       authenticator: new AuthenticatorChain([
+        new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: ['system:auth-proxy'] }),
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
-        new BearerTokenAuthenticator(tokens.authenticator),
+        new BearerTokenAuthenticator(tokenAuthenticator),
       ]),
       authorizer,
       admission: () => (builtIn ? [...builtIn.first, ...admission(), ...builtIn.last] : admission()),
@@ -201,7 +220,8 @@ export class ApiServerPart implements Part {
       listen: {
         host: settings.bindAddress,
         port: settings.httpsListenPort,
-        tls: { ...certificates.serving, clientCaPem: certificates.clientCaPem },
+        // Go's clients send only certificates of authorities that are named to them.
+        tls: { ...certificates.serving, clientCaPem: `${certificates.clientCaPem}${proxyCaPem}` },
       },
       extendRoutes: router => {
         router.get('/ping', context => {
@@ -235,16 +255,24 @@ export class ApiServerPart implements Part {
     this.#held.addCallback(() => server.stop());
     this.#held.add(feedRbac(server, roles));
     this.#held.add(feedNodeGraph(server, nodes));
+    this.#held.add(allocator.attach(server));
     this.#held.add(feedServiceAllocator(server, allocator));
     await server.start();
     await bootstrap(server, logger);
     await server.listen();
-    await ensureKubernetesService({
-      transport: server.transport,
-      clusterIp: firstAddress(settings.serviceCidrs[0]!),
-      address: advertisedAddress(settings.advertiseAddress, settings.nodeIps),
-      port: settings.advertisePort ?? server.port,
+    const standing = new StandingObjects({
+      server,
+      service: {
+        clusterIp: firstAddress(settings.serviceCidrs[0]!),
+        address: advertisedAddress(settings.advertiseAddress, settings.nodeIps),
+        port: settings.advertisePort ?? server.port,
+      },
+      serviceCidrs: settings.serviceCidrs,
+      clock,
+      logger: logger.child('standing-objects'),
     });
+    this.#held.addCallback(() => standing.stop());
+    await standing.start();
     await this.#writeFiles();
   }
 

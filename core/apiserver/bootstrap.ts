@@ -19,7 +19,15 @@ type DefaultObjects = Readonly<Record<string, readonly KubeObject[]>>;
 const rbacGroup = 'rbac.authorization.k8s.io';
 
 /** What every cluster begins with. Namespaces first, since everything else lies in them. */
-const plainDefaults = ['namespaces', 'priorityclasses.scheduling.k8s.io', 'servicecidrs.networking.k8s.io'] as const;
+const plainDefaults = ['namespaces', 'priorityclasses.scheduling.k8s.io'] as const;
+
+export const systemNamespaces: readonly string[] = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];
+
+/** Creates those that are missing. */
+export async function ensureSystemNamespaces(server: ApiServer): Promise<void> {
+  const { namespaces = [] } = generatedData<DefaultObjects>('default-objects');
+  await Promise.all(namespaces.map(object => createMissing(server, '', 'namespaces', object)));
+}
 
 /** Creates what a fresh cluster has, and brings the bootstrap roles up to this version. Safe to run at every start. */
 export async function bootstrap(server: ApiServer, logger: Logger): Promise<void> {

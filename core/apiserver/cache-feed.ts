@@ -15,7 +15,11 @@ interface Feed {
 }
 
 /** Tells `feed` of every object of a resource and of each change, in the turn in which the cache shows it. Start it before the hub. */
-function feedFrom(server: ApiServer, reference: { group: string; version: string; resource: string }, feed: Feed): Disposable {
+export function feedFrom(
+  server: ApiServer,
+  reference: { group: string; version: string; resource: string },
+  feed: Feed,
+): Disposable {
   const cache = server.endpoint(reference.group, reference.version, reference.resource)?.served.store.cache;
   if (!cache) return toDisposable(() => undefined);
   let known = new Set<string>();

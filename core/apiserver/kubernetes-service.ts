@@ -17,15 +17,16 @@ export interface KubernetesServiceOptions {
   readonly port: number;
 }
 
-const name = 'kubernetes';
-const namespace = 'default';
+export const kubernetesService = { namespace: 'default', name: 'kubernetes' } as const;
+const { name, namespace } = kubernetesService;
 const servicePort = 443;
 
 /**
- * Service `default/kubernetes` with its endpoints: how pods find the API. One server's address; what others have written is kept
- * when an external datastore is shared. Source: kube-apiserver's kubernetesservice controller.
+ * Service `default/kubernetes` with its endpoints: how pods find the API. `alone` makes this server's address the only one, as at its
+ * start; else those of other servers that share the datastore are kept, each of which puts its own back in the same way.
+ * Source: kube-apiserver's kubernetesservice controller.
  */
-export async function ensureKubernetesService(options: KubernetesServiceOptions): Promise<void> {
+export async function ensureKubernetesService(options: KubernetesServiceOptions, alone: boolean): Promise<void> {
   const { clusterIp, address, port } = options;
   const family = clusterIp.includes(':') ? 'IPv6' : 'IPv4';
   await ensure<Service>(options.transport, Services, {
@@ -55,7 +56,12 @@ export async function ensureKubernetesService(options: KubernetesServiceOptions)
       subsets: [{ addresses: [{ ip: address }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
     },
     (draft, wanted) => {
-      draft.subsets = wanted.subsets;
+      const [own] = wanted.subsets!;
+      const known = draft.subsets?.[0]?.addresses ?? [];
+      const others = alone ? [] : known.filter(({ ip }) => ip !== address);
+      const addresses = [...others, ...own!.addresses!].sort((a, b) => (a.ip! < b.ip! ? -1 : 1));
+      draft.subsets = [{ ...own!, addresses }];
+      draft.metadata.labels = { ...draft.metadata.labels, ...wanted.metadata.labels };
     },
   );
   await ensure<EndpointSlice>(
@@ -70,13 +76,15 @@ export async function ensureKubernetesService(options: KubernetesServiceOptions)
       ports: [{ name: 'https', port, protocol: 'TCP' }],
     },
     (draft, wanted) => {
-      draft.endpoints = wanted.endpoints;
+      const others = alone ? [] : (draft.endpoints ?? []).filter(({ addresses }) => addresses[0] !== address);
+      draft.endpoints = [...others, ...wanted.endpoints!].sort((a, b) => (a.addresses[0]! < b.addresses[0]! ? -1 : 1));
       draft.ports = wanted.ports;
+      draft.metadata.labels = { ...draft.metadata.labels, ...wanted.metadata.labels };
     },
   );
 }
 
-async function ensure<T extends { metadata: { name?: string; namespace?: string } }>(
+async function ensure<T extends { metadata: { name?: string; namespace?: string; labels?: Record<string, string> } }>(
   transport: ApiTransport,
   resource: ResourceReference<T>,
   wanted: T,

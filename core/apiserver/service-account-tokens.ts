@@ -5,7 +5,7 @@ import type { ObjectMeta } from '../machinery/object.js';
 import { signToken, signingKey } from '../pki/json-web-token.js';
 import type { OpenidMetadata } from './auth/openid-metadata.js';
 import { openidMetadata } from './auth/openid-metadata.js';
-import { boundTokenClaims } from './auth/service-account-claims.js';
+import { boundTokenClaims, legacyTokenClaims } from './auth/service-account-claims.js';
 import { ServiceAccountTokenAuthenticator } from './auth/service-account-token-authenticator.js';
 
 export interface ServiceAccountTokensOptions {
@@ -31,6 +31,8 @@ export class ServiceAccountTokens {
   readonly authenticator: ServiceAccountTokenAuthenticator;
   readonly issuer: TokenIssuer;
   readonly audiences: readonly string[];
+  /** What the Secret of that name may hold for its account. */
+  readonly secretToken: (account: Named, secretName: string) => string;
   /** The documents by which others verify the tokens. */
   readonly metadata: () => OpenidMetadata;
 
@@ -61,6 +63,7 @@ export class ServiceAccountTokens {
       extendedExpirationSeconds,
       issue: request => signToken(key, boundTokenClaims({ issuer, ...request })),
     };
+    this.secretToken = (account, secretName) => signToken(key, legacyTokenClaims(account, secretName));
     this.metadata = () => openidMetadata({ issuer, externalAddress: options.advertised(), keys: [key] });
   }
 }

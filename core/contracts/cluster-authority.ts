@@ -1,3 +1,5 @@
+import type { ObjectMeta } from '../machinery/object.js';
+
 export interface SigningRequest {
   /** PEM of a PKCS#10 request. */
   readonly requestPem: string;
@@ -17,7 +19,7 @@ export interface RequestContent {
   readonly otherNames: number;
 }
 
-/** The cluster's own certificate authorities, as far as controllers use them. */
+/** The cluster's own keys, as far as controllers use them: certificate authorities and the key of service account tokens. */
 export interface ClusterAuthority {
   /** Bundle that verifies the API server: what pods find as `ca.crt`. */
   readonly serverCaPem: string;
@@ -28,6 +30,11 @@ export interface ClusterAuthority {
    * checked them. Never lives longer than the authority. Throws CodedError (`PKI_BAD_REQUEST`: the signature does not verify).
    */
   sign(request: SigningRequest): Promise<string>;
+  /**
+   * A token for a Secret of type `kubernetes.io/service-account-token`: without end and audience, good while the Secret holds it and
+   * the account exists.
+   */
+  serviceAccountToken(account: { readonly metadata: ObjectMeta }, secretName: string): Promise<string> | string;
 }
 
 export const ClusterAuthority: unique symbol = Symbol.for('k3s/cluster-authority@1');

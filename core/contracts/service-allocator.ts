@@ -16,7 +16,9 @@ export interface ServiceAllocator {
   addressProblem(address: string): string | undefined;
   portProblem(port: number): string | undefined;
   /** Takes what a write is about to store; what comes back gives it free again. Throws ALREADY_ALLOCATED. */
-  reserve(claim: ServiceClaim): () => void;
+  reserve(claim: ServiceClaim): Reservation | Promise<Reservation>;
+  /** Gives back what a Service held that has gone. Called once it is deleted; twice is harmless. */
+  release(claim: ServiceClaim): void | Promise<void>;
   /** All that a Service holds from now on; empty when it has gone. */
   record(claim: ServiceClaim): void;
   /** Forgets what was recorded; a full account follows. */
@@ -24,6 +26,9 @@ export interface ServiceAllocator {
 }
 
 export const ServiceAllocator: unique symbol = Symbol.for('k3s/service-allocator@1');
+
+/** Undoes a reservation whose write failed. */
+export type Reservation = () => void | Promise<void>;
 
 export interface ServiceClaim {
   /** `namespace/name`. */

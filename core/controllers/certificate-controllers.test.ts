@@ -46,6 +46,7 @@ describe('certificate signing requests', () => {
       ...fakeEnvironment(),
       authority: {
         serverCaPem: 'CA',
+        serviceAccountToken: () => '',
         inspect: () => content,
         sign: async request => {
           signed.push(request);

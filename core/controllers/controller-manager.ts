@@ -6,8 +6,8 @@ import type { Logger } from '../base/logger.js';
 import { Client } from '../client/client.js';
 import { ApiEventRecorder } from '../client/event-recorder.js';
 import { SharedInformerFactory } from '../client/informer-factory.js';
-import type { ApiTransport, CallerIdentity } from '../contracts/api-transport.js';
-import { controllerIdentity } from './controller.js';
+import type { ApiTransport } from '../contracts/api-transport.js';
+import { identityOf, managerIdentity } from './controller.js';
 import type { Controller, ControllerContext, ControllerDescriptor, ControllerEnvironment } from './controller.js';
 
 export interface ControllerManagerOptions {
@@ -24,12 +24,6 @@ export interface ControllerState {
   readonly phase: 'starting' | 'running' | 'failed';
   readonly error?: unknown;
 }
-
-/** Who fills the informers and writes the events. */
-export const managerIdentity: CallerIdentity = {
-  name: 'system:kube-controller-manager',
-  groups: ['system:authenticated'],
-};
 
 const restart = { initialMs: 1000, maximumMs: 60_000, jitter: 0.2 };
 /** After so long a controller that still waits for its informers is named in the log. */
@@ -65,7 +59,7 @@ export class ControllerManager {
     const informers = new SharedInformerFactory({ client: reader, clock, logger: logger.child('informers') });
     this.#informers = informers;
     this.#supervised = this.#options.controllers.map(descriptor => {
-      const client = reader.as(controllerIdentity(descriptor.serviceAccount ?? descriptor.name), descriptor.name);
+      const client = reader.as(identityOf(descriptor), descriptor.name);
       const childLogger = logger.child(descriptor.name);
       const component = descriptor.component ?? descriptor.name;
       // Events are written as the manager itself: not every controller's role allows them.

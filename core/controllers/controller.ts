@@ -41,9 +41,22 @@ export interface ControllerDescriptor {
   readonly name: string;
   /** The service account in kube-system whose rights it has (`system:controller:<account>`); its name when absent. */
   readonly serviceAccount?: string;
+  /** Works with the manager's own rights: upstream has no role for it, since it makes what roles are given to. */
+  readonly asManager?: boolean;
   /** Source of its events; its name when absent. */
   readonly component?: string;
   create(context: ControllerContext): Controller;
+}
+
+/** The manager's own: it fills the informers and writes the events. */
+export const managerIdentity: CallerIdentity = {
+  name: 'system:kube-controller-manager',
+  groups: ['system:authenticated'],
+};
+
+/** Who a controller is for the API server. */
+export function identityOf(descriptor: ControllerDescriptor): CallerIdentity {
+  return descriptor.asManager ? managerIdentity : controllerIdentity(descriptor.serviceAccount ?? descriptor.name);
 }
 
 /** The identity that bootstrap roles are bound to. Source: plugin/pkg/auth/authorizer/rbac/bootstrappolicy. */

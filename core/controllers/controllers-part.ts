@@ -7,7 +7,8 @@ import type { ClusterSettings } from '../contracts/cluster-settings.js';
 import type { Logger } from '../contracts/logger.js';
 import type { Part } from '../contracts/part.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
-import { ControllerManager, managerIdentity } from './controller-manager.js';
+import { managerIdentity } from './controller.js';
+import { ControllerManager } from './controller-manager.js';
 import { controllers } from './controllers.js';
 
 export interface ControllersPartOptions {

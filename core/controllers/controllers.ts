@@ -24,9 +24,13 @@ import { replicationController } from './replication-controller.js';
 import { resourceQuotaController } from './resource-quota-controller.js';
 import { rootCaPublisherController } from './root-ca-publisher-controller.js';
 import { serviceAccountController } from './service-account-controller.js';
+import { serviceAccountTokenController } from './service-account-token-controller.js';
+import { serviceCidrController } from './service-cidr-controller.js';
 import { statefulsetController } from './statefulset-controller.js';
 import { taintEvictionController } from './taint-eviction-controller.js';
 import { ttlAfterFinishedController } from './ttl-after-finished-controller.js';
+import { ttlController } from './ttl-controller.js';
+import { attributesClassProtectionController } from './volume-protection-controllers.js';
 import { claimProtectionController } from './volume-protection-controllers.js';
 import { volumeProtectionController } from './volume-protection-controllers.js';
 
@@ -58,8 +62,12 @@ export const controllers: readonly ControllerDescriptor[] = [
   replicationController,
   resourceQuotaController,
   rootCaPublisherController,
+  serviceCidrController,
   serviceAccountController,
+  serviceAccountTokenController,
   statefulsetController,
   taintEvictionController,
   ttlAfterFinishedController,
+  ttlController,
+  attributesClassProtectionController,
 ];

@@ -1,5 +1,5 @@
-import { PersistentVolumeClaims, PersistentVolumes, Pods } from '../api/generated/resources.js';
-import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../api/generated/types.js';
+import { PersistentVolumeClaims, PersistentVolumes, Pods, VolumeAttributesClasses } from '../api/generated/resources.js';
+import type { PersistentVolume, PersistentVolumeClaim, Pod, VolumeAttributesClass } from '../api/generated/types.js';
 import type { WithMetadata } from '../api/owners.js';
 import { isPodFinished } from '../api/pods.js';
 import { keyOf, objectKey, splitObjectKey } from '../client/entries.js';
@@ -13,6 +13,8 @@ import { Reconciler } from './reconciler.js';
 
 const claimFinalizer = 'kubernetes.io/pvc-protection';
 const volumeFinalizer = 'kubernetes.io/pv-protection';
+const classFinalizer = 'kubernetes.io/vac-protection';
+const byClass = 'volumeAttributesClass';
 
 /** The finalizers after a change; undefined when the object needs none. */
 function protectedFinalizers({ metadata }: WithMetadata, finalizer: string, inUse: boolean): string[] | undefined {
@@ -107,6 +109,65 @@ class VolumeProtectionController extends Reconciler {
     }
   }
 }
+
+/** The attribute classes that a claim has, wants or is being changed to. */
+function classesOfClaim({ spec, status }: PersistentVolumeClaim): string[] {
+  const { currentVolumeAttributesClassName: current, modifyVolumeStatus } = status ?? {};
+  const names = [spec.volumeAttributesClassName, current, modifyVolumeStatus?.targetVolumeAttributesClassName];
+  return [...new Set(names.filter((name): name is string => Boolean(name)))];
+}
+
+function classesOfVolume({ spec }: PersistentVolume): string[] {
+  return spec.volumeAttributesClassName ? [spec.volumeAttributesClassName] : [];
+}
+
+/** Keeps attribute classes that are being deleted as long as volumes or claims name them. Source: pkg/controller/volume/vacprotection. */
+class AttributesClassProtectionController extends Reconciler {
+  readonly #classes: Informer<VolumeAttributesClass>;
+  readonly #claims: Informer<PersistentVolumeClaim>;
+  readonly #volumes: Informer<PersistentVolume>;
+
+  constructor(context: ControllerContext) {
+    super(context, { name: 'volumeattributesclass-protection-controller', workers: 1 });
+    this.#classes = context.informers.informer(VolumeAttributesClasses);
+    this.#claims = context.informers.informer(PersistentVolumeClaims);
+    this.#volumes = context.informers.informer(PersistentVolumes);
+  }
+
+  protected override register(): void {
+    this.watch(this.#classes, {
+      added: entry => this.queue.add(entry.name),
+      updated: (_previous, entry) => this.queue.add(entry.name),
+    });
+    this.#follow(this.#claims, classesOfClaim);
+    this.#follow(this.#volumes, classesOfVolume);
+  }
+
+  #follow<T>(informer: Informer<T>, classesOf: (object: T) => readonly string[]): void {
+    informer.addIndex(byClass, classesOf);
+    const release = (entry: ObjectEntry<T>): void => {
+      for (const name of classesOf(entry.object)) this.queue.add(name);
+    };
+    this.watch(informer, { updated: release, deleted: release });
+  }
+
+  protected override async sync(name: string): Promise<void> {
+    const found = this.#classes.get('', name);
+    if (!found) return;
+    const inUse = this.#claims.byIndex(byClass, name).length > 0 || this.#volumes.byIndex(byClass, name).length > 0;
+    const finalizers = protectedFinalizers(found, classFinalizer, inUse);
+    if (!finalizers) return;
+    await this.context.client.resource(VolumeAttributesClasses).update(
+      name,
+      produce(found, draft => void (draft.metadata.finalizers = finalizers)),
+    );
+  }
+}
+
+export const attributesClassProtectionController: ControllerDescriptor = {
+  name: 'volumeattributesclass-protection-controller',
+  create: context => new AttributesClassProtectionController(context),
+};
 
 export const claimProtectionController: ControllerDescriptor = {
   name: 'persistentvolumeclaim-protection-controller',

@@ -131,6 +131,51 @@ describe('Scheduler', () => {
     expect(harness.recorder.lines('FailedScheduling')).toEqual([]);
   });
 
+  it.each([
+    ['names a claim', [{ name: 'gpu', resourceClaimName: 'card' }], undefined, 'resourceclaim "card" not found'],
+    [
+      'has a template of which nothing was made',
+      [{ name: 'gpu', resourceClaimTemplateName: 't' }],
+      undefined,
+      'pod "default/web": ResourceClaim not created yet',
+    ],
+    [
+      'has a template of which a claim was made',
+      [{ name: 'gpu', resourceClaimTemplateName: 't' }],
+      [{ name: 'gpu', resourceClaimName: 'web-gpu' }],
+      'resourceclaim "web-gpu" not found',
+    ],
+    [
+      'names nothing',
+      [{ name: 'gpu' }],
+      undefined,
+      'pod "default/web", spec.resourceClaim "gpu": none of the supported fields are set',
+    ],
+  ])('keeps a pod waiting that %s for its devices', async (_what, resourceClaims, resourceClaimStatuses, text) => {
+    await begin();
+    await harness.create(Nodes, node('n1'));
+    await harness.create(Pods, pod('web', { resourceClaims, status: { resourceClaimStatuses } }));
+    expect(await harness.nodeOf('web')).toBeUndefined();
+    expect(harness.recorder.lines()).toEqual([expect.stringContaining(`0/1 nodes are available: ${text}.`)]);
+  });
+
+  it('runs a pod whose template asked for no claim', async () => {
+    await begin();
+    await harness.create(Nodes, node('n1'));
+    const resourceClaims = [{ name: 'gpu', resourceClaimTemplateName: 't' }];
+    await harness.create(Pods, pod('web', { resourceClaims }));
+    expect(await harness.nodeOf('web')).toBeUndefined();
+    const pods = harness.admin.resource(Pods, 'default');
+    const waiting = await pods.get('web');
+    await pods.updateStatus(
+      'web',
+      produce(waiting, draft => void (draft.status.resourceClaimStatuses = [{ name: 'gpu' }])),
+    );
+    await harness.clock.advance(60_000);
+    await settle(20);
+    expect(await harness.nodeOf('web')).toBe('n1');
+  });
+
   it('frees the node and tries again after a pause when the binding fails', async () => {
     await begin();
     let failures = 0;

@@ -56,6 +56,114 @@ const chart = fileURLToPath(new URL('../../../test/support/charts/demo', import.
     expect(await k('get events --field-selector involvedObject.name=web')).toContain('ScalingReplicaSet');
   });
 
+  it('tells the history of a rollout, restarts it and goes back to a revision', async () => {
+    await k('create deployment past --image=example.com/web:1');
+    await k('rollout status deployment past --timeout=30s');
+    await k('annotate deployment past kubernetes.io/change-cause=first');
+    await k('set image deployment/past web=example.com/web:2');
+    await k('rollout status deployment past --timeout=30s');
+    expect(await k('rollout history deployment past')).toMatch(/^1\s+first\n2\s+first$/m);
+    expect(await k('rollout history deployment past --revision=1')).toContain('example.com/web:1');
+    await k('rollout restart deployment past');
+    await k('rollout status deployment past --timeout=30s');
+    const restarted = 'get deployment past -o jsonpath={.spec.template.metadata.annotations}';
+    expect(await k(restarted)).toContain('kubectl.kubernetes.io/restartedAt');
+    await k('rollout pause deployment past');
+    expect((await kubectl(['rollout', 'restart', 'deployment', 'past'])).stderr).toContain('paused');
+    await k('rollout resume deployment past');
+    await k('rollout undo deployment past --to-revision=1');
+    await k('rollout status deployment past --timeout=30s');
+    expect(await k('get deployment past -o jsonpath={.spec.template.spec.containers[0].image}')).toBe('example.com/web:1');
+    expect(await k('rollout history deployment past')).toMatch(/^2\s.*\n3\s.*\n4\s/m);
+    await k('delete deployment past');
+  });
+
+  it('autoscales', async () => {
+    await k('autoscale deployment web --min=5 --max=6 --cpu=50%');
+    await k('wait --for=condition=AbleToScale hpa/web --timeout=40s');
+    expect(await k('get hpa web --no-headers')).toMatch(/^web\s+Deployment\/web\s+cpu: \S+\/50%\s+5\s+6\s+5\s/);
+    await k('delete hpa web');
+  });
+
+  it('taints nodes, and takes the taint back', async () => {
+    expect(await k('taint nodes --all key=value:NoSchedule')).toContain('tainted');
+    expect(JSON.parse(await k('get nodes -o jsonpath={.items[0].spec.taints}'))).toEqual([
+      { effect: 'NoSchedule', key: 'key', value: 'value' },
+    ]);
+    expect(await k('taint nodes --all key=value:NoSchedule-')).toContain('untainted');
+    expect(await k('get nodes -o jsonpath={.items[0].spec.taints}')).toBe('');
+  });
+
+  it('shows what nodes and pods use', async () => {
+    const top = async (what: string): Promise<string> => {
+      for (let attempt = 0; attempt < 60; attempt++) {
+        const result = await kubectl(['top', what, '--no-headers']);
+        if (result.code === 0 && result.stdout) return result.stdout;
+        expect(result.stderr).toMatch(/metrics not available yet|Metrics not available|No resources found/);
+        await new Promise(resolve => setTimeout(resolve, 1000));
+      }
+      throw new Error(`nothing to see of ${what}`);
+    };
+    expect(await top('nodes')).toMatch(/^\S+\s+\d+m\s+\d+%\s+\d+Mi\s+\d+%/);
+    expect(await top('pods')).toMatch(/^web-\S+\s+\d+m\s+\d+Mi/m);
+  });
+
+  it('shows what an apply would change', async () => {
+    const changed = 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 7}\n';
+    const differs = await kubectl(['diff', '-f', '-'], { input: changed });
+    expect(differs.code).toBe(1);
+    expect(differs.stdout).toMatch(/^-  replicas: 5\n\+  replicas: 7$/m);
+    const fresh = await kubectl(['diff', '-f', '-'], {
+      input: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fresh}\ndata: {a: b}\n',
+    });
+    expect(fresh).toMatchObject({ code: 1, stdout: expect.stringContaining('+  name: fresh') });
+    expect((await kubectl(['get', 'configmap', 'fresh'])).code).toBe(1);
+    const same = 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 5}\n';
+    expect(await kubectl(['diff', '-f', '-'], { input: same })).toMatchObject({ code: 0, stdout: '' });
+  });
+
+  it('lists its resources', async () => {
+    const lines = (await k('api-resources --no-headers')).trim().split('\n');
+    expect(lines).toContainEqual(expect.stringMatching(/^deployments\s+deploy\s+apps\/v1\s+true\s+Deployment$/));
+    expect(lines).toContainEqual(expect.stringMatching(/^servicecidrs\s+networking.k8s.io\/v1\s+false\s+ServiceCIDR$/));
+    expect(await k('api-resources --verbs=list --namespaced=false -o name')).toMatch(/^nodes$/m);
+  });
+
+  it('keeps a namespace to its pod security level', async () => {
+    await k('create namespace strict');
+    await k('label namespace strict pod-security.kubernetes.io/enforce=restricted');
+    const deployed = await kubectl(['-n', 'strict', 'create', 'deployment', 'web', '--image=example.com/web:1']);
+    expect(deployed.stderr).toContain('Warning: would violate PodSecurity "restricted:latest"');
+    const refused = await kubectl(['-n', 'strict', 'run', 'web', '--image=example.com/web:1']);
+    expect(refused.stderr).toContain('pods "web" is forbidden: violates PodSecurity "restricted:latest"');
+    await k('wait -n strict --for=condition=ReplicaFailure deployment/web --timeout=20s');
+    await k('delete namespace strict --timeout=40s');
+  });
+
+  it('fills the secret of a service account and describes its token', async () => {
+    await k('create serviceaccount robot');
+    const input = `apiVersion: v1
+kind: Secret
+metadata: {name: robot, annotations: {kubernetes.io/service-account.name: robot}}
+type: kubernetes.io/service-account-token
+`;
+    expect(await kubectl(['apply', '-f', '-'], { input })).toMatchObject({ code: 0 });
+    await k('wait --for=jsonpath={.data.token} secret/robot --timeout=20s');
+    expect(await k('describe secret robot')).toMatch(/^token:\s+ey/m);
+    const token = Buffer.from(await k('get secret robot -o jsonpath={.data.token}'), 'base64').toString();
+    // Without the certificate of the kubeconfig, which would win.
+    const whoAmI = ['auth', 'whoami', '-o', 'jsonpath={.status.userInfo.username}', '--token', token, '--kubeconfig=/dev/null'];
+    const server = [
+      '--server',
+      (await k('config view -o jsonpath={.clusters[0].cluster.server}')).trim(),
+      '--insecure-skip-tls-verify',
+    ];
+    expect(await kubectl([...whoAmI, ...server])).toMatchObject({ code: 0, stdout: 'system:serviceaccount:default:robot' });
+    await k('delete serviceaccount robot');
+    await k('wait --for=delete secret/robot --timeout=20s');
+    expect((await kubectl([...whoAmI, ...server])).code).not.toBe(0);
+  });
+
   it('gives a service addresses and endpoints', async () => {
     await k('expose deployment web --port=80');
     expect(await k('get service web -o jsonpath={.spec.clusterIP}')).toMatch(/^10\.43\./);

@@ -22,16 +22,19 @@ export interface RunningApiServer {
 export async function startApiServer(
   options: {
     datastore?: Datastore;
+    /** Instead: one that the caller opens and closes, because another server uses it too, or the next. */
+    sharedDatastore?: Datastore;
     admission?: readonly AdmissionPlugin[];
     disabledAdmission?: readonly string[];
     groups?: readonly ApiGroup[];
+    serviceCidrs?: readonly string[];
   } = {},
 ): Promise<RunningApiServer> {
   const directory = await mkdtemp(join(tmpdir(), 'k3s-api-'));
   const clock = new SystemClock();
   const logger = new SinkLogger(record => process.stderr.write(`${formatRecord(record)}\n`), 'warn');
-  const datastore = options.datastore ?? new MemoryDatastore({ clock, logger });
-  await datastore.open();
+  const datastore = options.sharedDatastore ?? options.datastore ?? new MemoryDatastore({ clock, logger });
+  if (!options.sharedDatastore) await datastore.open();
   const kubeconfig = join(directory, 'k3s.yaml');
   const paths = {
     dataDir: directory,
@@ -41,7 +44,7 @@ export async function startApiServer(
   const settings = {
     version: 'v1.36.3+k3s-ts',
     clusterDomain: 'cluster.local',
-    serviceCidrs: ['10.43.0.0/16'],
+    serviceCidrs: options.serviceCidrs ?? ['10.43.0.0/16'],
     serviceNodePortRange: { first: 30000, last: 32767 },
     nodeName: 'test-node',
     nodeIps: ['192.0.2.1'],
@@ -70,7 +73,7 @@ export async function startApiServer(
     directory,
     async stop() {
       await part.stop();
-      await datastore.close();
+      if (!options.sharedDatastore) await datastore.close();
       await rm(directory, { recursive: true, force: true });
     },
   };

@@ -13,6 +13,9 @@ import { NamespaceLifecycle } from './namespace-lifecycle.js';
 import { NodeRestriction } from './node-restriction.js';
 import { ObjectLookup } from './object-lookup.js';
 import { PersistentVolumeClaimResize } from './persistent-volume-claim-resize.js';
+import { PodResizeValidator } from './pod-resize-validator.js';
+import { PodSecurity } from './pod-security/pod-security.js';
+import { PodTopologyLabels } from './pod-topology-labels.js';
 import { Priority } from './priority.js';
 import { ResourceQuotaAdmission } from './resource-quota.js';
 import { RuntimeClassAdmission } from './runtime-class.js';
@@ -48,6 +51,7 @@ export function builtInAdmission({ stores, authorizer, clock, disabled = [] }: A
       new ServiceAccountAdmission(lookup, clock),
       new NodeRestriction(lookup, authorizer),
       new TaintNodesByCondition(),
+      new PodSecurity(lookup),
       new Priority(lookup),
       new DefaultTolerationSeconds(),
       new DefaultStorageClass(lookup),
@@ -58,6 +62,8 @@ export function builtInAdmission({ stores, authorizer, clock, disabled = [] }: A
       new CertificateSigning(authorizer),
       new CertificateSubjectRestriction(),
       new DefaultIngressClass(lookup),
+      new PodTopologyLabels(lookup),
+      new PodResizeValidator(lookup),
     ]),
     last: enabled([new ResourceQuotaAdmission(lookup, stores, clock)]),
   };

@@ -4,6 +4,8 @@ import { FakeClock } from '../../base/fake-clock.js';
 import { DefaultTolerationSeconds } from './default-toleration-seconds.js';
 import { LimitRanger } from './limit-ranger.js';
 import { ObjectLookup } from './object-lookup.js';
+import { PodResizeValidator } from './pod-resize-validator.js';
+import { PodTopologyLabels } from './pod-topology-labels.js';
 import { Priority } from './priority.js';
 import { RuntimeClassAdmission } from './runtime-class.js';
 import { ServiceAccountAdmission } from './service-account.js';
@@ -279,5 +281,69 @@ describe('LimitRanger', () => {
     expect(await admit(plugin(bounds), attributesOf({ resource: 'persistentvolumeclaims', object: claim }))).toBe(
       'persistentvolumeclaims "data" is forbidden: maximum storage usage per PersistentVolumeClaim is 4Gi, but request is 5Gi',
     );
+  });
+});
+
+describe('PodTopologyLabels', () => {
+  const labels = { 'topology.kubernetes.io/zone': 'z1', 'topology.kubernetes.io/region': 'r1', other: 'x' };
+  const nodes = [
+    { ...object('Node', 'n1', {}, ''), metadata: { name: 'n1', labels } },
+    { ...object('Node', 'n2', {}, ''), metadata: { name: 'n2' } },
+  ];
+  const plugin = new PodTopologyLabels(new ObjectLookup(new FakeStores({ '/nodes': nodes })));
+  const copied = { 'topology.kubernetes.io/zone': 'z1', 'topology.kubernetes.io/region': 'r1' };
+
+  it('gives zone and region of the node to a pod that is bound, or created on it', async () => {
+    const binding = object('Binding', 'web', { target: { kind: 'Node', name: 'n1' } });
+    await admit(plugin, attributesOf({ resource: 'pods', subresource: 'binding', object: binding }));
+    expect(binding.metadata.labels).toEqual(copied);
+    const draft = pod({ nodeName: 'n1' }, { labels: { app: 'web', 'topology.kubernetes.io/zone': 'own' } });
+    await admit(plugin, forPod(draft));
+    expect(draft.metadata.labels).toEqual({ app: 'web', ...copied });
+  });
+
+  it.each([
+    ['the node has none', { kind: 'Node', name: 'n2' }],
+    ['the node is not known', { kind: 'Node', name: 'n3' }],
+    ['the target is something else', { kind: 'Rack', name: 'n1' }],
+  ])('adds nothing when %s', async (_what, target) => {
+    const binding = object('Binding', 'web', { target });
+    await admit(plugin, attributesOf({ resource: 'pods', subresource: 'binding', object: binding }));
+    expect(binding.metadata.labels).toBeUndefined();
+  });
+
+  it('leaves pods without a node alone', async () => {
+    const draft = pod();
+    await admit(plugin, forPod(draft));
+    expect(draft.metadata.labels).toBeUndefined();
+  });
+});
+
+describe('PodResizeValidator', () => {
+  const nodes = [
+    { ...object('Node', 'n1', { status: { allocatable: { cpu: '2', memory: '1Gi' } } }, ''), metadata: { name: 'n1' } },
+    { ...object('Node', 'w', {}, ''), metadata: { name: 'w', labels: { 'kubernetes.io/os': 'windows' } } },
+  ];
+  const plugin = new PodResizeValidator(new ObjectLookup(new FakeStores({ '/nodes': nodes })));
+  const resize = (requests: object, nodeName = 'n1', generation = 2): Promise<string | undefined> => {
+    const next = pod({ nodeName, containers: [{ name: 'c', resources: { requests } }] }, { generation });
+    const oldObject = pod({ nodeName }, { generation: 1 }) as never;
+    return admit(plugin, forPod(next, { operation: 'UPDATE', subresource: 'resize', oldObject }));
+  };
+
+  it('refuses what the node could never give', async () => {
+    expect(await resize({ cpu: '2', memory: '1Gi' })).toBeUndefined();
+    expect(await resize({ cpu: '2500m', memory: '2Gi' })).toBe(
+      `pods "web" is forbidden: node didn't have enough allocatable resources: cpu, requested: 2500, allocatable: 2000; memory, requested: 2147483648, allocatable: 1073741824`,
+    );
+    expect(await resize({ cpu: '2500m' }, 'n1', 1)).toBeUndefined();
+    expect(await resize({ cpu: '9' }, '')).toBeUndefined();
+  });
+
+  it('refuses nodes that cannot resize or are not known', async () => {
+    expect(await resize({}, 'w')).toBe(
+      'pods "web" is forbidden: pod resize is only supported on linux nodes, node "w" is "windows"',
+    );
+    expect(await resize({}, 'n9')).toBe('pods "web" is forbidden: node "n9" not found');
   });
 });

@@ -20,6 +20,7 @@ export function fakeEnvironment(resources: readonly CataloguedResource[] = fakeC
     catalogue: { resources: () => resources },
     authority: {
       serverCaPem: 'CA',
+      serviceAccountToken: ({ metadata }, secretName) => `TOKEN ${metadata.uid} ${secretName}`,
       inspect: () => ({ commonName: '', organizations: [], dnsNames: [], ipAddresses: [], otherNames: 0 }),
       sign: request => Promise.resolve(`SIGNED ${request.requestPem}`),
     },

@@ -6,7 +6,7 @@ import type { ResourceClient } from '../../client/client.js';
 import { SharedInformerFactory } from '../../client/informer-factory.js';
 import { FakeRecorder } from '../../client/testing/fake-recorder.js';
 import { FakeTransport } from '../../client/testing/fake-transport.js';
-import { controllerIdentity } from '../controller.js';
+import { controllerIdentity, identityOf } from '../controller.js';
 import type { Controller, ControllerContext, ControllerDescriptor, ControllerEnvironment } from '../controller.js';
 import { fakeEnvironment } from './environment.js';
 import { rightsOf } from './rights.js';
@@ -39,9 +39,8 @@ export class ControllerHarness {
   }
 
   context(descriptor?: ControllerDescriptor): ControllerContext {
-    const account = descriptor ? (descriptor.serviceAccount ?? descriptor.name) : 'under-test';
-    const identity = controllerIdentity(account);
-    if (descriptor) this.transport.reactors.push(rightsOf(account, identity.name));
+    const identity = descriptor ? identityOf(descriptor) : controllerIdentity('under-test');
+    if (descriptor) this.transport.reactors.push(rightsOf(descriptor, identity.name));
     return {
       client: this.client.as(identity),
       informers: this.informers,

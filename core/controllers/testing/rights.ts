@@ -1,6 +1,7 @@
 import { generatedData } from '../../api/schema-data.js';
 import { forbidden } from '../../machinery/status-error.js';
 import type { FakeReactor } from '../../client/testing/fake-transport.js';
+import type { ControllerDescriptor } from '../controller.js';
 
 interface Role {
   readonly name: string;
@@ -12,10 +13,11 @@ interface Role {
 }
 
 /** Refuses what the bootstrap role of a controller does not allow, so that tests find verbs that would fail in a cluster. */
-export function rightsOf(serviceAccount: string, caller: string): FakeReactor {
+export function rightsOf({ asManager, serviceAccount, name }: ControllerDescriptor, caller: string): FakeReactor {
   const { clusterRoles } = generatedData<{ clusterRoles: Role[] }>('bootstrap-rbac');
-  const role = clusterRoles.find(({ name }) => name === `system:controller:${serviceAccount}`);
-  if (!role) throw new Error(`there is no bootstrap role system:controller:${serviceAccount}`);
+  const roleName = asManager ? 'system:kube-controller-manager' : `system:controller:${serviceAccount ?? name}`;
+  const role = clusterRoles.find(candidate => candidate.name === roleName);
+  if (!role) throw new Error(`there is no bootstrap role ${roleName}`);
   return action => {
     if (action.caller !== caller) return;
     const resource = action.subresource ? `${action.resource}/${action.subresource}` : action.resource;

@@ -16,6 +16,7 @@ import { VolumeRestrictions } from '../volumes/volume-restrictions.js';
 import { VolumeZone } from '../volumes/volume-zone.js';
 import { DefaultPreemption } from './default-preemption.js';
 import { DefaultSelectors } from './default-selector.js';
+import { DynamicResources } from './dynamic-resources.js';
 import { ImageLocality } from './image-locality.js';
 import { InterPodAffinity } from './inter-pod-affinity.js';
 import type { NamespaceLabels } from './inter-pod-affinity.js';
@@ -59,6 +60,7 @@ export function defaultPlugins(options: DefaultPluginsOptions): SchedulerPlugin[
     new VolumeZone(storage),
     new PodTopologySpread(cache, new DefaultSelectors(informers)),
     new InterPodAffinity(cache, namespaceLabels(informers)),
+    new DynamicResources(),
     new DefaultPreemption({ ...options, executor }),
     new NodeResourcesBalancedAllocation(),
     new ImageLocality(cache),

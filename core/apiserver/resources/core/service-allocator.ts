@@ -77,11 +77,13 @@ interface AddressRange extends Band {
 export class InMemoryServiceAllocator implements ServiceAllocator {
   readonly families: readonly ServiceFamily[];
   readonly #clock: Clock;
-  readonly #ranges: readonly AddressRange[];
+  #ranges: readonly AddressRange[];
   readonly #ports: Band;
   readonly #portText: string;
   readonly #addresses = new Ledger<string>();
   readonly #nodePorts = new Ledger<number>();
+  /** Addresses for which there is an IPAddress object. */
+  readonly #objects = new Set<string>();
   /** What is recorded of each Service. */
   #claims = new Map<string, ServiceClaim>();
 
@@ -95,11 +97,49 @@ export class InMemoryServiceAllocator implements ServiceAllocator {
     this.#portText = `${nodePorts.first}-${nodePorts.last}`;
   }
 
+  /** Picks and checks by these ranges from now on. What is taken stays so. */
+  setRanges(cidrs: readonly string[]): void {
+    this.#ranges = cidrs.map(addressRange);
+  }
+
+  /** Notes whether there is an IPAddress object for the address: with one it is nobody else's. */
+  setObject(address: string, exists: boolean): void {
+    const canonical = canonicalAddress(address);
+    if (exists) this.#objects.add(canonical);
+    else this.#objects.delete(canonical);
+  }
+
+  /** Stored Services and their addresses for which there is no IPAddress object. */
+  *withoutObject(): Generator<{ readonly service: string; readonly address: string }> {
+    for (const { service, addresses } of this.#claims.values()) {
+      for (const address of addresses) if (!this.#objects.has(address)) yield { service, address };
+    }
+  }
+
+  /** Addresses with an IPAddress object that no Service has and no write is about to store. */
+  *withoutService(): Generator<string> {
+    for (const address of this.#objects) if (!this.#addresses.isTaken(address)) yield address;
+  }
+
+  /** Whether a Service has the address, or is about to. */
+  isTaken(address: string): boolean {
+    return this.#addresses.isTaken(canonicalAddress(address));
+  }
+
+  /** What is recorded of a Service. */
+  claim(service: string): ServiceClaim | undefined {
+    return this.#claims.get(service);
+  }
+
+  #isFreeAddress(address: string, nowMs: number): boolean {
+    return !this.#objects.has(address) && this.#addresses.isFree(address, nowMs);
+  }
+
   suggestAddress(family: ServiceFamily, dryRun: boolean): string {
     const now = this.#clock.now();
     for (const range of this.#ranges) {
       if (range.family !== family) continue;
-      const found = pick(range, value => this.#addresses.isFree(addressText(value, family), now));
+      const found = pick(range, value => this.#isFreeAddress(addressText(value, family), now));
       if (found === undefined) continue;
       const text = addressText(found, family);
       if (!dryRun) this.#addresses.hold(text, now + holdMs);
@@ -121,11 +161,9 @@ export class InMemoryServiceAllocator implements ServiceAllocator {
     if (!parsed) return 'the provided network does not match the current range';
     const value = addressValue(parsed.bytes);
     const family = parsed.family === 4 ? 'IPv4' : 'IPv6';
-    const range = this.#ranges.find(
-      candidate => candidate.family === family && value >= candidate.first && value <= candidate.last,
-    );
-    if (!range) return 'the provided network does not match the current range';
-    return this.#addresses.isFree(parsed.canonical, this.#clock.now()) ? undefined : 'provided IP is already allocated';
+    const isInside = this.#ranges.some(range => range.family === family && value >= range.first && value <= range.last);
+    if (!isInside) return 'the provided network does not match the current range';
+    return this.#isFreeAddress(parsed.canonical, this.#clock.now()) ? undefined : 'provided IP is already allocated';
   }
 
   portProblem(port: number): string | undefined {
@@ -141,7 +179,7 @@ export class InMemoryServiceAllocator implements ServiceAllocator {
     const others = (value: string | number, ledger: Ledger<string> | Ledger<number>): boolean =>
       (ledger as Ledger<string | number>).isTakenByOther(value, claim.service) &&
       (ledger as Ledger<string | number>).isTakenByOther(value, owner);
-    if (addresses.some(address => others(address, this.#addresses))) {
+    if (addresses.some(address => this.#objects.has(address) || others(address, this.#addresses))) {
       throw new CodedError('ALREADY_ALLOCATED', 'provided IP is already allocated');
     }
     if (claim.ports.some(port => others(port, this.#nodePorts))) {
@@ -153,6 +191,10 @@ export class InMemoryServiceAllocator implements ServiceAllocator {
       for (const address of addresses) this.#addresses.release(address, owner);
       for (const port of claim.ports) this.#nodePorts.release(port, owner);
     };
+  }
+
+  release({ service }: ServiceClaim): void {
+    this.record({ service, addresses: [], ports: [] });
   }
 
   record(claim: ServiceClaim): void {

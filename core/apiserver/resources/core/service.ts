@@ -2,7 +2,7 @@ import type { Endpoints as EndpointsObject, Service } from '../../../api/generat
 import { Endpoints, Services } from '../../../api/generated/resources.js';
 import { errorCode } from '../../../base/errors.js';
 import type { PodConnector } from '../../../contracts/pod-connector.js';
-import type { ServiceAllocator } from '../../../contracts/service-allocator.js';
+import type { Reservation, ServiceAllocator } from '../../../contracts/service-allocator.js';
 import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
 import { nameIsDnsLabel } from '../../../machinery/names.js';
 import { cloneJson } from '../../../machinery/object.js';
@@ -15,11 +15,13 @@ import { addressWarnings, cidrWarnings } from './checks.js';
 import { ownWrite } from './pod-binding.js';
 import { allocateForCreate, allocateForUpdate, dropTypeDependentFields } from './service-allocation.js';
 import { serviceRow } from './service-columns.js';
-import { claimOf, isExternallyAccessible } from './service-facts.js';
+import { claimOf, familyOf, isExternallyAccessible } from './service-facts.js';
 import { serviceProxy } from './service-proxy.js';
 import { validateLoadBalancerStatus, validateService, validateServiceUpdate } from './service-validation.js';
 
 const affinitySeconds = 10800;
+/** Of a new Service whose address another server takes at the same moment. */
+const pickAttempts = 8;
 const hintsAnnotation = 'service.kubernetes.io/topology-aware-hints';
 
 export interface ServiceDefinitionOptions {
@@ -38,7 +40,7 @@ export function serviceDefinition({ allocator, connector }: ServiceDefinitionOpt
     resetFields: statusResetFields,
     defaults: defaultService,
     prepareForCreate(service, context) {
-      allocateForCreate(service, { allocator: accounts.open(context), dryRun: context.dryRun });
+      accounts.allocate(service, context);
       service.status = { loadBalancer: {} };
     },
     prepareForUpdate(service, old, context) {
@@ -69,6 +71,7 @@ export function serviceDefinition({ allocator, connector }: ServiceDefinitionOpt
     beforeWrite: (service, old, context) => (context.dryRun ? undefined : accounts.reserve(service, old, context)),
     async afterDelete(service, context) {
       const name = service.metadata.name;
+      await allocator?.release(claimOf(service));
       const endpoints = context.stores.get<EndpointsObject>(Endpoints);
       try {
         await endpoints?.delete(ownWrite(context, name, true));
@@ -82,10 +85,20 @@ export function serviceDefinition({ allocator, connector }: ServiceDefinitionOpt
 /** Keeps the allocator in step with the Services that are stored. */
 class ServiceAccounts {
   readonly #allocator: ServiceAllocator | undefined;
+  /** By new Service, addresses for which another one does as well. */
+  readonly #picked = new WeakMap<Service, ReadonlySet<string>>();
   readonly #followed = new WeakSet<ResourceStore<Service>>();
 
   constructor(allocator: ServiceAllocator | undefined) {
     this.#allocator = allocator;
+  }
+
+  /** Fills a new Service, and remembers which addresses were not its maker's wish. */
+  allocate(service: Service, context: RequestContext): void {
+    const wanted = new Set([service.spec.clusterIP, ...(service.spec.clusterIPs ?? [])]);
+    allocateForCreate(service, { allocator: this.open(context), dryRun: context.dryRun });
+    const picked = claimOf(service).addresses.filter(address => !wanted.has(address));
+    if (picked.length > 0) this.#picked.set(service, new Set(picked));
   }
 
   open({ stores }: RequestContext): ServiceAllocator {
@@ -100,20 +113,43 @@ class ServiceAccounts {
   }
 
   /** Takes what the write adds to what is stored; rolled back when it fails. */
-  reserve(service: Service, old: Readonly<Service> | undefined, context: RequestContext): (() => void) | undefined {
-    const claim = claimOf(service);
-    const before = old && claimOf(old);
-    const addresses = claim.addresses.filter(address => !before?.addresses.includes(address));
-    const ports = claim.ports.filter(port => !before?.ports.includes(port));
-    if (!addresses.length && !ports.length) return undefined;
-    try {
-      return this.open(context).reserve({ service: claim.service, addresses, ports });
-    } catch (error) {
-      if (errorCode(error) !== 'ALREADY_ALLOCATED') throw error;
-      const errors = new FieldErrors();
-      errors.invalid(fieldPath('spec', 'clusterIPs'), service.spec.clusterIPs, (error as Error).message);
-      throw invalid('', 'Service', service.metadata.name, errors);
+  async reserve(service: Service, old: Readonly<Service> | undefined, context: RequestContext): Promise<Reservation | undefined> {
+    const allocator = this.open(context);
+    for (let attempt = 1; ; attempt++) {
+      const claim = claimOf(service);
+      const before = old && claimOf(old);
+      const addresses = claim.addresses.filter(address => !before?.addresses.includes(address));
+      const ports = claim.ports.filter(port => !before?.ports.includes(port));
+      if (!addresses.length && !ports.length) return undefined;
+      try {
+        return await allocator.reserve({ service: claim.service, addresses, ports });
+      } catch (error) {
+        if (errorCode(error) !== 'ALREADY_ALLOCATED') throw error;
+        // Another server was faster with an address that was picked here: another one does as well.
+        if (attempt < pickAttempts && this.#pickAgain(service, allocator)) continue;
+        const errors = new FieldErrors();
+        errors.invalid(fieldPath('spec', 'clusterIPs'), service.spec.clusterIPs, (error as Error).message);
+        throw invalid('', 'Service', service.metadata.name, errors);
+      }
     }
+  }
+
+  /** Whether there was anything to pick again. */
+  #pickAgain(service: Service, allocator: ServiceAllocator): boolean {
+    const picked = this.#picked.get(service);
+    if (!picked) return false;
+    const renewed = new Set<string>();
+    const addresses = (service.spec.clusterIPs ?? []).map(address => {
+      const family = familyOf(address);
+      if (!picked.has(address) || family === 'unknown') return address;
+      const next = allocator.suggestAddress(family, false);
+      renewed.add(next);
+      return next;
+    });
+    this.#picked.set(service, renewed);
+    service.spec.clusterIPs = addresses;
+    service.spec.clusterIP = addresses[0]!;
+    return true;
   }
 }
 
