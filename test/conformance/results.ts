@@ -93,12 +93,11 @@ export function totalOf(scores: readonly Score[]): Score {
 }
 
 /**
- * What an assertion says, on one line: gomega prints whole objects after its first sentences, which tell little and differ from run
- * to run.
+ * What an assertion says, on one line: gomega prints whole objects after its sentences, which tell little and differ from run to run.
  */
 export function assertionOf(result: Result, most = 300): string {
-  const lines = result.message.split('\n').map(line => line.trim());
-  const end = lines.findIndex(line => /^(<[\w.*[\]]+>: (0x[0-9a-f]+|\{)|\{)$/.test(line));
+  const lines = result.message.split('\n').map(line => line.replace(/<[^<>]+ \| 0x[0-9a-f]+[^<>]*>:?/g, '').trim());
+  const end = lines.findIndex(line => /^(\{|metadata:|ErrStatus:.*)$/.test(line));
   const text = (end > 0 ? lines.slice(0, end) : lines).filter(Boolean).join(' ');
   return text.length > most ? `${text.slice(0, most - 3)}...` : text;
 }

@@ -15,8 +15,8 @@ const pauseFolder = fileURLToPath(new URL('../../../plugins/container-runtime/co
 interface Recipe {
   /** In what it differs from upstream's; a report names it. */
   readonly standIn: string;
-  /** Whether Debian's tools lie below it. */
-  readonly onDebian: boolean;
+  /** What lies below its own files: nothing, Debian's tools, or these and agnhost. */
+  readonly base: 'nothing' | 'debian' | 'agnhost';
   readonly config: ImageConfig;
   entries(parts: Parts): Promise<readonly LayerEntry[]>;
 }
@@ -43,22 +43,21 @@ const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const recipes: Readonly<Record<string, Recipe>> = {
   'registry.k8s.io/e2e-test-images/agnhost': {
     standIn: "agnhost's own program and tools of Debian, not Alpine; no /coredns, no registry content",
-    onDebian: true,
+    base: 'agnhost',
     config: agnhostConfig('pause'),
-    entries: agnhostEntries,
+    entries: async () => [],
   },
   'registry.k8s.io/e2e-test-images/nautilus': {
     standIn: 'as agnhost',
-    onDebian: true,
+    base: 'agnhost',
     config: agnhostConfig('test-webserver'),
-    entries: async parts => [...(await agnhostEntries(parts)), ...(await webEntries(parts, 'nautilus'))],
+    entries: async parts => webEntries(parts, 'nautilus'),
   },
   'registry.k8s.io/e2e-test-images/kitten': {
     standIn: 'as agnhost; its /etc/os-release says Alpine Linux although it is Debian',
-    onDebian: true,
+    base: 'agnhost',
     config: agnhostConfig('test-webserver'),
     entries: async parts => [
-      ...(await agnhostEntries(parts)),
       ...(await webEntries(parts, 'kitten')),
       {
         name: 'etc/os-release',
@@ -69,25 +68,25 @@ const recipes: Readonly<Record<string, Recipe>> = {
   },
   'registry.k8s.io/e2e-test-images/glibc-dns-testing': {
     standIn: 'tools of Debian; no /coredns',
-    onDebian: true,
+    base: 'debian',
     config: { Cmd: ['/bin/bash'], Env: [path] },
     entries: async () => [],
   },
   'registry.k8s.io/e2e-test-images/nonewprivs': {
     standIn: "upstream's program on Debian, not Alpine",
-    onDebian: true,
+    base: 'debian',
     config: { Cmd: ['nnp'], Env: [path] },
     entries: async ({ programs }) => [{ name: 'usr/local/bin/nnp', mode: 0o6755, content: await program(programs, 'nnp') }],
   },
   'registry.k8s.io/e2e-test-images/busybox': {
     standIn: "Debian's busybox-static 1.35",
-    onDebian: false,
+    base: 'nothing',
     config: { Cmd: ['sh'], Env: [path] },
     entries: busyboxEntries,
   },
   'registry.k8s.io/pause': {
     standIn: 'the pause program of this tree',
-    onDebian: false,
+    base: 'nothing',
     config: { Entrypoint: ['/pause'], User: '65535:65535', WorkingDir: '/', Env: [path] },
     entries: async () => {
       const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
@@ -96,7 +95,7 @@ const recipes: Readonly<Record<string, Recipe>> = {
   },
   'registry.k8s.io/etcd': {
     standIn: 'the same version, built by us, without a shell',
-    onDebian: false,
+    base: 'nothing',
     config: { Entrypoint: ['/usr/local/bin/etcd'], Env: [path] },
     entries: async ({ programs }) => [
       { name: 'tmp/', mode: 0o1777 },
@@ -105,7 +104,7 @@ const recipes: Readonly<Record<string, Recipe>> = {
   },
   'registry.k8s.io/e2e-test-images/sample-apiserver': {
     standIn: "the suite's own version of it instead of 1.29.2",
-    onDebian: true,
+    base: 'debian',
     config: { Entrypoint: ['/sample-apiserver'], Env: [path] },
     entries: async ({ programs }) => [{ name: 'sample-apiserver', content: await program(programs, 'sample-apiserver') }],
   },
@@ -126,13 +125,15 @@ export async function buildImages(programs: GoPrograms, log: (line: string) => v
       source: await programs.moduleDirectory('k8s.io/kubernetes'),
       debian: join(debianFolder, 'root'),
     };
-    const base = await writeFolderLayer(join(work, 'debian.layer'), parts.debian);
+    const debian = await writeFolderLayer(join(work, 'debian.layer'), parts.debian);
+    const agnhost = await writeLayer(join(work, 'agnhost.layer'), await agnhostEntries(parts));
+    const bases = { nothing: [], debian: [debian], agnhost: [debian, agnhost] };
     const images: Image[] = [];
     for (const reference of references) {
       const recipe = recipes[repositoryOf(reference)]!;
       const entries = await recipe.entries(parts);
       const own = entries.length ? [await writeLayer(join(work, `${images.length}.layer`), entries)] : [];
-      images.push({ reference, layers: [...(recipe.onDebian ? [base] : []), ...own], config: recipe.config });
+      images.push({ reference, layers: [...bases[recipe.base], ...own], config: recipe.config });
     }
     await writeImages(join(work, 'images.tar'), images);
     await removeLayers(work);
