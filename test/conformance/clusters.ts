@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { copyFile, constants, link, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, constants, link, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,10 @@ import { MissingError } from './go-programs.js';
 import type { TestImages } from './test-images.js';
 
 const main = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
-const mark = 'k3s-conformance';
+const registryMain = fileURLToPath(new URL('./registry-main.js', import.meta.url));
+/** In the names of all that is made; several runs may go on at once. */
+const mark = `k3s-conf-${process.pid}`;
+const registryPort = 5050;
 
 /** What the suite runs against. */
 export interface Cluster {
@@ -50,12 +53,24 @@ export async function startTestCluster(kind: ClusterKind, images: TestImages | u
 }
 
 async function startReal(images: TestImages): Promise<Cluster> {
-  const node = new RealNode(mark);
+  const settings = await mkdtemp(join(tmpdir(), `${mark}-settings-`));
+  const registries = join(settings, 'registries.yaml');
+  // Images that a pod always pulls come from a registry of our own; all others are there already.
+  await writeFile(registries, `mirrors: {registry.k8s.io: {endpoint: ["http://127.0.0.1:${registryPort}"]}}\n`);
+  const node = new RealNode(mark, ['--private-registry', registries]);
+  let registry: ChildProcess | undefined;
+  const remove = async (): Promise<void> => {
+    if (registry) await endProcess(registry);
+    await node.remove();
+    await rm(settings, { recursive: true, force: true });
+  };
   try {
     const folder = join(node.dataDirectory, 'agent', 'images');
     await mkdir(folder, { recursive: true });
     await linkOrCopy(images.archive, join(folder, 'conformance.tar'));
     await node.start();
+    const [command, ...words] = [...node.inside, process.execPath, registryMain, images.archive, String(registryPort)];
+    registry = spawn(command!, words, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
     const log = join(node.directory, 'server.log');
     // A pull of an image that is still being imported would fail: there is no registry to pull from.
     await until('the images to be imported', 180_000, async () => {
@@ -69,13 +84,13 @@ async function startReal(images: TestImages): Promise<Cluster> {
       inside: node.inside,
       log,
       async remove() {
-        await node.remove();
+        await remove();
         const left = hostLeftovers(mark);
         if (left.length) throw new Error(`left on the host: ${left.join(', ')}`);
       },
     };
   } catch (error) {
-    await node.remove();
+    await remove();
     throw error;
   }
 }

@@ -79,7 +79,7 @@ const recipes: Readonly<Record<string, Recipe>> = {
     entries: async ({ programs }) => [{ name: 'usr/local/bin/nnp', mode: 0o6755, content: await program(programs, 'nnp') }],
   },
   'registry.k8s.io/e2e-test-images/busybox': {
-    standIn: "Debian's busybox-static 1.35",
+    standIn: "Debian's busybox-static 1.35; its sh is bash, since Debian's ash keeps variables like a-b from what it runs",
     base: 'nothing',
     config: { Cmd: ['sh'], Env: [path] },
     entries: busyboxEntries,
@@ -191,7 +191,8 @@ async function busyboxEntries({ debian }: Parts): Promise<LayerEntry[]> {
   const applets = await appletsOf(busybox);
   return [
     { name: 'bin/busybox', content: await readFile(busybox) },
-    ...applets.filter(name => name !== 'busybox').map(name => ({ name: `bin/${name}`, link: 'busybox' })),
+    { name: 'bin/sh', content: await readFile(join(debian, 'bin/bash-static')) },
+    ...applets.filter(name => name !== 'busybox' && name !== 'sh').map(name => ({ name: `bin/${name}`, link: 'busybox' })),
     {
       name: 'etc/passwd',
       mode: 0o644,
