@@ -3,6 +3,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { errorText } from '../../core/base/errors.js';
 import { unpackBundledTool } from '../../core/cli/bundled-tools.js';
 import { cacheDirectory } from './build-cache.js';
 import { checkMachine, startTestCluster } from './clusters.js';
@@ -57,30 +58,45 @@ async function main(words: readonly string[]): Promise<number> {
   if (kubectl === undefined) throw new MissingError(`there is no kubectl for ${process.platform}-${process.arch}`);
   const output = resolve(options.output ?? (await mkdtemp(join(tmpdir(), 'k3s-conformance-report-'))));
   await mkdir(output, { recursive: true });
-  const begun = Date.now();
+  if (interrupt.signal.aborted) return 1;
+  const [begun, commit] = [Date.now(), await commitOfTree()];
   say(`Starting the cluster: ${kind} ...`);
   const cluster = await startTestCluster(kind, images);
   const results: Result[] = [];
+  let removed = true;
   try {
     say(`${chosen.length} tests on ${cluster.description}; logs and reports: ${output}`);
     await runAll({ options, programs, cluster, kubectl, output, chosen, results });
   } finally {
     if (cluster.log !== undefined) await copyFile(cluster.log, join(output, 'server.log')).catch(() => undefined);
-    await cluster.remove();
+    removed = await cluster.remove().then(
+      () => true,
+      // The score is told all the same.
+      (error: unknown) => (say(`error: the cluster was not removed: ${errorText(error)}`), false),
+    );
   }
   const report: Report = {
     chosen,
     list,
     results,
     date: new Date(begun).toISOString().slice(0, 16).replace('T', ' '),
-    commit: await commitOfTree(),
-    command: `npm run conformance -- ${words.filter((word, at) => word !== '--write' && words[at - 1] !== '--write').join(' ')}`,
+    commit,
+    command: `npm run conformance -- ${withoutPlaces(words).join(' ')}`,
     suite: `upstream's suite ${programs.kubernetesVersion} (${programs.goVersion.split(' ')[2]}), Node ${process.version}`,
     cluster: cluster.description,
     minutes: Math.round((Date.now() - begun) / 60_000),
     standIns: images?.standIns ?? [],
   };
-  return write(report, output, options);
+  const code = await write(report, output, options);
+  return removed ? code : 1;
+}
+
+/** What was asked for, less where reports go: that is nobody else's. */
+function withoutPlaces(words: readonly string[]): string[] {
+  const places = ['--write', '--output'];
+  return words.filter(
+    (word, at) => !places.includes(words[at - 1] ?? '') && !places.some(place => word === place || word.startsWith(`${place}=`)),
+  );
 }
 
 interface Work {

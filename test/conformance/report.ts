@@ -49,6 +49,7 @@ export function markdownReport(report: Report): string {
     ...[...scores, total].map(score => `| ${cellsOf(score).join(' | ')} |`),
     '',
   ];
+  for (const result of report.results.filter(isSetup)) lines.push(`${result.name} ${assertionOf(result)}`, '');
   const failures = failuresOf(report);
   if (failures.length) {
     lines.push('| failing test | assertion | upstream |', '| --- | --- | --- |');
