@@ -27,7 +27,6 @@ const areasWithoutContainers: ReadonlySet<string> = new Set([
   'discovery',
   'dra-api',
   'endpoints',
-  'endpointslices',
   'events',
   'field-validation',
   'flowcontrol',
