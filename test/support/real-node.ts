@@ -21,14 +21,16 @@ export class RealNode {
   readonly #mark: string;
   readonly #namespace: string;
   readonly dataDirectory: string;
+  readonly #arguments: readonly string[];
   #server: ChildProcess | undefined;
   /** From the last start of the server until kubectl saw the Node ready; kubectl takes some of it. */
   launchMs = 0;
   #kubectl: Tool | undefined;
 
-  /** `mark` is in the names of all that is made. */
-  constructor(mark: string) {
+  /** `mark` is in the names of all that is made; `serverArguments` are further flags of the server. */
+  constructor(mark: string, serverArguments: readonly string[] = []) {
     this.#mark = mark;
+    this.#arguments = serverArguments;
     this.#namespace = `${mark}-${process.pid}`;
     this.directory = mkdtempSync(`/tmp/${mark}-`);
     this.dataDirectory = join(this.directory, 'data');
@@ -75,7 +77,7 @@ export class RealNode {
   async launch(): Promise<void> {
     const log = join(this.directory, 'server.log');
     const words = ['--data-dir', this.dataDirectory, '--write-kubeconfig', this.kubeconfig, '--node-ip', nodeAddress];
-    words.push('--node-name', this.#mark, '--log', log);
+    words.push('--node-name', this.#mark, '--log', log, ...this.#arguments);
     const [program, ...before] = this.inside;
     this.#server = spawn(program!, [...before, process.execPath, ...nodeFlags, main, 'server', ...words], { stdio: 'ignore' });
     const beganMs = performance.now();
