@@ -123,7 +123,7 @@ const config = {
     tests,
     generated,
     {
-      files: ['scripts/*.mjs', '**/scripts/**', 'test/bench/**', 'core/cli/**', '**/*-bench.ts'],
+      files: ['scripts/*.mjs', '**/scripts/**', 'test/bench/**', 'test/differential/*.ts', 'core/cli/**', '**/*-bench.ts'],
       rules: { 'no-console': 'off' },
     },
   ],

@@ -16,6 +16,7 @@ export type Step =
     }
   | { readonly do: 'patch'; readonly patch: unknown; readonly type: string; readonly sub?: string }
   | { readonly do: 'get'; readonly sub?: string; readonly query?: string }
+  | { readonly do: 'list' }
   | { readonly do: 'table' }
   | { readonly do: 'delete'; readonly at?: string };
 
@@ -55,7 +56,7 @@ export async function connect(kubeconfigFile: string): Promise<Server> {
   return { url: new URL(cluster.server), agent };
 }
 
-interface Call {
+export interface Call {
   readonly method: string;
   readonly path: string;
   readonly body?: unknown;
@@ -65,7 +66,8 @@ interface Call {
   readonly groups?: readonly string[];
 }
 
-function send({ url, agent }: Server, call: Call): Promise<Answer> {
+/** One request. Its answer is as it came. */
+export function send({ url, agent }: Server, call: Call): Promise<Answer> {
   const text = call.body === undefined ? undefined : JSON.stringify(call.body);
   return new Promise((resolve, reject) => {
     const outgoing = request(
@@ -142,6 +144,9 @@ export async function replay(server: Server, { at, steps }: Case): Promise<Answe
       case 'get':
         answer = await send(server, { method: 'GET', path: `${path(step.sub)}${step.query ?? ''}` });
         break;
+      case 'list':
+        answer = await send(server, { method: 'GET', path: at });
+        break;
       case 'table': {
         const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
         answer = await send(server, { method: 'GET', path: path(), accept });
@@ -163,7 +168,7 @@ const timePattern = /"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"/g;
 const agePattern = /^(\d+s|\d{3,}d|\d+y(\d+d)?)$/;
 
 /** What differs between any two runs is made the same; of columns only their names count, not upstream's descriptions. */
-function comparable(answer: Answer): Answer {
+export function comparable(answer: Answer): Answer {
   const text = JSON.stringify(answer)
     .replace(credentialPattern, '<credential>')
     .replace(uidPattern, '<uid>')

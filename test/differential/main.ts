@@ -1,0 +1,164 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MissingError } from '../conformance/go-programs.js';
+import { startApiServer } from '../support/api-server.js';
+import { cases } from './cases/index.js';
+import { compareMutations } from './compare-mutations.js';
+import { buildOracle } from './oracle.js';
+import { connect, replay } from './replay.js';
+import type { Answer, Server } from './replay.js';
+
+const usage = `npm run differential -- [GROUP ... | KIND ...] [--cases | --mutations] [--record] [--limit N]
+
+Asks upstream's API server and ours the same and prints where the answers differ. GROUP is a file of test/differential/cases, KIND a kind
+whose objects are changed in one place after another. --record writes what upstream answers to the cases.
+Exits 0 when nothing differs, 1 when something does, 2 where Go is missing or an option is unknown.`;
+
+interface Options {
+  readonly wanted: ReadonlySet<string>;
+  readonly withCases: boolean;
+  readonly withMutations: boolean;
+  readonly record: boolean;
+  readonly limit: number;
+}
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(words: readonly string[]): Promise<number> {
+  const options = read(words);
+  if (typeof options === 'string') {
+    console.error(options === usage ? usage : `error: ${options}\n${usage}`);
+    return options === usage ? 0 : 2;
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'differential-'));
+  let oracle: ChildProcess | undefined;
+  try {
+    const program = await buildOracle(line => console.error(line));
+    const kubeconfig = join(directory, 'upstream.yaml');
+    oracle = await startOracle(program, kubeconfig);
+    const upstream = await connect(kubeconfig);
+    const running = await startApiServer();
+    const ours = await connect(running.kubeconfig);
+    try {
+      let differences = 0;
+      if (options.withCases) differences += await compareCases(upstream, ours, options);
+      if (options.withMutations)
+        differences += await compareMutations({ upstream, ours, wanted: options.wanted, limit: options.limit });
+      console.log(differences === 0 ? 'nothing differs' : `${differences} differences`);
+      return differences === 0 ? 0 : 1;
+    } finally {
+      upstream.agent.destroy();
+      ours.agent.destroy();
+      await running.stop();
+    }
+  } catch (error) {
+    if (!(error instanceof MissingError)) throw error;
+    console.error(`error: ${error.message}`);
+    return 2;
+  } finally {
+    if (oracle) await end(oracle);
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function read(words: readonly string[]): Options | string {
+  const wanted = new Set<string>();
+  const flags = new Set<string>();
+  let limit = 20;
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at]!;
+    if (word === '--help') return usage;
+    if (word === '--limit') {
+      limit = Number(words[++at]);
+      if (!Number.isInteger(limit) || limit < 1) return '--limit takes a whole number';
+    } else if (['--cases', '--mutations', '--record'].includes(word)) flags.add(word);
+    else if (word.startsWith('-')) return `unknown option ${word}`;
+    else wanted.add(word);
+  }
+  const record = flags.has('--record');
+  const all = !flags.has('--cases') && !flags.has('--mutations');
+  const withCases = record || flags.has('--cases') || (all && (wanted.size === 0 || [...wanted].some(name => name in cases)));
+  const withMutations =
+    !record && (flags.has('--mutations') || (all && (wanted.size === 0 || [...wanted].some(name => !(name in cases)))));
+  return { wanted, withCases, withMutations, record, limit };
+}
+
+async function compareCases(upstream: Server, ours: Server, { wanted, record }: Options): Promise<number> {
+  let differences = 0;
+  for (const [group, list] of Object.entries(cases)) {
+    if (wanted.size > 0 && !wanted.has(group)) continue;
+    const answers: Record<string, Answer[]> = {};
+    for (const one of list) {
+      const expected = (answers[one.name] = await replay(upstream, one));
+      if (record) continue;
+      const given = await replay(ours, one);
+      for (const [at, answer] of expected.entries()) {
+        if (JSON.stringify(answer) === JSON.stringify(given[at])) continue;
+        differences++;
+        console.log(`${group}, ${one.name}, step ${at + 1} (${one.steps[at]!.do}):`);
+        console.log(`  upstream: ${JSON.stringify(answer)}\n  ours:     ${JSON.stringify(given[at])}`);
+      }
+    }
+    console.log(`${group}: ${list.length} cases`);
+    if (!record) continue;
+    const file = fileURLToPath(new URL(`../../../test/differential/recorded/${group}.json`, import.meta.url));
+    writeFileSync(file, `${JSON.stringify({ recordedFrom: 'kube-apiserver v1.36.3', answers }, undefined, 1)}\n`);
+  }
+  return differences;
+}
+
+/** Starts upstream's server and resolves when it has written its kubeconfig and has the default service account, which pods need. */
+async function startOracle(program: string, kubeconfig: string): Promise<ChildProcess> {
+  const controllers =
+    'serviceaccount-controller,namespace-controller,garbage-collector-controller,clusterrole-aggregation-controller';
+  const words = ['serve', '-port', String(await freePort()), '-kubeconfig', kubeconfig, '-controllers', controllers];
+  const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  let listens = false;
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-4000);
+      listens ||= said.includes('listens on');
+    });
+  const deadline = Date.now() + 120_000;
+  while (Date.now() < deadline) {
+    if (child.exitCode !== null) throw new Error(`upstream's API server has ended: ${said}`);
+    if (listens && existsSync(kubeconfig)) {
+      const server = await connect(kubeconfig);
+      const [answer] = await replay(server, {
+        name: '',
+        at: '/api/v1/namespaces/default/serviceaccounts/default',
+        steps: [{ do: 'list' }],
+      });
+      server.agent.destroy();
+      if (answer!.code === 200) return child;
+    }
+    await new Promise(resolve => setTimeout(resolve, 200));
+  }
+  await end(child);
+  throw new Error(`upstream's API server is not ready: ${said}`);
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise(resolve => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await ended;
+}
+
+function freePort(): Promise<number> {
+  return new Promise(resolve => {
+    const probe = createServer();
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
+  });
+}
