@@ -167,7 +167,10 @@ export class Kubelet {
       cgroups,
       resizer,
       facts: () => node.facts,
-      admit: pod => eviction?.refusal(pod) ?? admitPod(pod, node.node, this.#activePods(pod)),
+      admit: pod => {
+        const { appArmor } = node.facts.runtimeFeatures;
+        return eviction?.refusal(pod) ?? admitPod(pod, node.node, { others: this.#activePods(pod), appArmor });
+      },
       gone: async pod => {
         this.#workers.delete(pod.metadata.uid ?? '');
         if (runtime.onHost) await rm(podLogDirectory(pod, context.settings), { recursive: true, force: true });

@@ -1,4 +1,4 @@
-import { errorText } from '../../base/errors.js';
+import { CodedError, errorText } from '../../base/errors.js';
 import { RuntimeClasses } from '../../api/generated/resources.js';
 import type { Container, Pod, Service } from '../../api/generated/types.js';
 import type { PodCgroups } from '../cgroups/pod-cgroups.js';
@@ -145,8 +145,9 @@ export class PodSyncer {
     if ((this.#held.get(key) ?? 0) > context.clock.now()) return undefined;
     this.#held.delete(key);
     try {
-      const cgroupParent = await this.#cgroupParent(pod);
       const runtimeHandler = await this.#runtimeHandler(pod);
+      this.#checkUserNamespace(pod, runtimeHandler);
+      const cgroupParent = await this.#cgroupParent(pod);
       const nodeDns = this.#options.onHost ? await readNodeDns(context.settings.resolvConf) : undefined;
       const spec = sandboxSpec(pod, context.settings, { attempt, runtimeHandler, cgroupParent, nodeDns });
       const id = await context.runtime.runSandbox(spec);
@@ -176,6 +177,15 @@ export class PodSyncer {
     const { runtimeClassName } = pod.spec;
     if (!runtimeClassName) return '';
     return (await this.#options.context.client.resource(RuntimeClasses).get(runtimeClassName)).handler;
+  }
+
+  /** Source: pkg/kubelet/userns/userns_manager.go. */
+  #checkUserNamespace({ spec }: Pod, runtimeHandler: string): void {
+    if (spec.hostUsers !== false) return;
+    const handler = this.#options.facts().runtimeHandlers.find(({ name }) => name === runtimeHandler);
+    if (handler?.userNamespaces) return;
+    const who = runtimeHandler === '' ? 'runtime' : `RuntimeClass handler "${runtimeHandler}"`;
+    throw new CodedError('SANDBOX_CONFIG', `can't set \`spec.hostUsers: false\`, ${who} does not support user namespaces`);
   }
 
   /** Undefined when it was started, else when to try again. */
@@ -305,6 +315,7 @@ export class PodSyncer {
         environment,
         mounts: await volumes.mountsFor(pod, container),
         targetContainerId: target ? latestContainer(state, target)?.id : undefined,
+        rootDir: context.settings.rootDir,
         memoryBytes: facts.memoryBytes,
       });
     } catch (error) {

@@ -92,7 +92,7 @@ export class ContainerdRuntime implements ContainerRuntime {
   }
 
   async status(): Promise<RuntimeStatus> {
-    const [version, { status, runtimeHandlers = [] }] = await Promise.all([
+    const [version, { status, runtimeHandlers = [], features }] = await Promise.all([
       this.#call('sandbox', 'Version', { version: 'v1' }, 10_000),
       this.#call('sandbox', 'Status', {}, 10_000),
     ]);
@@ -106,7 +106,17 @@ export class ContainerdRuntime implements ContainerRuntime {
       message: runtime?.message ?? '',
       networkReady: network?.status ?? false,
       networkMessage: (network?.message ?? '').replace(/^Network plugin returns error: /, ''),
-      handlers: runtimeHandlers.length > 0 ? runtimeHandlers.map(({ name = '' }) => name) : ['', 'runc'],
+      // containerd before 2.0 tells none, and has none of their features.
+      handlers: (runtimeHandlers.length > 0 ? runtimeHandlers : [{ name: '' }, { name: 'runc' }]).map(own => ({
+        name: own.name ?? '',
+        recursiveReadOnlyMounts: own.features?.recursiveReadOnlyMounts ?? false,
+        // Sandboxes are made without them, whatever containerd could do.
+        userNamespaces: false,
+      })),
+      features: {
+        supplementalGroupsPolicy: features?.supplementalGroupsPolicy ?? false,
+        appArmor: this.#options.appArmor,
+      },
       onHost: true,
     };
   }

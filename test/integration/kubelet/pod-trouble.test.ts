@@ -45,6 +45,39 @@ describe('what keeps a pod from starting', () => {
     expect((await fixture.pod('web')).status.phase).toBe('Pending');
   });
 
+  it('is a user namespace of its own, where the runtime has none', async () => {
+    const ofRuntime = await fixture.runtime.status();
+    const without = { name: '', recursiveReadOnlyMounts: false, userNamespaces: false };
+    fixture.runtime.status = () => Promise.resolve({ ...ofRuntime, handlers: [without, { ...without, name: 'runc' }] });
+    await fixture.advance(10);
+    expect((await fixture.node()).status?.runtimeHandlers?.[0]).toEqual({
+      name: '',
+      features: { recursiveReadOnlyMounts: false, userNamespaces: false },
+    });
+    await fixture.createPod('web', { hostUsers: false });
+    const problem = "can't set `spec.hostUsers: false`,";
+    expect(fixture.recorder.lines('FailedCreatePodSandBox')).toEqual([
+      `FailedCreatePodSandBox Failed to create pod sandbox: ${problem} runtime does not support user namespaces`,
+    ]);
+    expect((await fixture.pod('web')).status.phase).toBe('Pending');
+    await fixture.client
+      .resource(RuntimeClasses)
+      .create({ apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', metadata: { name: 'own' }, handler: 'runc' });
+    await fixture.createPod('classy', { hostUsers: false, runtimeClassName: 'own' });
+    expect(fixture.recorder.lines('FailedCreatePodSandBox').at(-1)).toBe(
+      `FailedCreatePodSandBox Failed to create pod sandbox: ${problem} RuntimeClass handler "runc" does not support user namespaces`,
+    );
+  });
+
+  it('is a sysctl that the node does not allow: that pod has failed', async () => {
+    await fixture.createPod('web', { securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '8193' }] } });
+    expect((await fixture.pod('web')).status).toMatchObject({
+      phase: 'Failed',
+      reason: 'SysctlForbidden',
+      message: 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted',
+    });
+  });
+
   it('ends when the image can be pulled', async () => {
     fixture.runtime.control.failImage(
       'docker.io/library/nginx:latest',
