@@ -179,6 +179,7 @@ async function kubeletSettings({ settings, paths, nodeName }: KubeletPartOptions
     port: 0,
     rootDir: paths.agent.kubeletDir,
     podLogsDir: paths.agent.podLogsDir,
+    containerLogsDir: paths.agent.containerLogsDir,
     podManifestsDir: paths.agent.podManifestsDir,
     // Of the same name as the node's runtime directory, which tells nodes of one host apart.
     cgroupRoot: paths.runDir === '/run/k3s' ? '' : `/${cgroupName(paths.runDir)}`,

@@ -18,6 +18,7 @@ import { GarbageCollector } from './images/garbage-collector.js';
 import { ImagePuller } from './images/image-puller.js';
 import type { KubeletContext } from './kubelet-context.js';
 import { NodeManager } from './node/node-manager.js';
+import { LogLinks } from './logs/log-links.js';
 import { LogRotator } from './logs/log-rotator.js';
 import { PodConnector } from './pod-connector.js';
 import { PodWorker } from './pods/pod-worker.js';
@@ -97,14 +98,18 @@ export class Kubelet {
     });
     const runtime = await node.inspect();
     if (runtime.onHost) await mkdir(context.settings.rootDir, { recursive: true, mode: 0o750 });
+    const links = runtime.onHost ? this.#logLinks() : undefined;
+    await links?.start();
     const cache = new RuntimeCache({
       runtime: context.runtime,
       clock: context.clock,
       logger: context.logger,
       changed: uid => this.#changed(uid),
+      links,
       ...(runtime.onHost ? { complete: state => withTerminationMessage(state, context.settings.podLogsDir) } : {}),
     });
     await cache.start();
+    void links?.sweep();
     const cgroups = runtime.onHost ? await this.#startCgroups(node.facts.allocatable) : undefined;
     const informers = new SharedInformerFactory({ client: context.client, clock: context.clock, logger: context.logger });
     const pods = informers.informer(Pods, { fieldSelector: `spec.nodeName=${context.settings.nodeName}` });
@@ -200,6 +205,7 @@ export class Kubelet {
     });
     this.#running = {
       rotator,
+      links,
       node,
       statics: runtime.onHost ? statics : undefined,
       garbage,
@@ -269,6 +275,7 @@ export class Kubelet {
     await Promise.all(this.#orphans.values());
     await running?.statuses.stop();
     running?.cache.stop();
+    await running?.links?.stop();
     await running?.volumes.stop();
     await this.#stopCgroups(running?.cgroups);
     await running?.informers.stop();
@@ -334,6 +341,11 @@ export class Kubelet {
     }
   }
 
+  #logLinks(): LogLinks {
+    const { ledger, logger, settings } = this.#context;
+    return new LogLinks({ directory: settings.containerLogsDir, podLogsDir: settings.podLogsDir, ledger, logger });
+  }
+
   async #stopCgroups(cgroups: PodCgroups | undefined): Promise<void> {
     try {
       await cgroups?.stop();
@@ -369,6 +381,7 @@ export class Kubelet {
 }
 
 interface RunningKubelet {
+  readonly links: LogLinks | undefined;
   readonly rotator: LogRotator;
   readonly node: NodeManager;
   readonly statics: StaticPods | undefined;

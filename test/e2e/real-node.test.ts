@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -73,6 +73,8 @@ spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 8081, targetPort
     return (await run(program!, words)).stdout;
   }
 
+  const containerLogs = (): string => join(node.dataDirectory, 'agent/container-logs');
+
   const identities = (): Promise<string> =>
     k(
       'get pods -l app=web -o jsonpath={range.items[*]}{.status.containerStatuses[0].containerID}/{.status.containerStatuses[0].restartCount};{end}',
@@ -96,6 +98,10 @@ spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 8081, targetPort
       expect(await get(address, port)).toBe('hello from a config map');
     }
     expect(await k('get persistentvolumeclaim data -o jsonpath={.status.phase}')).toBe('Bound');
+    const links = readdirSync(containerLogs()).filter(name => name.startsWith('web-'));
+    for (const name of links) expect(name).toMatch(/^web-[^_]+_default_web-[0-9a-f]{64}\.log$/);
+    expect(links).toHaveLength(2);
+    expect(existsSync(join(containerLogs(), links[0]!))).toBe(true);
   }, 90_000);
 
   it('keeps pods running while the server is stopped, and adopts them', async () => {
