@@ -14,13 +14,13 @@ import type { NodeCredentials } from '../contracts/node-credentials.js';
 import type { Ledger } from '../contracts/ledger.js';
 import type { MetricsSource } from '../contracts/metrics-source.js';
 import type { Part } from '../contracts/part.js';
-import { errorCode } from '../base/errors.js';
 import { defaultAddress } from '../host/host-facts.js';
 import type { NodePods } from './server/node-pods.js';
 import { Kubelet } from './kubelet.js';
 import type { KubeletSettings } from './kubelet-context.js';
 import type { PodConnector } from './pod-connector.js';
 import { KubeletServer } from './server/kubelet-server.js';
+import { takePort } from './server/kubelet-port.js';
 import { servingCredentials } from './server/serving-credentials.js';
 
 export interface KubeletPartOptions {
@@ -36,7 +36,7 @@ export interface KubeletPartOptions {
   readonly nodeName?: string;
   /** Absent: there is no HTTPS API, and nobody reaches the pods. */
   readonly credentials?: NodeCredentials;
-  /** Port of the HTTPS API, 0 for a free one. Absent: 10250, or a free one where that is taken; the Node says which. */
+  /** Port of the HTTPS API, 0 for a free one. Absent: 10250; where that is taken, a simulated node has a free one. */
   readonly port?: number;
 }
 
@@ -119,14 +119,7 @@ export class KubeletPart implements Part {
     const pods = (): NodePods | undefined => this.#kubelet?.nodePods;
     const server = new KubeletServer({ nodeName, client, runtime, clock, logger, pods, tls, host });
     this.#server = server;
-    try {
-      return await server.listen(port ?? defaultPort);
-    } catch (error) {
-      if (port !== undefined || errorCode(error) !== 'PORT_IN_USE') throw error;
-      const free = await server.listen(0);
-      logger.warn('the port of the kubelet is in use, another one is taken', { port: defaultPort, taken: free });
-      return free;
-    }
+    return takePort({ server, runtime, logger, port });
   }
 
   /** Kubelets may not give roles to their nodes: the server does, as in K3s. */
@@ -155,7 +148,6 @@ export class KubeletPart implements Part {
 const serverIdentity: CallerIdentity = { name: 'system:admin', groups: ['system:masters', 'system:authenticated'] };
 const controlPlaneLabel = 'node-role.kubernetes.io/control-plane';
 const maximumPods = 110;
-const defaultPort = 10_250;
 
 function cgroupName(runDir: string): string {
   const own = basename(runDir);
