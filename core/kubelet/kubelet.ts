@@ -1,4 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Disposable } from '../base/disposable.js';
 import { Nodes, Pods, Services } from '../api/generated/resources.js';
 import type { Pod, Service } from '../api/generated/types.js';
@@ -16,6 +17,7 @@ import type { PressureCondition } from './eviction/signals.js';
 import { HostUsage } from './eviction/node-usage.js';
 import { GarbageCollector } from './images/garbage-collector.js';
 import { ImagePuller } from './images/image-puller.js';
+import { PullRecords } from './images/pull-records.js';
 import type { KubeletContext } from './kubelet-context.js';
 import { NodeManager } from './node/node-manager.js';
 import { LogLinks } from './logs/log-links.js';
@@ -137,10 +139,14 @@ export class Kubelet {
         })
       : new ReferenceVolumeManager(context, objects);
     const statuses = new StatusManager(context);
+    const pulls = new PullRecords({
+      directory: runtime.onHost ? join(context.settings.rootDir, 'image_manager') : undefined,
+      logger: context.logger,
+    });
     const syncer = new PodSyncer({
       context,
       cache,
-      images: new ImagePuller(context),
+      images: new ImagePuller(context, pulls),
       hooks,
       killer,
       results: probes.results,
@@ -186,7 +192,7 @@ export class Kubelet {
       containers: () => (runtime.onHost ? cache.podUids().flatMap(uid => cache.pod(uid).containers) : []),
     });
     const usage = new HostUsage();
-    const garbage = runtime.onHost ? new GarbageCollector({ context, cache, usage }) : undefined;
+    const garbage = runtime.onHost ? new GarbageCollector({ context, cache, usage, pulls }) : undefined;
     if (garbage) {
       eviction = new EvictionManager({
         context,

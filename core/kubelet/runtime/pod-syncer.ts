@@ -240,13 +240,14 @@ export class PodSyncer {
     const { recorder, runtime } = context;
     const uid = podUid(pod);
     const subject = containerReference(pod, container);
-    const auth = await pullCredentials(pod, container.image ?? '', this.#options.objects);
+    const credentials = await pullCredentials(pod, container.image ?? '', this.#options.objects);
     const imageId = await images.ensure({
       podUid: uid,
       image: container.image ?? '',
       policy: container.imagePullPolicy,
       subject,
-      options: { signal, ...(auth ? { auth } : {}) },
+      credentials,
+      options: { signal },
     });
     signal.throwIfAborted();
     const before = latestContainer(cache.pod(uid), container.name);

@@ -45,6 +45,41 @@ describe('what keeps a pod from starting', () => {
     expect((await fixture.pod('web')).status.phase).toBe('Pending');
   });
 
+  it('is an image that another pod pulled with a secret, until its own secrets pull it too', async () => {
+    const entry = (username: string) => ({ auths: { 'r.example': { username, password: 'p' } } });
+    for (const [name, users] of [
+      ['good', ['right']],
+      ['bad', ['wrong']],
+    ] as const) {
+      const data = { '.dockerconfigjson': Buffer.from(JSON.stringify(entry(users[0]))).toString('base64') };
+      const metadata = { name, namespace: 'default' };
+      await fixture.client.resource(Secrets, 'default').create({ apiVersion: 'v1', kind: 'Secret', metadata, data });
+    }
+    const pull = fixture.runtime.pullImage.bind(fixture.runtime);
+    const tried: (string | undefined)[] = [];
+    fixture.runtime.pullImage = async (reference, options) => {
+      tried.push(options.auth?.username);
+      if (options.auth?.username !== 'right') throw new CodedError('RUNTIME_IMAGE_UNAUTHORIZED', `no: ${options.auth?.username}`);
+      return pull(reference, options);
+    };
+    const run = (name: string, ...secrets: string[]) =>
+      fixture.createPod(name, {
+        imagePullSecrets: secrets.map(own => ({ name: own })),
+        containers: [testContainer('web', { image: 'r.example/app:1' })],
+      });
+    expect((await run('first', 'bad', 'good')).status.phase).toBe('Running');
+    expect((await run('again', 'good')).status.phase).toBe('Running');
+    expect(tried).toEqual(['wrong', 'right']);
+    await run('stranger');
+    expect(await waiting('stranger')).toEqual({ reason: 'ErrImagePull', message: 'no: undefined' });
+    await run('wrong', 'bad');
+    expect(await waiting('wrong')).toEqual({ reason: 'ErrImagePull', message: 'no: wrong' });
+    await fixture.createPod('never', {
+      containers: [testContainer('web', { image: 'r.example/app:1', imagePullPolicy: 'Never' })],
+    });
+    expect(await waiting('never')).toMatchObject({ reason: 'ErrImageNeverPull' });
+  });
+
   it('is a user namespace of its own, where the runtime has none', async () => {
     const ofRuntime = await fixture.runtime.status();
     const without = { name: '', recursiveReadOnlyMounts: false, userNamespaces: false };
