@@ -51,6 +51,8 @@ export class KubeletPart implements Part {
   #kubelet: Kubelet | undefined;
   #recorder: ApiEventRecorder | undefined;
   #server: KubeletServer | undefined;
+  /** With the port that is listened on. */
+  #settings: KubeletSettings | undefined;
 
   constructor(options: KubeletPartOptions) {
     this.#options = options;
@@ -94,6 +96,7 @@ export class KubeletPart implements Part {
     const found = await kubeletSettings(this.#options);
     const client = new Client(transport, nodeIdentity(found.nodeName), 'kubelet');
     const settings = { ...found, port: await this.#listen(found, client) };
+    this.#settings = settings;
     const recorder = new ApiEventRecorder({ client, clock, logger, component: 'kubelet', host: settings.nodeName });
     this.#recorder = recorder;
     this.#kubelet = new Kubelet({ settings, client, runtime, recorder, clock, logger, ...(ledger ? { ledger } : {}) });
@@ -117,7 +120,17 @@ export class KubeletPart implements Part {
     const isLoopback = nodeIps.every(address => address === '::1' || address.startsWith('127.'));
     const host = isLoopback ? nodeIps[0] : undefined;
     const pods = (): NodePods | undefined => this.#kubelet?.nodePods;
-    const server = new KubeletServer({ nodeName, client, runtime, clock, logger, pods, tls, host });
+    const server = new KubeletServer({
+      nodeName,
+      client,
+      runtime,
+      clock,
+      logger,
+      pods,
+      tls,
+      host,
+      settings: () => this.#settings ?? settings,
+    });
     this.#server = server;
     return takePort({ server, runtime, logger, port });
   }

@@ -78,12 +78,14 @@ export class Kubelet {
   get nodePods(): NodePods | undefined {
     const running = this.#running;
     if (!running) return undefined;
-    const { pods, statuses, cache } = running;
+    const { cgroups, pods, probes, statuses, cache } = running;
     return {
       list: () => pods.list(),
       find: (namespace, name) => pods.get(namespace, name),
       status: pod => statuses.status(pod.metadata.uid ?? ''),
       runtimeState: uid => cache.pod(uid),
+      processes: async uid => (await cgroups?.processes(uid)) ?? [],
+      probeCounts: () => probes.counts.all(),
     };
   }
 

@@ -104,6 +104,27 @@ spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 8081, targetPort
     expect(existsSync(join(containerLogs(), links[0]!))).toBe(true);
   }, 90_000);
 
+  it('tells what its pods use', async () => {
+    const raw = (path: string): Promise<string> => k(`get --raw /api/v1/nodes/${mark}/proxy${path}`);
+    const summary = JSON.parse(await raw('/stats/summary')) as {
+      node: Record<string, object>;
+      pods: { podRef: { name: string }; network?: { rxBytes: number }; volume?: { name: string }[]; containers: object[] }[];
+    };
+    const room = { availableBytes: expect.any(Number), capacityBytes: expect.any(Number), usedBytes: expect.any(Number) };
+    expect(summary.node).toMatchObject({ fs: room, runtime: { imageFs: room }, network: { name: 'up0' } });
+    const web = summary.pods.find(({ podRef }) => podRef.name.startsWith('web-'))!;
+    expect(web).toMatchObject({ network: { name: 'eth0' }, containers: [{ rootfs: room, logs: room }] });
+    expect(web.network!.rxBytes).toBeGreaterThan(0);
+    expect(web.volume!.map(({ name }) => name)).toContain('texts');
+    const cadvisor = await raw('/metrics/cadvisor');
+    expect(cadvisor).toMatch(/^container_network_receive_bytes_total\{.*interface="eth0".*pod="web-[^"]+"\} [1-9]/m);
+    expect(cadvisor).toMatch(/^container_memory_working_set_bytes\{container="web".*pod="web-[^"]+"\} [1-9]/m);
+    expect(await raw('/metrics/probes')).toMatch(
+      /prober_probe_total\{container="web".*probe_type="Readiness",result="successful"\} [1-9]/,
+    );
+    expect(await raw('/logs/')).toMatch(/^<pre>\n/);
+  }, 30_000);
+
   it('keeps pods running while the server is stopped, and adopts them', async () => {
     const before = await identities();
     await node.stop('SIGTERM');

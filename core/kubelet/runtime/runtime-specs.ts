@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { CodedError } from '../../base/errors.js';
 import { podQosClass } from '../../api/pod-resources.js';
 import type { Container, Pod } from '../../api/generated/types.js';
 import type { ContainerSpec, ImageState, LinuxResources, Mount, SandboxSpec } from '../../contracts/container-runtime.js';
@@ -12,7 +13,7 @@ import { expand } from './expansion.js';
 import { containerAnnotations, containerLabels, sandboxLabels, withTerminationFile } from './runtime-labels.js';
 
 /** Where the logs of a pod's containers lie. */
-export function podLogDirectory(pod: Pod, { podLogsDir }: KubeletSettings): string {
+export function podLogDirectory(pod: Pod, { podLogsDir }: Pick<KubeletSettings, 'podLogsDir'>): string {
   const { name = '', namespace = '', uid = '' } = pod.metadata;
   return join(podLogsDir, `${namespace}_${name}_${uid}`);
 }
@@ -97,6 +98,11 @@ export interface ContainerSpecInput {
 /** Throws CREATE_CONTAINER_CONFIG. Source: pkg/kubelet/kuberuntime generateContainerConfig. */
 export function containerSpec(input: ContainerSpecInput): ContainerSpec {
   const { pod, container, restartCount, environment } = input;
+  const [device] = container.volumeDevices ?? [];
+  if (device) {
+    const text = `block volumes are not supported by this node: volumeDevices of "${container.name}" name "${device.name}"`;
+    throw new CodedError('CREATE_CONTAINER_CONFIG', text);
+  }
   const expanded = (words: readonly string[] | undefined): string[] =>
     (words ?? []).map(word => expand(word, name => environment.get(name)));
   return {

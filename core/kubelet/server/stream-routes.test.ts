@@ -72,6 +72,8 @@ describe('streams of the kubelet', () => {
       find: (namespace: string, name: string) => (namespace === 'n' && name === 'p' ? pod : undefined),
       status: () => undefined,
       runtimeState: () => state,
+      processes: () => Promise.resolve([]),
+      probeCounts: () => [],
     };
     const routes = new StreamRoutes({ runtime, pods: () => pods, logger: silentLogger });
     server = createServer();
