@@ -80,6 +80,15 @@ describe('what keeps a pod from starting', () => {
     expect(await waiting('never')).toMatchObject({ reason: 'ErrImageNeverPull' });
   });
 
+  it('is a block volume, which this node has none of', async () => {
+    const volumeDevices = [{ name: 'disk', devicePath: '/dev/xvda' }];
+    await fixture.createPod('web', { containers: [testContainer('web', { volumeDevices })] });
+    expect(await waiting()).toEqual({
+      reason: 'CreateContainerConfigError',
+      message: 'block volumes are not supported by this node: volumeDevices of "web" name "disk"',
+    });
+  });
+
   it('is a user namespace of its own, where the runtime has none', async () => {
     const ofRuntime = await fixture.runtime.status();
     const without = { name: '', recursiveReadOnlyMounts: false, userNamespaces: false };
