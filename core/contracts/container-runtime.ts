@@ -55,6 +55,11 @@ export interface ContainerRuntime {
    * streams. Absent where the runtime has none.
    */
   portForwardConnection?(sandboxId: string): Promise<Duplex>;
+  /**
+   * The same for a container's own streams, or for those of a command that is started for it, in one of the remote command protocols
+   * `v4.channel.k8s.io`, `v3.channel.k8s.io`, `v2.channel.k8s.io`.
+   */
+  commandConnection?(containerId: string, options: CommandConnectionOptions): Promise<Duplex>;
 
   /** Resolves the image's id. */
   pullImage(reference: string, options: PullOptions): Promise<string>;
@@ -327,6 +332,12 @@ export interface AttachOptions {
   readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
+}
+
+export interface CommandConnectionOptions extends AttachOptions {
+  /** Undefined: attach. */
+  readonly command: readonly string[] | undefined;
+  readonly protocol: string;
 }
 
 export interface ExecSession {

@@ -32,6 +32,7 @@ export { ContainerRuntime } from '../contracts/container-runtime.js';
 export type {
   AppArmorProfile,
   AttachOptions,
+  CommandConnectionOptions,
   ContainerSecurity,
   ContainerSpec,
   ContainerState,

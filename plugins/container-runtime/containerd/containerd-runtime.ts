@@ -4,6 +4,7 @@ import { CodedError, sleep } from '../../../core/plugin-api/index.js';
 import type {
   AttachOptions,
   Clock,
+  CommandConnectionOptions,
   ContainerRuntime,
   ContainerSpec,
   ContainerState,
@@ -339,6 +340,15 @@ export class ContainerdRuntime implements ContainerRuntime {
   async portForwardConnection(sandboxId: string): Promise<Duplex> {
     const { url = '' } = await this.#call('exec', 'PortForward', { podSandboxId: sandboxId });
     return openSpdyConnection(url, 'portforward.k8s.io');
+  }
+
+  async commandConnection(containerId: string, options: CommandConnectionOptions): Promise<Duplex> {
+    const { command, protocol, tty, stdin, stdout } = options;
+    const streams = { containerId, tty, stdin, stdout, stderr: options.stderr && !tty };
+    const { url = '' } = command
+      ? await this.#call('exec', 'Exec', { ...streams, cmd: command })
+      : await this.#call('exec', 'Attach', streams);
+    return openSpdyConnection(url, protocol);
   }
 
   pullImage(reference: string, options: PullOptions): Promise<string> {
