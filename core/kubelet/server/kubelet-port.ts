@@ -23,10 +23,9 @@ export async function takePort({ server, runtime, logger, port }: PortWish): Pro
   } catch (error) {
     if (port !== undefined || errorCode(error) !== 'PORT_IN_USE') throw error;
     if ((await runtime.status()).onHost) {
-      throw new CodedError('PORT_IN_USE', `port ${kubeletPort} of the kubelet is in use`, {
-        mend: `stop what listens there (ss -ltnp 'sport = :${kubeletPort}' names it), or start with --disable-agent`,
-        cause: error,
-      });
+      // The kernel tries again and logs the message alone: the mend stands in it.
+      const mend = `stop what listens there (ss -ltnp 'sport = :${kubeletPort}' names it), or start with --disable-agent`;
+      throw new CodedError('PORT_IN_USE', `port ${kubeletPort} of the kubelet is in use; ${mend}`);
     }
     const free = await server.listen(0);
     logger.warn('the port of the kubelet is in use, another one is taken', { port: kubeletPort, taken: free });
