@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeClock } from '../../base/fake-clock.js';
@@ -41,6 +41,7 @@ describe('the counters of interfaces', () => {
   let measures: HostMeasures;
   const volumes = [
     { name: 'scratch', emptyDir: {} },
+    { name: 'gone', emptyDir: {} },
     { name: 'data', persistentVolumeClaim: { claimName: 'claim' } },
   ];
   const pod = (spec: object = {}): Pod =>
@@ -60,6 +61,7 @@ describe('the counters of interfaces', () => {
     await writeFile(join(scratch, 'file'), Buffer.alloc(2 * mebibyte, 1));
     await mkdir(join(root, 'pods/u/volumes/kubernetes.io~local/data'), { recursive: true });
     await mkdir(join(root, 'pods/u/volumes/kubernetes.io~local/unknown'));
+    await symlink('/nowhere', join(root, 'pods/u/volumes/kubernetes.io~local/gone'));
     await mkdir(join(root, 'logs/n_p_u/c'), { recursive: true });
     await writeFile(join(root, 'logs/n_p_u/c/0.log'), Buffer.alloc(mebibyte, 1));
   });

@@ -138,6 +138,7 @@ export class HostMeasures {
         const volume = pod.spec.volumes?.find(own => own.name === name);
         if (!volume) continue;
         const filesystem = await this.#volume(join(root, plugin, name));
+        if (!filesystem) continue;
         const claimName = volume.persistentVolumeClaim?.claimName;
         measures.push({ name, filesystem, ...(claimName === undefined ? {} : { claimName }) });
       }
@@ -146,10 +147,15 @@ export class HostMeasures {
     return measures;
   }
 
-  /** A filesystem of its own is asked, else the files are counted. */
-  async #volume(path: string): Promise<FilesystemMeasure> {
-    const [own, above, around] = await Promise.all([lstat(path), lstat(dirname(path)), filesystemMeasure(path)]);
-    return own.dev === above.dev ? { ...around, usedBytes: await this.#usage.directoryBytes(path) } : around;
+  /** A filesystem of its own is asked, else the files are counted. Undefined for one that goes away meanwhile. */
+  async #volume(path: string): Promise<FilesystemMeasure | undefined> {
+    try {
+      const [own, above, around] = await Promise.all([lstat(path), lstat(dirname(path)), filesystemMeasure(path)]);
+      return own.dev === above.dev ? { ...around, usedBytes: await this.#usage.directoryBytes(path) } : around;
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
   }
 }
 
