@@ -53,6 +53,7 @@ export function makeClusterPaths(options: PathOptions): ClusterPaths {
       containerdLogFile: join(agent, 'containerd', 'containerd.log'),
       kubeletDir: isDefault ? '/var/lib/kubelet' : join(agent, 'kubelet'),
       podLogsDir: isDefault ? '/var/log/pods' : join(agent, 'pod-logs'),
+      containerLogsDir: isDefault ? '/var/log/containers' : join(agent, 'container-logs'),
       podManifestsDir: join(agent, 'pod-manifests'),
       nodePasswordFile: isDefault ? '/etc/rancher/node/password' : join(agent, 'node-password'),
     }),

@@ -54,6 +54,8 @@ export interface AgentPaths {
   readonly kubeletDir: string;
   /** `/var/log/pods`, or below the data directory. */
   readonly podLogsDir: string;
+  /** `/var/log/containers`, or below the data directory: links to the logs of all containers. */
+  readonly containerLogsDir: string;
   readonly podManifestsDir: string;
   readonly nodePasswordFile: string;
 }

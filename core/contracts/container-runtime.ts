@@ -55,6 +55,11 @@ export interface ContainerRuntime {
    * streams. Absent where the runtime has none.
    */
   portForwardConnection?(sandboxId: string): Promise<Duplex>;
+  /**
+   * The same for a container's own streams, or for those of a command that is started for it, in one of the remote command protocols
+   * `v4.channel.k8s.io`, `v3.channel.k8s.io`, `v2.channel.k8s.io`.
+   */
+  commandConnection?(containerId: string, options: CommandConnectionOptions): Promise<Duplex>;
 
   /** Resolves the image's id. */
   pullImage(reference: string, options: PullOptions): Promise<string>;
@@ -91,8 +96,9 @@ export interface RuntimeStatus {
   readonly networkReady: boolean;
   /** Why not, as the Node's Ready condition says it: `cni plugin not initialized`. */
   readonly networkMessage: string;
-  /** Names of runtime handlers; '' is the default. */
-  readonly handlers: readonly string[];
+  /** The default is named ''. */
+  readonly handlers: readonly RuntimeHandler[];
+  readonly features: RuntimeFeatures;
   /**
    * Containers are processes of this host that see its files and network, so that the kubelet writes volumes and logs, sets up
    * cgroups and probes addresses. False for a simulation: nothing of the host is touched for its pods.
@@ -100,6 +106,21 @@ export interface RuntimeStatus {
   readonly onHost: boolean;
   /** What the node offers (`cpu`, `memory`, `ephemeral-storage`, `pods` ...) where the runtime decides and not the host. */
   readonly capacity?: Readonly<Record<string, string>>;
+}
+
+/** What a RuntimeClass may name. */
+export interface RuntimeHandler {
+  readonly name: string;
+  /** Mounts whose `recursiveReadOnly` is kept. */
+  readonly recursiveReadOnlyMounts: boolean;
+  /** Sandboxes with users of their own (`hostUsers: false`). */
+  readonly userNamespaces: boolean;
+}
+
+/** What is enforced; the node refuses pods that ask for what is not. */
+export interface RuntimeFeatures {
+  readonly supplementalGroupsPolicy: boolean;
+  readonly appArmor: boolean;
 }
 
 export type ProbeTarget =
@@ -150,6 +171,7 @@ export interface SandboxSecurity {
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
   readonly supplementalGroups: readonly number[];
+  readonly supplementalGroupsPolicy?: SupplementalGroupsPolicy;
   readonly readOnlyRootFilesystem: boolean;
   readonly seccomp?: SeccompProfile;
   readonly selinux?: SelinuxOptions;
@@ -232,21 +254,35 @@ export interface ContainerSecurity {
   readonly runAsGroup?: number;
   readonly runAsUserName?: string;
   readonly supplementalGroups: readonly number[];
+  readonly supplementalGroupsPolicy?: SupplementalGroupsPolicy;
   readonly readOnlyRootFilesystem: boolean;
   readonly noNewPrivileges: boolean;
   readonly addCapabilities: readonly string[];
   readonly dropCapabilities: readonly string[];
   readonly seccomp?: SeccompProfile;
-  readonly apparmorProfile?: string;
+  /** Undefined: the runtime's own default. */
+  readonly appArmor?: AppArmorProfile;
   readonly selinux?: SelinuxOptions;
-  readonly maskedPaths?: readonly string[];
-  readonly readonlyPaths?: readonly string[];
+  /**
+   * What of the kernel's files cannot be read, and what cannot be written: all that a container of an ordinary pod is kept from.
+   * Runtimes add none of their own, and leave both out for a privileged container.
+   */
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
 }
 
-export interface SeccompProfile {
-  readonly type: 'RuntimeDefault' | 'Unconfined' | 'Localhost';
-  readonly localhostPath?: string;
-}
+/** Groups that the image gives its user are added (`Merge`), or only the pod's own are given (`Strict`). */
+export type SupplementalGroupsPolicy = 'Merge' | 'Strict';
+
+/** `path`: the file on this host. */
+export type SeccompProfile =
+  | { readonly type: 'RuntimeDefault' | 'Unconfined' }
+  | { readonly type: 'Localhost'; readonly path: string };
+
+/** `name`: as it was loaded into this host's kernel. */
+export type AppArmorProfile =
+  | { readonly type: 'RuntimeDefault' | 'Unconfined' }
+  | { readonly type: 'Localhost'; readonly name: string };
 
 export interface SelinuxOptions {
   readonly user?: string;
@@ -296,6 +332,12 @@ export interface AttachOptions {
   readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
+}
+
+export interface CommandConnectionOptions extends AttachOptions {
+  /** Undefined: attach. */
+  readonly command: readonly string[] | undefined;
+  readonly protocol: string;
 }
 
 export interface ExecSession {

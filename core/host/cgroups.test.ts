@@ -43,6 +43,11 @@ describe('cgroups of version 1', () => {
       expect((await cgroups.children('/kubepods')).sort()).toEqual(['a', 'b']);
       await cgroups.remove('/kubepods/b');
       expect(await cgroups.children('/kubepods')).toEqual(['a']);
+      await writeFile(join(cpu, 'kubepods/cgroup.procs'), '7\n');
+      await writeFile(join(cpu, 'kubepods/a/cgroup.procs'), '8\n9\n');
+      expect(await cgroups.processes('/kubepods')).toEqual([7, 8, 9]);
+      expect(await cgroups.processes('/none')).toEqual([]);
+      for (const group of ['kubepods', 'kubepods/a']) await rm(join(cpu, group, 'cgroup.procs'));
       await cgroups.remove('/kubepods/b');
     }));
 });
@@ -52,7 +57,11 @@ describe('cgroups of version 2', () => {
     inFolder(async folder => {
       await expect(hostCgroups(folder)).rejects.toMatchObject({ code: 'CGROUP_MISSING' });
       await writeFile(join(folder, 'cgroup.controllers'), 'cpu memory\n');
-      expect((await hostCgroups(folder)).version).toBe(2);
+      const cgroups = await hostCgroups(folder);
+      expect(cgroups.version).toBe(2);
+      await mkdir(join(folder, 'pods'));
+      await writeFile(join(folder, 'pods/cgroup.procs'), '7\n');
+      expect(await cgroups.processes('/pods')).toEqual([7]);
     }));
 
   it('delegates the controllers on the way down and writes its own files', () =>

@@ -26,6 +26,8 @@ export interface Cgroups {
   remove(path: string, options?: { readonly spare?: boolean }): Promise<void>;
   /** Names of the groups in it; none when it is not there. */
   children(path: string): Promise<string[]>;
+  /** Ids of what runs in it and in the groups right below; none when it is not there. */
+  processes(path: string): Promise<number[]>;
   /** Memory that cannot be taken back by dropping clean pages; undefined when there is no such group. */
   memoryWorkingSetBytes(path: string): Promise<number | undefined>;
 }
@@ -100,6 +102,11 @@ export class SplitCgroups implements Cgroups {
     return [...names];
   }
 
+  async processes(path: string): Promise<number[]> {
+    checkPath(path);
+    return processesBelow(join(this.#of('cpu'), path));
+  }
+
   async memoryWorkingSetBytes(path: string): Promise<number | undefined> {
     const directory = join(this.#of('memory'), path === '/' ? '' : path);
     return workingSet(directory, 'memory.usage_in_bytes', 'total_inactive_file');
@@ -149,6 +156,11 @@ export class UnifiedCgroups implements Cgroups {
   async children(path: string): Promise<string[]> {
     checkPath(path);
     return directories(join(this.#root, path));
+  }
+
+  async processes(path: string): Promise<number[]> {
+    checkPath(path);
+    return processesBelow(join(this.#root, path));
   }
 
   async memoryWorkingSetBytes(path: string): Promise<number | undefined> {
@@ -241,6 +253,12 @@ async function directories(directory: string): Promise<string[]> {
   }
 }
 
+async function processesBelow(directory: string): Promise<number[]> {
+  const places = [directory, ...(await directories(directory)).map(name => join(directory, name))];
+  const texts = await Promise.all(places.map(place => readText(join(place, 'cgroup.procs'))));
+  return texts.flatMap(text => (text ?? '').split('\n').filter(Boolean).map(Number));
+}
+
 async function workingSet(directory: string, usageFile: string, inactiveField: string): Promise<number | undefined> {
   const [usage, stat] = await Promise.all([readText(join(directory, usageFile)), readText(join(directory, 'memory.stat'))]);
   if (usage === undefined) return undefined;
@@ -286,6 +304,10 @@ export class RecordingCgroups implements Cgroups {
   async children(path: string): Promise<string[]> {
     const below = [...this.groups.keys()].filter(known => known.startsWith(`${path}/`));
     return [...new Set(below.map(known => known.slice(path.length + 1).split('/')[0]!))];
+  }
+
+  async processes(): Promise<number[]> {
+    return [];
   }
 
   async memoryWorkingSetBytes(path: string): Promise<number | undefined> {

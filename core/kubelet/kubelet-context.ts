@@ -38,6 +38,8 @@ export interface KubeletSettings {
   /** Root of pods' volumes and the like. */
   readonly rootDir: string;
   readonly podLogsDir: string;
+  /** Links to the logs of all containers. */
+  readonly containerLogsDir: string;
   /** Manifests of static pods. */
   readonly podManifestsDir: string;
   /** Of this node's control groups: '' where there is but one node on the host, else `/k3s-HASH`. */

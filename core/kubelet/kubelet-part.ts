@@ -14,13 +14,13 @@ import type { NodeCredentials } from '../contracts/node-credentials.js';
 import type { Ledger } from '../contracts/ledger.js';
 import type { MetricsSource } from '../contracts/metrics-source.js';
 import type { Part } from '../contracts/part.js';
-import { errorCode } from '../base/errors.js';
 import { defaultAddress } from '../host/host-facts.js';
 import type { NodePods } from './server/node-pods.js';
 import { Kubelet } from './kubelet.js';
 import type { KubeletSettings } from './kubelet-context.js';
 import type { PodConnector } from './pod-connector.js';
 import { KubeletServer } from './server/kubelet-server.js';
+import { takePort } from './server/kubelet-port.js';
 import { servingCredentials } from './server/serving-credentials.js';
 
 export interface KubeletPartOptions {
@@ -36,7 +36,7 @@ export interface KubeletPartOptions {
   readonly nodeName?: string;
   /** Absent: there is no HTTPS API, and nobody reaches the pods. */
   readonly credentials?: NodeCredentials;
-  /** Port of the HTTPS API, 0 for a free one. Absent: 10250, or a free one where that is taken; the Node says which. */
+  /** Port of the HTTPS API, 0 for a free one. Absent: 10250; where that is taken, a simulated node has a free one. */
   readonly port?: number;
 }
 
@@ -51,6 +51,8 @@ export class KubeletPart implements Part {
   #kubelet: Kubelet | undefined;
   #recorder: ApiEventRecorder | undefined;
   #server: KubeletServer | undefined;
+  /** With the port that is listened on. */
+  #settings: KubeletSettings | undefined;
 
   constructor(options: KubeletPartOptions) {
     this.#options = options;
@@ -94,6 +96,7 @@ export class KubeletPart implements Part {
     const found = await kubeletSettings(this.#options);
     const client = new Client(transport, nodeIdentity(found.nodeName), 'kubelet');
     const settings = { ...found, port: await this.#listen(found, client) };
+    this.#settings = settings;
     const recorder = new ApiEventRecorder({ client, clock, logger, component: 'kubelet', host: settings.nodeName });
     this.#recorder = recorder;
     this.#kubelet = new Kubelet({ settings, client, runtime, recorder, clock, logger, ...(ledger ? { ledger } : {}) });
@@ -117,16 +120,19 @@ export class KubeletPart implements Part {
     const isLoopback = nodeIps.every(address => address === '::1' || address.startsWith('127.'));
     const host = isLoopback ? nodeIps[0] : undefined;
     const pods = (): NodePods | undefined => this.#kubelet?.nodePods;
-    const server = new KubeletServer({ nodeName, client, runtime, clock, logger, pods, tls, host });
+    const server = new KubeletServer({
+      nodeName,
+      client,
+      runtime,
+      clock,
+      logger,
+      pods,
+      tls,
+      host,
+      settings: () => this.#settings ?? settings,
+    });
     this.#server = server;
-    try {
-      return await server.listen(port ?? defaultPort);
-    } catch (error) {
-      if (port !== undefined || errorCode(error) !== 'PORT_IN_USE') throw error;
-      const free = await server.listen(0);
-      logger.warn('the port of the kubelet is in use, another one is taken', { port: defaultPort, taken: free });
-      return free;
-    }
+    return takePort({ server, runtime, logger, port });
   }
 
   /** Kubelets may not give roles to their nodes: the server does, as in K3s. */
@@ -155,7 +161,6 @@ export class KubeletPart implements Part {
 const serverIdentity: CallerIdentity = { name: 'system:admin', groups: ['system:masters', 'system:authenticated'] };
 const controlPlaneLabel = 'node-role.kubernetes.io/control-plane';
 const maximumPods = 110;
-const defaultPort = 10_250;
 
 function cgroupName(runDir: string): string {
   const own = basename(runDir);
@@ -179,6 +184,7 @@ async function kubeletSettings({ settings, paths, nodeName }: KubeletPartOptions
     port: 0,
     rootDir: paths.agent.kubeletDir,
     podLogsDir: paths.agent.podLogsDir,
+    containerLogsDir: paths.agent.containerLogsDir,
     podManifestsDir: paths.agent.podManifestsDir,
     // Of the same name as the node's runtime directory, which tells nodes of one host apart.
     cgroupRoot: paths.runDir === '/run/k3s' ? '' : `/${cgroupName(paths.runDir)}`,

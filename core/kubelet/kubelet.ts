@@ -1,4 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Disposable } from '../base/disposable.js';
 import { Nodes, Pods, Services } from '../api/generated/resources.js';
 import type { Pod, Service } from '../api/generated/types.js';
@@ -16,8 +17,10 @@ import type { PressureCondition } from './eviction/signals.js';
 import { HostUsage } from './eviction/node-usage.js';
 import { GarbageCollector } from './images/garbage-collector.js';
 import { ImagePuller } from './images/image-puller.js';
+import { PullRecords } from './images/pull-records.js';
 import type { KubeletContext } from './kubelet-context.js';
 import { NodeManager } from './node/node-manager.js';
+import { LogLinks } from './logs/log-links.js';
 import { LogRotator } from './logs/log-rotator.js';
 import { PodConnector } from './pod-connector.js';
 import { PodWorker } from './pods/pod-worker.js';
@@ -75,12 +78,14 @@ export class Kubelet {
   get nodePods(): NodePods | undefined {
     const running = this.#running;
     if (!running) return undefined;
-    const { pods, statuses, cache } = running;
+    const { cgroups, pods, probes, statuses, cache } = running;
     return {
       list: () => pods.list(),
       find: (namespace, name) => pods.get(namespace, name),
       status: pod => statuses.status(pod.metadata.uid ?? ''),
       runtimeState: uid => cache.pod(uid),
+      processes: async uid => (await cgroups?.processes(uid)) ?? [],
+      probeCounts: () => probes.counts.all(),
     };
   }
 
@@ -97,14 +102,18 @@ export class Kubelet {
     });
     const runtime = await node.inspect();
     if (runtime.onHost) await mkdir(context.settings.rootDir, { recursive: true, mode: 0o750 });
+    const links = runtime.onHost ? this.#logLinks() : undefined;
+    await links?.start();
     const cache = new RuntimeCache({
       runtime: context.runtime,
       clock: context.clock,
       logger: context.logger,
       changed: uid => this.#changed(uid),
+      links,
       ...(runtime.onHost ? { complete: state => withTerminationMessage(state, context.settings.podLogsDir) } : {}),
     });
     await cache.start();
+    void links?.sweep();
     const cgroups = runtime.onHost ? await this.#startCgroups(node.facts.allocatable) : undefined;
     const informers = new SharedInformerFactory({ client: context.client, clock: context.clock, logger: context.logger });
     const pods = informers.informer(Pods, { fieldSelector: `spec.nodeName=${context.settings.nodeName}` });
@@ -132,10 +141,14 @@ export class Kubelet {
         })
       : new ReferenceVolumeManager(context, objects);
     const statuses = new StatusManager(context);
+    const pulls = new PullRecords({
+      directory: runtime.onHost ? join(context.settings.rootDir, 'image_manager') : undefined,
+      logger: context.logger,
+    });
     const syncer = new PodSyncer({
       context,
       cache,
-      images: new ImagePuller(context),
+      images: new ImagePuller(context, pulls),
       hooks,
       killer,
       results: probes.results,
@@ -167,7 +180,10 @@ export class Kubelet {
       cgroups,
       resizer,
       facts: () => node.facts,
-      admit: pod => eviction?.refusal(pod) ?? admitPod(pod, node.node, this.#activePods(pod)),
+      admit: pod => {
+        const { appArmor } = node.facts.runtimeFeatures;
+        return eviction?.refusal(pod) ?? admitPod(pod, node.node, { others: this.#activePods(pod), appArmor });
+      },
       gone: async pod => {
         this.#workers.delete(pod.metadata.uid ?? '');
         if (runtime.onHost) await rm(podLogDirectory(pod, context.settings), { recursive: true, force: true });
@@ -178,7 +194,7 @@ export class Kubelet {
       containers: () => (runtime.onHost ? cache.podUids().flatMap(uid => cache.pod(uid).containers) : []),
     });
     const usage = new HostUsage();
-    const garbage = runtime.onHost ? new GarbageCollector({ context, cache, usage }) : undefined;
+    const garbage = runtime.onHost ? new GarbageCollector({ context, cache, usage, pulls }) : undefined;
     if (garbage) {
       eviction = new EvictionManager({
         context,
@@ -197,6 +213,7 @@ export class Kubelet {
     });
     this.#running = {
       rotator,
+      links,
       node,
       statics: runtime.onHost ? statics : undefined,
       garbage,
@@ -266,6 +283,7 @@ export class Kubelet {
     await Promise.all(this.#orphans.values());
     await running?.statuses.stop();
     running?.cache.stop();
+    await running?.links?.stop();
     await running?.volumes.stop();
     await this.#stopCgroups(running?.cgroups);
     await running?.informers.stop();
@@ -331,6 +349,11 @@ export class Kubelet {
     }
   }
 
+  #logLinks(): LogLinks {
+    const { ledger, logger, settings } = this.#context;
+    return new LogLinks({ directory: settings.containerLogsDir, podLogsDir: settings.podLogsDir, ledger, logger });
+  }
+
   async #stopCgroups(cgroups: PodCgroups | undefined): Promise<void> {
     try {
       await cgroups?.stop();
@@ -366,6 +389,7 @@ export class Kubelet {
 }
 
 interface RunningKubelet {
+  readonly links: LogLinks | undefined;
   readonly rotator: LogRotator;
   readonly node: NodeManager;
   readonly statics: StaticPods | undefined;

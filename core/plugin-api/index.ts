@@ -30,7 +30,9 @@ export { Cni, defaultCniPaths } from '../contracts/cni.js';
 export type { CniPaths } from '../contracts/cni.js';
 export { ContainerRuntime } from '../contracts/container-runtime.js';
 export type {
+  AppArmorProfile,
   AttachOptions,
+  CommandConnectionOptions,
   ContainerSecurity,
   ContainerSpec,
   ContainerState,

@@ -23,6 +23,7 @@ const wanted = {
     'UpdateContainerResources',
     'ReopenContainerLog',
     'ExecSync',
+    'Exec',
     'Attach',
     'PortForward',
     'ListContainerStats',

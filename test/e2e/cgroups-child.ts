@@ -33,6 +33,7 @@ export class NodeUnderTest {
         ...testSettings(this.nodeName),
         rootDir: agent.kubeletDir,
         podLogsDir: agent.podLogsDir,
+        containerLogsDir: agent.containerLogsDir,
         podManifestsDir: agent.podManifestsDir,
         cgroupRoot: this.root,
       },

@@ -13,6 +13,9 @@ import {
 } from '../../core/testing/container-runtime-suite.js';
 import type { TestRunner } from '../../core/testing/datastore-suite-support.js';
 import { ContainerdPart } from '../../plugins/container-runtime/containerd/containerd-part.js';
+import type { Container, Pod } from '../../core/api/generated/types.js';
+import type { ContainerSecurity } from '../../core/contracts/container-runtime.js';
+import { containerSecurity } from '../../core/kubelet/runtime/container-security.js';
 import { createAuthority } from '../../core/pki/certificate-authority.js';
 import { generatePrivateKeyPem } from '../../core/pki/private-key.js';
 import { boxArchive } from '../support/box-image.js';
@@ -181,6 +184,53 @@ function containerCases(test: Case): void {
     assert.match(log, /Seccomp:\s+2/);
   });
 
+  test("what tells or changes the machine is out of reach, even for the container's root", async bench => {
+    // Of the kernel's files those that this kernel has.
+    const secret = ['/proc/kcore', '/proc/keys', '/proc/interrupts', '/proc/timer_list'].filter(file => existsSync(file));
+    const levers = ['/proc/sys/kernel/core_pattern', '/proc/sysrq-trigger', '/proc/irq/default_smp_affinity'].filter(file =>
+      existsSync(file),
+    );
+    const script = [
+      ...levers.map(file => `cat /dev/null > ${file} && echo WROTE`),
+      ...secret.map(file => `test -c ${file} && test -z "$(cat ${file})" && echo is null`),
+      'test -z "$(ls /sys/firmware)" && echo empty',
+      'id -u',
+    ].join('; ');
+    const id = await bench.run(await bench.sandbox(), script, { security: kubeletSecurity({}) });
+    assert.equal((await bench.ended(id)).exitCode, 0);
+    const log = await bench.log(id);
+    assert.ok(secret.length > 1 && levers.length > 1);
+    assert.equal(log.match(/Read-only file system/g)?.length, levers.length, log);
+    const said = log.split('\n').filter(line => line !== '' && !line.startsWith('sh: '));
+    assert.deepEqual(said, [...secret.map(() => 'is null'), 'empty', '0']);
+  });
+
+  test('an unmasked container sees the kernel files as they are, and a privileged one may write them', async bench => {
+    const look = 'test -n "$(cat /proc/interrupts)" && echo seen; grep -c " /proc/[a-z]" /proc/self/mountinfo; id -u';
+    const unmasked = await bench.run(await bench.sandbox(), look, { security: kubeletSecurity({ procMount: 'Unmasked' }) });
+    await bench.ended(unmasked);
+    assert.equal(await bench.log(unmasked), 'seen\n0\n0\n');
+    const { security } = sandboxSpec(bench.subject);
+    const sandbox = await bench.sandbox({ security: { ...security, privileged: true } });
+    // Writing what stands there already changes nothing.
+    const write = 'cat /proc/sys/kernel/core_pattern > /pattern; cat /pattern > /proc/sys/kernel/core_pattern && echo wrote';
+    const privileged = await bench.run(sandbox, `${look}; ${write}`, { security: kubeletSecurity({ privileged: true }) });
+    await bench.ended(privileged);
+    assert.equal(await bench.log(privileged), 'seen\n0\n0\nwrote\n');
+  });
+
+  test('a seccomp profile of this host is kept to', async (bench, node) => {
+    const path = join(node.directory, 'seccomp', 'no-chmod.json');
+    await mkdir(join(node.directory, 'seccomp'), { recursive: true });
+    const rule = { names: ['chmod', 'fchmodat', 'fchmodat2'], action: 'SCMP_ACT_ERRNO' };
+    await writeFile(path, JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [rule] }));
+    const profile = { type: 'Localhost', localhostProfile: 'no-chmod.json' };
+    const security = kubeletSecurity({ seccompProfile: profile }, node.directory);
+    const id = await bench.run(await bench.sandbox(), 'touch /file; chmod 600 /file; echo $?', { security });
+    await bench.ended(id);
+    assert.match(await bench.log(id), /Operation not permitted\n1\n$/);
+  });
+
   test('too much memory is told as such, before and in the state', async bench => {
     const sandbox = await bench.sandbox();
     const log = new EventLog(bench.runtime);
@@ -245,6 +295,13 @@ function containerCases(test: Case): void {
     const inside = readFileSync(`/proc/${pidOf(id)}/cgroup`, 'utf8');
     assert.match(inside, new RegExp(`/${testMark}/burstable/pod${spec.podUid}/${id}`));
   });
+}
+
+/** As the kubelet makes it for a container of an ordinary pod. */
+function kubeletSecurity(securityContext: Container['securityContext'], rootDir = '/nowhere'): ContainerSecurity {
+  const container = { name: 'main', image: boxReference, securityContext } as Container;
+  const pod = { metadata: { name: 'p', namespace: 'n', uid: 'u' }, spec: { containers: [container] } } as Pod;
+  return containerSecurity({ pod, container, image: undefined, rootDir });
 }
 
 /** The host's id of a container's first process, by its cgroup. */

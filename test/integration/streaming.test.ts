@@ -87,6 +87,22 @@ const pod = (name: string, more: string): string =>
     expect(metrics).toContain(wanted);
     const summary = JSON.parse(await raw('/stats/summary')) as { pods: { podRef: { name: string } }[] };
     expect(summary.pods.map(({ podRef }) => podRef.name)).toContain('talker');
+    const cadvisor = await raw('/metrics/cadvisor');
+    expect(cadvisor).toMatch(
+      /^container_cpu_usage_seconds_total\{container="c",id="[^"]+",image="[^"]*",name="[^"]+",namespace="default",pod="talker",cpu="total"\} \S+ \d+$/m,
+    );
+    expect(cadvisor).toMatch(/^machine_cpu_cores [1-9]/m);
+    expect(await raw('/metrics/probes')).toContain('# TYPE prober_probe_total counter');
+    expect(JSON.parse(await raw('/runningpods/'))).toMatchObject({
+      kind: 'PodList',
+      items: expect.arrayContaining([expect.objectContaining({ metadata: expect.objectContaining({ name: 'talker' }) })]),
+    });
+    const { kubeletconfig } = JSON.parse(await raw('/configz')) as { kubeletconfig: Record<string, unknown> };
+    expect(kubeletconfig).toMatchObject({ port: expect.any(Number), evictionHard: { 'nodefs.available': '5%' } });
+    expect(kubeletconfig['port']).toBeGreaterThan(0);
+    // A simulated node has no files of its own to show.
+    await expect(raw('/logs/')).rejects.toThrow('the server could not find the requested resource');
+    await expect(raw('/metrics/other')).rejects.toThrow('the server could not find the requested resource');
   });
 
   it('answers only those who may ask', async () => {

@@ -40,6 +40,7 @@ export function testSettings(nodeName: string): KubeletSettings {
     port: 10250,
     rootDir: '/nowhere/kubelet',
     podLogsDir: '/nowhere/pods',
+    containerLogsDir: '/nowhere/containers',
     podManifestsDir: '/nowhere/manifests',
     cgroupRoot: '',
     resolvConf: [],

@@ -14,6 +14,7 @@ import { IpCommand } from '../../host/links.js';
 import { mountPoints } from '../../host/mounts.js';
 import { NftCommand } from '../../host/nftables.js';
 import { findByArgument } from '../../host/process-identity.js';
+import { logLinksKind, removeLogLinks } from '../../kubelet/logs/log-links.js';
 import { LedgerFile } from '../../kernel/ledger-file.js';
 import { clusterError } from '../cluster-errors.js';
 import { hasMarker } from '../foreign-k3s.js';
@@ -195,6 +196,7 @@ async function removeRecorded(
   const ledger = new LedgerFile(paths.ledgerFile);
   const removals: Readonly<Record<string, (entry: LedgerEntry) => Promise<void>>> = {
     ...networkRemovals({ nftables: new NftCommand(commands), links: new IpCommand(commands) }),
+    [logLinksKind]: ({ name, detail }) => removeLogLinks(name, String(detail?.['podLogsDir'])),
     cgroup: async ({ name }) => (await hostCgroups()).remove(name),
   };
   const remove = async (entry: LedgerEntry): Promise<void> => {

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemClock } from '../../base/clock.js';
@@ -115,10 +116,19 @@ describe('killall and uninstall', () => {
     await ledger.forOwner('flannel').record('strange', 'thing');
     await ledger.forOwner('proxy').record('nftables-table', 'inet k3s-test');
     await ledger.forOwner('dataplane').record('process', 'dataplane');
+    const { containerLogsDir, podLogsDir } = paths.agent;
+    await ledger.forOwner('kubelet').record('log-links', containerLogsDir, { podLogsDir });
+    await mkdir(containerLogsDir, { recursive: true });
+    await symlink(join(podLogsDir, 'a.log'), join(containerLogsDir, 'p_n_c-a.log'));
     await ledger.close();
     const commands = new RecordingCommands();
     const { lines, error } = await run(killAll, prepared, commands);
-    expect(lines).toEqual(['removed nftables-table inet k3s-test of proxy', 'removed link cni0 of flannel']);
+    expect(lines).toEqual([
+      `removed log-links ${containerLogsDir} of kubelet`,
+      'removed nftables-table inet k3s-test of proxy',
+      'removed link cni0 of flannel',
+    ]);
+    expect(existsSync(containerLogsDir)).toBe(false);
     expect((error as AggregateError).errors).toEqual([
       expect.objectContaining({ code: 'REMOVAL_UNKNOWN', message: 'flannel made the strange thing; it is left there' }),
     ]);

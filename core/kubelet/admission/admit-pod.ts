@@ -4,24 +4,67 @@ import type { ResourceQuantities } from '../../api/pod-resources.js';
 import { firstUntoleratedTaint } from '../../api/taints.js';
 import type { Node, Pod } from '../../api/generated/types.js';
 import { Quantity } from '../../machinery/quantity.js';
+import { refusedBySysctl } from './sysctls.js';
 
 export interface Refusal {
   readonly reason: string;
   readonly message: string;
 }
 
+export interface NodeWorld {
+  /** Pods that hold resources of the node. */
+  readonly others: readonly Pod[];
+  /** Profiles of AppArmor are kept to. */
+  readonly appArmor: boolean;
+}
+
 /**
  * The scheduler's last word, spoken by the node: a pod bound by hand, or by a scheduler that was late, is refused when it does not
  * fit. Source: pkg/kubelet/lifecycle/predicate.go.
  */
-export function admitPod(pod: Pod, node: Node | undefined, others: readonly Pod[]): Refusal | undefined {
+export function admitPod(pod: Pod, node: Node | undefined, { others, appArmor }: NodeWorld): Refusal | undefined {
   if (!node) return undefined;
   return (
+    refusedBySysctl(pod, node.status?.nodeInfo?.kernelVersion ?? '') ??
+    refusedByOperatingSystem(pod, node) ??
+    refusedByGroupsPolicy(pod, node) ??
     refusedByResources(pod, node, others) ??
     refusedByAffinity(pod, node) ??
     refusedByPorts(pod, others) ??
-    refusedByTaint(pod, node)
+    refusedByTaint(pod, node) ??
+    (appArmor ? undefined : refusedByAppArmor(pod))
   );
+}
+
+/** Source: rejectPodAdmissionBasedOnOSSelector, rejectPodAdmissionBasedOnOSField. */
+function refusedByOperatingSystem({ metadata, spec }: Pod, node: Node): Refusal | undefined {
+  const own = node.status?.nodeInfo?.operatingSystem;
+  const label = metadata.labels?.['kubernetes.io/os'];
+  if (label !== undefined && label !== own) {
+    const message = "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label";
+    return { reason: 'PodOSSelectorNodeLabelDoesNotMatch', message };
+  }
+  if (!spec.os || spec.os.name === own) return undefined;
+  return { reason: 'PodOSNotSupported', message: "Failed to admit pod as the OS field doesn't match node OS" };
+}
+
+/** Before it runs with groups that it was to be kept from. */
+function refusedByGroupsPolicy({ spec }: Pod, node: Node): Refusal | undefined {
+  if (spec.securityContext?.supplementalGroupsPolicy !== 'Strict') return undefined;
+  if (node.status?.features?.supplementalGroupsPolicy) return undefined;
+  const message = 'SupplementalGroupsPolicy=Strict is not supported in this node';
+  return { reason: 'SupplementalGroupsPolicyNotSupported', message };
+}
+
+/** On a host without AppArmor no profile would be kept to. Source: pkg/security/apparmor/validate.go. */
+function refusedByAppArmor({ spec }: Pod): Refusal | undefined {
+  const all = [...spec.containers, ...(spec.initContainers ?? [])];
+  const wanted = all.some(({ securityContext }) => {
+    const profile = securityContext?.appArmorProfile ?? spec.securityContext?.appArmorProfile;
+    return profile !== undefined && profile.type !== 'Unconfined';
+  });
+  if (!wanted) return undefined;
+  return { reason: 'AppArmor', message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host' };
 }
 
 function refusedByResources(pod: Pod, node: Node, others: readonly Pod[]): Refusal | undefined {

@@ -81,6 +81,12 @@ export class PodCgroups {
     if (this.#pods.delete(uid)) await this.#shareOut();
   }
 
+  /** What runs in the pod's groups. */
+  async processes(uid: string): Promise<readonly number[]> {
+    const known = this.#pods.get(uid);
+    return known ? this.#options.cgroups.processes(known.path) : [];
+  }
+
   /** Uids of pods that have groups. */
   async podUids(): Promise<string[]> {
     const { cgroups } = this.#options;

@@ -40,6 +40,8 @@ export class EvictionManager {
   readonly #options: EvictionManagerOptions;
   readonly #lastTrueMs = new Map<PressureCondition, number>();
   #conditions = new Set<PressureCondition>();
+  /** Crossed at the last look, and not yet free of it by their minimum. */
+  #unresolved = new Set<CrossedThreshold['signal']>();
   #timer: Disposable | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
@@ -80,20 +82,21 @@ export class EvictionManager {
     const active = pods();
     const stats = this.#statsByPod(active, active.some(({ pod }) => hasStorageLimit(pod)) ? await context.runtime.stats() : []);
     if (await this.#enforceStorageLimits(active, stats)) return;
-    let found = await this.#observe();
+    let found = await this.#observe(signal => this.#unresolved.has(signal));
+    this.#unresolved = new Set(found.map(({ signal }) => signal));
     this.#update(found);
     if (found.length === 0) return;
     const worst = found[0]!;
     this.#nodeEvent(`Attempting to reclaim ${worst.resource}`);
     if (worst.resource !== 'memory') {
       await this.#options.reclaimDisk();
-      found = await this.#observe();
+      found = await this.#observe(() => true);
       if (!found.some(({ signal }) => signal === worst.signal)) return;
     }
     await this.#evictOne(worst, active);
   }
 
-  async #observe(): Promise<CrossedThreshold[]> {
+  async #observe(reclaiming: (signal: CrossedThreshold['signal']) => boolean): Promise<CrossedThreshold[]> {
     const { context, usage } = this.#options;
     const { path } = await context.runtime.imageFilesystem();
     const [availableMemoryBytes, nodefs, imagefs] = await Promise.all([
@@ -101,7 +104,7 @@ export class EvictionManager {
       usage.filesystem(context.settings.rootDir),
       usage.filesystem(path),
     ]);
-    return crossed({ availableMemoryBytes, nodefs, imagefs });
+    return crossed({ availableMemoryBytes, nodefs, imagefs }, reclaiming);
   }
 
   #update(found: readonly CrossedThreshold[]): void {

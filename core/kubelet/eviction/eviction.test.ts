@@ -78,16 +78,18 @@ const requests = (memory: string): Partial<PodSpec> => ({
 });
 
 describe('thresholds', () => {
-  it("are upstream's, in order of memory, disk and inodes", () => {
-    const low = { availableBytes: 12 * gibibyte, capacityBytes: 100 * gibibyte, freeInodes: 49, inodes: 1000 };
+  it("are K3s's and upstream's, in order of memory, disk and inodes", () => {
+    const low = { availableBytes: 4 * gibibyte, capacityBytes: 100 * gibibyte, freeInodes: 49, inodes: 1000 };
     const found = crossed({ availableMemoryBytes: 99 * mebibyte, nodefs: low, imagefs: low });
     expect(found.map(({ signal }) => signal)).toEqual([
       'memory.available',
+      'nodefs.available',
       'imagefs.available',
       'nodefs.inodesFree',
       'imagefs.inodesFree',
     ]);
-    expect(crossed({ availableMemoryBytes: 100 * mebibyte, nodefs: plenty, imagefs: plenty })).toEqual([]);
+    const fifth = { ...plenty, availableBytes: 5 * gibibyte };
+    expect(crossed({ availableMemoryBytes: 100 * mebibyte, nodefs: fifth, imagefs: fifth })).toEqual([]);
     expect(crossed({ availableMemoryBytes: gibibyte, nodefs: { ...plenty, inodes: 0, freeInodes: 0 }, imagefs: plenty })).toEqual(
       [],
     );
@@ -142,10 +144,12 @@ describe('disk pressure', () => {
   it('ends no pod when what nobody needs was enough', async () => {
     const node = new TestNode();
     node.add('a', { disk: gibibyte });
-    node.nodefs = { ...plenty, availableBytes: 5 * gibibyte };
+    node.nodefs = { ...plenty, availableBytes: 4 * gibibyte };
     node.reclaim = () => void (node.nodefs = plenty);
     await node.manager.look();
     expect([node.ended, node.reclaimed]).toEqual([[], 1]);
+    await node.manager.look();
+    expect(node.reclaimed).toBe(1);
     expect(node.manager.refusal(node.pods[0]!)?.message).toBe('The node had condition: [DiskPressure]. ');
   });
 
@@ -155,9 +159,24 @@ describe('disk pressure', () => {
     node.add('volume', { disk: 0 }, { volumes: [{ name: 'v', emptyDir: {} }] });
     node.directories.set('/k/pods/volume/volumes/kubernetes.io~empty-dir/v', 2 * gibibyte);
     node.directories.set('/l/d_volume_volume/c', gibibyte);
-    node.nodefs = { ...plenty, availableBytes: 5 * gibibyte };
+    node.nodefs = { ...plenty, availableBytes: 4 * gibibyte };
     await node.manager.look();
     expect(node.ended).toEqual(['volume']);
+  });
+
+  it('goes on until a tenth more than the threshold is free', async () => {
+    const node = new TestNode();
+    for (const name of ['a', 'b', 'c']) node.add(name, { disk: gibibyte });
+    const free = async (availableGibibytes: number): Promise<number> => {
+      node.nodefs = { ...plenty, availableBytes: availableGibibytes * gibibyte };
+      await node.manager.look();
+      return node.ended.length;
+    };
+    expect(await free(6)).toBe(0);
+    expect(await free(4)).toBe(1);
+    expect(await free(14)).toBe(2);
+    expect(await free(15)).toBe(2);
+    expect(await free(14)).toBe(2);
   });
 });
 

@@ -10,13 +10,17 @@ export interface Threshold {
   readonly resource: 'memory' | 'ephemeral-storage' | 'inodes';
   /** Bytes, or a part of the capacity. */
   readonly limit: { readonly bytes: number } | { readonly fraction: number };
+  /** Once crossed, so much of the capacity beyond the limit has to be free again. */
+  readonly minimumReclaim?: number;
 }
 
-/** Upstream's hard thresholds; there are no soft ones. Memory first: nothing is done about disks before it. */
+const fivePercent = { limit: { fraction: 0.05 }, minimumReclaim: 0.1 } as const;
+
+/** K3s's for disk space and upstream's for what K3s has none; all are hard. Memory first: nothing is done about disks before it. */
 export const thresholds: readonly Threshold[] = [
   { signal: 'memory.available', condition: 'MemoryPressure', resource: 'memory', limit: { bytes: 100 * 1024 ** 2 } },
-  { signal: 'nodefs.available', condition: 'DiskPressure', resource: 'ephemeral-storage', limit: { fraction: 0.1 } },
-  { signal: 'imagefs.available', condition: 'DiskPressure', resource: 'ephemeral-storage', limit: { fraction: 0.15 } },
+  { signal: 'nodefs.available', condition: 'DiskPressure', resource: 'ephemeral-storage', ...fivePercent },
+  { signal: 'imagefs.available', condition: 'DiskPressure', resource: 'ephemeral-storage', ...fivePercent },
   { signal: 'nodefs.inodesFree', condition: 'DiskPressure', resource: 'inodes', limit: { fraction: 0.05 } },
   { signal: 'imagefs.inodesFree', condition: 'DiskPressure', resource: 'inodes', limit: { fraction: 0.05 } },
 ];
@@ -32,14 +36,18 @@ export interface CrossedThreshold extends Threshold {
   readonly least: number;
 }
 
-/** The thresholds that the node is below of. */
-export function crossed(seen: Observations): CrossedThreshold[] {
+/** The thresholds that the node is below of; those that `reclaiming` names, until their minimum is free again. */
+export function crossed(
+  seen: Observations,
+  reclaiming: (signal: Threshold['signal']) => boolean = () => false,
+): CrossedThreshold[] {
   return thresholds.flatMap(threshold => {
     const { available, capacity } = measure(threshold.signal, seen);
     if (capacity === 0) return [];
     const { limit } = threshold;
     const least = 'bytes' in limit ? limit.bytes : Math.floor(capacity * limit.fraction);
-    return available < least ? [{ ...threshold, available, least }] : [];
+    const wanted = reclaiming(threshold.signal) ? least + Math.floor(capacity * (threshold.minimumReclaim ?? 0)) : least;
+    return available < wanted ? [{ ...threshold, available, least }] : [];
   });
 }
 

@@ -19,6 +19,7 @@ function make(images: ImageState[]) {
   const clock = new FakeClock();
   const recorder = new FakeRecorder();
   const removed: string[] = [];
+  const pruned: string[][] = [];
   const containers: Partial<ContainerState>[] = [];
   const sandboxes: Partial<SandboxState>[] = [];
   const disk = { availableBytes: 100, capacityBytes: 1000, freeInodes: 1, inodes: 1 };
@@ -38,6 +39,7 @@ function make(images: ImageState[]) {
       refresh: async () => undefined,
     },
     usage: { filesystem: async () => disk },
+    pulls: { prune: async known => void pruned.push([...known]) },
   });
   return { clock, recorder, removed, containers, sandboxes, disk, collector };
 }

@@ -2,12 +2,14 @@ import type { Disposable } from '../../base/disposable.js';
 import type { ImageState } from '../../contracts/container-runtime.js';
 import type { NodeUsage } from '../eviction/node-usage.js';
 import type { KubeletContext } from '../kubelet-context.js';
+import type { PullRecords } from './pull-records.js';
 import type { RuntimeCache } from '../runtime/runtime-cache.js';
 
 export interface GarbageCollectorOptions {
   readonly context: Pick<KubeletContext, 'clock' | 'logger' | 'recorder' | 'runtime' | 'settings'>;
   readonly cache: Pick<RuntimeCache, 'pod' | 'podUids' | 'refresh'>;
   readonly usage: Pick<NodeUsage, 'filesystem'>;
+  readonly pulls?: Pick<PullRecords, 'prune'>;
 }
 
 /** Above this part of the disk images go, until it is down to the lower one. */
@@ -96,6 +98,7 @@ export class GarbageCollector {
     const isUsed = ({ id, digests, tags }: ImageState): boolean => [id, ...digests, ...tags].some(name => used.has(name));
     const known = new Set(images.map(({ id }) => id));
     for (const id of this.#images.keys()) if (!known.has(id)) this.#images.delete(id);
+    await this.#options.pulls?.prune(known);
     for (const image of images) {
       const record = this.#images.get(image.id) ?? { firstSeenMs: nowMs, lastUsedMs: 0 };
       if (isUsed(image)) record.lastUsedMs = nowMs;

@@ -1,4 +1,4 @@
-import { errorCode, errorText } from '../../base/errors.js';
+import { CodedError, errorCode, errorText } from '../../base/errors.js';
 import type { EventSubject } from '../../client/event-recorder.js';
 import type { PullOptions } from '../../contracts/container-runtime.js';
 import { formatDuration } from '../../machinery/time.js';
@@ -6,6 +6,8 @@ import { BackoffTable } from '../backoff-table.js';
 import type { KubeletContext } from '../kubelet-context.js';
 import { StartError } from '../runtime/start-error.js';
 import { normalizeImageName } from './image-name.js';
+import type { PullCredentials } from './pull-credentials.js';
+import type { PullRecords } from './pull-records.js';
 
 const initialBackoffMs = 10_000;
 const maximumBackoffMs = 300_000;
@@ -16,19 +18,23 @@ export interface ImageRequest {
   readonly policy: string | undefined;
   /** The container that events are about. */
   readonly subject: EventSubject;
-  readonly options: PullOptions;
+  /** To be tried in turn; none: without. */
+  readonly credentials: readonly PullCredentials[];
+  readonly options: Pick<PullOptions, 'signal'>;
 }
 
 /** Sees to it that a container's image is there, as its pull policy says. Source: pkg/kubelet/images. */
 export class ImagePuller {
   readonly #context: KubeletContext;
+  readonly #records: PullRecords;
   readonly #backoff: BackoffTable;
   readonly #lastFailures = new Map<string, string>();
   /** Pulls under way, shared by all who want the same image without credentials of their own. */
   readonly #pulling = new Map<string, Promise<string>>();
 
-  constructor(context: KubeletContext) {
+  constructor(context: KubeletContext, records: PullRecords) {
     this.#context = context;
+    this.#records = records;
     this.#backoff = new BackoffTable(context.clock, initialBackoffMs, maximumBackoffMs);
   }
 
@@ -52,7 +58,7 @@ export class ImagePuller {
         recorder.event(subject, 'Warning', 'InspectFailed', message);
         throw new StartError('ImageInspectError', message, { event: 'ImageInspectError', cause: error });
       }
-      if (known) {
+      if (known && !(await this.#records.mustPull(reference, known.id, request.credentials))) {
         const message = `Container image "${image}" already present on machine and can be accessed by the pod`;
         recorder.event(subject, 'Normal', 'Pulled', message);
         return known.id;
@@ -89,7 +95,7 @@ export class ImagePuller {
     recorder.event(subject, 'Normal', 'Pulling', `Pulling image "${image}"`);
     const startedMs = clock.monotonicMs();
     try {
-      const id = await this.#shared(reference, request.options);
+      const id = await this.#recorded(reference, request);
       const duration = formatDuration(BigInt(Math.floor(clock.monotonicMs() - startedMs)) * 1_000_000n);
       const sizeBytes = (await runtime.image(reference))?.sizeBytes ?? 0;
       const message = `Successfully pulled image "${image}" in ${duration} (${duration} including waiting). Image size: ${sizeBytes} bytes.`;
@@ -107,9 +113,38 @@ export class ImagePuller {
     }
   }
 
-  #shared(reference: string, options: PullOptions): Promise<string> {
+  async #recorded(reference: string, { credentials, options }: ImageRequest): Promise<string> {
+    await this.#records.begin(reference);
+    let pulled: { readonly imageId: string; readonly with: PullCredentials | undefined } | undefined;
+    try {
+      pulled = await this.#pullWithAny(reference, credentials, options);
+      return pulled.imageId;
+    } finally {
+      await this.#records.end(reference, pulled);
+    }
+  }
+
+  async #pullWithAny(reference: string, credentials: readonly PullCredentials[], options: Pick<PullOptions, 'signal'>) {
+    if (credentials.length === 0) return { imageId: await this.#shared(reference, options), with: undefined };
+    const errors: unknown[] = [];
+    for (const own of credentials) {
+      try {
+        const imageId = await this.#context.runtime.pullImage(reference, { ...options, auth: own.auth });
+        return { imageId, with: own };
+      } catch (error) {
+        if (options.signal?.aborted) throw error;
+        errors.push(error);
+      }
+    }
+    const texts = [...new Set(errors.map(errorText))];
+    if (texts.length === 1) throw errors[0];
+    throw new CodedError(errorCode(errors[0]) ?? 'RUNTIME_FAILED', `[${texts.join(', ')}]`, {
+      cause: new AggregateError(errors),
+    });
+  }
+
+  #shared(reference: string, options: Pick<PullOptions, 'signal'>): Promise<string> {
     const { runtime } = this.#context;
-    if (options.auth) return runtime.pullImage(reference, options);
     let pulling = this.#pulling.get(reference);
     if (!pulling) {
       pulling = runtime.pullImage(reference, options).finally(() => this.#pulling.delete(reference));

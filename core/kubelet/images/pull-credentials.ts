@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Secrets } from '../../api/generated/resources.js';
 import type { Pod, Secret } from '../../api/generated/types.js';
 import type { RegistryCredentials } from '../../contracts/container-runtime.js';
@@ -6,15 +7,26 @@ import { isStatusError } from '../../machinery/status-error.js';
 import type { ReferencedObjects } from '../volumes/referenced-objects.js';
 import { normalizeImageName } from './image-name.js';
 
-/** What the pod's pull secrets hold for the image's registry; the longest matching entry wins. Source: pkg/credentialprovider. */
+/** One way to authenticate, and the secret that it is of. */
+export interface PullCredentials {
+  readonly auth: RegistryCredentials;
+  readonly secretUid: string;
+  /** Of the words, so that they can be compared and not read. */
+  readonly hash: string;
+}
+
+/**
+ * What the pod's pull secrets hold for the image's registry, in the order to try: the longest path first, and the pod's own order
+ * among equals. Source: pkg/credentialprovider.
+ */
 export async function pullCredentials(
   pod: Pod,
   image: string,
-  objects: ReferencedObjects,
-): Promise<RegistryCredentials | undefined> {
+  objects: Pick<ReferencedObjects, 'get'>,
+): Promise<PullCredentials[]> {
   const reference = normalizeImageName(image);
-  if (!reference) return undefined;
-  let best: { readonly path: string; readonly credentials: RegistryCredentials } | undefined;
+  if (!reference) return [];
+  const found: { readonly path: string; readonly credentials: PullCredentials }[] = [];
   for (const { name = '' } of pod.spec.imagePullSecrets ?? []) {
     let secret: Secret;
     try {
@@ -24,11 +36,13 @@ export async function pullCredentials(
       if (isStatusError(error, 'NotFound')) continue;
       throw error;
     }
-    for (const [path, credentials] of registryEntries(secret)) {
-      if (matches(path, reference) && (!best || path.length > best.path.length)) best = { path, credentials };
+    for (const [path, auth] of registryEntries(secret)) {
+      if (!matches(path, reference)) continue;
+      const hash = createHash('sha256').update(JSON.stringify(auth)).digest('hex');
+      found.push({ path, credentials: { auth, secretUid: secret.metadata.uid ?? '', hash } });
     }
   }
-  return best?.credentials;
+  return found.sort((a, b) => (a.path < b.path ? 1 : a.path > b.path ? -1 : 0)).map(({ credentials }) => credentials);
 }
 
 function registryEntries(secret: Secret): [string, RegistryCredentials][] {

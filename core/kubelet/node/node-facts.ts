@@ -1,3 +1,5 @@
+import type { RuntimeFeatures, RuntimeHandler } from '../../contracts/container-runtime.js';
+
 /** What pods learn of their node. */
 export interface NodeFacts {
   readonly hostIps: readonly string[];
@@ -5,6 +7,8 @@ export interface NodeFacts {
   readonly allocatable: Readonly<Record<string, string>>;
   readonly memoryBytes: number;
   readonly runtimeName: string;
+  readonly runtimeFeatures: RuntimeFeatures;
+  readonly runtimeHandlers: readonly RuntimeHandler[];
   /** Undefined: the network takes pods. */
   readonly networkProblem: string | undefined;
 }

@@ -212,6 +212,8 @@ export class NodeManager {
       ...nodeResources({ settings: context.settings, host, runtime: this.#runtime }),
       memoryBytes: host.memoryBytes,
       runtimeName: this.#runtime?.name ?? '',
+      runtimeFeatures: this.#runtime?.features ?? { supplementalGroupsPolicy: false, appArmor: false },
+      runtimeHandlers: this.#runtime?.handlers ?? [],
       networkProblem: networkProblem(this.#runtime),
     };
     if (before !== undefined && this.#facts.networkProblem === undefined) this.#options.networkReady();

@@ -1,7 +1,7 @@
 import { CodedError } from '../../base/errors.js';
 import { formatTime } from '../../api/time.js';
-import type { ImageState, RuntimeStatus } from '../../contracts/container-runtime.js';
-import type { Node, NodeAddress, NodeCondition, NodeStatus, Taint } from '../../api/generated/types.js';
+import type { ImageState, RuntimeHandler, RuntimeStatus } from '../../contracts/container-runtime.js';
+import type { Node, NodeAddress, NodeCondition, NodeRuntimeHandler, NodeStatus, Taint } from '../../api/generated/types.js';
 import type { HostFacts } from '../../host/host-facts.js';
 import type { PressureCondition } from '../eviction/signals.js';
 import type { KubeletSettings } from '../kubelet-context.js';
@@ -85,8 +85,8 @@ export function nodeStatus(input: NodeInput, previous: NodeStatus | undefined): 
       ...(host.swapBytes > 0 ? { swap: { capacity: host.swapBytes } } : {}),
     },
     ...(input.images.length > 0 ? { images: imageList(input.images) } : {}),
-    ...(runtime && runtime.handlers.length > 0 ? { runtimeHandlers: runtime.handlers.map(name => ({ name })) } : {}),
-    features: { supplementalGroupsPolicy: runtime?.onHost ?? false },
+    ...(runtime && runtime.handlers.length > 0 ? { runtimeHandlers: runtime.handlers.map(runtimeHandler) } : {}),
+    features: { supplementalGroupsPolicy: runtime?.features.supplementalGroupsPolicy ?? false },
   };
 }
 
@@ -109,6 +109,10 @@ export function nodeResources({ settings, host, runtime }: Pick<NodeInput, 'sett
   // K3s keeps 5 % of the disk free.
   const storage = String(host.storageBytes - Math.floor(host.storageBytes * 0.05));
   return { capacity: ofHost, allocatable: { ...ofHost, 'ephemeral-storage': storage } };
+}
+
+function runtimeHandler({ name, recursiveReadOnlyMounts, userNamespaces }: RuntimeHandler): NodeRuntimeHandler {
+  return { name, features: { recursiveReadOnlyMounts, userNamespaces } };
 }
 
 function addresses(settings: KubeletSettings): NodeAddress[] {

@@ -259,7 +259,8 @@ export class PodWorker {
     const resized = await this.#services.resizer.actuate(pod, signal);
     if (resized.retryAtMs !== undefined) this.#wakeAt(resized.retryAtMs);
     if (signal.aborted) return;
-    const { acted, retryAtMs } = await syncer.sync(pod, signal);
+    const restartAll = status.conditions?.some(own => own.type === 'AllContainersRestarting' && own.status === 'True');
+    const { acted, retryAtMs } = await syncer.sync(pod, signal, restartAll);
     this.#services.resizer.note(pod);
     this.#failures = 0;
     probes.sync(this.#pod);

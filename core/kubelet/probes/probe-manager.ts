@@ -6,6 +6,7 @@ import type { KubeletContext } from '../kubelet-context.js';
 import type { RuntimeCache } from '../runtime/runtime-cache.js';
 import { latestContainer } from '../runtime/pod-runtime-state.js';
 import type { NetworkProber } from './network-prober.js';
+import { ProbeCounts } from './probe-counts.js';
 import { ProbeResults } from './probe-results.js';
 import type { ProbeResult, ProbeType } from './probe-results.js';
 import { ProbeWorker } from './probe-worker.js';
@@ -26,6 +27,7 @@ interface Probed {
 /** Runs the probes of the containers that run, and says what is started and ready. Source: pkg/kubelet/prober. */
 export class ProbeManager {
   readonly results = new ProbeResults();
+  readonly counts = new ProbeCounts();
   readonly #options: ProbeManagerOptions;
   readonly #pods = new Map<string, Map<string, Probed>>();
 
@@ -66,6 +68,7 @@ export class ProbeManager {
       this.results.remove(containerId);
     }
     this.#pods.delete(podUid);
+    this.counts.forget(podUid);
   }
 
   stop(): void {
@@ -126,6 +129,7 @@ export class ProbeManager {
       startedAtMs: state.startedAtMs ?? state.createdAtMs,
       podIp: () => podIp(uid),
       running: () => cache.pod(uid).containers.some(({ id, state: now }) => id === state.id && now === 'running'),
+      probed: result => this.counts.add(pod, container, type, result),
       decided: result => {
         const different = this.results.set(type, state.id, result);
         if (type === 'startup' && result === 'success') {

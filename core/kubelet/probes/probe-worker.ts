@@ -23,6 +23,8 @@ export interface ProbeWorkerOptions {
   readonly podIp: () => string;
   /** Whether the container still runs. */
   readonly running: () => boolean;
+  /** After every probe that came to an end. */
+  readonly probed: (result: 'successful' | 'failed' | 'unknown') => void;
   readonly decided: (result: ProbeResult) => void;
 }
 
@@ -60,6 +62,7 @@ export class ProbeWorker {
     const result = await this.#probe();
     if (this.#stopped) return;
     if (result) {
+      this.#options.probed(result === 'success' ? 'successful' : 'failed');
       this.#run = this.#last === result ? this.#run + 1 : 1;
       this.#last = result;
       const threshold =
@@ -89,6 +92,7 @@ export class ProbeWorker {
         if (attempt < tries) continue;
         const message = `${titles[type]} probe errored and resulted in unknown state: ${errorText(error)}`;
         context.recorder.event(subject, 'Warning', 'Unhealthy', message);
+        this.#options.probed('unknown');
         return undefined;
       }
     }

@@ -4,9 +4,10 @@ import type { ContainerState } from '../../contracts/container-runtime.js';
 import type { ProbeResults } from '../probes/probe-results.js';
 import { anyRegularContainerCreated, latestContainer, restartsAfterExit, sandboxNeed, shouldStart } from './pod-runtime-state.js';
 import type { PodRuntimeState } from './pod-runtime-state.js';
+import { containersToReset } from './restart-all.js';
 import { definitionChanged } from './runtime-labels.js';
 
-export type KillReason = 'StartupProbe' | 'LivenessProbe' | 'Unknown' | 'FailedPostStartHook' | '';
+export type KillReason = 'StartupProbe' | 'LivenessProbe' | 'Unknown' | 'FailedPostStartHook' | 'RestartAllContainers' | '';
 
 export interface ContainerKill {
   readonly state: ContainerState;
@@ -23,13 +24,15 @@ export interface PodActions {
   readonly attempt: number;
   readonly sandboxId: string;
   readonly kills: ContainerKill[];
+  /** To be stopped at once and removed, in this order; nothing is started before. */
+  readonly resets: readonly { readonly container: Container; readonly state: ContainerState }[];
   readonly ephemeral: Container[];
   initContainers: Container[];
   containers: Container[];
 }
 
 /** Source: pkg/kubelet/kuberuntime computePodActions, computeInitContainerActions. */
-export function podActions(pod: Pod, state: PodRuntimeState, probes: ProbeResults): PodActions {
+export function podActions(pod: Pod, state: PodRuntimeState, probes: ProbeResults, restartAll = false): PodActions {
   const need = sandboxNeed(pod, state);
   const actions: PodActions = {
     killPod: need.create,
@@ -37,10 +40,12 @@ export function podActions(pod: Pod, state: PodRuntimeState, probes: ProbeResult
     attempt: need.attempt,
     sandboxId: need.sandboxId,
     kills: [],
+    resets: restartAll ? containersToReset(pod, state) : [],
     ephemeral: [],
     initContainers: [],
     containers: [],
   };
+  if (actions.resets.length > 0) return { ...actions, killPod: false, createSandbox: false };
   if (need.create) {
     planNewSandbox(pod, state, actions);
     return actions;

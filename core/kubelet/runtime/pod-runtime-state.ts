@@ -1,3 +1,4 @@
+import { restartRule } from './restart-all.js';
 import type { Container, Pod } from '../../api/generated/types.js';
 import type { ContainerState, SandboxState } from '../../contracts/container-runtime.js';
 
@@ -36,11 +37,7 @@ export function sandboxNeed(pod: Pod, state: PodRuntimeState): SandboxNeed {
 /** Whether a container that ended so is started again. Source: pkg/api/v1/pod ContainerShouldRestart (KEP-5307). */
 export function restartsAfterExit(container: Container, pod: Pod, exitCode: number): boolean {
   if (container.restartPolicy) {
-    const rule = container.restartPolicyRules?.find(({ exitCodes }) => {
-      if (!exitCodes) return false;
-      const listed = exitCodes.values?.includes(exitCode) ?? false;
-      return exitCodes.operator === 'NotIn' ? !listed : listed;
-    });
+    const rule = restartRule(container, exitCode);
     if (rule?.action === 'Restart' || rule?.action === 'RestartAllContainers') return true;
     if (container.restartPolicy === 'Always') return true;
     if (container.restartPolicy === 'OnFailure') return exitCode !== 0;

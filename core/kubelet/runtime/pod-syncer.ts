@@ -1,4 +1,4 @@
-import { errorText } from '../../base/errors.js';
+import { CodedError, errorText } from '../../base/errors.js';
 import { RuntimeClasses } from '../../api/generated/resources.js';
 import type { Container, Pod, Service } from '../../api/generated/types.js';
 import type { PodCgroups } from '../cgroups/pod-cgroups.js';
@@ -21,6 +21,7 @@ import { formatDuration } from '../../machinery/time.js';
 import { podActions } from './pod-actions.js';
 import type { PodActions } from './pod-actions.js';
 import { latestContainer } from './pod-runtime-state.js';
+import { restartingAll } from './restart-all.js';
 import type { RuntimeCache } from './runtime-cache.js';
 import { containerSpec, sandboxSpec } from './runtime-specs.js';
 import { StartError } from './start-error.js';
@@ -61,23 +62,31 @@ export class PodSyncer {
   /** What failed and is not to be tried before its time, though the pod may be looked at sooner; by pod and container. */
   readonly #held = new Map<string, number>();
 
+  /** How often containers had run that were removed to begin anew; by pod and container. */
+  readonly #resets = new Map<string, number>();
+
   constructor(options: PodSyncerOptions) {
     this.#options = options;
     this.#crashLoops = new BackoffTable(options.context.clock, crashLoopInitialMs, crashLoopMaximumMs);
   }
 
   /** Never rejects for what can be tried again. `signal`: the pod is to end, start nothing more. */
-  async sync(pod: Pod, signal: AbortSignal): Promise<SyncResult> {
+  async sync(pod: Pod, signal: AbortSignal, restartAll = false): Promise<SyncResult> {
     const { context, cache, killer, results } = this.#options;
     const uid = podUid(pod);
     const state = cache.pod(uid);
-    const actions = podActions(pod, state, results);
+    const actions = podActions(pod, state, results, restartAll);
     let acted = false;
     if (actions.createSandbox && actions.sandboxId) {
       const message = 'Pod sandbox changed, it will be killed and re-created.';
       context.recorder.event(pod, 'Normal', 'SandboxChanged', message);
     }
     try {
+      if (actions.resets.length > 0) {
+        await this.#reset(pod, actions, signal);
+        // Told once as gone, they are started.
+        return { acted: true, retryAtMs: context.clock.now() };
+      }
       if (actions.killPod) {
         const busy =
           state.containers.some(container => container.state === 'running') || state.sandboxes.some(({ ready }) => ready);
@@ -116,6 +125,7 @@ export class PodSyncer {
 
   forget(uid: string): void {
     this.release(uid);
+    for (const key of this.#resets.keys()) if (key.startsWith(`${uid}/`)) this.#resets.delete(key);
     this.#crashLoops.forget(`${uid}/`);
     this.#options.images.forgetPod(uid);
     this.#options.reasons.remove(uid);
@@ -145,8 +155,9 @@ export class PodSyncer {
     if ((this.#held.get(key) ?? 0) > context.clock.now()) return undefined;
     this.#held.delete(key);
     try {
-      const cgroupParent = await this.#cgroupParent(pod);
       const runtimeHandler = await this.#runtimeHandler(pod);
+      this.#checkUserNamespace(pod, runtimeHandler);
+      const cgroupParent = await this.#cgroupParent(pod);
       const nodeDns = this.#options.onHost ? await readNodeDns(context.settings.resolvConf) : undefined;
       const spec = sandboxSpec(pod, context.settings, { attempt, runtimeHandler, cgroupParent, nodeDns });
       const id = await context.runtime.runSandbox(spec);
@@ -176,6 +187,15 @@ export class PodSyncer {
     const { runtimeClassName } = pod.spec;
     if (!runtimeClassName) return '';
     return (await this.#options.context.client.resource(RuntimeClasses).get(runtimeClassName)).handler;
+  }
+
+  /** Source: pkg/kubelet/userns/userns_manager.go. */
+  #checkUserNamespace({ spec }: Pod, runtimeHandler: string): void {
+    if (spec.hostUsers !== false) return;
+    const handler = this.#options.facts().runtimeHandlers.find(({ name }) => name === runtimeHandler);
+    if (handler?.userNamespaces) return;
+    const who = runtimeHandler === '' ? 'runtime' : `RuntimeClass handler "${runtimeHandler}"`;
+    throw new CodedError('SANDBOX_CONFIG', `can't set \`spec.hostUsers: false\`, ${who} does not support user namespaces`);
   }
 
   /** Undefined when it was started, else when to try again. */
@@ -230,17 +250,18 @@ export class PodSyncer {
     const { recorder, runtime } = context;
     const uid = podUid(pod);
     const subject = containerReference(pod, container);
-    const auth = await pullCredentials(pod, container.image ?? '', this.#options.objects);
+    const credentials = await pullCredentials(pod, container.image ?? '', this.#options.objects);
     const imageId = await images.ensure({
       podUid: uid,
       image: container.image ?? '',
       policy: container.imagePullPolicy,
       subject,
-      options: { signal, ...(auth ? { auth } : {}) },
+      credentials,
+      options: { signal },
     });
     signal.throwIfAborted();
     const before = latestContainer(cache.pod(uid), container.name);
-    const restartCount = before ? before.attempt + 1 : recordedRestarts(pod, container.name);
+    const restartCount = before ? before.attempt + 1 : this.#restarts(pod, container.name);
     const spec = await this.#containerSpec(pod, container, { imageId, restartCount });
     let containerId: string;
     try {
@@ -305,6 +326,7 @@ export class PodSyncer {
         environment,
         mounts: await volumes.mountsFor(pod, container, environment),
         targetContainerId: target ? latestContainer(state, target)?.id : undefined,
+        rootDir: context.settings.rootDir,
         memoryBytes: facts.memoryBytes,
       });
     } catch (error) {
@@ -324,6 +346,26 @@ export class PodSyncer {
     }
   }
 
+  /** Of a container of which the runtime knows nothing: it keeps counting, also over logs that are left. */
+  #restarts(pod: Pod, name: string): number {
+    return Math.max(recordedRestarts(pod, name), this.#resets.get(`${podUid(pod)}/${name}`) ?? 0);
+  }
+
+  /** Without grace: the pod begins anew as it is. */
+  async #reset(pod: Pod, { resets }: PodActions, signal: AbortSignal): Promise<void> {
+    const { cache, context, killer } = this.#options;
+    for (const { container, state } of resets) {
+      const key = `${podUid(pod)}/${container.name}`;
+      this.#resets.set(key, Math.max(this.#resets.get(key) ?? 0, state.attempt + 1));
+      if (state.state !== 'exited') {
+        const why = { message: 'killing', reason: 'RestartAllContainers', graceSeconds: 0 } as const;
+        await killer.killContainer(pod, container, state, { ...why, signal });
+      }
+      await context.runtime.removeContainer(state.id);
+      await cache.refresh('container', state.id);
+    }
+  }
+
   /** A new sandbox runs its init containers anew. */
   async #removeInitContainers(pod: Pod): Promise<void> {
     const { cache, context } = this.#options;
@@ -340,5 +382,6 @@ export class PodSyncer {
 function recordedRestarts(pod: Pod, name: string): number {
   const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
   const status = [...containerStatuses, ...initContainerStatuses].find(own => own.name === name);
+  if (status?.lastState.terminated?.reason === restartingAll.reason && !status.containerID) return status.restartCount;
   return status?.containerID ? status.restartCount + 1 : 0;
 }

@@ -15,6 +15,8 @@ export interface RuntimeCacheOptions {
   readonly changed: (podUid: string) => void;
   /** Adds what the runtime does not know of a container that ended. */
   readonly complete?: (state: ContainerState) => Promise<ContainerState>;
+  /** Told of every container that is read, and of its end of being. */
+  readonly links?: { put(state: ContainerState): void; drop(state: ContainerState): void } | undefined;
   /** The safety net's period. */
   readonly relistMs?: number;
 }
@@ -156,6 +158,7 @@ export class RuntimeCache {
     const entry = this.#entry(uid);
     const known = entry.containers.get(state.id);
     entry.containers.set(state.id, state);
+    this.#options.links?.put(state);
     entry.view = undefined;
     this.#owners.set(state.id, uid);
     if (!known || known.state !== state.state || known.startedAtMs !== state.startedAtMs) this.#changed(entry, uid);
@@ -167,6 +170,8 @@ export class RuntimeCache {
     this.#owners.delete(id);
     const entry = uid === undefined ? undefined : this.#pods.get(uid);
     if (uid === undefined || !entry) return;
+    const container = kind === 'container' ? entry.containers.get(id) : undefined;
+    if (container) this.#options.links?.drop(container);
     entry[kind === 'sandbox' ? 'sandboxes' : 'containers'].delete(id);
     if (entry.sandboxes.size === 0 && entry.containers.size === 0) this.#pods.delete(uid);
     this.#changed(entry, uid);

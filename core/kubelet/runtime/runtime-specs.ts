@@ -2,25 +2,18 @@ import { join } from 'node:path';
 import { CodedError } from '../../base/errors.js';
 import { podQosClass } from '../../api/pod-resources.js';
 import type { Container, Pod } from '../../api/generated/types.js';
-import type {
-  ContainerSecurity,
-  ContainerSpec,
-  ImageState,
-  LinuxResources,
-  Mount,
-  SandboxSpec,
-  SeccompProfile,
-} from '../../contracts/container-runtime.js';
+import type { ContainerSpec, ImageState, LinuxResources, Mount, SandboxSpec } from '../../contracts/container-runtime.js';
 import { parseQuantity } from '../../machinery/quantity.js';
+import { normalName } from '../admission/sysctls.js';
 import { podDns } from '../dns/pod-dns.js';
 import type { PodDns } from '../dns/pod-dns.js';
 import type { KubeletSettings } from '../kubelet-context.js';
-import { podText } from '../kubelet-context.js';
+import { containerSecurity, podGroups } from './container-security.js';
 import { expand } from './expansion.js';
 import { containerAnnotations, containerLabels, sandboxLabels, withTerminationFile } from './runtime-labels.js';
 
 /** Where the logs of a pod's containers lie. */
-export function podLogDirectory(pod: Pod, { podLogsDir }: KubeletSettings): string {
+export function podLogDirectory(pod: Pod, { podLogsDir }: Pick<KubeletSettings, 'podLogsDir'>): string {
   const { name = '', namespace = '', uid = '' } = pod.metadata;
   return join(podLogsDir, `${namespace}_${name}_${uid}`);
 }
@@ -64,13 +57,13 @@ export function sandboxSpec(pod: Pod, settings: KubeletSettings, made: SandboxMa
     hostIpc: spec.hostIPC ?? false,
     sharePid: spec.shareProcessNamespace ?? false,
     cgroupParent: made.cgroupParent,
-    sysctls: Object.fromEntries((security.sysctls ?? []).map(sysctl => [sysctl.name.replaceAll('/', '.'), sysctl.value])),
+    sysctls: Object.fromEntries((security.sysctls ?? []).map(({ name, value }) => [normalName(name), value])),
     runtimeHandler: made.runtimeHandler,
     security: {
       privileged: spec.containers.some(({ securityContext }) => securityContext?.privileged),
       ...(security.runAsUser === undefined ? {} : { runAsUser: security.runAsUser }),
       ...(security.runAsGroup === undefined ? {} : { runAsGroup: security.runAsGroup }),
-      supplementalGroups: supplementalGroups(pod),
+      ...podGroups(pod),
       readOnlyRootFilesystem: false,
       seccomp: { type: 'RuntimeDefault' },
       ...(security.seLinuxOptions ? { selinux: security.seLinuxOptions } : {}),
@@ -96,6 +89,8 @@ export interface ContainerSpecInput {
   readonly environment: ReadonlyMap<string, string>;
   readonly mounts: readonly Mount[];
   readonly targetContainerId: string | undefined;
+  /** The kubelet's. */
+  readonly rootDir: string;
   /** Memory of the machine, for the out-of-memory score. */
   readonly memoryBytes: number;
 }
@@ -103,7 +98,11 @@ export interface ContainerSpecInput {
 /** Throws CREATE_CONTAINER_CONFIG. Source: pkg/kubelet/kuberuntime generateContainerConfig. */
 export function containerSpec(input: ContainerSpecInput): ContainerSpec {
   const { pod, container, restartCount, environment } = input;
-  verifyNonRoot(input);
+  const [device] = container.volumeDevices ?? [];
+  if (device) {
+    const text = `block volumes are not supported by this node: volumeDevices of "${container.name}" name "${device.name}"`;
+    throw new CodedError('CREATE_CONTAINER_CONFIG', text);
+  }
   const expanded = (words: readonly string[] | undefined): string[] =>
     (words ?? []).map(word => expand(word, name => environment.get(name)));
   return {
@@ -160,53 +159,4 @@ function oomScore(pod: Pod, container: Container, memoryBytes: number): number {
   const request = parseQuantity(requests?.['memory'] ?? limits?.['memory'] ?? '0').value();
   const score = 1000 - Math.floor((1000 * request) / Math.max(1, memoryBytes));
   return score < 3 ? 3 : score === 1000 ? 999 : score;
-}
-
-function containerSecurity({ pod, container, image }: ContainerSpecInput): ContainerSecurity {
-  const ofPod = pod.spec.securityContext ?? {};
-  const own = container.securityContext ?? {};
-  const user = own.runAsUser ?? ofPod.runAsUser ?? image?.userId;
-  const group = own.runAsGroup ?? ofPod.runAsGroup;
-  const profile = own.seccompProfile ?? ofPod.seccompProfile;
-  const apparmor = own.appArmorProfile ?? ofPod.appArmorProfile;
-  const unmasked = own.procMount === 'Unmasked';
-  return {
-    privileged: own.privileged ?? false,
-    ...(user === undefined ? {} : { runAsUser: user }),
-    ...(group === undefined ? {} : { runAsGroup: group }),
-    ...(user === undefined && image?.userName ? { runAsUserName: image.userName } : {}),
-    supplementalGroups: supplementalGroups(pod),
-    readOnlyRootFilesystem: own.readOnlyRootFilesystem ?? false,
-    noNewPrivileges: own.allowPrivilegeEscalation === false,
-    addCapabilities: own.capabilities?.add ?? [],
-    dropCapabilities: own.capabilities?.drop ?? [],
-    ...(profile ? { seccomp: profile as SeccompProfile } : {}),
-    ...(apparmor ? { apparmorProfile: apparmor.localhostProfile ?? apparmor.type } : {}),
-    ...((own.seLinuxOptions ?? ofPod.seLinuxOptions) ? { selinux: own.seLinuxOptions ?? ofPod.seLinuxOptions } : {}),
-    ...(unmasked ? { maskedPaths: [], readonlyPaths: [] } : {}),
-  };
-}
-
-function supplementalGroups(pod: Pod): number[] {
-  const { supplementalGroups: groups = [], fsGroup } = pod.spec.securityContext ?? {};
-  return [...groups, ...(fsGroup === undefined ? [] : [fsGroup])];
-}
-
-function verifyNonRoot({ pod, container, image }: ContainerSpecInput): void {
-  const own = container.securityContext ?? {};
-  const ofPod = pod.spec.securityContext ?? {};
-  if (!(own.runAsNonRoot ?? ofPod.runAsNonRoot)) return;
-  const where = `(pod: "${podText(pod)}", container: ${container.name})`;
-  const refuse = (message: string): never => {
-    throw new CodedError('CREATE_CONTAINER_CONFIG', `${message} ${where}`);
-  };
-  const user = own.runAsUser ?? ofPod.runAsUser;
-  if (user !== undefined) {
-    if (user === 0) refuse(`container's runAsUser breaks non-root policy`);
-    return;
-  }
-  if (image?.userName) {
-    refuse(`container has runAsNonRoot and image has non-numeric user (${image.userName}), cannot verify user is non-root`);
-  }
-  if ((image?.userId ?? 0) === 0) refuse('container has runAsNonRoot and image will run as root');
 }

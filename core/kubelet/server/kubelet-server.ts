@@ -12,12 +12,17 @@ import type { Client } from '../../client/client.js';
 import type { ContainerRuntime } from '../../contracts/container-runtime.js';
 import { ContainerLogs } from '../logs/container-logs.js';
 import type { LogOptions } from '../logs/log-selection.js';
+import { cadvisorMetrics } from './cadvisor-metrics.js';
+import { kubeletConfiguration } from './configz.js';
+import { HostMeasures } from './host-measures.js';
 import { HttpProblem } from './http-problem.js';
 import type { NodePods } from './node-pods.js';
 import { NodeStats } from './node-stats.js';
 import { RequestAccess } from './request-access.js';
-import { kubeletMetrics, resourceMetrics, statsSummary } from './stats-documents.js';
+import { kubeletMetrics, probeMetrics, resourceMetrics, statsSummary } from './stats-documents.js';
 import { StreamRoutes } from './stream-routes.js';
+import { serveSystemLogs } from './system-logs.js';
+import type { KubeletSettings } from '../kubelet-context.js';
 
 export interface KubeletServerOptions {
   readonly nodeName: string;
@@ -27,6 +32,7 @@ export interface KubeletServerOptions {
   readonly logger: Logger;
   /** Undefined while the kubelet starts: answered with 503. */
   readonly pods: () => NodePods | undefined;
+  readonly settings: () => KubeletSettings;
   readonly tls: { readonly certPem: string; readonly keyPem: string; readonly clientCaPem: string };
   /** Undefined: all of this machine's. */
   readonly host?: string | undefined;
@@ -45,6 +51,7 @@ export class KubeletServer {
   readonly #access: RequestAccess;
   readonly #logs: ContainerLogs;
   readonly #streams: StreamRoutes;
+  readonly #measures: HostMeasures;
   /** What the node and its pods use; shared with others who want to know. */
   readonly stats: NodeStats;
   readonly #sockets = new Set<Socket>();
@@ -55,6 +62,11 @@ export class KubeletServer {
     this.#access = new RequestAccess(options);
     this.#logs = new ContainerLogs(options);
     this.stats = new NodeStats({ ...options, pods: () => this.#pods() });
+    this.#measures = new HostMeasures({
+      ...options,
+      settings: options.settings(),
+      processes: uid => this.#pods().processes(uid),
+    });
     this.#streams = new StreamRoutes({ ...options, pods: () => this.#pods() });
   }
 
@@ -159,10 +171,35 @@ export class KubeletServer {
       return sendText(response, 'ok');
     }
     if (place === 'pods') return sendJson(response, this.#podList());
-    if (place === 'stats/summary' || place === 'stats') return sendJson(response, statsSummary(await this.stats.read()));
-    if (place === 'metrics/resource') return sendText(response, resourceMetrics(await this.stats.read()));
-    if (place === 'metrics') return sendText(response, kubeletMetrics(await this.stats.read()));
+    if (place === 'runningpods') return sendJson(response, this.#runningPods());
+    if (place === 'configz') return sendJson(response, kubeletConfiguration(this.#options.settings()));
+    if (path[0] === 'stats' || path[0] === 'metrics') return this.#statistics(place, response);
+    if (path[0] === 'logs' && (await this.#options.runtime.status()).onHost) return serveSystemLogs(response, path.slice(1));
     throw new HttpProblem(404, '404 page not found');
+  }
+
+  async #statistics(place: string, response: ServerResponse): Promise<void> {
+    if (place === 'metrics/probes') return sendText(response, probeMetrics(this.#pods().probeCounts()));
+    const usage = await this.stats.read();
+    if (place === 'metrics/resource') return sendText(response, resourceMetrics(usage));
+    if (!['stats', 'stats/summary', 'metrics', 'metrics/cadvisor'].includes(place))
+      throw new HttpProblem(404, '404 page not found');
+    const measured = usage.onHost ? await this.#measures.read(usage.pods.map(({ pod }) => pod)) : undefined;
+    if (place === 'metrics') return sendText(response, kubeletMetrics(usage, measured));
+    if (place === 'metrics/cadvisor') return sendText(response, cadvisorMetrics(usage, measured));
+    sendJson(response, statsSummary(usage, measured));
+  }
+
+  /** What runs, as the runtime says it. */
+  #runningPods(): object {
+    const pods = this.#pods();
+    const items = pods.list().flatMap(({ metadata: { name, namespace, uid } }) => {
+      const running = pods.runtimeState(uid ?? '').containers.filter(({ state }) => state === 'running');
+      if (running.length === 0) return [];
+      const containers = running.map(own => ({ name: own.name, image: own.imageReference, resources: {} }));
+      return [{ metadata: { name, namespace, uid }, spec: { containers }, status: {} }];
+    });
+    return { kind: 'PodList', apiVersion: 'v1', metadata: {}, items };
   }
 
   #podList(): object {

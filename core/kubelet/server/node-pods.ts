@@ -1,4 +1,5 @@
 import type { Pod, PodStatus } from '../../api/generated/types.js';
+import type { ProbeCount } from '../probes/probe-counts.js';
 import type { PodRuntimeState } from '../runtime/pod-runtime-state.js';
 
 /** What the kubelet knows of its pods, for its HTTPS API. */
@@ -8,4 +9,7 @@ export interface NodePods {
   /** Newer than the object's own. */
   status(pod: Pod): PodStatus | undefined;
   runtimeState(podUid: string): PodRuntimeState;
+  /** On this host; none where the runtime is elsewhere. */
+  processes(podUid: string): Promise<readonly number[]>;
+  probeCounts(): Iterable<ProbeCount>;
 }

@@ -26,6 +26,8 @@ export interface PodUsage {
 
 export interface NodeUsage {
   readonly nodeName: string;
+  /** Containers are processes of this host. */
+  readonly onHost: boolean;
   readonly timeMs: number;
   readonly pods: readonly PodUsage[];
   readonly containersRunning: number;
@@ -91,6 +93,7 @@ export class NodeStats {
     this.#samples = samples;
     this.#last = {
       nodeName,
+      onHost,
       timeMs,
       pods: usages,
       containersRunning: running.length,

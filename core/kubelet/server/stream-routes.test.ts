@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
+import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -7,7 +8,7 @@ import { WebSocket } from 'ws';
 import { deferred } from '../../base/deferred.js';
 import { silentLogger } from '../../base/logger.js';
 import type { Pod } from '../../api/generated/types.js';
-import type { ContainerRuntime, ExecOptions, ExecSession } from '../../contracts/container-runtime.js';
+import type { CommandConnectionOptions, ContainerRuntime, ExecOptions, ExecSession } from '../../contracts/container-runtime.js';
 import type { PodRuntimeState } from '../runtime/pod-runtime-state.js';
 import type { HttpProblem } from './http-problem.js';
 import { StreamRoutes } from './stream-routes.js';
@@ -50,13 +51,16 @@ describe('streams of the kubelet', () => {
   let sockets: Set<Socket>;
   let session: PlayedSession;
   let opened: ExecOptions[];
+  let connected: object[];
+  let runtime: ContainerRuntime;
   let echo: PassThrough;
 
   beforeEach(async () => {
     session = new PlayedSession();
     opened = [];
+    connected = [];
     echo = new PassThrough();
-    const runtime = {
+    runtime = {
       exec: async (_id: string, options: ExecOptions) => {
         opened.push(options);
         if (options.command[0] === 'missing') throw new Error('no such program');
@@ -66,12 +70,20 @@ describe('streams of the kubelet', () => {
         if (at !== 80) throw new Error('connection refused');
         return echo;
       },
+      commandConnection: async (id: string, options: CommandConnectionOptions) => {
+        connected.push({ id, ...options });
+        if (options.command?.[0] === 'missing') throw new Error('no such program');
+        return echo;
+      },
+      portForwardConnection: async () => echo,
     } as unknown as ContainerRuntime;
     const pods = {
       list: () => [pod],
       find: (namespace: string, name: string) => (namespace === 'n' && name === 'p' ? pod : undefined),
       status: () => undefined,
       runtimeState: () => state,
+      processes: () => Promise.resolve([]),
+      probeCounts: () => [],
     };
     const routes = new StreamRoutes({ runtime, pods: () => pods, logger: silentLogger });
     server = createServer();
@@ -203,6 +215,42 @@ describe('streams of the kubelet', () => {
     expect(await refusal('/exec/n/p/c')).toBe('400 you must specify at least 1 of stdin, stdout, stderr');
     expect(await refusal('/exec/n/p/c?output=1', 'v9.channel.k8s.io')).toMatch(/^403 unable to upgrade/);
     expect(await refusal('/portForward/n/p', 'v4.channel.k8s.io')).toBe('400 query parameter "port" is required');
+  });
+
+  /** What a SPDY client hears. */
+  async function spdy(path: string, protocols: string | undefined, more = ''): Promise<string> {
+    const socket = connect(port, '127.0.0.1');
+    const offer = protocols === undefined ? '' : `X-Stream-Protocol-Version: ${protocols}\r\n`;
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n${offer}\r\n${more}`);
+    let heard = '';
+    for await (const chunk of socket) {
+      heard += String(chunk);
+      if (more === '' || heard.endsWith(more)) break;
+    }
+    return heard;
+  }
+
+  it('joins SPDY clients with the runtime, which speaks that itself', async () => {
+    const heard = await spdy('/exec/n/p/c?command=sh&input=1&output=1', 'v5.channel.k8s.io, v4.channel.k8s.io', 'frames');
+    expect(heard).toMatch(/^HTTP\/1\.1 101 .*X-Stream-Protocol-Version: v4\.channel\.k8s\.io\r\n\r\nframes$/s);
+    expect(connected).toEqual([
+      { id: 'c1', command: ['sh'], protocol: 'v4.channel.k8s.io', tty: false, stdin: true, stdout: true, stderr: false },
+    ]);
+    expect(await spdy('/attach/n/p/c?output=1', 'v3.channel.k8s.io')).toMatch(/^HTTP\/1\.1 101 /);
+    expect(connected.at(-1)).toMatchObject({ command: undefined, protocol: 'v3.channel.k8s.io' });
+    expect(await spdy('/portForward/n/p', 'portforward.k8s.io')).toMatch(/^HTTP\/1\.1 101 /);
+  });
+
+  it('refuses SPDY clients in words, before the upgrade', async () => {
+    const accepts = 'server accepts [v4.channel.k8s.io v3.channel.k8s.io v2.channel.k8s.io]';
+    const refused = await spdy('/exec/n/p/c?output=1', 'v9.channel.k8s.io');
+    expect(refused).toContain(`unable to upgrade: unable to negotiate protocol: client supports [v9.channel.k8s.io], ${accepts}`);
+    expect(await spdy('/portForward/n/p', undefined)).toMatch(/^HTTP\/1\.1 403 /);
+    expect(await spdy('/exec/n/p/c?output=1&command=missing', 'v4.channel.k8s.io')).toMatch(
+      /^HTTP\/1\.1 500 .*no such program$/s,
+    );
+    delete (runtime as { commandConnection?: unknown }).commandConnection;
+    expect(await spdy('/exec/n/p/c?output=1', 'v4.channel.k8s.io')).toMatch(/^HTTP\/1\.1 400 .*serves no SPDY$/s);
   });
 
   it('forwards ports, two channels each', async () => {

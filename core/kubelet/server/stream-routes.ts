@@ -50,10 +50,14 @@ export class StreamRoutes {
     const uid = call.path.length > segments ? call.path[3] : undefined;
     if (!pod || (uid !== undefined && uid !== podUid(pod))) throw new HttpProblem(404, 'pod does not exist');
     if (isForward) return this.#portForward(call, pod);
-    this.#command(call, pod, { kind, container: call.path.at(-1) ?? '' });
+    return this.#command(call, pod, { kind, container: call.path.at(-1) ?? '' });
   }
 
-  #command(call: UpgradeCall, pod: Pod, { kind, container }: { kind: 'exec' | 'attach'; container: string }): void {
+  async #command(
+    call: UpgradeCall,
+    pod: Pod,
+    { kind, container }: { kind: 'exec' | 'attach'; container: string },
+  ): Promise<void> {
     const { runtime, pods } = this.#options;
     const options = attachOptions(call.query);
     const { containers } = pods().runtimeState(podUid(pod));
@@ -62,8 +66,12 @@ export class StreamRoutes {
     if (!options.stdin && !options.stdout && !options.stderr) {
       throw new HttpProblem(400, 'you must specify at least 1 of stdin, stdout, stderr');
     }
-    const protocol = chooseProtocol(call.request, commandProtocols, '');
     const command = kind === 'exec' ? call.query.getAll('command') : undefined;
+    if (isSpdy(call.request)) {
+      const protocol = spdyProtocol(call.request, spdyCommandProtocols);
+      return this.#spliceSpdy(call, protocol, runtime.commandConnection?.(found.id, { ...options, command, protocol }));
+    }
+    const protocol = chooseProtocol(call.request, commandProtocols, '');
     const open = (): Promise<ExecSession> =>
       command ? runtime.exec(found.id, { ...options, command }) : runtime.attach(found.id, options);
     this.#door.accept(call.request, { ...call, protocol }, socket => {
@@ -79,10 +87,13 @@ export class StreamRoutes {
       .sandboxes.find(own => own.ready);
     if (!sandbox) throw new HttpProblem(500, `pod not found ("${pod.metadata.name}_${pod.metadata.namespace}")`);
     const { request, socket, head } = call;
-    if (!isWebSocket(request)) return this.#forwardSpdy(call, sandbox.id);
+    if (isSpdy(request)) {
+      const chosen = spdyProtocol(request, ['portforward.k8s.io']);
+      return this.#spliceSpdy(call, chosen, runtime.portForwardConnection?.(sandbox.id));
+    }
     const protocol = chooseProtocol(request, [tunnelProtocol, ...portForwardProtocols], undefined);
     if (protocol === tunnelProtocol) {
-      const connection = await this.#connection(sandbox.id);
+      const connection = await connected(runtime.portForwardConnection?.(sandbox.id));
       this.#door.accept(request, { socket, head, protocol }, client => {
         this.#join(createWebSocketStream(client), connection);
       });
@@ -100,32 +111,18 @@ export class StreamRoutes {
     });
   }
 
-  async #forwardSpdy({ request, socket, head }: UpgradeCall, sandboxId: string): Promise<void> {
-    if (request.headers.upgrade?.toLowerCase() !== 'spdy/3.1') throw refusedUpgrade(request);
-    const offered = String(request.headers['x-stream-protocol-version'] ?? '').split(/\s*,\s*/);
-    if (!offered.includes('portforward.k8s.io')) {
-      throw new HttpProblem(403, `unable to upgrade: unable to negotiate protocol: client supports ${offered.join(', ')}`);
-    }
-    const connection = await this.#connection(sandboxId);
+  /** The runtime speaks to the client itself, who is told only that it may. */
+  async #spliceSpdy({ socket, head }: UpgradeCall, protocol: string, opening: Promise<Duplex> | undefined): Promise<void> {
+    const connection = await connected(opening);
     const lines = [
       'HTTP/1.1 101 Switching Protocols',
       'Connection: Upgrade',
       'Upgrade: SPDY/3.1',
-      'X-Stream-Protocol-Version: portforward.k8s.io',
+      `X-Stream-Protocol-Version: ${protocol}`,
     ];
     socket.write(`${lines.join('\r\n')}\r\n\r\n`);
     if (head.length > 0) connection.write(head);
     this.#join(socket, connection);
-  }
-
-  async #connection(sandboxId: string): Promise<Duplex> {
-    const { runtime } = this.#options;
-    if (!runtime.portForwardConnection) throw new HttpProblem(400, 'unable to upgrade: the container runtime forwards no ports');
-    try {
-      return await runtime.portForwardConnection(sandboxId);
-    } catch (error) {
-      throw new HttpProblem(500, errorText(error), error);
-    }
   }
 
   #join(client: Duplex, connection: Duplex): void {
@@ -143,6 +140,31 @@ export class StreamRoutes {
   }
 }
 
+/** The newest first; v5 only says how WebSockets end an input. */
+const spdyCommandProtocols = ['v4.channel.k8s.io', 'v3.channel.k8s.io', 'v2.channel.k8s.io'];
+
+function isSpdy(request: IncomingMessage): boolean {
+  return request.headers.upgrade?.toLowerCase() === 'spdy/3.1';
+}
+
+function spdyProtocol(request: IncomingMessage, known: readonly string[]): string {
+  const header = request.headers['x-stream-protocol-version'] ?? '';
+  const offered = String(header).split(/\s*,\s*/);
+  const chosen = known.find(name => offered.includes(name));
+  if (chosen !== undefined) return chosen;
+  const text = `unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${known.join(' ')}]`;
+  throw new HttpProblem(403, `unable to upgrade: ${text}`);
+}
+
+async function connected(opening: Promise<Duplex> | undefined): Promise<Duplex> {
+  if (!opening) throw new HttpProblem(400, 'unable to upgrade: the container runtime serves no SPDY');
+  try {
+    return await opening;
+  } catch (error) {
+    throw new HttpProblem(500, errorText(error), error);
+  }
+}
+
 /** `otherwise` where the client names none; undefined: that is refused. */
 function chooseProtocol(request: IncomingMessage, known: readonly string[], otherwise: string | undefined): string {
   if (!isWebSocket(request)) throw refusedUpgrade(request);
@@ -154,7 +176,10 @@ function chooseProtocol(request: IncomingMessage, known: readonly string[], othe
 }
 
 function refusedUpgrade(request: IncomingMessage): HttpProblem {
-  return new HttpProblem(400, `unable to upgrade: only WebSocket is served, not ${request.headers.upgrade ?? 'a plain request'}`);
+  return new HttpProblem(
+    400,
+    `unable to upgrade: only WebSocket and SPDY/3.1 are served, not ${request.headers.upgrade ?? 'a plain request'}`,
+  );
 }
 
 function attachOptions(query: URLSearchParams): AttachOptions {

@@ -12,6 +12,7 @@ import type {
 import type { ContainerState } from '../../contracts/container-runtime.js';
 import { anyRegularContainerCreated, latestContainer, shouldStart } from '../runtime/pod-runtime-state.js';
 import type { PodRuntimeState } from '../runtime/pod-runtime-state.js';
+import { restartingAll } from '../runtime/restart-all.js';
 import type { StartFailure } from './reason-cache.js';
 
 export interface ContainerStatusInput {
@@ -21,6 +22,8 @@ export interface ContainerStatusInput {
   readonly previous: readonly ContainerStatus[] | undefined;
   readonly kind: 'init' | 'main' | 'ephemeral';
   readonly runtimeName: string;
+  /** All containers are being taken away, to begin anew. */
+  readonly restartsAll: boolean;
   readonly startFailure: (container: string) => StartFailure | undefined;
 }
 
@@ -42,6 +45,7 @@ export function containerStatuses(input: ContainerStatusInput): ContainerStatus[
 
 function unseenStatus(input: ContainerStatusInput, container: Container, before: ContainerStatus | undefined): ContainerStatus {
   const { pod, kind } = input;
+  if (input.restartsAll && before && !before.state.waiting) return resetStatus(container, before);
   if (before?.state.terminated) return before;
   const creating = (pod.spec.initContainers?.length ?? 0) > 0 ? 'PodInitializing' : 'ContainerCreating';
   const status: ContainerStatus = {
@@ -66,6 +70,19 @@ function unseenStatus(input: ContainerStatusInput, container: Container, before:
     status.state = { terminated: { exitCode: 0, reason: 'Completed', message, startedAt: null, finishedAt: null } };
   }
   return status;
+}
+
+function resetStatus(container: Container, before: ContainerStatus): ContainerStatus {
+  return {
+    name: container.name,
+    state: { waiting: restartingAll },
+    lastState: { terminated: { ...restartingAll, exitCode: 137, startedAt: null, finishedAt: null } },
+    ready: false,
+    restartCount: before.restartCount + 1,
+    image: container.image ?? '',
+    imageID: '',
+    ...mounts(container),
+  };
 }
 
 function seenStatus(

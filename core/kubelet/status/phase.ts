@@ -1,6 +1,7 @@
 import { isRestartableInitContainer } from '../../api/pod-resources.js';
 import type { Container, ContainerStatus, Pod } from '../../api/generated/types.js';
 import { restartsAfterExit } from '../runtime/pod-runtime-state.js';
+import { restartingAll } from '../runtime/restart-all.js';
 
 export interface PhaseInput {
   readonly pod: Pod;
@@ -27,6 +28,12 @@ export function podPhase({ pod, statuses, terminal, initialized }: PhaseInput): 
   return main.stopped === main.succeeded ? 'Succeeded' : 'Failed';
 }
 
+/** One that was taken away so that all begin anew is started, whatever its policy. */
+function startsAgain(container: Container, pod: Pod, status: ContainerStatus, exitCode: number): boolean {
+  const ended = status.state.terminated ?? status.lastState.terminated;
+  return ended?.reason === restartingAll.reason || restartsAfterExit(container, pod, exitCode);
+}
+
 function exitCodeOf(status: ContainerStatus): number | undefined {
   if (status.state.terminated) return status.state.terminated.exitCode;
   return status.state.waiting ? status.lastState.terminated?.exitCode : undefined;
@@ -41,7 +48,7 @@ function countInit(pod: Pod, statuses: ReadonlyMap<string, ContainerStatus>) {
     else {
       const exitCode = exitCodeOf(status);
       if (exitCode === undefined) counts.pending++;
-      else if (exitCode !== 0 && !restartsAfterExit(container, pod, exitCode)) counts.failedForGood = true;
+      else if (exitCode !== 0 && !startsAgain(container, pod, status, exitCode)) counts.failedForGood = true;
     }
   }
   return counts;
@@ -77,7 +84,7 @@ function countMain(pod: Pod, statuses: ReadonlyMap<string, ContainerStatus>) {
         continue;
       }
       counts.stopped++;
-      if (!restartsAfterExit(container, pod, exitCode)) counts.stoppedForGood++;
+      if (!startsAgain(container, pod, status, exitCode)) counts.stoppedForGood++;
       if (status.state.terminated && exitCode === 0) counts.succeeded++;
     } else counts.unknown++;
   }

@@ -2,6 +2,7 @@ import { podQosClass } from '../../api/pod-resources.js';
 import type { Container, ContainerStatus, Pod, PodCondition, PodStatus } from '../../api/generated/types.js';
 import { latestContainer, sandboxNeed } from '../runtime/pod-runtime-state.js';
 import type { PodRuntimeState } from '../runtime/pod-runtime-state.js';
+import { allAreGone, allAreToRestart, mayRestartAll } from '../runtime/restart-all.js';
 import { kubeletConditions, podConditions } from './conditions.js';
 import { containerStatuses } from './container-statuses.js';
 import { podPhase } from './phase.js';
@@ -30,6 +31,7 @@ const isFinished = (phase: string | undefined): boolean => phase === 'Failed' ||
 export function podStatus(input: PodStatusInput): PodStatus {
   const { pod, state, verdict } = input;
   const previous = input.previous ?? pod.status ?? {};
+  const restartsAll = allAreToRestart(pod, state, previous);
   const make = (kind: 'init' | 'main' | 'ephemeral', containers: readonly Container[] = [], before?: ContainerStatus[]) =>
     containerStatuses({
       pod,
@@ -38,6 +40,7 @@ export function podStatus(input: PodStatusInput): PodStatus {
       previous: before,
       kind,
       runtimeName: input.runtimeName,
+      restartsAll,
       startFailure: name => input.reasons.get(pod.metadata.uid ?? '', name),
     }).map(status => {
       const container = containers.find(({ name }) => name === status.name)!;
@@ -64,6 +67,7 @@ export function podStatus(input: PodStatusInput): PodStatus {
   if (verdict && !isFinished(pod.status?.phase)) ({ phase, reason, message } = verdict);
 
   const need = sandboxNeed(pod, state);
+  const restarting = restartingCondition(pod, restartsAll && !allAreGone(pod, state));
   const others = othersConditions(pod, verdict);
   const ips = podIps(input, previous);
   return {
@@ -71,6 +75,7 @@ export function podStatus(input: PodStatusInput): PodStatus {
     phase,
     conditions: [
       ...podConditions({ pod, phase, containers: main, initContainers: init, sandboxReady: !need.create, others }),
+      ...restarting,
       ...others,
     ],
     ...(message ? { message } : {}),
@@ -83,6 +88,16 @@ export function podStatus(input: PodStatusInput): PodStatus {
     qosClass: pod.status?.qosClass ?? podQosClass(pod.spec),
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
   };
+}
+
+/** Only of pods that may begin anew as a whole. Source: pkg/kubelet/status GenerateAllContainersRestartingCondition. */
+function restartingCondition(pod: Pod, restarts: boolean): PodCondition[] {
+  if (!mayRestartAll(pod)) return [];
+  const verdict = restarts
+    ? { status: 'True', reason: 'RestartAllContainersStarted', message: 'container exited with restart policy rule' }
+    : { status: 'False' };
+  const observed = pod.metadata.generation ? { observedGeneration: pod.metadata.generation } : {};
+  return [{ type: 'AllContainersRestarting', ...observed, ...verdict, lastProbeTime: null, lastTransitionTime: null }];
 }
 
 /** What others say of the pod; and for their sake that it was the node's doing when it is evicted. */

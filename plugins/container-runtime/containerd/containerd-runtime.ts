@@ -4,6 +4,7 @@ import { CodedError, sleep } from '../../../core/plugin-api/index.js';
 import type {
   AttachOptions,
   Clock,
+  CommandConnectionOptions,
   ContainerRuntime,
   ContainerSpec,
   ContainerState,
@@ -92,7 +93,7 @@ export class ContainerdRuntime implements ContainerRuntime {
   }
 
   async status(): Promise<RuntimeStatus> {
-    const [version, { status, runtimeHandlers = [] }] = await Promise.all([
+    const [version, { status, runtimeHandlers = [], features }] = await Promise.all([
       this.#call('sandbox', 'Version', { version: 'v1' }, 10_000),
       this.#call('sandbox', 'Status', {}, 10_000),
     ]);
@@ -106,7 +107,17 @@ export class ContainerdRuntime implements ContainerRuntime {
       message: runtime?.message ?? '',
       networkReady: network?.status ?? false,
       networkMessage: (network?.message ?? '').replace(/^Network plugin returns error: /, ''),
-      handlers: runtimeHandlers.length > 0 ? runtimeHandlers.map(({ name = '' }) => name) : ['', 'runc'],
+      // containerd before 2.0 tells none, and has none of their features.
+      handlers: (runtimeHandlers.length > 0 ? runtimeHandlers : [{ name: '' }, { name: 'runc' }]).map(own => ({
+        name: own.name ?? '',
+        recursiveReadOnlyMounts: own.features?.recursiveReadOnlyMounts ?? false,
+        // Sandboxes are made without them, whatever containerd could do.
+        userNamespaces: false,
+      })),
+      features: {
+        supplementalGroupsPolicy: features?.supplementalGroupsPolicy ?? false,
+        appArmor: this.#options.appArmor,
+      },
       onHost: true,
     };
   }
@@ -329,6 +340,15 @@ export class ContainerdRuntime implements ContainerRuntime {
   async portForwardConnection(sandboxId: string): Promise<Duplex> {
     const { url = '' } = await this.#call('exec', 'PortForward', { podSandboxId: sandboxId });
     return openSpdyConnection(url, 'portforward.k8s.io');
+  }
+
+  async commandConnection(containerId: string, options: CommandConnectionOptions): Promise<Duplex> {
+    const { command, protocol, tty, stdin, stdout } = options;
+    const streams = { containerId, tty, stdin, stdout, stderr: options.stderr && !tty };
+    const { url = '' } = command
+      ? await this.#call('exec', 'Exec', { ...streams, cmd: command })
+      : await this.#call('exec', 'Attach', streams);
+    return openSpdyConnection(url, protocol);
   }
 
   pullImage(reference: string, options: PullOptions): Promise<string> {

@@ -1,4 +1,5 @@
 import type {
+  AppArmorProfile,
   ContainerSecurity,
   ContainerSpec,
   ContainerState,
@@ -55,6 +56,7 @@ export function sandboxConfig(spec: SandboxSpec): cri.PodSandboxConfig {
         privileged: security.privileged,
         readonlyRootfs: security.readOnlyRootFilesystem,
         supplementalGroups: security.supplementalGroups,
+        supplementalGroupsPolicy: security.supplementalGroupsPolicy ?? 'Merge',
         ...(security.runAsUser !== undefined && { runAsUser: { value: security.runAsUser } }),
         ...(security.runAsGroup !== undefined && { runAsGroup: { value: security.runAsGroup } }),
         ...(security.selinux && { selinuxOptions: security.selinux }),
@@ -73,7 +75,7 @@ function namespaces(
 }
 
 function seccomp(profile: SeccompProfile | undefined): cri.SecurityProfile {
-  if (profile?.type === 'Localhost') return { profileType: 'Localhost', localhostRef: profile.localhostPath ?? '' };
+  if (profile?.type === 'Localhost') return { profileType: 'Localhost', localhostRef: profile.path };
   return { profileType: profile?.type ?? 'Unconfined' };
 }
 
@@ -144,6 +146,7 @@ function containerSecurity(
     namespaceOptions: namespaces(sandbox, pid, target ? pidMode.targetContainerId : ''),
     capabilities: { addCapabilities: security.addCapabilities, dropCapabilities: security.dropCapabilities },
     supplementalGroups: security.supplementalGroups,
+    supplementalGroupsPolicy: security.supplementalGroupsPolicy ?? 'Merge',
     readonlyRootfs: security.readOnlyRootFilesystem,
     noNewPrivs: security.noNewPrivileges,
     ...(security.runAsUser !== undefined && { runAsUser: { value: security.runAsUser } }),
@@ -151,18 +154,20 @@ function containerSecurity(
     ...(security.runAsUserName && { runAsUsername: security.runAsUserName }),
     ...(security.selinux && { selinuxOptions: security.selinux }),
     seccomp: seccomp(security.seccomp),
-    ...(appArmor && appArmorProfile(security.apparmorProfile)),
-    ...(security.maskedPaths && { maskedPaths: security.maskedPaths }),
-    ...(security.readonlyPaths && { readonlyPaths: security.readonlyPaths }),
+    ...(appArmor && security.appArmor && appArmorProfile(security.appArmor)),
+    maskedPaths: security.maskedPaths,
+    readonlyPaths: security.readonlyPaths,
   };
 }
 
-/** Upstream's words: `runtime/default`, `unconfined`, `localhost/NAME`. */
-function appArmorProfile(profile: string | undefined): Pick<cri.LinuxContainerSecurityContext, 'apparmor' | 'apparmorProfile'> {
-  if (!profile) return {};
-  const local = /^localhost\/(.*)$/s.exec(profile)?.[1];
-  if (local !== undefined) return { apparmor: { profileType: 'Localhost', localhostRef: local }, apparmorProfile: profile };
-  return { apparmor: { profileType: profile === 'unconfined' ? 'Unconfined' : 'RuntimeDefault' }, apparmorProfile: profile };
+/** In CRI's old words too, the only ones that containerd 1.6 reads. */
+function appArmorProfile(profile: AppArmorProfile): Pick<cri.LinuxContainerSecurityContext, 'apparmor' | 'apparmorProfile'> {
+  if (profile.type === 'Localhost') {
+    const { name } = profile;
+    return { apparmor: { profileType: 'Localhost', localhostRef: name }, apparmorProfile: `localhost/${name}` };
+  }
+  const oldWord = profile.type === 'Unconfined' ? 'unconfined' : 'runtime/default';
+  return { apparmor: { profileType: profile.type }, apparmorProfile: oldWord };
 }
 
 export function sandboxState(sandbox: cri.PodSandbox, ips: readonly string[]): SandboxState {

@@ -37,6 +37,41 @@ describe('containers that end', () => {
     expect(backOff).toMatch(/^BackOff Back-off restarting failed container web in pod web_default\(uid-\d+\)$/);
   });
 
+  it('begin anew all together, init containers too, where a rule says so', async () => {
+    const rule = { action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } };
+    const worker = testContainer('worker', { restartPolicy: 'Never', restartPolicyRules: [rule] });
+    await fixture.createPod('web', {
+      restartPolicy: 'Never',
+      initContainers: [testContainer('init', { command: ['true'] })],
+      containers: [worker, testContainer('other')],
+    });
+    const condition = async () =>
+      (await fixture.pod('web')).status.conditions!.find(({ type }) => type === 'AllContainersRestarting')?.status;
+    expect([(await fixture.pod('web')).status.phase, await condition()]).toEqual(['Running', 'False']);
+    const before = (await fixture.pod('web')).status;
+    fixture.runtime.control.exit({ pod: 'web', container: 'worker' }, 42);
+    await fixture.settle();
+    await fixture.advance(5);
+    const { status } = await fixture.pod('web');
+    expect([status.phase, await condition()]).toEqual(['Running', 'False']);
+    expect(status.initContainerStatuses![0]).toMatchObject({ restartCount: 1, state: { terminated: { exitCode: 0 } } });
+    for (const name of ['other', 'worker']) {
+      const [old, now] = [before, status].map(own => own.containerStatuses!.find(one => one.name === name)!);
+      expect(now).toMatchObject({
+        restartCount: 1,
+        state: { running: expect.anything() },
+        lastState: { terminated: { reason: 'RestartingAllContainers', exitCode: 137 } },
+      });
+      expect(now!.containerID).not.toBe(old!.containerID);
+    }
+    expect(status.podIP).toBe(before.podIP);
+    expect(fixture.recorder.lines('Killing')).toEqual(['Killing killing']);
+    // Another end is one for good.
+    fixture.runtime.control.exit({ pod: 'web', container: 'worker' }, 1);
+    await fixture.settle();
+    expect((await fixture.pod('web')).status.containerStatuses!.map(({ restartCount }) => restartCount)).toEqual([1, 1]);
+  });
+
   it('forget their back-off after a run of more than 10 minutes', async () => {
     await fixture.createPod('web');
     const crash = async () => {

@@ -45,6 +45,83 @@ describe('what keeps a pod from starting', () => {
     expect((await fixture.pod('web')).status.phase).toBe('Pending');
   });
 
+  it('is an image that another pod pulled with a secret, until its own secrets pull it too', async () => {
+    const entry = (username: string) => ({ auths: { 'r.example': { username, password: 'p' } } });
+    for (const [name, users] of [
+      ['good', ['right']],
+      ['bad', ['wrong']],
+    ] as const) {
+      const data = { '.dockerconfigjson': Buffer.from(JSON.stringify(entry(users[0]))).toString('base64') };
+      const metadata = { name, namespace: 'default' };
+      await fixture.client.resource(Secrets, 'default').create({ apiVersion: 'v1', kind: 'Secret', metadata, data });
+    }
+    const pull = fixture.runtime.pullImage.bind(fixture.runtime);
+    const tried: (string | undefined)[] = [];
+    fixture.runtime.pullImage = async (reference, options) => {
+      tried.push(options.auth?.username);
+      if (options.auth?.username !== 'right') throw new CodedError('RUNTIME_IMAGE_UNAUTHORIZED', `no: ${options.auth?.username}`);
+      return pull(reference, options);
+    };
+    const run = (name: string, ...secrets: string[]) =>
+      fixture.createPod(name, {
+        imagePullSecrets: secrets.map(own => ({ name: own })),
+        containers: [testContainer('web', { image: 'r.example/app:1' })],
+      });
+    expect((await run('first', 'bad', 'good')).status.phase).toBe('Running');
+    expect((await run('again', 'good')).status.phase).toBe('Running');
+    expect(tried).toEqual(['wrong', 'right']);
+    await run('stranger');
+    expect(await waiting('stranger')).toEqual({ reason: 'ErrImagePull', message: 'no: undefined' });
+    await run('wrong', 'bad');
+    expect(await waiting('wrong')).toEqual({ reason: 'ErrImagePull', message: 'no: wrong' });
+    await fixture.createPod('never', {
+      containers: [testContainer('web', { image: 'r.example/app:1', imagePullPolicy: 'Never' })],
+    });
+    expect(await waiting('never')).toMatchObject({ reason: 'ErrImageNeverPull' });
+  });
+
+  it('is a block volume, which this node has none of', async () => {
+    const volumeDevices = [{ name: 'disk', devicePath: '/dev/xvda' }];
+    await fixture.createPod('web', { containers: [testContainer('web', { volumeDevices })] });
+    expect(await waiting()).toEqual({
+      reason: 'CreateContainerConfigError',
+      message: 'block volumes are not supported by this node: volumeDevices of "web" name "disk"',
+    });
+  });
+
+  it('is a user namespace of its own, where the runtime has none', async () => {
+    const ofRuntime = await fixture.runtime.status();
+    const without = { name: '', recursiveReadOnlyMounts: false, userNamespaces: false };
+    fixture.runtime.status = () => Promise.resolve({ ...ofRuntime, handlers: [without, { ...without, name: 'runc' }] });
+    await fixture.advance(10);
+    expect((await fixture.node()).status?.runtimeHandlers?.[0]).toEqual({
+      name: '',
+      features: { recursiveReadOnlyMounts: false, userNamespaces: false },
+    });
+    await fixture.createPod('web', { hostUsers: false });
+    const problem = "can't set `spec.hostUsers: false`,";
+    expect(fixture.recorder.lines('FailedCreatePodSandBox')).toEqual([
+      `FailedCreatePodSandBox Failed to create pod sandbox: ${problem} runtime does not support user namespaces`,
+    ]);
+    expect((await fixture.pod('web')).status.phase).toBe('Pending');
+    await fixture.client
+      .resource(RuntimeClasses)
+      .create({ apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', metadata: { name: 'own' }, handler: 'runc' });
+    await fixture.createPod('classy', { hostUsers: false, runtimeClassName: 'own' });
+    expect(fixture.recorder.lines('FailedCreatePodSandBox').at(-1)).toBe(
+      `FailedCreatePodSandBox Failed to create pod sandbox: ${problem} RuntimeClass handler "runc" does not support user namespaces`,
+    );
+  });
+
+  it('is a sysctl that the node does not allow: that pod has failed', async () => {
+    await fixture.createPod('web', { securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '8193' }] } });
+    expect((await fixture.pod('web')).status).toMatchObject({
+      phase: 'Failed',
+      reason: 'SysctlForbidden',
+      message: 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted',
+    });
+  });
+
   it('ends when the image can be pulled', async () => {
     fixture.runtime.control.failImage(
       'docker.io/library/nginx:latest',

@@ -414,6 +414,15 @@ export const tables: WireTable = {
     { name: 'hostPath', type: 'string', number: 2 },
     { name: 'permissions', type: 'string', number: 3 },
   ],
+  'runtime.v1.ExecRequest': [
+    { name: 'containerId', type: 'string', number: 1 },
+    { name: 'cmd', type: '[]string', number: 2 },
+    { name: 'tty', type: 'bool', number: 3 },
+    { name: 'stdin', type: 'bool', number: 4 },
+    { name: 'stdout', type: 'bool', number: 5 },
+    { name: 'stderr', type: 'bool', number: 6 },
+  ],
+  'runtime.v1.ExecResponse': [{ name: 'url', type: 'string', number: 1 }],
   'runtime.v1.ExecSyncRequest': [
     { name: 'containerId', type: 'string', number: 1 },
     { name: 'cmd', type: '[]string', number: 2 },
@@ -872,6 +881,7 @@ export const methods = {
     request: 'runtime.v1.ExecSyncRequest',
     response: 'runtime.v1.ExecSyncResponse',
   },
+  Exec: { path: '/runtime.v1.RuntimeService/Exec', request: 'runtime.v1.ExecRequest', response: 'runtime.v1.ExecResponse' },
   Attach: {
     path: '/runtime.v1.RuntimeService/Attach',
     request: 'runtime.v1.AttachRequest',
@@ -1422,6 +1432,19 @@ export interface Device {
   readonly permissions?: string;
 }
 
+export interface ExecRequest {
+  readonly containerId?: string;
+  readonly cmd?: readonly string[];
+  readonly tty?: boolean;
+  readonly stdin?: boolean;
+  readonly stdout?: boolean;
+  readonly stderr?: boolean;
+}
+
+export interface ExecResponse {
+  readonly url?: string;
+}
+
 export interface ExecSyncRequest {
   readonly containerId?: string;
   readonly cmd?: readonly string[];
@@ -1967,6 +1990,7 @@ export interface Calls {
   UpdateContainerResources: { request: UpdateContainerResourcesRequest; response: UpdateContainerResourcesResponse };
   ReopenContainerLog: { request: ReopenContainerLogRequest; response: ReopenContainerLogResponse };
   ExecSync: { request: ExecSyncRequest; response: ExecSyncResponse };
+  Exec: { request: ExecRequest; response: ExecResponse };
   Attach: { request: AttachRequest; response: AttachResponse };
   PortForward: { request: PortForwardRequest; response: PortForwardResponse };
   ListContainerStats: { request: ListContainerStatsRequest; response: ListContainerStatsResponse };
