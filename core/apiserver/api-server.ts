@@ -258,6 +258,7 @@ export class ApiServer {
     this.#listener = new Listener({
       ...listen,
       onRequest: (request, response) => this.handle(request, response),
+      upgrades: request => this.#front.upgrades(request),
       onUpgrade: (request, socket, head) => this.#front.upgrade(request, socket, head),
     });
     return this.#listener.start();

@@ -55,6 +55,13 @@ export function parseAccept(header: string): readonly Clause[] {
   return result;
 }
 
+/** As `negotiate`, for streams, which cannot be YAML. */
+export function negotiateWatch(accept: string | undefined, options: AcceptOptions, query: URLSearchParams): Acceptance {
+  const acceptance = negotiate(accept, options, query);
+  if (acceptance.mediaType !== 'application/yaml') return acceptance;
+  throw notAcceptable(['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch']);
+}
+
 /** Picks the first clause that can be served; throws 406. */
 export function negotiate(
   accept: string | undefined,
@@ -73,6 +80,7 @@ export function negotiate(
     if (as === undefined) return { mediaType, pretty };
     const version = parameters.get('v');
     if (!options.transforms.includes(as) || parameters.get('g') !== 'meta.k8s.io') continue;
+    if (as === 'Table' && mediaType === 'application/vnd.kubernetes.protobuf') continue;
     if (version !== 'v1' && version !== 'v1beta1') continue;
     return { mediaType, as: as as 'Table', version, pretty };
   }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Clock } from '../../base/clock.js';
 import type { CallerIdentity, DeleteOptions, FieldValidation, PatchType } from '../../contracts/api-transport.js';
 import { decodeObject } from '../../machinery/codec/json-decode.js';
@@ -18,24 +19,25 @@ import {
   unsupportedMediaType,
 } from '../../machinery/status-error.js';
 import type { ObjectSubresource } from '../registry/resource-definition.js';
+import type { Selection } from '../registry/selection.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import type { StoredObject } from '../storage/stored-object.js';
 import { readBody } from './body.js';
-import type { Encoded } from './encoding.js';
-import { encodeEntry, encodeList, encodeValue, includeObjectOf } from './encoding.js';
+import { encodeEntry, encodeKind, encodeList, includeObjectOf } from './encoding.js';
 import { managerName } from '../../machinery/patch/managed-fields/manager-name.js';
 import { sendEncoded, warningHeader } from './http-answer.js';
 import { listPage, parseSelection, validateListQuery } from './listing.js';
 import type { Acceptance } from './negotiation.js';
-import { negotiate } from './negotiation.js';
+import { negotiate, negotiateWatch } from './negotiation.js';
 import type { OperationCall, OperationResult } from './operations.js';
 import type { RequestInfo } from './request-info.js';
 import { isTrue } from './request-info.js';
 import type { ResourceEndpoint } from './resource-endpoint.js';
-import { encodeAnyProtobuf } from './served-resource.js';
 import { serveVirtual } from './virtual-resource.js';
 import type { VirtualResource } from './virtual-resource.js';
-import { serveWatch } from './watch-handler.js';
+import type { WatchTarget } from './watch-handler.js';
+import { serveWatch, serveWatchOverSocket } from './watch-handler.js';
+import type { WatchOptions } from './watch-source.js';
 
 export interface ResourceExchange {
   readonly request: IncomingMessage;
@@ -78,11 +80,7 @@ export class ResourceHandler {
     const { info, request } = exchange;
     const endpoint = this.#options.endpoint(info.group, info.version, info.resource);
     if (!endpoint) return this.#handleVirtual(exchange);
-    const { definition } = endpoint.served;
-    if (definition.reference.namespaced) {
-      if (!info.namespace && info.verb !== 'list' && info.verb !== 'watch') throw info.name ? pathNotFound() : methodNotAllowed();
-    } else if (info.namespace && info.resource !== 'namespaces') throw pathNotFound();
-    if (!info.subresource && definition.verbs && !definition.verbs.includes(info.verb as 'get')) throw methodNotAllowed();
+    checkScope(info, endpoint);
     switch (info.verb) {
       case 'get':
         return this.#get(exchange, endpoint);
@@ -135,7 +133,7 @@ export class ResourceHandler {
       if (sub.type === 'object') {
         const context = served.store.context(this.#call(exchange, []), 'UPDATE', info.subresource);
         const object = await sub.get!(entry.object, context);
-        return sendEncoded(request, response, 200, await this.#encodeObject(endpoint, object, acceptance));
+        return sendEncoded(request, response, 200, await encodeKind(served.types, object, acceptance));
       }
     }
     const nowMs = this.#options.clock.now();
@@ -165,9 +163,27 @@ export class ResourceHandler {
   }
 
   async #watch(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
-    const { info, request, response } = exchange;
+    const { request, response } = exchange;
+    const { target, selection, options } = this.#watchOf(exchange, endpoint);
+    await serveWatch(target, selection, options, { request, response });
+  }
+
+  /** A watch whose client asked for a WebSocket on the same URL. */
+  async watchOverSocket(exchange: Omit<ResourceExchange, 'response'>, socket: Duplex, head: Buffer): Promise<void> {
+    const { info, request } = exchange;
+    const endpoint = this.#options.endpoint(info.group, info.version, info.resource);
+    if (!endpoint) throw pathNotFound();
+    checkScope(info, endpoint);
+    const { target, selection, options } = this.#watchOf(exchange, endpoint);
+    await serveWatchOverSocket(target, selection, options, { request, socket, head });
+  }
+
+  #watchOf(
+    { info, request }: Omit<ResourceExchange, 'response'>,
+    endpoint: ResourceEndpoint,
+  ): { target: WatchTarget<KubeObject>; selection: Selection; options: WatchOptions } {
     const { served } = endpoint;
-    const acceptance = negotiate(
+    const acceptance = negotiateWatch(
       request.headers.accept,
       { protobuf: true, transforms: transformsOf(endpoint, watchTransforms) },
       info.query,
@@ -178,17 +194,16 @@ export class ResourceHandler {
     validateListQuery({ ...query, watch: true, sendInitialEvents, allowWatchBookmarks });
     const selection = parseSelection(served.definition, info.namespace, query, info.name);
     const { hub, clock } = this.#options;
-    await serveWatch(
-      { served, hub, clock, acceptance, include: includeObjectOf(info.query.get('includeObject')) },
+    return {
+      target: { served, hub, clock, acceptance, include: includeObjectOf(info.query.get('includeObject')) },
       selection,
-      {
+      options: {
         resourceVersion: query.resourceVersion,
         sendInitialEvents,
         allowWatchBookmarks,
         timeoutSeconds: numberOf(info.query.get('timeoutSeconds')),
       },
-      { request, response },
-    );
+    };
   }
 
   async #create(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
@@ -249,7 +264,7 @@ export class ResourceHandler {
       status: 'Success',
       details: { name: info.name, ...(group ? { group } : {}), kind: resource, uid: entry.uid },
     };
-    return sendEncoded(request, response, 200, await this.#encodeStatus(endpoint, status, acceptance));
+    return sendEncoded(request, response, 200, await encodeKind(endpoint.served.types, status, acceptance));
   }
 
   async #deleteCollection(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
@@ -376,18 +391,16 @@ export class ResourceHandler {
       );
       return sendEncoded(request, response, status, encoded);
     }
-    return sendEncoded(request, response, status, await this.#encodeObject(endpoint, result.object, acceptance));
+    return sendEncoded(request, response, status, await encodeKind(endpoint.served.types, result.object, acceptance));
   }
+}
 
-  async #encodeObject(endpoint: ResourceEndpoint, object: KubeObject, acceptance: Acceptance): Promise<Encoded> {
-    if (acceptance.mediaType !== protobufType) return encodeValue(object, acceptance);
-    return { contentType: protobufType, parts: [encodeAnyProtobuf(endpoint.served.types, object)] };
-  }
-
-  async #encodeStatus(endpoint: ResourceEndpoint, status: Status, acceptance: Acceptance): Promise<Encoded> {
-    if (acceptance.mediaType !== protobufType) return encodeValue(status, acceptance);
-    return { contentType: protobufType, parts: [encodeAnyProtobuf(endpoint.served.types, status)] };
-  }
+/** Throws 404 and 405 for what the resource's scope and verbs do not have. */
+function checkScope(info: RequestInfo, { served: { definition } }: ResourceEndpoint): void {
+  if (definition.reference.namespaced) {
+    if (!info.namespace && info.verb !== 'list' && info.verb !== 'watch') throw info.name ? pathNotFound() : methodNotAllowed();
+  } else if (info.namespace && info.resource !== 'namespaces') throw pathNotFound();
+  if (!info.subresource && definition.verbs && !definition.verbs.includes(info.verb as 'get')) throw methodNotAllowed();
 }
 
 function transformsOf(endpoint: ResourceEndpoint, transforms: readonly string[]): readonly string[] {

@@ -57,7 +57,9 @@ export async function openWatch<T extends KubeObject>(
   const { store, hub, clock } = source;
   const { cache } = store;
   const version = options.resourceVersion ?? '';
-  const fromState = version === '' || version === '0' || options.sendInitialEvents === true;
+  const { sendInitialEvents } = options;
+  const unversioned = version === '' || version === '0';
+  const fromState = sendInitialEvents ?? unversioned;
   const held = new DisposableStore();
   let over = false;
   const end = (error: Error | undefined): void => {
@@ -79,15 +81,15 @@ export async function openWatch<T extends KubeObject>(
   };
   held.addCallback(() => void (over = true));
 
-  const minimum = version === '' || version === '0' ? 0 : parseResourceVersion(version);
+  const minimum = unversioned ? 0 : parseResourceVersion(version);
   if (version === '') await hub.fresh();
   else if (minimum > hub.revision) await hub.reached(minimum);
 
   // From here to `listen` nothing is asynchronous: no event can fall between state and stream.
   if (fromState) {
     for (const entry of store.select(selection)) sink.change('ADDED', entry, undefined);
-    if (options.sendInitialEvents) sink.bookmark(cache.revision, true);
-  } else {
+    if (sendInitialEvents && options.allowWatchBookmarks) sink.bookmark(cache.revision, true);
+  } else if (!unversioned) {
     const missed = cache.history(minimum);
     if (missed) for (const event of missed) deliver(event);
     else {

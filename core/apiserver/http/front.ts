@@ -15,6 +15,7 @@ import type { RequestInfo } from '../handlers/request-info.js';
 import { parseRequest } from '../handlers/request-info.js';
 import type { ResourceHandler } from '../handlers/resource-handler.js';
 import type { ConnectHandler } from '../handlers/connect-handler.js';
+import { isWebSocket } from '../connect/one-way-socket.js';
 import { clientCertificates } from './listener.js';
 
 export interface FrontOptions {
@@ -91,6 +92,13 @@ export class Front {
     return user;
   }
 
+  /** Whether an upgrade that is asked for leads somewhere; otherwise the request is answered as if it had not been. */
+  upgrades(request: IncomingMessage): boolean {
+    const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
+    if (!info.resourceRequest) return false;
+    return this.#options.connections.handles(info) || (info.verb === 'watch' && isWebSocket(request));
+  }
+
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
     this.#upgrade(request, socket, head).catch((error: unknown) => {
@@ -107,8 +115,9 @@ export class Front {
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
     const user = await this.#admit(request, info);
-    if (!info.resourceRequest || !this.#options.connections.handles(info)) throw pathNotFound();
-    await this.#options.connections.upgrade({ request, info, caller: user }, socket, head);
+    const exchange = { request, info, caller: user };
+    if (info.verb === 'watch') await this.#options.resources.watchOverSocket(exchange, socket, head);
+    else await this.#options.connections.upgrade(exchange, socket, head);
   }
 
   #failed(request: IncomingMessage, response: ServerResponse, error: unknown): void {

@@ -19,6 +19,8 @@ export interface ListenerOptions {
   readonly port: number;
   readonly tls: TlsMaterial;
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Whether a request that asks for an upgrade gets one. */
+  readonly upgrades: (request: IncomingMessage) => boolean;
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
@@ -37,7 +39,7 @@ export class Listener {
 
   /** Resolves the port. Rejects PORT_IN_USE, PORT_FORBIDDEN or LISTEN_FAILED with the mend. */
   async start(): Promise<number> {
-    const { host, port, tls, onRequest, onUpgrade } = this.#options;
+    const { host, port, tls, onRequest, onUpgrade, upgrades } = this.#options;
     const server = createSecureServer({
       ...http1Options,
       allowHTTP1: true,
@@ -51,6 +53,8 @@ export class Listener {
       maxSessionMemory: 64,
     });
     this.#server = server;
+    // HTTP/2's server does not take it as an option, but looks here.
+    (server as { shouldUpgradeCallback?: ListenerOptions['upgrades'] }).shouldUpgradeCallback = upgrades;
     server.on('request', (request, response) => {
       // The compatible API of both protocols is used alike; what differs is never touched.
       onRequest(request as unknown as IncomingMessage, response as unknown as ServerResponse);
