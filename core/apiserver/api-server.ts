@@ -154,8 +154,10 @@ export class ApiServer {
         types: this.types,
       }),
       connections: new ConnectHandler(endpoint),
+      serves: (group, version) => this.discovery.has(group, version),
       routes: exchange => routes.serve(exchange),
       logger: logger.child('http'),
+      types: this.types,
     });
   }
 

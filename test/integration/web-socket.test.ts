@@ -152,7 +152,7 @@ describe('WebSockets of the API server', () => {
 
   it('refuses a watch before the handshake with a Status', async () => {
     const { refusal } = await listen('/api/v1/pods?watch=true&resourceVersion=x');
-    expect(refusal!.code).toBe(400);
+    expect(refusal!.code).toBe(500);
     const missing = await listen('/api/v1/nothings?watch=true');
     expect(missing.refusal!.code).toBe(404);
   });

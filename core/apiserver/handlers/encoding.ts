@@ -3,7 +3,9 @@ import type { JsonObject } from '../../machinery/object.js';
 import { encodeProtobuf, encodeProtobufList } from '../../machinery/codec/protobuf.js';
 import { toYaml } from '../../machinery/codec/yaml.js';
 import type { TypeSet } from '../../machinery/schema.js';
+import { quote } from '../../machinery/field-errors.js';
 import type { Status } from '../../machinery/status-error.js';
+import { badRequest } from '../../machinery/status-error.js';
 import type { StoredObject } from '../storage/stored-object.js';
 import type { Listing } from './listing.js';
 import type { Acceptance } from './negotiation.js';
@@ -32,8 +34,14 @@ export type EncodableListing<T extends KubeObject> = Pick<Listing<T>, 'continue'
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
 
-export function includeObjectOf(value: string | null): IncludeObject {
-  return value === 'None' || value === 'Object' ? value : 'Metadata';
+/** What rows of a table carry beside their cells. Throws BadRequest. */
+export function includeObjectIn(query: URLSearchParams, { as }: Pick<Acceptance, 'as'>): IncludeObject {
+  const value = query.get('includeObject') ?? '';
+  if (value === 'None' || value === 'Object') return value;
+  if (as !== 'Table' || value === '' || value === 'Metadata') return 'Metadata';
+  throw badRequest(
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${quote(value)}: must be 'Metadata', 'Object', 'None', or empty`,
+  );
 }
 
 /** One object as the client asked for it. */

@@ -3,16 +3,17 @@ import type { Duplex } from 'node:stream';
 import { randomUUID } from 'node:crypto';
 import { errorText } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import { isStatusError, pathNotFound, toStatus } from '../../machinery/status-error.js';
+import { isStatusError, toStatus } from '../../machinery/status-error.js';
+import type { TypeSet } from '../../machinery/schema.js';
 import type { RequestAuthentication } from '../auth/authenticator.js';
 import type { Authorizer, Attributes } from '../auth/authorizer.js';
 import { forbiddenError } from '../auth/forbidden.js';
 import type { Impersonation } from '../auth/impersonation.js';
 import { selectorAttributes } from '../auth/selector-attributes.js';
 import type { UserInfo } from '../auth/user-info.js';
-import { sendError } from '../handlers/http-answer.js';
+import { sendError, sendPlain } from '../handlers/http-answer.js';
 import type { RequestInfo } from '../handlers/request-info.js';
-import { parseRequest } from '../handlers/request-info.js';
+import { isReadable, parseRequest } from '../handlers/request-info.js';
 import type { ResourceHandler } from '../handlers/resource-handler.js';
 import type { ConnectHandler } from '../handlers/connect-handler.js';
 import { isWebSocket } from '../connect/one-way-socket.js';
@@ -24,9 +25,12 @@ export interface FrontOptions {
   readonly authorizer: Authorizer;
   readonly resources: ResourceHandler;
   readonly connections: ConnectHandler;
+  readonly serves: (group: string, version: string) => boolean;
   /** Everything that is no resource: health, version, discovery, OpenAPI, plugins' routes. False: it knows no such path. */
   readonly routes: (exchange: RouteExchange) => Promise<boolean> | boolean;
   readonly logger: Logger;
+  /** With the type of Status. */
+  readonly types: TypeSet;
 }
 
 export interface RouteExchange {
@@ -50,17 +54,18 @@ export class Front {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!isReadable(request.url ?? '/')) return sendPlain(response, 400, '400 Bad Request');
     const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
     response.setHeader('Audit-Id', auditId(request));
     response.setHeader('Cache-Control', 'no-cache, private');
     const user = await this.#admit(request, info);
-    if (info.resourceRequest) {
+    if (info.resourceRequest && this.#options.serves(info.group, info.version)) {
       if (this.#options.connections.handles(info)) {
         return this.#options.connections.serve({ request, response, info, caller: user });
       }
       return this.#options.resources.handle({ request, response, info, caller: user });
     }
-    if (!(await this.#options.routes({ request, response, info, user }))) throw pathNotFound();
+    if (!(await this.#options.routes({ request, response, info, user }))) sendPlain(response, 404, '404 page not found\n');
   }
 
   /** Authenticates, impersonates and authorizes. Throws 401 and 403. */
@@ -124,7 +129,7 @@ export class Front {
     if (!isStatusError(error)) this.#log(request, error);
     // The rest of a body that nobody reads must not hold up the connection.
     if (!request.complete) request.resume();
-    sendError(response, error);
+    sendError(request, response, error, this.#options.types).catch(() => response.destroy());
   }
 
   #log(request: IncomingMessage, error: unknown): void {

@@ -24,8 +24,11 @@ export interface ListenerOptions {
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
+/** As Go's servers take: long selectors and many groups of a user make long heads. */
+const maximumHeaderBytes = 1024 * 1024;
+
 /** Clients keep connections for a while: Node's five seconds would cut off requests that are just being sent. */
-const http1Options: object = { keepAliveTimeout: 120_000 };
+const http1Options: object = { keepAliveTimeout: 120_000, maxHeaderSize: maximumHeaderBytes };
 
 /** HTTP/1.1 and HTTP/2 on one TLS port, with client certificates asked for but not demanded. */
 export class Listener {
@@ -49,7 +52,7 @@ export class Listener {
       requestCert: true,
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
-      settings: { maxConcurrentStreams: 2000 },
+      settings: { maxConcurrentStreams: 2000, maxHeaderListSize: maximumHeaderBytes },
       maxSessionMemory: 64,
     });
     this.#server = server;

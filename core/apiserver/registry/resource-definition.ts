@@ -55,6 +55,8 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   /** Cells of one row, in the order of the generated `columns` of this resource. Absent: Name and Created At. */
   row?(object: Readonly<T>, context: RowContext): readonly unknown[];
   /** Field selectors beside `metadata.name` and `metadata.namespace`. Values are strings; absent fields are ''. */
+  /** Finalizers may be named without a domain, as those of custom resources. */
+  readonly freeFinalizers?: boolean;
   readonly selectableFields?: Readonly<Record<string, (object: Readonly<T>) => string>>;
 
   readonly subresources?: Readonly<Record<string, SubresourceDefinition<T>>>;

@@ -77,7 +77,6 @@ export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
       spec.volumeMode ?? '<unset>',
     ];
   },
-  selectableFields: { name: object => object.metadata.name },
   subresources: {
     status: statusSubresource<PersistentVolumeClaim>({
       validateUpdate(object, _old, errors) {

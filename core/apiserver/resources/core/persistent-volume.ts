@@ -214,7 +214,6 @@ export const persistentVolume = defineResource<PersistentVolume>({
       spec.volumeMode ?? '<unset>',
     ];
   },
-  selectableFields: { name: object => object.metadata.name },
   subresources: {
     status: {
       ...statusSubresource<PersistentVolume>({}),
