@@ -92,6 +92,7 @@ export class ResourceHandler {
     const { info } = exchange;
     const endpoint = this.#options.endpoint(info.group, info.version, info.resource);
     if (!endpoint) return this.#handleVirtual(exchange);
+    setWarnings(exchange.response, deprecationOf(endpoint));
     checkScope(info, endpoint);
     checkNameSegment(info.name);
     // What cannot be answered is not begun.
@@ -220,7 +221,7 @@ export class ResourceHandler {
   async #create(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
     const { info } = exchange;
     if (info.name && !info.subresource) throw methodNotAllowed();
-    const warnings: string[] = [];
+    const warnings = deprecationOf(endpoint);
     const call = this.#call(exchange, warnings);
     const object = await this.#body(exchange, endpoint, call);
     return this.#sendResult(exchange, endpoint, await endpoint.operations.create(object, call), warnings);
@@ -228,7 +229,7 @@ export class ResourceHandler {
 
   async #update(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
     if (!exchange.info.name) throw methodNotAllowed();
-    const warnings: string[] = [];
+    const warnings = deprecationOf(endpoint);
     const call = this.#call(exchange, warnings);
     const object = await this.#body(exchange, endpoint, call);
     return this.#sendResult(exchange, endpoint, await endpoint.operations.update(object, call), warnings);
@@ -240,7 +241,7 @@ export class ResourceHandler {
     const contentType = mediaTypeOf(request);
     const type = patchTypes[contentType];
     if (!type) throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
-    const warnings: string[] = [];
+    const warnings = deprecationOf(endpoint);
     const call = this.#call(exchange, warnings);
     const force = info.query.get('force');
     validatePatchOptions(info, type, force);
@@ -253,13 +254,13 @@ export class ResourceHandler {
   async #delete(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
     const { info, request, response } = exchange;
     if (info.subresource) throw methodNotAllowed();
-    const warnings: string[] = [];
+    const warnings = deprecationOf(endpoint);
     const options = await this.#deleteOptions(exchange);
     const call = { ...this.#call(exchange, warnings), dryRun: options.dryRun || isDryRun(info.query) };
     const { entry, gone } = await endpoint.operations.delete(call, options);
     setWarnings(response, warnings);
     const acceptance = this.#acceptance(exchange);
-    if (!gone) {
+    if (!gone || endpoint.served.definition.returnsDeleted) {
       return sendEncoded(
         request,
         response,
@@ -281,7 +282,7 @@ export class ResourceHandler {
   async #deleteCollection(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
     const { info, request, response } = exchange;
     if (info.subresource) throw methodNotAllowed();
-    const warnings: string[] = [];
+    const warnings = deprecationOf(endpoint);
     const options = await this.#deleteOptions(exchange);
     const call = { ...this.#call(exchange, warnings), dryRun: options.dryRun || isDryRun(info.query) };
     const query = listQuery(info.query);
@@ -482,6 +483,11 @@ async function strictYaml(bytes: Buffer, call: OperationCall, kind?: string): Pr
   if (call.fieldValidation === 'Warn') for (const text of duplicates) call.warn(text);
   // Text would be taken for JSON that is still to be read.
   return typeof value === 'string' ? JSON.stringify(value) : value;
+}
+
+/** What every request to a deprecated resource is told. */
+function deprecationOf({ served: { definition } }: ResourceEndpoint): string[] {
+  return definition.deprecation === undefined ? [] : [definition.deprecation];
 }
 
 function setWarnings(response: ServerResponse, warnings: readonly string[]): void {

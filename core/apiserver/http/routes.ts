@@ -1,10 +1,10 @@
 import Koa from 'koa';
 import Router from '@koa/router';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { methodNotAllowed } from '../../machinery/status-error.js';
+import { methodNotAllowed, notAcceptable } from '../../machinery/status-error.js';
 import { checkRepresentable } from '../handlers/negotiation.js';
 import type { Discovery } from '../discovery/discovery.js';
-import { acceptsAggregated } from '../discovery/discovery.js';
+import { acceptsAggregated, asksOnlyForOthers } from '../discovery/discovery.js';
 import type { RouteExchange } from './front.js';
 
 export interface HealthCheck {
@@ -22,6 +22,8 @@ export interface RoutesOptions {
   /** Adds routes of others: OpenAPI, OIDC, metrics, plugins. */
   readonly extend?: (router: Router) => void;
 }
+
+const forms = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
 
 /** Everything that is no resource. Discovery goes past Koa, since every client begins with it. */
 export class Routes {
@@ -71,7 +73,8 @@ export class Routes {
     const document = this.#options.discovery().document(path, aggregated, this.#options.serverAddress());
     if (!document) return false;
     if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed();
-    checkRepresentable(request.headers.accept, ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']);
+    checkRepresentable(request.headers.accept, forms);
+    if (!aggregated && asksOnlyForOthers(request.headers.accept)) throw notAcceptable(forms);
     response.setHeader('Vary', 'Accept');
     response.setHeader('ETag', document.etag);
     response.setHeader('Cache-Control', 'public');

@@ -94,7 +94,7 @@ function validateOwners(metadata: ObjectMeta, errors: FieldErrors): void {
     if (!owner.name) errors.invalid(at.child('name'), owner.name, 'must not be empty');
     if (!owner.uid) errors.invalid(at.child('uid'), owner.uid, 'must not be empty');
     if (owner.apiVersion === 'v1' && owner.kind === 'Event')
-      errors.invalid(at, '', `${owner.apiVersion}, Kind=${owner.kind} is disallowed from being an owner`);
+      errors.invalid(at, owner, `/${owner.apiVersion}, Kind=${owner.kind} is disallowed from being an owner`);
     if (!owner.controller) continue;
     if (controller) {
       errors.invalid(

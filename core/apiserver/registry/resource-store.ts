@@ -320,7 +320,11 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       const draft = cloneJson(old) as T;
       const changed = this.#markForDeletion(draft, old, options, context);
       try {
-        if (this.#mayGo(draft)) return { entry: await this.#remove(current, draft, context, false), gone: true };
+        if (this.#mayGo(draft)) {
+          const last = await this.#remove(current, draft, context, false);
+          // What knows no grace was never marked: it goes as it was.
+          return { entry: this.definition.gracePeriodSeconds ? last : current, gone: true };
+        }
         if (!changed) return { entry: current, gone: false };
         const key = this.cache.key(call.namespace, call.name);
         const entry = await this.#withSideEffects(draft, current, context, bytes => {

@@ -14,6 +14,7 @@ const nameLabel = 'kubernetes.io/metadata.name';
 
 export const namespace = defineResource<Namespace>({
   reference: Namespaces,
+  returnsDeleted: true,
   generation: false,
   // Upstream has no deletecollection of namespaces.
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
@@ -39,6 +40,8 @@ export const namespace = defineResource<Namespace>({
     for (const finalizer of object.spec?.finalizers ?? []) validateFinalizer(fieldPath('spec', 'finalizers'), finalizer, errors);
   },
   prepareForDelete(object) {
+    // Namespaces have deletion of their own upstream, which knows no grace.
+    delete object.metadata.deletionGracePeriodSeconds;
     object.status = { ...object.status, phase: 'Terminating' };
   },
   keepsWhenDeleted: object => (object.spec?.finalizers ?? []).length > 0,

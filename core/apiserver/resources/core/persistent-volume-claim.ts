@@ -34,6 +34,7 @@ const resizeStates = [
 
 export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
   reference: PersistentVolumeClaims,
+  returnsDeleted: true,
   generation: false,
   resetFields: statusResetFields,
   defaults({ spec, status }) {

@@ -180,6 +180,7 @@ const mountable: readonly (keyof Sources)[] = [
 
 export const persistentVolume = defineResource<PersistentVolume>({
   reference: PersistentVolumes,
+  returnsDeleted: true,
   generation: false,
   resetFields: statusResetFields,
   defaults({ spec, status }) {
