@@ -17,6 +17,7 @@ import { isReadable, parseRequest } from '../handlers/request-info.js';
 import type { ResourceHandler } from '../handlers/resource-handler.js';
 import type { ConnectHandler } from '../handlers/connect-handler.js';
 import { isWebSocket } from '../connect/one-way-socket.js';
+import type { RequestMetrics } from './request-metrics.js';
 import { clientCertificates } from './listener.js';
 
 export interface FrontOptions {
@@ -29,6 +30,7 @@ export interface FrontOptions {
   /** Everything that is no resource: health, version, discovery, OpenAPI, plugins' routes. False: it knows no such path. */
   readonly routes: (exchange: RouteExchange) => Promise<boolean> | boolean;
   readonly logger: Logger;
+  readonly metrics: RequestMetrics;
   /** With the type of Status. */
   readonly types: TypeSet;
 }
@@ -40,6 +42,8 @@ export interface RouteExchange {
   readonly user: UserInfo;
 }
 
+const switchedProtocols = 101;
+
 /** The way of every request up to its handler: who, may they, and an answer whatever happens. */
 export class Front {
   readonly #options: FrontOptions;
@@ -50,12 +54,14 @@ export class Front {
 
   handle(request: IncomingMessage, response: ServerResponse): void {
     response.on('error', () => undefined);
-    this.#serve(request, response).catch((error: unknown) => this.#failed(request, response, error));
+    const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
+    const measured = this.#options.metrics.begin(info);
+    response.once('close', () => measured.end(response.statusCode));
+    this.#serve(request, response, info).catch((error: unknown) => this.#failed(request, response, error));
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #serve(request: IncomingMessage, response: ServerResponse, info: RequestInfo): Promise<void> {
     if (!isReadable(request.url ?? '/')) return sendPlain(response, 400, '400 Bad Request');
-    const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
     response.setHeader('Audit-Id', auditId(request));
     response.setHeader('Cache-Control', 'no-cache, private');
     const user = await this.#admit(request, info);
@@ -121,6 +127,8 @@ export class Front {
     const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
     const user = await this.#admit(request, info);
     const exchange = { request, info, caller: user };
+    const measured = this.#options.metrics.begin(info);
+    socket.once('close', () => measured.end(switchedProtocols));
     if (info.verb === 'watch') await this.#options.resources.watchOverSocket(exchange, socket, head);
     else await this.#options.connections.upgrade(exchange, socket, head);
   }
