@@ -36,6 +36,7 @@ import { Front } from './http/front.js';
 import type { TlsMaterial } from './http/listener.js';
 import { Listener } from './http/listener.js';
 import type { HealthCheck } from './http/routes.js';
+import { processMetrics, RequestMetrics } from './http/request-metrics.js';
 import { Routes } from './http/routes.js';
 import { OpenApi } from './openapi/openapi.js';
 import { builtDescriptions, openApiRoutes } from './openapi/openapi-routes.js';
@@ -126,6 +127,15 @@ export class ApiServer {
           }),
         ),
     });
+    const metrics = new RequestMetrics({
+      isKnown: ({ group, version, resource, subresource }) => {
+        const found = endpoint(group, version, resource);
+        if (!found) return subresource === '' && virtual(group, version, resource) !== undefined;
+        return subresource === '' || Object.hasOwn(found.served.definition.subresources ?? {}, subresource);
+      },
+      isLongRunning: info => info.verb === 'watch' || connections.handles(info),
+    });
+    const connections = new ConnectHandler(endpoint);
     const routes = new Routes({
       discovery: () => this.discovery,
       serverAddress: () => this.address,
@@ -139,6 +149,10 @@ export class ApiServer {
       version: options.version,
       extend: router => {
         openApiRoutes(router, () => openApi);
+        router.get('/metrics', context => {
+          context.set('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
+          context.body = metrics.text() + this.#objectMetrics() + processMetrics();
+        });
         options.extendRoutes?.(router, this);
       },
     });
@@ -153,9 +167,12 @@ export class ApiServer {
         virtual,
         types: this.types,
       }),
-      connections: new ConnectHandler(endpoint),
+      connections,
+      metrics,
+      serves: (group, version) => this.discovery.has(group, version),
       routes: exchange => routes.serve(exchange),
       logger: logger.child('http'),
+      types: this.types,
     });
   }
 
@@ -237,6 +254,21 @@ export class ApiServer {
     return [...stored, ...virtual];
   }
 
+  /** How many objects there are of each kind. */
+  #objectMetrics(): string {
+    const lines = ['# HELP apiserver_resource_objects Objects that are stored.', '# TYPE apiserver_resource_objects gauge'];
+    const older = ['# HELP apiserver_storage_objects Objects that are stored.', '# TYPE apiserver_storage_objects gauge'];
+    for (const { served } of this.#endpoints.values()) {
+      const { reference, viewOf, evaluate } = served.definition;
+      if (viewOf || evaluate) continue;
+      const { group, resource } = reference;
+      const { count } = served.store.cache;
+      lines.push(`apiserver_resource_objects{group="${group}",resource="${resource}"} ${count}`);
+      older.push(`apiserver_storage_objects{resource="${group ? `${resource}.${group}` : resource}"} ${count}`);
+    }
+    return `${[...lines, ...older].join('\n')}\n`;
+  }
+
   /** What is served and can be worked on by verbs: no evaluations, no subresources. */
   catalogue(): CataloguedResource[] {
     return this.#discovered().map(({ group, data, verbs }) => ({
@@ -258,6 +290,7 @@ export class ApiServer {
     this.#listener = new Listener({
       ...listen,
       onRequest: (request, response) => this.handle(request, response),
+      upgrades: request => this.#front.upgrades(request),
       onUpgrade: (request, socket, head) => this.#front.upgrade(request, socket, head),
     });
     return this.#listener.start();

@@ -39,7 +39,7 @@ export class FieldPath {
 
   child(...names: string[]): FieldPath {
     let at: FieldPath = this;
-    for (const name of names) at = new FieldPath(at.#isRoot ? name : `.${name}`, at.#isRoot ? undefined : at);
+    for (const name of names) at = new FieldPath(at.#isRoot ? name || '[]' : `.${name}`, at.#isRoot ? undefined : at);
     return at;
   }
 
@@ -61,7 +61,7 @@ export class FieldPath {
   }
 }
 
-/** `fieldPath('spec', 'replicas')` is `spec.replicas`. */
+/** `fieldPath('spec', 'replicas')` is `spec.replicas`; a path of an empty name alone prints as `[]`, as upstream's do. */
 export function fieldPath(...names: string[]): FieldPath {
   return new FieldPath().child(...names);
 }

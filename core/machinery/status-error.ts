@@ -153,6 +153,12 @@ export function notAcceptable(supported: readonly string[]): StatusError {
   return new StatusError(406, 'NotAcceptable', `only the following media types are accepted: ${supported.join(', ')}`);
 }
 
+/** 406 before the request has reached its handler: no type that the client takes is known there. Worded as go-restful does. */
+export function noRepresentation(available: readonly string[]): StatusError {
+  const message = `406: Not Acceptable\n\nAvailable representations: ${available.join(', ')}`;
+  return new StatusError(406, 'NotAcceptable', message, {});
+}
+
 export function unsupportedMediaType(supported: readonly string[]): StatusError {
   return new StatusError(
     415,
@@ -166,8 +172,11 @@ export function expired(message: string): StatusError {
   return new StatusError(410, 'Expired', message);
 }
 
-export function timeout(message: string, retryAfterSeconds = 0): StatusError {
-  return new StatusError(504, 'Timeout', `Timeout: ${message}`, retryAfterSeconds ? { retryAfterSeconds } : {});
+export function timeout(message: string, retryAfterSeconds = 0, causes?: StatusCause[]): StatusError {
+  return new StatusError(504, 'Timeout', `Timeout: ${message}`, {
+    ...(causes ? { causes } : {}),
+    ...(retryAfterSeconds ? { retryAfterSeconds } : {}),
+  });
 }
 
 export function tooManyRequests(message: string, retryAfterSeconds: number, causes?: StatusCause[]): StatusError {

@@ -17,6 +17,7 @@ import type {
 } from '../../contracts/pod-connector.js';
 import { badRequest, internalError, serviceUnavailable, StatusError } from '../../machinery/status-error.js';
 import type { CertificatePair } from '../../pki/cluster-certificates.js';
+import { acceptOneWay, isWebSocket, messageStream, offeredProtocols } from './one-way-socket.js';
 import { endToEndHeaders, exchange, isCredential, overTls, splice, upgradeHead } from './forward.js';
 import { ProxyRewriter } from './proxy-rewriter.js';
 
@@ -49,8 +50,7 @@ export class NodePodConnector implements PodConnector {
   }
 
   async log(pod: Pod, stream: PodStream, options: PodLogRequest): Promise<void> {
-    const { response } = stream;
-    if (!response) throw badRequest('logs are no stream of an upgraded connection');
+    const { response, socket } = stream;
     const query = new URLSearchParams();
     if (options.follow) query.set('follow', 'true');
     if (options.previous) query.set('previous', 'true');
@@ -61,7 +61,7 @@ export class NodePodConnector implements PodConnector {
     const address = this.#addressOf(pod.spec.nodeName ?? '');
     const path = `/containerLogs/${podPath(pod)}/${encodeURIComponent(options.container)}?${query}`;
     const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    (response ?? socket)?.once('close', () => gone.abort());
     let answer: IncomingMessage;
     try {
       const kubelet = await this.#dialKubelet(address);
@@ -72,7 +72,8 @@ export class NodePodConnector implements PodConnector {
     }
     const { statusCode: code = 500 } = answer;
     if (code < 200 || code > 206) throw await kubeletRefusal(answer, code, pod.metadata.name ?? '');
-    await passOn(answer, response, { 'content-type': answer.headers['content-type'] ?? 'text/plain' });
+    if (response) return passOn(answer, response, { 'content-type': answer.headers['content-type'] ?? 'text/plain' });
+    if (socket) await logMessages(answer, { ...stream, socket });
   }
 
   exec(pod: Pod, stream: PodStream, options: PodExecRequest): Promise<void> {
@@ -244,6 +245,28 @@ async function kubeletRefusal(answer: IncomingMessage, code: number, name: strin
     kind: 'pods/log',
     causes: [{ reason: 'UnexpectedServerResponse', message }],
   });
+}
+
+const logProtocols = ['', 'binary.k8s.io', 'base64.binary.k8s.io'];
+
+/** A log on a WebSocket. An empty message says that it begins. Source: streaming's wsstream.Reader. */
+async function logMessages(log: IncomingMessage, { request, socket, head }: PodStream & { socket: Duplex }): Promise<void> {
+  const protocol = offeredProtocols(request).find(name => logProtocols.includes(name));
+  if (!isWebSocket(request) || protocol === undefined) {
+    log.destroy();
+    socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n');
+    return;
+  }
+  const client = await acceptOneWay({ request, socket, head: head ?? Buffer.alloc(0) }, protocol);
+  if (!client) {
+    log.destroy();
+    return;
+  }
+  const base64 = protocol === 'base64.binary.k8s.io';
+  client.on('close', () => log.destroy());
+  client.send(base64 ? '' : Buffer.alloc(0), { binary: !base64 });
+  // Once bytes are out, a broken stream can only be told by breaking the connection.
+  await pipeline(log, messageStream(client, base64)).catch(() => client.terminate());
 }
 
 async function passOn(

@@ -181,6 +181,11 @@ export function acceptsAggregated(accept: string | undefined): boolean {
   return false;
 }
 
+/** Whether each form that an Accept header names is one that is not served, as v2beta1 of the aggregated one. */
+export function asksOnlyForOthers(accept: string | undefined): boolean {
+  return accept !== undefined && accept.split(',').every(clause => /;\s*as=/.test(clause));
+}
+
 function apiVersions(serverAddress: string): object {
   return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress }] };
 }

@@ -2,10 +2,15 @@ import type { KubeObject } from '../../machinery/object.js';
 import type { JsonObject } from '../../machinery/object.js';
 import { encodeProtobuf, encodeProtobufList } from '../../machinery/codec/protobuf.js';
 import { toYaml } from '../../machinery/codec/yaml.js';
+import type { TypeSet } from '../../machinery/schema.js';
+import { quote } from '../../machinery/field-errors.js';
+import type { Status } from '../../machinery/status-error.js';
+import { badRequest } from '../../machinery/status-error.js';
 import type { StoredObject } from '../storage/stored-object.js';
 import type { Listing } from './listing.js';
 import type { Acceptance } from './negotiation.js';
 import type { ServedKind } from './served-resource.js';
+import { encodeAnyProtobuf } from './served-resource.js';
 import { partialObject, tableOf } from './table.js';
 
 const open = Buffer.from('{');
@@ -29,8 +34,14 @@ export type EncodableListing<T extends KubeObject> = Pick<Listing<T>, 'continue'
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
 
-export function includeObjectOf(value: string | null): IncludeObject {
-  return value === 'None' || value === 'Object' ? value : 'Metadata';
+/** What rows of a table carry beside their cells. Throws BadRequest. */
+export function includeObjectIn(query: URLSearchParams, { as }: Pick<Acceptance, 'as'>): IncludeObject {
+  const value = query.get('includeObject') ?? '';
+  if (value === 'None' || value === 'Object') return value;
+  if (as !== 'Table' || value === '' || value === 'Metadata') return 'Metadata';
+  throw badRequest(
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${quote(value)}: must be 'Metadata', 'Object', 'None', or empty`,
+  );
 }
 
 /** One object as the client asked for it. */
@@ -43,7 +54,8 @@ export async function encodeEntry<T extends KubeObject>(
 ): Promise<Encoded> {
   if (acceptance.as === 'Table')
     return encodeValue(tableOf(served, [entry], { version: acceptance.version!, include, nowMs }), acceptance);
-  if (acceptance.as === 'PartialObjectMetadata') return encodeValue(partialObject(entry.object, acceptance.version!), acceptance);
+  if (acceptance.as === 'PartialObjectMetadata')
+    return encodeKind(served.types, partialObject(entry.object, acceptance.version!), acceptance);
   if (acceptance.mediaType === 'application/vnd.kubernetes.protobuf') {
     return { contentType: acceptance.mediaType, parts: [protobufOf(served, entry)] };
   }
@@ -62,6 +74,12 @@ export function protobufOf<T extends KubeObject>(served: ServedKind<T>, entry: E
     protobufBytes.set(entry, bytes);
   }
   return bytes;
+}
+
+/** An object of a kind in the tables that is made for one answer: Status, Scale, PartialObjectMetadata. */
+export async function encodeKind(types: TypeSet, object: KubeObject | Status, acceptance: Acceptance): Promise<Encoded> {
+  if (acceptance.mediaType !== 'application/vnd.kubernetes.protobuf') return encodeValue(object, acceptance);
+  return { contentType: acceptance.mediaType, parts: [encodeAnyProtobuf(types, object)] };
 }
 
 /** Any value that is not kept encoded: Tables, Status, lists of other shapes. */
@@ -94,7 +112,8 @@ export async function encodeList<T extends KubeObject>(
   if (acceptance.as === 'PartialObjectMetadataList' || acceptance.as === 'PartialObjectMetadata') {
     const version = acceptance.version!;
     const items = listing.entries.map(entry => partialObject(entry.object, version));
-    return encodeValue({ kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${version}`, metadata, items }, acceptance);
+    const list = { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${version}`, metadata, items };
+    return encodeKind(served.types, list, acceptance);
   }
   if (acceptance.mediaType === 'application/vnd.kubernetes.protobuf') {
     const bytes = encodeProtobufList(

@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { constants, createGzip } from 'node:zlib';
-import type { Status } from '../../machinery/status-error.js';
+import type { TypeSet } from '../../machinery/schema.js';
 import { toStatus } from '../../machinery/status-error.js';
 import type { Encoded } from './encoding.js';
+import { encodeKind } from './encoding.js';
+import type { Acceptance } from './negotiation.js';
+import { parseAccept } from './negotiation.js';
 
 const gzipAboveBytes = 128 * 1024;
 const chunkBytes = 256 * 1024;
@@ -68,23 +71,43 @@ async function writeChunks(target: NodeJS.WritableStream & { destroyed?: boolean
   await flush();
 }
 
-export function sendStatus(response: ServerResponse, status: Status): void {
+/** Answers with the Status of an error in a form that the client takes, or breaks off when the answer has begun. */
+export async function sendError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: unknown,
+  types: TypeSet,
+): Promise<void> {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const status = toStatus(error);
   const { retryAfterSeconds } = status.details ?? {};
   if (retryAfterSeconds) response.setHeader('Retry-After', String(retryAfterSeconds));
-  const bytes = Buffer.from(`${JSON.stringify(status)}\n`);
-  response.setHeader('Content-Type', 'application/json');
+  const { contentType, parts } = await encodeKind(types, status, errorForm(request));
+  const bytes = parts[0]!;
+  response.setHeader('Content-Type', contentType);
   response.setHeader('Content-Length', bytes.length);
   response.writeHead(status.code ?? 200);
   response.end(bytes);
 }
 
-/** Answers with the Status of an error, or breaks off when the answer has begun. */
-export function sendError(response: ServerResponse, error: unknown): void {
-  if (response.headersSent || response.destroyed) {
-    response.destroy();
-    return;
+/** Errors come as JSON where the client takes nothing that is known. */
+function errorForm({ headers: { accept } }: IncomingMessage): Acceptance {
+  for (const { type } of accept === undefined ? [] : parseAccept(accept)) {
+    if (type === 'application/json' || type === '*/*') break;
+    if (type === 'application/yaml' || type === 'application/vnd.kubernetes.protobuf') return { mediaType: type, pretty: false };
   }
-  sendStatus(response, toStatus(error));
+  return { mediaType: 'application/json', pretty: false };
+}
+
+/** What Go's servers say of paths that nobody knows, which is no Status. */
+export function sendPlain(response: ServerResponse, code: number, text: string): void {
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  response.setHeader('X-Content-Type-Options', 'nosniff');
+  response.writeHead(code);
+  response.end(text);
 }
 
 /** `299 - "text"`, each once. Source: KEP-1693. */

@@ -1,6 +1,8 @@
 import { errorCode } from '../../base/errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { FieldErrors, fieldPath, quote } from '../../machinery/field-errors.js';
+import { parseJson } from '../../machinery/codec/json-decode.js';
+import { isJsonObject } from '../../machinery/object.js';
 import { parseFieldSelector } from '../../machinery/field-selector.js';
 import { parseLabelSelector } from '../../machinery/label-selector.js';
 import type { StatusError } from '../../machinery/status-error.js';
@@ -11,7 +13,7 @@ import type { Selection } from '../registry/selection.js';
 import { matches } from '../registry/selection.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import type { StoredObject } from '../storage/stored-object.js';
-import { parseResourceVersion, tooOld } from './watch-source.js';
+import { badVersionText, tooOld } from './watch-source.js';
 
 export interface ListQuery {
   readonly labelSelector?: string | undefined;
@@ -97,9 +99,15 @@ export function validateListQuery(
           'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
         );
       else if (match !== 'NotOlderThan') {
+        errors.forbidden(
+          fieldPath('resourceVersionMatch'),
+          'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
+        );
         errors.notSupported(fieldPath('resourceVersionMatch'), match, ['NotOlderThan']);
       }
     }
+    if (query.continue)
+      errors.forbidden(fieldPath('resourceVersionMatch'), 'resourceVersionMatch is forbidden when continue is provided');
   } else {
     if (query.sendInitialEvents !== undefined) {
       errors.forbidden(fieldPath('sendInitialEvents'), 'sendInitialEvents is forbidden for list');
@@ -141,7 +149,7 @@ export async function listPage<T extends KubeObject>(
   const version = query.resourceVersion ?? '';
   if (version === '') await hub.fresh();
   else if (version !== '0') {
-    const revision = parseResourceVersion(version);
+    const revision = listVersion(version);
     if (revision > hub.revision) await hub.reached(revision);
     if (
       revision !== hub.revision &&
@@ -151,6 +159,11 @@ export async function listPage<T extends KubeObject>(
     }
   }
   return fromCache(store, selection, limit, undefined);
+}
+
+function listVersion(text: string): number {
+  if (/^\d{1,16}$/.test(text)) return Number(text);
+  throw badRequest(`invalid resource version: ${badVersionText(text)}`);
 }
 
 function fromCache<T extends KubeObject>(
@@ -250,16 +263,23 @@ function encodeToken(revision: number, lastKey: string): string {
 }
 
 function decodeToken(token: string): { revision: number; after: string } {
+  const fail = (fault: string): never => {
+    throw badRequest(`invalid continue token: continue key is not valid: ${fault}`);
+  };
+  const wrongAt = /[^A-Za-z0-9_-]/.exec(token)?.index ?? (token.length % 4 === 1 ? token.length - 1 : -1);
+  if (wrongAt >= 0) return fail(`illegal base64 data at input byte ${wrongAt}`);
+  let fields: unknown;
   try {
-    const { v, rv, start } = JSON.parse(Buffer.from(token, 'base64url').toString()) as {
-      v?: unknown;
-      rv?: unknown;
-      start?: unknown;
-    };
-    if (v !== 'meta.k8s.io/v1' || typeof rv !== 'number' || typeof start !== 'string' || !start || start.includes('../'))
-      throw new Error('fields');
-    return { revision: rv, after: start.replace(/\u0000$/, '') };
+    fields = parseJson(Buffer.from(token, 'base64url').toString());
   } catch (error) {
-    throw badRequest('continue key is not valid: illegal base64 data or unknown version', error);
+    return fail(error instanceof Error ? error.message : String(error));
   }
+  const { v, rv, start } = isJsonObject(fields) ? fields : {};
+  if (v !== 'meta.k8s.io/v1' || typeof rv !== 'number' || typeof start !== 'string') {
+    return fail(`server does not recognize this encoded version ${typeof v === 'string' ? v : ''}`);
+  }
+  if (rv === 0) return fail('incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
+  if (start === '') return fail('encoded start key empty (version meta.k8s.io/v1)');
+  if (start.includes('../')) return fail(`${start}`);
+  return { revision: rv, after: start.replace(/\u0000$/, '') };
 }

@@ -1,4 +1,4 @@
-import { notAcceptable } from '../../machinery/status-error.js';
+import { noRepresentation, notAcceptable } from '../../machinery/status-error.js';
 
 export type MediaType = 'application/json' | 'application/yaml' | 'application/vnd.kubernetes.protobuf';
 
@@ -16,6 +16,8 @@ export interface AcceptOptions {
   readonly protobuf: boolean;
   /** Kinds that may be asked for by `as`. */
   readonly transforms: readonly string[];
+  /** Whether the path can be watched too. */
+  readonly streams?: boolean;
 }
 
 export const jsonOnly: AcceptOptions = { protobuf: false, transforms: [] };
@@ -55,6 +57,15 @@ export function parseAccept(header: string): readonly Clause[] {
   return result;
 }
 
+const streamTypes = ['application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
+
+/** As `negotiate`, for streams, which cannot be YAML. */
+export function negotiateWatch(accept: string | undefined, options: AcceptOptions, query: URLSearchParams): Acceptance {
+  const acceptance = negotiate(accept, options, query);
+  if (acceptance.mediaType !== 'application/yaml') return acceptance;
+  throw notAcceptable(streamTypes);
+}
+
 /** Picks the first clause that can be served; throws 406. */
 export function negotiate(
   accept: string | undefined,
@@ -66,17 +77,30 @@ export function negotiate(
   const browser = userAgent.startsWith('curl') || userAgent.startsWith('Wget') || userAgent.startsWith('Mozilla/5.0');
   const pretty = wanted === null ? browser : wanted !== '0' && wanted !== 'false';
   if (!accept) return { mediaType: 'application/json', pretty };
+  let known = false;
   for (const { type, parameters } of parseAccept(accept)) {
     const mediaType = serverType(type, options);
     if (!mediaType) continue;
+    known = true;
     const as = parameters.get('as');
     if (as === undefined) return { mediaType, pretty };
     const version = parameters.get('v');
     if (!options.transforms.includes(as) || parameters.get('g') !== 'meta.k8s.io') continue;
+    if (as === 'Table' && mediaType === 'application/vnd.kubernetes.protobuf') continue;
     if (version !== 'v1' && version !== 'v1beta1') continue;
     return { mediaType, as: as as 'Table', version, pretty };
   }
-  throw notAcceptable(supportedTypes(options));
+  if (known) throw notAcceptable(supportedTypes(options));
+  throw noRepresentation([...supportedTypes(options), ...(options.streams ? streamTypes : [])]);
+}
+
+/** Throws 406 where none of the types that the client takes is one of ours at all. */
+export function checkRepresentable(accept: string | undefined, representations: readonly string[]): void {
+  if (!accept) return;
+  for (const { type } of parseAccept(accept)) {
+    if (type === '*/*' || type === 'application/*' || representations.includes(type)) return;
+  }
+  throw noRepresentation(representations);
 }
 
 function serverType(type: string, options: AcceptOptions): MediaType | undefined {

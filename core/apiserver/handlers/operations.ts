@@ -1,12 +1,12 @@
 import type { CallerIdentity, DeleteOptions, FieldValidation, PatchType } from '../../contracts/api-transport.js';
-import { FieldErrors } from '../../machinery/field-errors.js';
+import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
-import { cloneJson, isJsonObject, jsonEqual } from '../../machinery/object.js';
+import { cloneJson, isJsonObject, jsonEqual, parseApiVersion } from '../../machinery/object.js';
 import { canonicalize, decodeObject } from '../../machinery/codec/json-decode.js';
 import { applyJsonPatch } from '../../machinery/patch/json-patch.js';
 import { applyMergePatch } from '../../machinery/patch/merge-patch.js';
 import { applyStrategicMergePatch } from '../../machinery/patch/strategic-merge-patch.js';
-import { badRequest, invalid, methodNotSupported, notFound, pathNotFound } from '../../machinery/status-error.js';
+import { badRequest, invalid, isStatusError, methodNotSupported, notFound, pathNotFound } from '../../machinery/status-error.js';
 import type { ObjectSubresource, SubresourceDefinition } from '../registry/resource-definition.js';
 import type { WriteCall } from '../registry/resource-store.js';
 import type { StoredObject } from '../storage/stored-object.js';
@@ -63,6 +63,7 @@ export class Operations<T extends KubeObject = KubeObject> {
     const { object, strictErrors } = decodeObject(this.#served.struct, body, {
       kind: this.#served.definition.reference,
       fieldValidation: validation,
+      kinds: this.#served.types,
     });
     for (const text of strictErrors) warn(text);
     return object as T;
@@ -103,8 +104,9 @@ export class Operations<T extends KubeObject = KubeObject> {
   async update(object: T | KubeObject, call: OperationCall): Promise<OperationResult<T>> {
     const { store } = this.#served;
     const sub = call.subresource ? this.subresource(call.subresource) : undefined;
-    if (sub?.type === 'object') return this.#updateThrough(sub, () => object, call);
     if (sub?.type === 'connect') throw methodNotSupported(this.#group, this.#resourceName(call), 'update');
+    checkNames(object, call);
+    if (sub?.type === 'object') return this.#updateThrough(sub, () => object, call);
     const { uid } = (object as T).metadata;
     return store.update(this.#writeCall(call), () => cloneJson(object as T), { subresource: call.subresource, uid });
   }
@@ -135,7 +137,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (!old) throw notFound(this.#served.store.subject(call.name));
         const patched = this.#patched(old.object, type, patch);
         if (!isJsonObject(patched)) throw badRequest('the patched object is not an object');
-        const draft = this.decode(patched, call.fieldValidation, text => call.warn(text));
+        const draft = this.#decodePatched(patched, call);
         if (jsonEqual(draft, old.object)) return cloneJson(old.object);
         return draft;
       },
@@ -143,15 +145,39 @@ export class Operations<T extends KubeObject = KubeObject> {
     );
   }
 
+  /** What a patch made of an object; what is wrong with it is the patch's fault. */
+  #decodePatched(patched: object, call: OperationCall): T {
+    let draft: T;
+    try {
+      draft = this.decode(patched, call.fieldValidation, text => call.warn(text));
+    } catch (error) {
+      if (!isStatusError(error, 'BadRequest')) throw error;
+      const errors = new FieldErrors();
+      const detail = error.message.replace(/^\S+ in version \S+ cannot be handled as a \S+: /, '');
+      errors.invalid(fieldPath('patch'), JSON.stringify(patched), detail);
+      throw invalid('', '', '', errors);
+    }
+    if (draft.metadata.name) return draft;
+    throw badRequest(`the name of the object (${call.name} based on URL) was undeterminable: name must be provided`);
+  }
+
   #patched(current: Readonly<KubeObject>, type: 'json' | 'merge' | 'strategic', patch: unknown): unknown {
+    try {
+      return this.#patchedBy(current, type, patch);
+    } catch (error) {
+      // Patches are walked as deep as they are, and there may be less stack than that.
+      if (error instanceof RangeError) throw badRequest('error decoding patch: json: exceeded max depth', error);
+      throw error;
+    }
+  }
+
+  #patchedBy(current: Readonly<KubeObject>, type: 'json' | 'merge' | 'strategic', patch: unknown): unknown {
     switch (type) {
       case 'json':
         return applyJsonPatch(current, patch);
       case 'merge':
-        if (!isJsonObject(patch))
-          throw badRequest(
-            'error decoding patch: json: cannot unmarshal non-object into Go value of type map[string]interface {}',
-          );
+        if (patch === null) throw badRequest('Invalid JSON Patch');
+        if (!isJsonObject(patch)) throw badRequest(`error decoding patch: ${notAMap(patch)}`);
         return applyMergePatch(current as unknown as Record<string, unknown>, patch);
       case 'strategic':
         return applyStrategicMergePatch(current as unknown as Record<string, unknown>, patch, this.#served.struct);
@@ -160,7 +186,15 @@ export class Operations<T extends KubeObject = KubeObject> {
 
   async #apply(patch: unknown, call: OperationCall, force: boolean): Promise<OperationResult<T>> {
     const { store, definition } = this.#served;
-    if (!isJsonObject(patch)) throw badRequest('error decoding YAML: the body is not an object');
+    if (patch !== null && !isJsonObject(patch)) {
+      throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${notAMap(patch)}`);
+    }
+    const { kind: ownKind } = definition.reference;
+    const given = { apiVersion: '', kind: '', ...patch } as { apiVersion: unknown; kind: unknown };
+    if (patch === null || given.kind !== ownKind) {
+      const version = parseApiVersion(String(given.apiVersion));
+      throw badRequest(`invalid object type: ${version?.group ?? ''}/${version?.version ?? ''}, Kind=${String(given.kind)}`);
+    }
     // Checked on a copy: what is applied has no defaults and no zero values of its own.
     this.#decoded(cloneJson(patch), call.fieldValidation, text => call.warn(text));
     const applied = patch as unknown as T;
@@ -260,4 +294,20 @@ export class Operations<T extends KubeObject = KubeObject> {
     const { resource } = this.#served.definition.reference;
     return call.subresource ? `${resource}/${call.subresource}` : resource;
   }
+}
+
+/** What is put must be what the URL names, before anything is looked up. */
+function checkNames({ metadata }: Readonly<KubeObject>, call: OperationCall): void {
+  const name = metadata?.name ?? '';
+  if (!name) throw badRequest(`the name of the object (${call.name} based on URL) was undeterminable: name must be provided`);
+  if (name !== call.name) {
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${call.name})`);
+  }
+  if (!call.namespace || !metadata.namespace || metadata.namespace === call.namespace) return;
+  throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+}
+
+function notAMap(value: unknown): string {
+  const found = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value === 'boolean' ? 'bool' : typeof value;
+  return `json: cannot unmarshal ${found} into Go value of type map[string]interface {}`;
 }

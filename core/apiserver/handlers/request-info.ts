@@ -30,7 +30,7 @@ const verbOfMethod: Readonly<Record<string, string>> = {
 export function parseRequest(method: string, url: string): RequestInfo {
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
-  const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1));
+  const query = parseQuery(mark < 0 ? '' : url.slice(mark + 1));
   const plain: RequestInfo = {
     path,
     query,
@@ -67,14 +67,31 @@ export function parseRequest(method: string, url: string): RequestInfo {
   const subresource = decode(parts[2]);
   const rest = parts.length > 3 ? `/${parts.slice(3).join('/')}` : path.endsWith('/') && subresource ? '/' : '';
   let verb = verbOfMethod[method] ?? plain.verb;
-  if (verb === 'get' && !subresource && (deprecatedWatch || isTrue(query.get('watch')))) verb = 'watch';
+  if (verb === 'get' && !subresource && (deprecatedWatch || (!name && isTrue(query.get('watch'))))) verb = 'watch';
   else if (verb === 'get' && !name) verb = 'list';
   else if (verb === 'delete' && !name) verb = 'deletecollection';
   return { path, query, verb, resourceRequest: true, group, version, namespace, resource, subresource, name, rest };
 }
 
+/** As upstream reads flags of the query: anything but `0` and `false` is true, an empty value too. */
 export function isTrue(value: string | null): boolean {
-  return value === 'true' || value === '1' || value === 't' || value === 'T' || value === 'True' || value === 'TRUE';
+  return value !== null && value !== '0' && value.toLowerCase() !== 'false';
+}
+
+const brokenEscape = /%(?![0-9a-fA-F]{2})/;
+
+/** Pairs with broken escapes, or with a semicolon, are as if they were not there. Source: Go's net/url. */
+function parseQuery(text: string): URLSearchParams {
+  if (!text.includes(';') && !brokenEscape.test(text)) return new URLSearchParams(text);
+  const pairs = text.split('&').filter(pair => !pair.includes(';') && !brokenEscape.test(pair));
+  return new URLSearchParams(pairs.join('&'));
+}
+
+/** Whether the path of a request target can be read at all. */
+export function isReadable(url: string): boolean {
+  const mark = url.indexOf('?');
+  const path = mark < 0 ? url : url.slice(0, mark);
+  return !path.includes('%') || !brokenEscape.test(path);
 }
 
 function decode(segment: string | undefined): string {

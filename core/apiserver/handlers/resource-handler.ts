@@ -1,41 +1,55 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Clock } from '../../base/clock.js';
 import type { CallerIdentity, DeleteOptions, FieldValidation, PatchType } from '../../contracts/api-transport.js';
-import { decodeObject } from '../../machinery/codec/json-decode.js';
+import { decodeObject, notRegistered, parseJson, unrecognized } from '../../machinery/codec/json-decode.js';
 import { decodeProtobuf } from '../../machinery/codec/protobuf-decode.js';
+import type { YamlDocument } from '../../machinery/codec/yaml.js';
 import { duplicateKeysText, parseYaml, parseYamlStrict } from '../../machinery/codec/yaml.js';
-import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
+import { quote } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { isJsonObject } from '../../machinery/object.js';
 import type { StructType, TypeSet } from '../../machinery/schema.js';
 import type { Status } from '../../machinery/status-error.js';
 import {
   badRequest,
-  invalid,
   methodNotAllowed,
+  isStatusError,
   methodNotSupported,
   pathNotFound,
+  StatusError,
   unsupportedMediaType,
 } from '../../machinery/status-error.js';
 import type { ObjectSubresource } from '../registry/resource-definition.js';
+import type { Selection } from '../registry/selection.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import type { StoredObject } from '../storage/stored-object.js';
 import { readBody } from './body.js';
-import type { Encoded } from './encoding.js';
-import { encodeEntry, encodeList, encodeValue, includeObjectOf } from './encoding.js';
+import { encodeEntry, encodeKind, encodeList, includeObjectIn } from './encoding.js';
 import { managerName } from '../../machinery/patch/managed-fields/manager-name.js';
 import { sendEncoded, warningHeader } from './http-answer.js';
 import { listPage, parseSelection, validateListQuery } from './listing.js';
 import type { Acceptance } from './negotiation.js';
-import { negotiate } from './negotiation.js';
+import { negotiate, negotiateWatch } from './negotiation.js';
 import type { OperationCall, OperationResult } from './operations.js';
 import type { RequestInfo } from './request-info.js';
 import { isTrue } from './request-info.js';
+import {
+  checkDeleteOptions,
+  isDryRun,
+  listQuery,
+  mediaTypeOf,
+  numberOf,
+  validatePatchOptions,
+  validateWriteQuery,
+} from './request-options.js';
 import type { ResourceEndpoint } from './resource-endpoint.js';
-import { encodeAnyProtobuf } from './served-resource.js';
 import { serveVirtual } from './virtual-resource.js';
 import type { VirtualResource } from './virtual-resource.js';
-import { serveWatch } from './watch-handler.js';
+import type { WatchTarget } from './watch-handler.js';
+import { serveWatch, serveWatchOverSocket } from './watch-handler.js';
+import type { WatchOptions } from './watch-source.js';
+import { parseResourceVersion } from './watch-source.js';
 
 export interface ResourceExchange {
   readonly request: IncomingMessage;
@@ -75,14 +89,15 @@ export class ResourceHandler {
   }
 
   async handle(exchange: ResourceExchange): Promise<void> {
-    const { info, request } = exchange;
+    const { info } = exchange;
     const endpoint = this.#options.endpoint(info.group, info.version, info.resource);
     if (!endpoint) return this.#handleVirtual(exchange);
-    const { definition } = endpoint.served;
-    if (definition.reference.namespaced) {
-      if (!info.namespace && info.verb !== 'list' && info.verb !== 'watch') throw info.name ? pathNotFound() : methodNotAllowed();
-    } else if (info.namespace && info.resource !== 'namespaces') throw pathNotFound();
-    if (!info.subresource && definition.verbs && !definition.verbs.includes(info.verb as 'get')) throw methodNotAllowed();
+    setWarnings(exchange.response, deprecationOf(endpoint));
+    checkScope(info, endpoint);
+    checkNameSegment(info.name);
+    // What cannot be answered is not begun.
+    if (exchange.request.headers.accept !== undefined && info.verb !== 'watch' && info.verb !== 'list')
+      this.#acceptance(exchange);
     switch (info.verb) {
       case 'get':
         return this.#get(exchange, endpoint);
@@ -101,7 +116,7 @@ export class ResourceHandler {
       case 'deletecollection':
         return this.#deleteCollection(exchange, endpoint);
       default:
-        throw methodNotSupported(info.group, info.resource, request.method ?? '');
+        throw methodNotAllowed();
     }
   }
 
@@ -123,28 +138,24 @@ export class ResourceHandler {
       info.query,
       request.headers['user-agent'],
     );
+    const sub = info.subresource ? endpoint.operations.subresource(info.subresource) : undefined;
+    const include = includeObjectIn(info.query, acceptance);
+    const version = info.query.get('resourceVersion') ?? '';
+    if (version && version !== '0') await this.#options.hub.reached(parseResourceVersion(version));
     const entry =
-      info.query.get('resourceVersion') === '0'
-        ? served.store.cached(info.namespace, info.name)
-        : await served.store.get(info.namespace, info.name);
-    if (info.subresource) {
-      const sub = endpoint.operations.subresource(info.subresource);
+      version === '' ? await served.store.get(info.namespace, info.name) : served.store.cached(info.namespace, info.name);
+    if (sub) {
       if (sub.type === 'connect' || (sub.type === 'object' && !sub.get)) {
         throw methodNotSupported(info.group, `${info.resource}/${info.subresource}`, 'get');
       }
       if (sub.type === 'object') {
         const context = served.store.context(this.#call(exchange, []), 'UPDATE', info.subresource);
         const object = await sub.get!(entry.object, context);
-        return sendEncoded(request, response, 200, await this.#encodeObject(endpoint, object, acceptance));
+        return sendEncoded(request, response, 200, await encodeKind(served.types, object, acceptance));
       }
     }
     const nowMs = this.#options.clock.now();
-    return sendEncoded(
-      request,
-      response,
-      200,
-      await encodeEntry(served, entry, acceptance, includeObjectOf(info.query.get('includeObject')), nowMs),
-    );
+    return sendEncoded(request, response, 200, await encodeEntry(served, entry, acceptance, include, nowMs));
   }
 
   async #list(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
@@ -152,49 +163,65 @@ export class ResourceHandler {
     const { served } = endpoint;
     const acceptance = negotiate(
       request.headers.accept,
-      { protobuf: true, transforms: transformsOf(endpoint, listTransforms) },
+      { protobuf: true, transforms: transformsOf(endpoint, listTransforms), streams: true },
       info.query,
       request.headers['user-agent'],
     );
     const query = listQuery(info.query);
     validateListQuery(query);
     const selection = parseSelection(served.definition, info.namespace, query);
+    const include = includeObjectIn(info.query, acceptance);
     const listing = await listPage({ store: served.store, hub: this.#options.hub }, selection, query);
-    const include = includeObjectOf(info.query.get('includeObject'));
     return sendEncoded(request, response, 200, await encodeList(served, listing, acceptance, include, this.#options.clock.now()));
   }
 
   async #watch(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
-    const { info, request, response } = exchange;
+    const { request, response } = exchange;
+    const { target, selection, options } = this.#watchOf(exchange, endpoint);
+    await serveWatch(target, selection, options, { request, response });
+  }
+
+  /** A watch whose client asked for a WebSocket on the same URL. */
+  async watchOverSocket(exchange: Omit<ResourceExchange, 'response'>, socket: Duplex, head: Buffer): Promise<void> {
+    const { info, request } = exchange;
+    const endpoint = this.#options.endpoint(info.group, info.version, info.resource);
+    if (!endpoint) throw pathNotFound();
+    checkScope(info, endpoint);
+    const { target, selection, options } = this.#watchOf(exchange, endpoint);
+    await serveWatchOverSocket(target, selection, options, { request, socket, head });
+  }
+
+  #watchOf(
+    { info, request }: Omit<ResourceExchange, 'response'>,
+    endpoint: ResourceEndpoint,
+  ): { target: WatchTarget<KubeObject>; selection: Selection; options: WatchOptions } {
     const { served } = endpoint;
-    const acceptance = negotiate(
+    const acceptance = negotiateWatch(
       request.headers.accept,
-      { protobuf: true, transforms: transformsOf(endpoint, watchTransforms) },
+      { protobuf: true, transforms: transformsOf(endpoint, watchTransforms), streams: true },
       info.query,
     );
-    const sendInitialEvents = info.query.has('sendInitialEvents') ? isTrue(info.query.get('sendInitialEvents')) : undefined;
     const query = listQuery(info.query);
     const allowWatchBookmarks = isTrue(info.query.get('allowWatchBookmarks'));
-    validateListQuery({ ...query, watch: true, sendInitialEvents, allowWatchBookmarks });
+    validateListQuery({ ...query, watch: true, allowWatchBookmarks });
     const selection = parseSelection(served.definition, info.namespace, query, info.name);
     const { hub, clock } = this.#options;
-    await serveWatch(
-      { served, hub, clock, acceptance, include: includeObjectOf(info.query.get('includeObject')) },
+    return {
+      target: { served, hub, clock, acceptance, include: includeObjectIn(info.query, acceptance) },
       selection,
-      {
+      options: {
         resourceVersion: query.resourceVersion,
-        sendInitialEvents,
+        sendInitialEvents: query.sendInitialEvents,
         allowWatchBookmarks,
-        timeoutSeconds: numberOf(info.query.get('timeoutSeconds')),
+        timeoutSeconds: query.timeoutSeconds,
       },
-      { request, response },
-    );
+    };
   }
 
   async #create(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
     const { info } = exchange;
     if (info.name && !info.subresource) throw methodNotAllowed();
-    const warnings: string[] = [];
+    const warnings = deprecationOf(endpoint);
     const call = this.#call(exchange, warnings);
     const object = await this.#body(exchange, endpoint, call);
     return this.#sendResult(exchange, endpoint, await endpoint.operations.create(object, call), warnings);
@@ -202,7 +229,7 @@ export class ResourceHandler {
 
   async #update(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
     if (!exchange.info.name) throw methodNotAllowed();
-    const warnings: string[] = [];
+    const warnings = deprecationOf(endpoint);
     const call = this.#call(exchange, warnings);
     const object = await this.#body(exchange, endpoint, call);
     return this.#sendResult(exchange, endpoint, await endpoint.operations.update(object, call), warnings);
@@ -213,13 +240,13 @@ export class ResourceHandler {
     if (!info.name) throw methodNotAllowed();
     const contentType = mediaTypeOf(request);
     const type = patchTypes[contentType];
-    if (!type) throw unsupportedMediaType(Object.keys(patchTypes));
-    const warnings: string[] = [];
+    if (!type) throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
+    const warnings = deprecationOf(endpoint);
     const call = this.#call(exchange, warnings);
     const force = info.query.get('force');
     validatePatchOptions(info, type, force);
-    const body = await readBody(request);
-    const patch = type === 'apply' ? await strictYaml(body, call) : parsePatch(body, type);
+    const body = await readBody(request, this.#options.clock);
+    const patch = type === 'apply' ? await applyBody(body, call) : parsePatch(body, type);
     const result = await endpoint.operations.patch(type, patch, call, isTrue(force));
     return this.#sendResult(exchange, endpoint, result, warnings);
   }
@@ -227,13 +254,13 @@ export class ResourceHandler {
   async #delete(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
     const { info, request, response } = exchange;
     if (info.subresource) throw methodNotAllowed();
-    const warnings: string[] = [];
+    const warnings = deprecationOf(endpoint);
     const options = await this.#deleteOptions(exchange);
     const call = { ...this.#call(exchange, warnings), dryRun: options.dryRun || isDryRun(info.query) };
     const { entry, gone } = await endpoint.operations.delete(call, options);
     setWarnings(response, warnings);
     const acceptance = this.#acceptance(exchange);
-    if (!gone) {
+    if (!gone || endpoint.served.definition.returnsDeleted) {
       return sendEncoded(
         request,
         response,
@@ -249,13 +276,13 @@ export class ResourceHandler {
       status: 'Success',
       details: { name: info.name, ...(group ? { group } : {}), kind: resource, uid: entry.uid },
     };
-    return sendEncoded(request, response, 200, await this.#encodeStatus(endpoint, status, acceptance));
+    return sendEncoded(request, response, 200, await encodeKind(endpoint.served.types, status, acceptance));
   }
 
   async #deleteCollection(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
     const { info, request, response } = exchange;
     if (info.subresource) throw methodNotAllowed();
-    const warnings: string[] = [];
+    const warnings = deprecationOf(endpoint);
     const options = await this.#deleteOptions(exchange);
     const call = { ...this.#call(exchange, warnings), dryRun: options.dryRun || isDryRun(info.query) };
     const query = listQuery(info.query);
@@ -306,16 +333,21 @@ export class ResourceHandler {
     const { request } = exchange;
     const contentType = mediaTypeOf(request);
     if (!bodyTypes.includes(contentType)) throw unsupportedMediaType(bodyTypes);
-    const bytes = await readBody(request);
+    const bytes = await readBody(request, this.#options.clock);
     const sub = call.subresource ? endpoint.operations.subresource(call.subresource) : undefined;
     if (sub?.type === 'connect')
       throw methodNotSupported(exchange.info.group, `${exchange.info.resource}/${call.subresource}`, exchange.info.verb);
     let body: unknown = bytes;
-    if (contentType === protobufType) body = decodeProtobuf(endpoint.served.types, bytes).object;
-    else if (contentType === 'application/yaml') body = await strictYaml(bytes, call);
+    const kind = sub?.type === 'object' ? sub.kind : endpoint.served.definition.reference;
+    if (contentType === protobufType) body = decodeProtobuf(endpoint.served.types, bytes, { kind }).object;
+    else if (contentType === 'application/yaml') body = await strictYaml(bytes, call, kind.kind);
     if (sub?.type !== 'object') return endpoint.operations.decode(body, call.fieldValidation, text => call.warn(text));
     const struct = this.#structOf(endpoint, sub);
-    const { object, strictErrors } = decodeObject(struct, body, { kind: sub.kind, fieldValidation: call.fieldValidation });
+    const { object, strictErrors } = decodeObject(struct, body, {
+      kind: sub.kind,
+      fieldValidation: call.fieldValidation,
+      kinds: endpoint.served.types,
+    });
     for (const text of strictErrors) call.warn(text);
     sub.defaults?.(object);
     return object;
@@ -328,18 +360,21 @@ export class ResourceHandler {
   }
 
   async #deleteOptions({ request, info }: ResourceExchange): Promise<DeleteOptions & { dryRun: boolean }> {
-    const bytes = await readBody(request);
+    const bytes = await readBody(request, this.#options.clock);
     let options: Record<string, unknown> = {};
     if (bytes.length > 0) {
       const contentType = mediaTypeOf(request);
+      if (!bodyTypes.includes(contentType)) throw unsupportedMediaType(bodyTypes);
       const type = this.#options.types.struct('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions');
-      let body: unknown = bytes;
-      if (contentType === protobufType) body = decodeProtobuf(this.#options.types, bytes).object;
-      else if (contentType === 'application/yaml') body = await parseYaml(bytes);
-      const given = isJsonObject(body) ? body : parseJson(bytes);
-      if (!isJsonObject(given)) throw badRequest('the delete options are not an object');
       const kind = { group: '', version: 'v1', kind: 'DeleteOptions' };
+      const given =
+        contentType === protobufType
+          ? decodeProtobuf(this.#options.types, bytes, { kind }).object
+          : await parseDeleteOptions(bytes, contentType);
+      if (!isJsonObject(given)) throw badRequest('the delete options are not an object');
       const apiVersion = String(given.apiVersion ?? 'v1');
+      // Options are registered in every group.
+      if ((given.kind ?? kind.kind) !== kind.kind) throw badRequest(notRegistered(String(given.kind), apiVersion));
       const [group, version] = apiVersion.includes('/') ? (apiVersion.split('/') as [string, string]) : ['', apiVersion];
       options = decodeObject(type, given, { kind: { ...kind, group, version } }).object as unknown as Record<string, unknown>;
     } else {
@@ -366,7 +401,7 @@ export class ResourceHandler {
     const status = result.created ? 201 : 200;
     const acceptance = this.#acceptance(exchange);
     if ('entry' in result) {
-      const include = includeObjectOf(info.query.get('includeObject'));
+      const include = includeObjectIn(info.query, acceptance);
       const encoded = await encodeEntry(
         endpoint.served,
         result.entry as StoredObject,
@@ -376,150 +411,83 @@ export class ResourceHandler {
       );
       return sendEncoded(request, response, status, encoded);
     }
-    return sendEncoded(request, response, status, await this.#encodeObject(endpoint, result.object, acceptance));
+    return sendEncoded(request, response, status, await encodeKind(endpoint.served.types, result.object, acceptance));
   }
+}
 
-  async #encodeObject(endpoint: ResourceEndpoint, object: KubeObject, acceptance: Acceptance): Promise<Encoded> {
-    if (acceptance.mediaType !== protobufType) return encodeValue(object, acceptance);
-    return { contentType: protobufType, parts: [encodeAnyProtobuf(endpoint.served.types, object)] };
-  }
+/** Throws 404 and 405 for what the resource's scope and verbs do not have. */
+function checkScope(info: RequestInfo, { served: { definition } }: ResourceEndpoint): void {
+  if (definition.reference.namespaced) {
+    if (!info.namespace && info.verb !== 'list' && info.verb !== 'watch') throw info.name ? pathNotFound() : methodNotAllowed();
+  } else if (info.namespace && info.resource !== 'namespaces') throw pathNotFound();
+  if (!info.subresource && definition.verbs && !definition.verbs.includes(info.verb as 'get')) throw methodNotAllowed();
+}
 
-  async #encodeStatus(endpoint: ResourceEndpoint, status: Status, acceptance: Acceptance): Promise<Encoded> {
-    if (acceptance.mediaType !== protobufType) return encodeValue(status, acceptance);
-    return { contentType: protobufType, parts: [encodeAnyProtobuf(endpoint.served.types, status)] };
-  }
+/** Throws BadRequest for names that no key can hold. Source: apimachinery path.IsValidPathSegmentName. */
+function checkNameSegment(name: string): void {
+  const fault =
+    name === '.' || name === '..'
+      ? `may not be '${name}'`
+      : name.includes('/')
+        ? "may not contain '/'"
+        : name.includes('%')
+          ? "may not contain '%'"
+          : undefined;
+  if (fault) throw badRequest(`Name parameter invalid: ${quote(name)}: ${fault}`);
 }
 
 function transformsOf(endpoint: ResourceEndpoint, transforms: readonly string[]): readonly string[] {
   return endpoint.served.data.table === false ? transforms.filter(name => name !== 'Table') : transforms;
 }
 
-function mediaTypeOf(request: IncomingMessage): string {
-  const header = request.headers['content-type'];
-  if (!header) return 'application/json';
-  const end = header.indexOf(';');
-  return (end < 0 ? header : header.slice(0, end)).trim().toLowerCase();
-}
-
-function isDryRun(query: URLSearchParams): boolean {
-  return query.getAll('dryRun').includes('All');
-}
-
-function numberOf(text: string | null): number | undefined {
-  if (text === null || text === '') return undefined;
-  if (!/^-?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-  return Number(text);
-}
-
-function listQuery(query: URLSearchParams): {
-  labelSelector: string | undefined;
-  fieldSelector: string | undefined;
-  resourceVersion: string | undefined;
-  resourceVersionMatch: string | undefined;
-  limit: number | undefined;
-  continue: string | undefined;
-} {
-  return {
-    labelSelector: query.get('labelSelector') ?? undefined,
-    fieldSelector: query.get('fieldSelector') ?? undefined,
-    resourceVersion: query.get('resourceVersion') ?? undefined,
-    resourceVersionMatch: query.get('resourceVersionMatch') ?? undefined,
-    limit: numberOf(query.get('limit')),
-    continue: query.get('continue') ?? undefined,
-  };
-}
-
-/** Source: apimachinery ValidateCreateOptions and its like. */
-function validateWriteQuery(info: RequestInfo, fieldManager: string | undefined): void {
-  const errors = new FieldErrors();
-  for (const value of info.query.getAll('dryRun')) {
-    if (value !== '' && value !== 'All') errors.notSupported(fieldPath('dryRun'), info.query.getAll('dryRun'), ['All']);
-  }
-  if (fieldManager !== undefined) {
-    if (fieldManager.length > 128) errors.tooLong(fieldPath('fieldManager'), 128);
-    if (/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(fieldManager))
-      errors.invalid(fieldPath('fieldManager'), fieldManager, 'should only contain printable characters');
-  }
-  const validation = info.query.get('fieldValidation');
-  if (validation && !['Ignore', 'Strict', 'Warn'].includes(validation)) {
-    errors.notSupported(fieldPath('fieldValidation'), validation, ['', 'Ignore', 'Strict', 'Warn']);
-  }
-  if (!errors.empty) throw invalid('meta.k8s.io', optionsKind(info.verb), '', errors);
-}
-
-function optionsKind(verb: string): string {
-  return verb === 'patch'
-    ? 'PatchOptions'
-    : verb === 'update'
-      ? 'UpdateOptions'
-      : verb === 'delete'
-        ? 'DeleteOptions'
-        : 'CreateOptions';
-}
-
-function validatePatchOptions(info: RequestInfo, type: PatchType, force: string | null): void {
-  const errors = new FieldErrors();
-  if (type === 'apply') {
-    if (!info.query.get('fieldManager')) errors.required(fieldPath('fieldManager'), 'is required for apply patch');
-  } else if (force !== null) errors.forbidden(fieldPath('force'), 'may not be specified for non-apply patch');
-  if (!errors.empty) throw invalid('meta.k8s.io', 'PatchOptions', '', errors);
-}
-
-function parseJson(bytes: Buffer): unknown {
+async function applyBody(bytes: Buffer, call: OperationCall): Promise<unknown> {
   try {
-    return JSON.parse(bytes.toString());
+    return await strictYaml(bytes, call);
   } catch (error) {
-    throw badRequest(
-      `couldn't get version/kind; json parse error: ${error instanceof Error ? error.message : String(error)}`,
-      error,
-    );
+    if (!isStatusError(error) || !error.message.startsWith('yaml: ')) throw error;
+    throw badRequest(`error decoding YAML: error converting YAML to JSON: ${error.message}`, error);
   }
 }
 
 function parsePatch(bytes: Buffer, type: PatchType): unknown {
   try {
-    return JSON.parse(bytes.toString());
+    return parseJson(bytes.toString());
   } catch (error) {
-    throw badRequest(`error decoding patch: ${error instanceof Error ? error.message : String(error)} (${type} patch)`, error);
+    const fault = error instanceof Error ? error.message : String(error);
+    throw badRequest(type === 'strategic' ? fault : `error decoding patch: ${fault}`, error);
+  }
+}
+
+async function parseDeleteOptions(bytes: Buffer, contentType: string): Promise<unknown> {
+  if (contentType === 'application/yaml') return parseYaml(bytes);
+  try {
+    return parseJson(bytes.toString());
+  } catch (error) {
+    throw badRequest(`couldn't get version/kind; json parse error: ${error instanceof Error ? error.message : ''}`, error);
   }
 }
 
 /** YAML with its duplicate keys refused, warned about or let through. */
-async function strictYaml(bytes: Buffer, call: OperationCall): Promise<unknown> {
-  const { value, duplicates } = await parseYamlStrict(bytes);
+async function strictYaml(bytes: Buffer, call: OperationCall, kind?: string): Promise<unknown> {
+  let document: YamlDocument;
+  try {
+    document = await parseYamlStrict(bytes);
+  } catch (error) {
+    if (kind === undefined || !isStatusError(error)) throw error;
+    throw unrecognized(bytes, kind, error.message, error);
+  }
+  const { value, duplicates } = document;
   if (duplicates.length && call.fieldValidation === 'Strict') {
     throw badRequest(`strict decoding error: ${duplicateKeysText(duplicates)}`);
   }
   if (call.fieldValidation === 'Warn') for (const text of duplicates) call.warn(text);
-  return value;
+  // Text would be taken for JSON that is still to be read.
+  return typeof value === 'string' ? JSON.stringify(value) : value;
 }
 
-/** Source: apimachinery ValidateDeleteOptions. */
-function checkDeleteOptions(options: Record<string, unknown>): DeleteOptions & { dryRun: boolean } {
-  const errors = new FieldErrors();
-  const { propagationPolicy, orphanDependents, gracePeriodSeconds, preconditions, dryRun } = options;
-  if (propagationPolicy !== undefined && orphanDependents !== undefined) {
-    errors.invalid(
-      fieldPath('propagationPolicy'),
-      propagationPolicy,
-      'orphanDependents and deletionPropagation cannot be both set',
-    );
-  }
-  if (propagationPolicy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(String(propagationPolicy))) {
-    errors.notSupported(fieldPath('propagationPolicy'), propagationPolicy, ['Background', 'Foreground', 'Orphan']);
-  }
-  if (!errors.empty) throw invalid('meta.k8s.io', 'DeleteOptions', '', errors);
-  return {
-    gracePeriodSeconds: gracePeriodSeconds as number | undefined,
-    propagationPolicy: (propagationPolicy ??
-      (orphanDependents === true
-        ? 'Orphan'
-        : orphanDependents === false
-          ? 'Background'
-          : undefined)) as DeleteOptions['propagationPolicy'],
-    preconditions: preconditions as DeleteOptions['preconditions'],
-    dryRun: Array.isArray(dryRun) && dryRun.includes('All'),
-  };
+/** What every request to a deprecated resource is told. */
+function deprecationOf({ served: { definition } }: ResourceEndpoint): string[] {
+  return definition.deprecation === undefined ? [] : [definition.deprecation];
 }
 
 function setWarnings(response: ServerResponse, warnings: readonly string[]): void {

@@ -6,7 +6,7 @@ import type { KubeObject } from '../../machinery/object.js';
 import { methodNotAllowed, notFound, pathNotFound } from '../../machinery/status-error.js';
 import { matches } from '../registry/selection.js';
 import type { EncodableEntry } from './encoding.js';
-import { encodeEntry, encodeList, includeObjectOf } from './encoding.js';
+import { encodeEntry, encodeList, includeObjectIn } from './encoding.js';
 import { sendEncoded } from './http-answer.js';
 import type { ListQuery } from './listing.js';
 import { parseSelection } from './listing.js';
@@ -76,7 +76,7 @@ export async function serveVirtual(
   const transforms = info.verb === 'get' ? ['Table', 'PartialObjectMetadata'] : ['Table', 'PartialObjectMetadataList'];
   const { accept, 'user-agent': userAgent } = request.headers;
   const acceptance = negotiate(accept, { protobuf: true, transforms }, info.query, userAgent);
-  const include = includeObjectOf(info.query.get('includeObject'));
+  const include = includeObjectIn(info.query, acceptance);
   if (info.verb === 'get') {
     const entry = await resource.get(info.namespace, info.name);
     return sendEncoded(request, response, 200, await encodeEntry(resource.kind, entry, acceptance, include, nowMs));

@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../base/clock.js';
 import type { Disposable } from '../../base/disposable.js';
+import { canonicalize } from '../../machinery/codec/json-decode.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { encodeWatchFrame } from '../../machinery/codec/protobuf.js';
 import { toStatus } from '../../machinery/status-error.js';
+import type { Upgrade } from '../connect/one-way-socket.js';
+import { acceptOneWay, closeSocket, offeredProtocols } from '../connect/one-way-socket.js';
 import type { Selection } from '../registry/selection.js';
 import type { CacheEvent } from '../storage/resource-cache.js';
 import type { StorageHub } from '../storage/storage-hub.js';
@@ -21,7 +24,11 @@ import { openWatch } from './watch-source.js';
 const backlogLimitBytes = 16 * 1024 * 1024;
 const initialEventsEndAnnotation = 'k8s.io/initial-events-end';
 
-const jsonHead: Record<ChangeType | 'BOOKMARK' | 'ERROR', Buffer> = {
+const lengthPrefixBytes = 4;
+
+type EventType = ChangeType | 'BOOKMARK' | 'ERROR';
+
+const jsonHead: Record<EventType, Buffer> = {
   ADDED: Buffer.from('{"type":"ADDED","object":'),
   MODIFIED: Buffer.from('{"type":"MODIFIED","object":'),
   DELETED: Buffer.from('{"type":"DELETED","object":'),
@@ -38,6 +45,14 @@ export interface WatchTarget<T extends KubeObject> {
   readonly include: IncludeObject;
 }
 
+/** Where frames go once the watch is open: an HTTP answer or a WebSocket. */
+interface FrameOutlet {
+  readonly pendingBytes: number;
+  write(frame: Buffer): void;
+  end(): void;
+  cutOff(): void;
+}
+
 /** Serves a watch as a stream of frames until the client leaves, the time is over or the client is too slow. */
 export async function serveWatch<T extends KubeObject>(
   target: WatchTarget<T>,
@@ -46,140 +61,171 @@ export async function serveWatch<T extends KubeObject>(
   exchange: { request: IncomingMessage; response: ServerResponse },
 ): Promise<void> {
   const { request, response } = exchange;
-  const encoder = new FrameEncoder(target);
-  let watch: Disposable | undefined;
-  let closed = false;
-  let started = false;
-  let early: Buffer[] = [];
-  const close = (): void => {
-    closed = true;
-    void watch?.dispose();
-  };
-  const write = (frame: Buffer): void => {
-    if (closed) return;
-    if (!started) {
-      early.push(frame);
-      return;
-    }
-    response.write(frame);
-    if (response.writableLength > backlogLimitBytes) {
-      close();
-      response.destroy();
-    }
-  };
-  const sink: WatchSink<T> = {
-    change: (type, entry, source) => write(encoder.change(type, entry, source)),
-    bookmark: (revision, initialEventsEnd) => write(encoder.bookmark(revision, initialEventsEnd)),
-    end: error => {
-      if (error) write(encoder.error(error));
-      closed = true;
-      if (started) response.end();
-    },
-  };
-  response.on('close', close);
-  watch = await openWatch({ store: target.served.store, hub: target.hub, clock: target.clock }, selection, options, sink);
-  if (response.destroyed) {
-    close();
-    return;
-  }
+  const encoder = new FrameEncoder(target, true);
+  const run = new WatchRun(encoder);
+  response.on('close', () => run.close());
+  await run.open(target, selection, options);
+  if (response.destroyed) return run.close();
   response.setHeader('Content-Type', encoder.contentType);
   response.setHeader('Cache-Control', 'no-cache, private');
   response.writeHead(200);
-  started = true;
   response.flushHeaders();
-  if (early.length) response.write(early.length === 1 ? early[0]! : Buffer.concat(early));
-  early = [];
-  if (closed) {
-    response.end();
-    return;
-  }
+  run.start({
+    get pendingBytes() {
+      return response.writableLength;
+    },
+    write: frame => response.write(frame),
+    end: () => response.end(),
+    cutOff: () => response.destroy(),
+  });
   // An aborted HTTP/1.1 request closes its response; nothing more to do here but wait for that.
-  request.on('aborted', close);
+  request.on('aborted', () => run.close());
+}
+
+/** The same over a WebSocket, one event a message. Source: WatchServer.HandleWS. */
+export async function serveWatchOverSocket<T extends KubeObject>(
+  target: WatchTarget<T>,
+  selection: Selection,
+  options: WatchOptions,
+  upgrade: Upgrade,
+): Promise<void> {
+  const encoder = new FrameEncoder(target, false);
+  const run = new WatchRun(encoder);
+  await run.open(target, selection, options);
+  const client = await acceptOneWay(upgrade, offeredProtocols(upgrade.request)[0]!);
+  if (!client) return run.close();
+  client.on('close', () => run.close());
+  run.start({
+    get pendingBytes() {
+      return client.bufferedAmount;
+    },
+    write: frame => client.send(frame, { binary: encoder.binary }),
+    end: () => closeSocket(client),
+    cutOff: () => client.terminate(),
+  });
+}
+
+/** One watch from its opening, when a refusal is still an answer of its own, to its end. */
+class WatchRun<T extends KubeObject> {
+  readonly #encoder: FrameEncoder<T>;
+  #watch: Disposable | undefined;
+  #outlet: FrameOutlet | undefined;
+  #early: Buffer[] = [];
+  #closed = false;
+
+  constructor(encoder: FrameEncoder<T>) {
+    this.#encoder = encoder;
+  }
+
+  /** Resolves when the initial events are here. Throws Expired and the like. */
+  async open(target: WatchTarget<T>, selection: Selection, options: WatchOptions): Promise<void> {
+    const sink: WatchSink<T> = {
+      change: (type, entry, source) => this.#write(this.#encoder.change(type, entry, source)),
+      bookmark: (revision, initialEventsEnd) => this.#write(this.#encoder.bookmark(revision, initialEventsEnd)),
+      end: error => {
+        if (error) this.#write(this.#encoder.error(error));
+        this.#closed = true;
+        this.#outlet?.end();
+      },
+    };
+    this.#watch = await openWatch({ store: target.served.store, hub: target.hub, clock: target.clock }, selection, options, sink);
+    if (this.#closed) void this.#watch.dispose();
+  }
+
+  start(outlet: FrameOutlet): void {
+    if (this.#encoder.stream && this.#early.length) outlet.write(Buffer.concat(this.#early));
+    else for (const frame of this.#early) outlet.write(frame);
+    this.#early = [];
+    this.#outlet = outlet;
+    if (this.#closed) outlet.end();
+  }
+
+  close(): void {
+    this.#closed = true;
+    void this.#watch?.dispose();
+  }
+
+  #write(frame: Buffer): void {
+    if (this.#closed) return;
+    if (!this.#outlet) {
+      this.#early.push(frame);
+      return;
+    }
+    this.#outlet.write(frame);
+    if (this.#outlet.pendingBytes <= backlogLimitBytes) return;
+    this.close();
+    this.#outlet.cutOff();
+  }
 }
 
 /** Frames of one watch. What is the same for every watcher is kept in the event. */
 class FrameEncoder<T extends KubeObject> {
   readonly contentType: string;
+  readonly binary: boolean;
+  /** Whether frames follow each other in one stream, so that binary ones need their length before them. */
+  readonly stream: boolean;
   readonly #target: WatchTarget<T>;
-  readonly #mode: 'json' | 'protobuf' | 'table' | 'partial';
+  readonly #mode: 'whole' | 'table' | 'partial';
   #columnsSent = false;
 
-  constructor(target: WatchTarget<T>) {
+  constructor(target: WatchTarget<T>, stream: boolean) {
     const { acceptance } = target;
     this.#target = target;
-    this.#mode =
-      acceptance.as === 'Table'
-        ? 'table'
-        : acceptance.as
-          ? 'partial'
-          : acceptance.mediaType === 'application/vnd.kubernetes.protobuf'
-            ? 'protobuf'
-            : 'json';
-    this.contentType = this.#mode === 'protobuf' ? 'application/vnd.kubernetes.protobuf;stream=watch' : 'application/json';
+    this.stream = stream;
+    this.#mode = acceptance.as === 'Table' ? 'table' : acceptance.as ? 'partial' : 'whole';
+    this.binary = acceptance.mediaType === 'application/vnd.kubernetes.protobuf';
+    this.contentType = this.binary ? 'application/vnd.kubernetes.protobuf;stream=watch' : 'application/json';
   }
 
   change(type: ChangeType, entry: StoredObject<T>, source: CacheEvent<T> | undefined): Buffer {
-    if (this.#mode === 'table') return this.#encode(type, entry, source);
-    const key = `${type}/${this.#mode}/${this.#target.acceptance.version ?? ''}`;
+    // A table's first frame alone has its columns.
+    if (this.#mode === 'table') return this.#framed(type, this.#table(entry));
+    const key = `${type}/${this.#mode}/${this.binary}/${this.stream}/${this.#target.acceptance.version ?? ''}`;
     const known = source?.frames?.get(key);
     if (known) return known;
-    const frame = this.#encode(type, entry, source);
+    const frame = this.#mode === 'partial' ? this.#framed(type, this.#partial(entry.object)) : this.#whole(type, entry);
     if (source) (source.frames ??= new Map()).set(key, frame);
     return frame;
   }
 
-  #encode(type: ChangeType, entry: StoredObject<T>, _source: CacheEvent<T> | undefined): Buffer {
-    const { served, acceptance, include, clock } = this.#target;
-    switch (this.#mode) {
-      case 'json':
-        return Buffer.concat([jsonHead[type], entry.bytes, jsonTail]);
-      case 'protobuf':
-        return encodeWatchFrame(type, protobufOf(served, entry));
-      case 'partial':
-        return jsonFrame(type, partialObject(entry.object, acceptance.version!));
-      case 'table': {
-        const columns = !this.#columnsSent;
-        this.#columnsSent = true;
-        return jsonFrame(type, tableOf(served, [entry], { version: acceptance.version!, include, nowMs: clock.now(), columns }));
-      }
-    }
+  #whole(type: ChangeType, entry: StoredObject<T>): Buffer {
+    if (this.binary) return this.#binaryFrame(type, protobufOf(this.#target.served, entry));
+    return Buffer.concat([jsonHead[type], entry.bytes, jsonTail]);
   }
 
+  #partial(object: Readonly<KubeObject>): KubeObject {
+    return partialObject(object, this.#target.acceptance.version!);
+  }
+
+  #table(entry: Pick<StoredObject<T>, 'object' | 'resourceVersion'>): object {
+    const { served, acceptance, include, clock } = this.#target;
+    const columns = !this.#columnsSent;
+    this.#columnsSent = true;
+    return tableOf(served, [entry], { version: acceptance.version!, include, nowMs: clock.now(), columns });
+  }
+
+  /** An object of the kind with nothing but its version. */
   bookmark(revision: number, initialEventsEnd: boolean): Buffer {
-    const { served, acceptance } = this.#target;
-    const metadata = {
-      resourceVersion: String(revision),
-      creationTimestamp: null,
-      ...(initialEventsEnd ? { annotations: { [initialEventsEndAnnotation]: 'true' } } : {}),
-    };
-    const object = { kind: served.definition.reference.kind, apiVersion: served.apiVersion, metadata } as unknown as KubeObject;
-    switch (this.#mode) {
-      case 'protobuf':
-        return encodeWatchFrame('BOOKMARK', encodeAnyProtobuf(served.types, object));
-      case 'partial':
-        return jsonFrame('BOOKMARK', partialObject(object, acceptance.version!));
-      case 'table': {
-        const columnDefinitions = this.#columnsSent ? null : [];
-        return jsonFrame('BOOKMARK', {
-          kind: 'Table',
-          apiVersion: `meta.k8s.io/${acceptance.version}`,
-          metadata: { resourceVersion: String(revision) },
-          columnDefinitions,
-          rows: [{ cells: [], object: partialObject(object, acceptance.version!) }],
-        });
-      }
-      case 'json':
-        return jsonFrame('BOOKMARK', object);
-    }
+    const { served } = this.#target;
+    const resourceVersion = String(revision);
+    const metadata = { resourceVersion, ...(initialEventsEnd ? { annotations: { [initialEventsEndAnnotation]: 'true' } } : {}) };
+    const head = { kind: served.definition.reference.kind, apiVersion: served.apiVersion };
+    const object = canonicalize(served.struct, { ...head, metadata }) as T;
+    if (this.#mode === 'table') return this.#framed('BOOKMARK', this.#table({ object, resourceVersion }));
+    return this.#framed('BOOKMARK', this.#mode === 'partial' ? this.#partial(object) : object);
   }
 
   error(error: Error): Buffer {
-    const status = toStatus(error);
-    if (this.#mode === 'protobuf') return encodeWatchFrame('ERROR', encodeAnyProtobuf(this.#target.served.types, status));
-    return jsonFrame('ERROR', status);
+    return this.#framed('ERROR', toStatus(error));
   }
-}
 
-function jsonFrame(type: keyof typeof jsonHead, object: object): Buffer {
-  return Buffer.concat([jsonHead[type], Buffer.from(JSON.stringify(object)), jsonTail]);
+  #framed(type: EventType, object: object): Buffer {
+    if (!this.binary) return Buffer.concat([jsonHead[type], Buffer.from(JSON.stringify(object)), jsonTail]);
+    return this.#binaryFrame(type, encodeAnyProtobuf(this.#target.served.types, object as KubeObject));
+  }
+
+  #binaryFrame(type: EventType, object: Buffer): Buffer {
+    const frame = encodeWatchFrame(type, object);
+    return this.stream ? frame : frame.subarray(lengthPrefixBytes);
+  }
 }

@@ -4,7 +4,8 @@ import { DisposableStore } from '../../base/disposable.js';
 import { errorCode } from '../../base/errors.js';
 import type { DatastoreEvent } from '../../contracts/datastore.js';
 import type { KubeObject } from '../../machinery/object.js';
-import { badRequest, expired } from '../../machinery/status-error.js';
+import { quote } from '../../machinery/field-errors.js';
+import { expired, StatusError } from '../../machinery/status-error.js';
 import type { ResourceStore } from '../registry/resource-store.js';
 import type { Selection } from '../registry/selection.js';
 import { matches } from '../registry/selection.js';
@@ -34,12 +35,15 @@ export interface WatchOptions {
 const bookmarkEveryMs = 60_000;
 const shortestDefaultTimeoutSeconds = 1800;
 
+/** Throws 500, as upstream does everywhere but in lists. */
 export function parseResourceVersion(text: string): number {
-  if (!/^\d{1,16}$/.test(text))
-    throw badRequest(
-      `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
-    );
-  return Number(text);
+  if (/^\d{1,16}$/.test(text)) return Number(text);
+  throw new StatusError(500, '', badVersionText(text));
+}
+
+export function badVersionText(text: string): string {
+  const fault = /^\d+$/.test(text) ? 'value out of range' : 'invalid syntax';
+  return `resourceVersion: Invalid value: ${quote(text)}: strconv.ParseUint: parsing ${quote(text)}: ${fault}`;
 }
 
 /** The text and reason that clients know for a version before the history. */
@@ -57,7 +61,9 @@ export async function openWatch<T extends KubeObject>(
   const { store, hub, clock } = source;
   const { cache } = store;
   const version = options.resourceVersion ?? '';
-  const fromState = version === '' || version === '0' || options.sendInitialEvents === true;
+  const { sendInitialEvents } = options;
+  const unversioned = version === '' || version === '0';
+  const fromState = sendInitialEvents ?? unversioned;
   const held = new DisposableStore();
   let over = false;
   const end = (error: Error | undefined): void => {
@@ -79,15 +85,17 @@ export async function openWatch<T extends KubeObject>(
   };
   held.addCallback(() => void (over = true));
 
-  const minimum = version === '' || version === '0' ? 0 : parseResourceVersion(version);
+  const minimum = unversioned ? 0 : parseResourceVersion(version);
   if (version === '') await hub.fresh();
-  else if (minimum > hub.revision) await hub.reached(minimum);
+  else if (fromState && minimum > hub.revision) await hub.reached(minimum);
 
   // From here to `listen` nothing is asynchronous: no event can fall between state and stream.
   if (fromState) {
     for (const entry of store.select(selection)) sink.change('ADDED', entry, undefined);
-    if (options.sendInitialEvents) sink.bookmark(cache.revision, true);
-  } else {
+    if (sendInitialEvents && options.allowWatchBookmarks) sink.bookmark(cache.revision, true);
+  } else if (minimum > cache.revision) {
+    // A version from the future: nothing was missed, and what comes before it is not wanted.
+  } else if (!unversioned) {
     const missed = cache.history(minimum);
     if (missed) for (const event of missed) deliver(event);
     else {
@@ -99,7 +107,7 @@ export async function openWatch<T extends KubeObject>(
   held.add(
     cache.listen(
       event => {
-        if (event) deliver(event);
+        if (event && event.revision > minimum) deliver(event);
       },
       { onReset: () => end(expired('the watch cache was loaded anew: list again')) },
     ),

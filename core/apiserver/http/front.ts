@@ -3,18 +3,21 @@ import type { Duplex } from 'node:stream';
 import { randomUUID } from 'node:crypto';
 import { errorText } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import { isStatusError, pathNotFound, toStatus } from '../../machinery/status-error.js';
+import { isStatusError, toStatus } from '../../machinery/status-error.js';
+import type { TypeSet } from '../../machinery/schema.js';
 import type { RequestAuthentication } from '../auth/authenticator.js';
 import type { Authorizer, Attributes } from '../auth/authorizer.js';
 import { forbiddenError } from '../auth/forbidden.js';
 import type { Impersonation } from '../auth/impersonation.js';
 import { selectorAttributes } from '../auth/selector-attributes.js';
 import type { UserInfo } from '../auth/user-info.js';
-import { sendError } from '../handlers/http-answer.js';
+import { sendError, sendPlain } from '../handlers/http-answer.js';
 import type { RequestInfo } from '../handlers/request-info.js';
-import { parseRequest } from '../handlers/request-info.js';
+import { isReadable, parseRequest } from '../handlers/request-info.js';
 import type { ResourceHandler } from '../handlers/resource-handler.js';
 import type { ConnectHandler } from '../handlers/connect-handler.js';
+import { isWebSocket } from '../connect/one-way-socket.js';
+import type { RequestMetrics } from './request-metrics.js';
 import { clientCertificates } from './listener.js';
 
 export interface FrontOptions {
@@ -23,9 +26,13 @@ export interface FrontOptions {
   readonly authorizer: Authorizer;
   readonly resources: ResourceHandler;
   readonly connections: ConnectHandler;
+  readonly serves: (group: string, version: string) => boolean;
   /** Everything that is no resource: health, version, discovery, OpenAPI, plugins' routes. False: it knows no such path. */
   readonly routes: (exchange: RouteExchange) => Promise<boolean> | boolean;
   readonly logger: Logger;
+  readonly metrics: RequestMetrics;
+  /** With the type of Status. */
+  readonly types: TypeSet;
 }
 
 export interface RouteExchange {
@@ -34,6 +41,8 @@ export interface RouteExchange {
   readonly info: RequestInfo;
   readonly user: UserInfo;
 }
+
+const switchedProtocols = 101;
 
 /** The way of every request up to its handler: who, may they, and an answer whatever happens. */
 export class Front {
@@ -45,21 +54,24 @@ export class Front {
 
   handle(request: IncomingMessage, response: ServerResponse): void {
     response.on('error', () => undefined);
-    this.#serve(request, response).catch((error: unknown) => this.#failed(request, response, error));
+    const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
+    const measured = this.#options.metrics.begin(info);
+    response.once('close', () => measured.end(response.statusCode));
+    this.#serve(request, response, info).catch((error: unknown) => this.#failed(request, response, error));
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
+  async #serve(request: IncomingMessage, response: ServerResponse, info: RequestInfo): Promise<void> {
+    if (!isReadable(request.url ?? '/')) return sendPlain(response, 400, '400 Bad Request');
     response.setHeader('Audit-Id', auditId(request));
     response.setHeader('Cache-Control', 'no-cache, private');
     const user = await this.#admit(request, info);
-    if (info.resourceRequest) {
+    if (info.resourceRequest && this.#options.serves(info.group, info.version)) {
       if (this.#options.connections.handles(info)) {
         return this.#options.connections.serve({ request, response, info, caller: user });
       }
       return this.#options.resources.handle({ request, response, info, caller: user });
     }
-    if (!(await this.#options.routes({ request, response, info, user }))) throw pathNotFound();
+    if (!(await this.#options.routes({ request, response, info, user }))) sendPlain(response, 404, '404 page not found\n');
   }
 
   /** Authenticates, impersonates and authorizes. Throws 401 and 403. */
@@ -91,6 +103,13 @@ export class Front {
     return user;
   }
 
+  /** Whether an upgrade that is asked for leads somewhere; otherwise the request is answered as if it had not been. */
+  upgrades(request: IncomingMessage): boolean {
+    const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
+    if (!info.resourceRequest) return false;
+    return this.#options.connections.handles(info) || (info.verb === 'watch' && isWebSocket(request));
+  }
+
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
     this.#upgrade(request, socket, head).catch((error: unknown) => {
@@ -107,15 +126,18 @@ export class Front {
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
     const user = await this.#admit(request, info);
-    if (!info.resourceRequest || !this.#options.connections.handles(info)) throw pathNotFound();
-    await this.#options.connections.upgrade({ request, info, caller: user }, socket, head);
+    const exchange = { request, info, caller: user };
+    const measured = this.#options.metrics.begin(info);
+    socket.once('close', () => measured.end(switchedProtocols));
+    if (info.verb === 'watch') await this.#options.resources.watchOverSocket(exchange, socket, head);
+    else await this.#options.connections.upgrade(exchange, socket, head);
   }
 
   #failed(request: IncomingMessage, response: ServerResponse, error: unknown): void {
     if (!isStatusError(error)) this.#log(request, error);
     // The rest of a body that nobody reads must not hold up the connection.
     if (!request.complete) request.resume();
-    sendError(response, error);
+    sendError(request, response, error, this.#options.types).catch(() => response.destroy());
   }
 
   #log(request: IncomingMessage, error: unknown): void {

@@ -19,11 +19,16 @@ export interface ListenerOptions {
   readonly port: number;
   readonly tls: TlsMaterial;
   readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Whether a request that asks for an upgrade gets one. */
+  readonly upgrades: (request: IncomingMessage) => boolean;
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
+/** As Go's servers take: long selectors and many groups of a user make long heads. */
+const maximumHeaderBytes = 1024 * 1024;
+
 /** Clients keep connections for a while: Node's five seconds would cut off requests that are just being sent. */
-const http1Options: object = { keepAliveTimeout: 120_000 };
+const http1Options: object = { keepAliveTimeout: 120_000, maxHeaderSize: maximumHeaderBytes };
 
 /** HTTP/1.1 and HTTP/2 on one TLS port, with client certificates asked for but not demanded. */
 export class Listener {
@@ -37,7 +42,7 @@ export class Listener {
 
   /** Resolves the port. Rejects PORT_IN_USE, PORT_FORBIDDEN or LISTEN_FAILED with the mend. */
   async start(): Promise<number> {
-    const { host, port, tls, onRequest, onUpgrade } = this.#options;
+    const { host, port, tls, onRequest, onUpgrade, upgrades } = this.#options;
     const server = createSecureServer({
       ...http1Options,
       allowHTTP1: true,
@@ -47,10 +52,12 @@ export class Listener {
       requestCert: true,
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
-      settings: { maxConcurrentStreams: 2000 },
+      settings: { maxConcurrentStreams: 2000, maxHeaderListSize: maximumHeaderBytes },
       maxSessionMemory: 64,
     });
     this.#server = server;
+    // HTTP/2's server does not take it as an option, but looks here.
+    (server as { shouldUpgradeCallback?: ListenerOptions['upgrades'] }).shouldUpgradeCallback = upgrades;
     server.on('request', (request, response) => {
       // The compatible API of both protocols is used alike; what differs is never touched.
       onRequest(request as unknown as IncomingMessage, response as unknown as ServerResponse);

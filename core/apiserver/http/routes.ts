@@ -1,8 +1,10 @@
 import Koa from 'koa';
 import Router from '@koa/router';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { methodNotAllowed, notAcceptable } from '../../machinery/status-error.js';
+import { checkRepresentable } from '../handlers/negotiation.js';
 import type { Discovery } from '../discovery/discovery.js';
-import { acceptsAggregated } from '../discovery/discovery.js';
+import { acceptsAggregated, asksOnlyForOthers } from '../discovery/discovery.js';
 import type { RouteExchange } from './front.js';
 
 export interface HealthCheck {
@@ -21,11 +23,13 @@ export interface RoutesOptions {
   readonly extend?: (router: Router) => void;
 }
 
+const forms = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
+
 /** Everything that is no resource. Discovery goes past Koa, since every client begins with it. */
 export class Routes {
   readonly #options: RoutesOptions;
   readonly #callback: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-  readonly #known: (path: string) => boolean;
+  readonly #known: (path: string, method: string) => boolean;
 
   constructor(options: RoutesOptions) {
     this.#options = options;
@@ -49,7 +53,7 @@ export class Routes {
     });
     app.use(router.routes());
     this.#callback = app.callback();
-    this.#known = path => router.match(path, 'GET').path.length > 0;
+    this.#known = (path, method) => router.match(path, method).pathAndMethod.length > 0;
   }
 
   async serve({ request, response, info }: RouteExchange): Promise<boolean> {
@@ -57,7 +61,9 @@ export class Routes {
     if (path === '/api' || path === '/apis' || path.startsWith('/api/') || path.startsWith('/apis/')) {
       return this.#discover(request, response, path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path);
     }
-    if (!this.#known(path)) return false;
+    if (!this.#known(path, 'GET')) return false;
+    if (!this.#known(path, request.method ?? 'GET')) throw methodNotAllowed();
+    if (path === '/version') checkRepresentable(request.headers.accept, ['application/json']);
     await this.#callback(request, response);
     return true;
   }
@@ -66,6 +72,9 @@ export class Routes {
     const aggregated = acceptsAggregated(request.headers.accept);
     const document = this.#options.discovery().document(path, aggregated, this.#options.serverAddress());
     if (!document) return false;
+    if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed();
+    checkRepresentable(request.headers.accept, forms);
+    if (!aggregated && asksOnlyForOthers(request.headers.accept)) throw notAcceptable(forms);
     response.setHeader('Vary', 'Accept');
     response.setHeader('ETag', document.etag);
     response.setHeader('Cache-Control', 'public');

@@ -1,4 +1,4 @@
-import type { FieldErrors } from '../../machinery/field-errors.js';
+import type { FieldErrors, FieldPath } from '../../machinery/field-errors.js';
 import { fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject, ObjectMeta } from '../../machinery/object.js';
 import { jsonEqual } from '../../machinery/object.js';
@@ -10,6 +10,12 @@ const totalAnnotationLimitBytes = 256 * 1024;
 const orphanFinalizer = 'orphan';
 const foregroundFinalizer = 'foregroundDeletion';
 const maximumManagerLength = 128;
+/** Groups whose validation upstream leaves to the rules of custom resources. */
+const freeFinalizerGroups: ReadonlySet<string> = new Set([
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'apiregistration.k8s.io',
+]);
 
 export function fillSystemFields(metadata: ObjectMeta, uid: string, nowMs: number): void {
   metadata.uid = uid;
@@ -33,6 +39,7 @@ export function validateMetadata<T extends KubeObject>(object: T, definition: Re
   else for (const text of validateName(metadata.name, false)) errors.invalid(path.child('name'), metadata.name, text);
   if (definition.reference.namespaced && !metadata.namespace) errors.required(path.child('namespace'));
   validateCommon(metadata, errors);
+  validateFinalizerDomains(object, definition, errors);
 }
 
 function validateCommon(metadata: ObjectMeta, errors: FieldErrors): void {
@@ -77,8 +84,8 @@ function validateAnnotations(annotations: Readonly<Record<string, string>> | und
 function validateOwners(metadata: ObjectMeta, errors: FieldErrors): void {
   const path = fieldPath('metadata', 'ownerReferences');
   let controller = '';
-  for (const [index, owner] of (metadata.ownerReferences ?? []).entries()) {
-    const at = path.index(index);
+  for (const owner of metadata.ownerReferences ?? []) {
+    const at = path;
     const slash = owner.apiVersion.split('/');
     if (!owner.apiVersion || slash.length > 2 || slash.at(-1) === '') {
       errors.invalid(at.child('apiVersion'), owner.apiVersion, 'version must not be empty');
@@ -87,7 +94,7 @@ function validateOwners(metadata: ObjectMeta, errors: FieldErrors): void {
     if (!owner.name) errors.invalid(at.child('name'), owner.name, 'must not be empty');
     if (!owner.uid) errors.invalid(at.child('uid'), owner.uid, 'must not be empty');
     if (owner.apiVersion === 'v1' && owner.kind === 'Event')
-      errors.invalid(at, '', `${owner.apiVersion}, Kind=${owner.kind} is disallowed from being an owner`);
+      errors.invalid(at, owner, `/${owner.apiVersion}, Kind=${owner.kind} is disallowed from being an owner`);
     if (!owner.controller) continue;
     if (controller) {
       errors.invalid(
@@ -101,16 +108,39 @@ function validateOwners(metadata: ObjectMeta, errors: FieldErrors): void {
 
 function validateFinalizers(finalizers: readonly string[], errors: FieldErrors): void {
   const path = fieldPath('metadata', 'finalizers');
-  for (const [index, finalizer] of finalizers.entries()) {
-    for (const text of validateQualifiedName(finalizer)) errors.invalid(path.index(index), finalizer, text);
+  for (const finalizer of finalizers) {
+    for (const text of validateQualifiedName(finalizer)) errors.invalid(path, finalizer, text);
   }
   if (finalizers.includes(orphanFinalizer) && finalizers.includes(foregroundFinalizer)) {
     errors.invalid(path, finalizers, `finalizer ${orphanFinalizer} and ${foregroundFinalizer} cannot be both set`);
   }
 }
 
+const standardFinalizers = ['kubernetes', orphanFinalizer, foregroundFinalizer];
+
+/** Names of Kubernetes' own kinds need a domain where they are none of the old ones. Source: core ValidateFinalizerName. */
+export function validateFinalizerDomain(path: FieldPath, finalizer: string, errors: FieldErrors): void {
+  if (finalizer.includes('/') || standardFinalizers.includes(finalizer)) return;
+  errors.invalid(path, finalizer, 'name is neither a standard finalizer name nor is it fully qualified');
+}
+
+function validateFinalizerDomains<T extends KubeObject>(
+  { metadata: { finalizers } }: KubeObject,
+  { reference: { group }, freeFinalizers }: ResourceDefinition<T>,
+  errors: FieldErrors,
+): void {
+  if (!finalizers || freeFinalizers || freeFinalizerGroups.has(group)) return;
+  const path = fieldPath('metadata', 'finalizers');
+  for (const [index, finalizer] of finalizers.entries()) validateFinalizerDomain(path.index(index), finalizer, errors);
+}
+
 /** Source: apimachinery ValidateObjectMetaUpdate; what the store copied from the old object cannot differ any more. */
-export function validateMetadataUpdate(object: KubeObject, old: Readonly<KubeObject>, errors: FieldErrors): void {
+export function validateMetadataUpdate<T extends KubeObject>(
+  object: T,
+  old: Readonly<T>,
+  definition: ResourceDefinition<T>,
+  errors: FieldErrors,
+): void {
   const path = fieldPath('metadata');
   const { metadata } = object;
   if (old.metadata.deletionTimestamp !== undefined) {
@@ -129,6 +159,7 @@ export function validateMetadataUpdate(object: KubeObject, old: Readonly<KubeObj
   if (!jsonEqual(metadata.annotations, old.metadata.annotations)) validateAnnotations(metadata.annotations, errors);
   if (!jsonEqual(metadata.ownerReferences, old.metadata.ownerReferences)) validateOwners(metadata, errors);
   if (!jsonEqual(metadata.finalizers, old.metadata.finalizers)) validateFinalizers(metadata.finalizers ?? [], errors);
+  validateFinalizerDomains(object, definition, errors);
 }
 
 /** The finalizers that an object marked for deletion gets. Source: generic registry, deletionFinalizersForGarbageCollection. */

@@ -55,6 +55,12 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   /** Cells of one row, in the order of the generated `columns` of this resource. Absent: Name and Created At. */
   row?(object: Readonly<T>, context: RowContext): readonly unknown[];
   /** Field selectors beside `metadata.name` and `metadata.namespace`. Values are strings; absent fields are ''. */
+  /** Warned about in every answer. */
+  readonly deprecation?: string;
+  /** A deletion that is done answers with the object's last state instead of a Status. Source: ReturnDeletedObject of upstream's stores. */
+  readonly returnsDeleted?: boolean;
+  /** Finalizers may be named without a domain, as those of custom resources. */
+  readonly freeFinalizers?: boolean;
   readonly selectableFields?: Readonly<Record<string, (object: Readonly<T>) => string>>;
 
   readonly subresources?: Readonly<Record<string, SubresourceDefinition<T>>>;

@@ -4,12 +4,20 @@ import type { AdmissionPlugin } from '../../contracts/admission.js';
 import type { CallerIdentity, DeleteOptions } from '../../contracts/api-transport.js';
 import type { DatastoreConflict } from '../../contracts/datastore-errors.js';
 import { errorCode } from '../../base/errors.js';
-import { FieldErrors } from '../../machinery/field-errors.js';
+import { FieldErrors, fieldPath, quote } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, jsonEqual } from '../../machinery/object.js';
 import { keepUnchangedTimes } from '../../machinery/patch/managed-fields/unchanged-times.js';
 import type { Subject } from '../../machinery/status-error.js';
-import { alreadyExists, badRequest, conflict, invalid, isStatusError, notFound } from '../../machinery/status-error.js';
+import {
+  alreadyExists,
+  badRequest,
+  conflict,
+  invalid,
+  isStatusError,
+  notFound,
+  StatusError,
+} from '../../machinery/status-error.js';
 import type { CacheEvent, ObjectCache } from '../storage/resource-cache.js';
 import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object.js';
 import type { StorageHub } from '../storage/storage-hub.js';
@@ -132,7 +140,8 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const { metadata } = object;
     this.#checkNamespace(object, call);
     if (call.name && metadata.name && metadata.name !== call.name) throw nameMismatch(metadata.name, call.name);
-    if (metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
+    // Upstream's storage says so with an error of no kind.
+    if (metadata.resourceVersion) throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
     const generated = !metadata.name && !!metadata.generateName;
     for (let attempt = 0; ; attempt++) {
       const draft = generated && attempt < 7 ? cloneJson(object) : object;
@@ -231,10 +240,15 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     if (input.metadata.name && input.metadata.name !== call.name) throw nameMismatch(input.metadata.name, call.name);
     input.metadata.name ??= call.name;
     const { resourceVersion, uid } = input.metadata;
-    if (uid && uid !== current.uid) throw conflict(this.subject(call.name), uidText(uid, current.uid));
+    if (uid && uid !== current.uid) {
+      if (!patch) throw conflict(this.subject(call.name), uidText(uid, current.uid));
+      const errors = new FieldErrors();
+      errors.invalid(fieldPath('metadata', 'uid'), uid, 'field is immutable');
+      throw this.#invalid(input, errors);
+    }
     const conditional = resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== '0';
     if (conditional && resourceVersion !== current.resourceVersion) {
-      if (!/^\d+$/.test(resourceVersion)) throw this.#badVersion(input, resourceVersion);
+      if (!/^\d+$/.test(resourceVersion)) throw this.#badVersion(input, resourceVersion, patch);
       throw conflict(this.subject(call.name));
     }
     const context = this.context(call, 'UPDATE', subresource);
@@ -281,7 +295,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     else this.#resetStatus(draft, old);
     if (this.#hasGeneration && (!subresource || subresource !== 'status')) this.#raiseGeneration(draft, old);
     const errors = new FieldErrors();
-    validateMetadataUpdate(draft, old, errors);
+    validateMetadataUpdate(draft, old, definition, errors);
     if (subresource) await status?.validateUpdate?.(draft, old, errors, context);
     else if (definition.validateUpdate) await definition.validateUpdate(draft, old, errors, context);
     else await definition.validate?.(draft, errors, context);
@@ -306,7 +320,11 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       const draft = cloneJson(old) as T;
       const changed = this.#markForDeletion(draft, old, options, context);
       try {
-        if (this.#mayGo(draft)) return { entry: await this.#remove(current, draft, context, false), gone: true };
+        if (this.#mayGo(draft)) {
+          const last = await this.#remove(current, draft, context, false);
+          // What knows no grace was never marked: it goes as it was.
+          return { entry: this.definition.gracePeriodSeconds ? last : current, gone: true };
+        }
         if (!changed) return { entry: current, gone: false };
         const key = this.cache.key(call.namespace, call.name);
         const entry = await this.#withSideEffects(draft, current, context, bytes => {
@@ -498,7 +516,8 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     return invalid(group, kind, object.metadata.name ?? '', errors);
   }
 
-  #badVersion(object: T, value: string): Error {
+  #badVersion(object: T, value: string, patch: boolean): Error {
+    if (patch) return new StatusError(500, '', `strconv.ParseUint: parsing ${quote(value)}: invalid syntax`);
     const errors = new FieldErrors();
     errors.add(
       'FieldValueInvalid',

@@ -35,6 +35,7 @@ export function mountGroup({ data, resources }: ApiGroup): MountedResource[] {
     const definition: ResourceDefinition = {
       reference,
       ...(row ? { row } : {}),
+      freeFinalizers: true,
       // As upstream lays custom resources.
       storagePrefix: `${data.group}/${resource}`,
       validate(object, errors) {

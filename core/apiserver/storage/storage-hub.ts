@@ -186,7 +186,8 @@ export class StorageHub {
     this.#options.datastore.requestProgress();
     const timer = this.#options.clock.setTimer(this.#options.freshTimeoutMs ?? 3000, () => {
       this.#waiters = this.#waiters.filter(other => other !== waiter);
-      waiter.done.reject(timeout(`Too large resource version: ${revision}, current: ${this.#revision}`, 1));
+      const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }];
+      waiter.done.reject(timeout(`Too large resource version: ${revision}, current: ${this.#revision}`, 1, causes));
     });
     try {
       await waiter.done.promise;

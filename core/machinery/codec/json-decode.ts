@@ -4,6 +4,7 @@ import type { GroupVersionKind, KubeObject } from '../object.js';
 import { formatApiVersion, isJsonObject, parseApiVersion, setOwn } from '../object.js';
 import { canonicalQuantity } from '../quantity.js';
 import type { PrimitiveType, StructType, TypeNode } from '../schema.js';
+import type { StatusError } from '../status-error.js';
 import { badRequest } from '../status-error.js';
 import { canonicalTime, formatDuration, parseDuration } from '../time.js';
 import { canonicalBase64 } from './base64.js';
@@ -22,6 +23,13 @@ export interface DecodeOptions {
   /** What the request is for; fills in what the body leaves out. */
   readonly kind: GroupVersionKind;
   readonly fieldValidation?: FieldValidation;
+  /** The kinds that there are, to tell a kind that is wrong here from one that is nowhere. */
+  readonly kinds?: KindLookup;
+}
+
+/** Where types of kinds are found; a TypeSet is one. */
+export interface KindLookup {
+  kind(group: string, version: string, kind: string): StructType | undefined;
 }
 
 export interface DecodeResult {
@@ -50,7 +58,7 @@ export function decodeObject(struct: StructType, body: unknown, options: DecodeO
   const text = bodyText(body);
   const parsed = text === undefined ? { value: body, tokens: false } : parseBody(text, kind.kind);
   const actual = interpret(parsed.value, kind, text);
-  checkKind(actual, kind);
+  checkKind(actual, kind, options.kinds);
   const strict = options.fieldValidation === 'Strict' || options.fieldValidation === 'Warn';
   let result: ValueResult;
   try {
@@ -74,6 +82,12 @@ export function decodeValue(struct: StructType, body: unknown, options: ValueOpt
   const text = bodyText(body);
   const parsed = text === undefined ? { value: body, tokens: false } : parseWithFacts(text);
   return decodeParsed(struct, parsed, { strict: options.strict === true, text });
+}
+
+/** JSON text as a plain value, no deeper than upstream reads it. Throws JSON_SYNTAX in Go's words. */
+export function parseJson(text: string): unknown {
+  const { value, tokens } = parseWithFacts(text);
+  return tokens ? withoutTokens(value) : value;
 }
 
 /** The canonical form of an object built in this process; unknown fields are dropped. Throws DECODE_ERROR. */
@@ -117,8 +131,9 @@ function parseBody(text: string, kind: string): ParsedBody {
   }
 }
 
-function unrecognized(text: string | undefined, kind: string, detail: string, cause?: unknown): Error {
-  const bytes = Buffer.from(text ?? '');
+/** 400 for a body of which not even the kind can be told, with its beginning. */
+export function unrecognized(body: string | Uint8Array | undefined, kind: string, detail: string, cause?: unknown): StatusError {
+  const bytes = Buffer.from(body ?? '');
   let summary = '<empty>';
   if (bytes.length > 0) {
     const start = bytes.subarray(0, 30);
@@ -163,7 +178,11 @@ function safeStringify(value: unknown): string {
   return JSON.stringify(value) ?? '';
 }
 
-function checkKind(actual: GroupVersionKind, expected: GroupVersionKind): void {
+function checkKind(actual: GroupVersionKind, expected: GroupVersionKind, kinds: KindLookup | undefined): void {
+  const isOther = actual.kind !== expected.kind || actual.group !== expected.group || actual.version !== expected.version;
+  if (isOther && kinds && !kinds.kind(actual.group, actual.version, actual.kind)) {
+    throw badRequest(cannotBeHandled(actual, expected.kind, notRegistered(actual.kind, formatApiVersion(actual))));
+  }
   if (actual.kind !== expected.kind) {
     const into = `(${internalPackage(expected.group)}.${expected.kind})`;
     const detail = `converting (${actual.version}.${actual.kind}) to ${into}: unknown conversion`;
@@ -173,6 +192,12 @@ function checkKind(actual: GroupVersionKind, expected: GroupVersionKind): void {
     const [have, want] = [formatApiVersion(actual), formatApiVersion(expected)];
     throw badRequest(`the API version in the data (${have}) does not match the expected API version (${want})`);
   }
+}
+
+/** The place in upstream's sources is part of what clients see. */
+export function notRegistered(kind: string, apiVersion: string): string {
+  const scheme = 'pkg/api/legacyscheme/scheme.go:30';
+  return `no kind ${quote(kind)} is registered for version ${quote(apiVersion)} in scheme ${quote(scheme)}`;
 }
 
 /** Go package of a group's internal types. */

@@ -5,7 +5,8 @@ import { formatApiVersion, isJsonObject, parseApiVersion, setOwn } from '../obje
 import type { PrimitiveType, StructType } from '../schema.js';
 import { badRequest } from '../status-error.js';
 import { formatDuration, formatMicroTime, formatTime, zeroTimeSeconds } from '../time.js';
-import { canonicalize } from './json-decode.js';
+import type { KindLookup } from './json-decode.js';
+import { canonicalize, notRegistered, unrecognized } from './json-decode.js';
 import { parseJsonText } from './json-text.js';
 import type { ObjectHead } from './protobuf.js';
 import { protobufMagic } from './protobuf.js';
@@ -19,11 +20,6 @@ const maximumDepth = 1000;
 /** The message inside an envelope, not copied. Throws DECODE_ERROR. */
 export function protobufMessage(bytes: Buffer): Buffer {
   return readEnvelope(bytes).raw;
-}
-
-/** Where types of kinds are found; a TypeSet is one. */
-export interface KindLookup {
-  kind(group: string, version: string, kind: string): StructType | undefined;
 }
 
 export interface DecodedProtobuf extends ObjectHead {
@@ -54,11 +50,11 @@ export function decodeProtobuf(types: KindLookup, body: Uint8Array, defaults: Pr
     if (!version) throw wireError(`unexpected GroupVersion string: ${apiVersion}`);
     // Options such as DeleteOptions are registered in every group.
     const struct = types.kind(version.group, version.version, kind) ?? types.kind('meta', 'v1', kind);
-    if (!struct) throw wireError(`no kind ${quote(kind)} is registered for version ${quote(apiVersion)} in scheme`);
+    if (!struct) throw wireError(notRegistered(kind, apiVersion));
     const { kind: _kind, apiVersion: _apiVersion, ...rest } = decodeMessage(struct, envelopeRead.raw);
     return { kind, apiVersion, object: { kind, apiVersion, ...rest } as unknown as KubeObject };
   } catch (error) {
-    throw asBadRequest(error, head, defaults);
+    throw asBadRequest(error, head, { defaults, body });
   }
 }
 
@@ -75,19 +71,24 @@ export function decodeMessage(struct: StructType, bytes: Buffer): Record<string,
   }
 }
 
-function asBadRequest(error: unknown, head: ObjectHead | undefined, defaults: ProtobufDefaults): unknown {
+function asBadRequest(
+  error: unknown,
+  head: ObjectHead | undefined,
+  { defaults, body }: { defaults: ProtobufDefaults; body: Uint8Array },
+): unknown {
   if (!(error instanceof CodedError) || (error.code !== 'DECODE_ERROR' && error.code !== 'JSON_SYNTAX')) return error;
   const expected = defaults.kind?.kind ?? head?.kind ?? '';
-  if (!head?.kind)
-    return badRequest(`the object provided is unrecognized (must be of type ${expected}): ${error.message}`, error);
+  if (!head?.kind) return unrecognized(body, expected, error.message, error);
   const version = head.apiVersion.slice(head.apiVersion.indexOf('/') + 1);
   return badRequest(`${head.kind} in version ${quote(version)} cannot be handled as a ${expected}: ${error.message}`, error);
 }
 
 function readEnvelope(buffer: Buffer): Envelope {
+  if (buffer.length === 0) throw wireError('empty data');
   if (buffer.length < 4 || buffer.compare(protobufMagic, 0, 4, 0, 4) !== 0) {
     throw wireError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]');
   }
+  if (buffer.length === 4) throw wireError('empty body');
   const reader = new WireReader(buffer);
   reader.at = 4;
   let kind = '';

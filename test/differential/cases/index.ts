@@ -3,6 +3,7 @@ import { appsCases } from './apps.js';
 import { autoscalingCases } from './autoscaling.js';
 import { batchCases } from './batch.js';
 import { certificatesCases } from './certificates.js';
+import { coreCases } from './core.js';
 import { eventCases } from './events.js';
 import { networkingCases } from './networking.js';
 import { rbacCases } from './rbac.js';
@@ -16,6 +17,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   autoscaling: autoscalingCases,
   batch: batchCases,
   certificates: certificatesCases,
+  core: coreCases,
   events: eventCases,
   networking: networkingCases,
   rbac: rbacCases,

@@ -42,5 +42,5 @@ function validateConfigMap(object: ConfigMap, errors: FieldErrors): void {
     for (const text of validateConfigMapKey(key)) errors.invalid(fieldPath('binaryData').key(key), key, text);
     bytes += Buffer.byteLength(value, 'base64');
   }
-  if (bytes > maximumBytes) errors.tooLong(fieldPath(), maximumBytes);
+  if (bytes > maximumBytes) errors.tooLong(fieldPath(''), maximumBytes);
 }

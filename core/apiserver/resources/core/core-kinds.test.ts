@@ -41,7 +41,7 @@ async function create(definition: ResourceDefinition, input: object): Promise<Ou
     kind: definition.reference,
     fieldValidation: 'Ignore',
   });
-  const warnings: string[] = [];
+  const warnings: string[] = definition.deprecation === undefined ? [] : [definition.deprecation];
   const context: RequestContext = {
     caller: { name: 'tester', groups: [] },
     operation: 'CREATE',

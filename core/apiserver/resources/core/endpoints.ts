@@ -24,17 +24,16 @@ export const endpoints = defineResource<EndpointsObject>({
   validateUpdate(object, old, errors) {
     if (!jsonEqual(object.subsets, old.subsets)) validateSubsets(object, errors);
   },
+  deprecation: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
   warnings(object) {
-    const deprecated = 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice';
-    if (object.metadata.labels?.['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller') return [deprecated];
-    const addresses = (object.subsets ?? []).flatMap((subset, index) =>
+    if (object.metadata.labels?.['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller') return [];
+    return (object.subsets ?? []).flatMap((subset, index) =>
       (['addresses', 'notReadyAddresses'] as const).flatMap(list =>
         (subset[list] ?? []).flatMap(({ ip }, at) =>
           addressWarnings(subsetsPath.index(index).child(list).index(at).child('ip'), ip),
         ),
       ),
     );
-    return [deprecated, ...addresses];
   },
   row: (object, context) => [object.metadata.name, addressesOf(object), age(object, context)],
 });

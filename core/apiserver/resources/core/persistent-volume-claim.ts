@@ -34,6 +34,7 @@ const resizeStates = [
 
 export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
   reference: PersistentVolumeClaims,
+  returnsDeleted: true,
   generation: false,
   resetFields: statusResetFields,
   defaults({ spec, status }) {
@@ -77,7 +78,6 @@ export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
       spec.volumeMode ?? '<unset>',
     ];
   },
-  selectableFields: { name: object => object.metadata.name },
   subresources: {
     status: statusSubresource<PersistentVolumeClaim>({
       validateUpdate(object, _old, errors) {

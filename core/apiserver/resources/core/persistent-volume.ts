@@ -180,6 +180,7 @@ const mountable: readonly (keyof Sources)[] = [
 
 export const persistentVolume = defineResource<PersistentVolume>({
   reference: PersistentVolumes,
+  returnsDeleted: true,
   generation: false,
   resetFields: statusResetFields,
   defaults({ spec, status }) {
@@ -214,7 +215,6 @@ export const persistentVolume = defineResource<PersistentVolume>({
       spec.volumeMode ?? '<unset>',
     ];
   },
-  selectableFields: { name: object => object.metadata.name },
   subresources: {
     status: {
       ...statusSubresource<PersistentVolume>({}),

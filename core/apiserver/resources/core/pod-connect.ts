@@ -26,7 +26,8 @@ export function podConnections(connector: PodConnector | undefined): Record<stri
     ...stream('log', ['GET'], async (pod, client) => {
       const options = logOptions(pod, client.query);
       if (pod.spec.nodeName) return connected().log(pod, client, options);
-      client.response?.writeHead(200, { 'Content-Type': 'text/plain' }).end();
+      client.response?.writeHead(204).end();
+      client.socket?.end('HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n');
     }),
     ...stream('exec', ['GET', 'POST'], async (pod, client, context) => {
       await mayCreate(context);

@@ -15,6 +15,7 @@ const path = fieldPath('template');
 
 export const podTemplate = defineResource<PodTemplate>({
   reference: PodTemplates,
+  returnsDeleted: true,
   generation: (object, old) => !jsonEqual(object.template, old.template),
   defaults: object => defaultPodTemplate(object.template),
   prepareForCreate: object => dropDisabledPodFields(object.template.spec),

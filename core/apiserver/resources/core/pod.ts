@@ -30,6 +30,7 @@ export interface PodDefinitionOptions {
 export function podDefinition({ connector }: PodDefinitionOptions = {}): ResourceDefinition {
   return defineResource<Pod>({
     reference: Pods,
+    returnsDeleted: true,
     resetFields: { '': ['status'], status: ['spec', 'metadata.deletionTimestamp', 'metadata.ownerReferences'] },
     defaults: defaultPod,
     prepareForCreate,

@@ -25,6 +25,7 @@ const conflicting = [
 
 export const resourceQuota = defineResource<ResourceQuota>({
   reference: ResourceQuotas,
+  returnsDeleted: true,
   generation: false,
   resetFields: statusResetFields,
   defaults({ spec, status }) {

@@ -21,6 +21,7 @@ const tokenKind = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenR
 export function serviceAccountDefinition({ tokenIssuer }: { tokenIssuer?: TokenIssuer | undefined } = {}): ResourceDefinition {
   return defineResource<ServiceAccount>({
     reference: ServiceAccounts,
+    returnsDeleted: true,
     generation: false,
     validateName: nameIsDnsSubdomain,
     prepareForCreate: keepSecretNames,

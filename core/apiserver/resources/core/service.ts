@@ -33,6 +33,7 @@ export function serviceDefinition({ allocator, connector }: ServiceDefinitionOpt
   const accounts = new ServiceAccounts(allocator);
   return defineResource<Service>({
     reference: Services,
+    returnsDeleted: true,
     storagePrefix: 'services/specs',
     generation: false,
     allowCreateOnUpdate: true,

@@ -17,6 +17,7 @@ const tokenWarning =
 
 export const csiDriver = defineResource<CSIDriver>({
   reference: CSIDrivers,
+  returnsDeleted: true,
   // None on creation; the first change of the spec makes it 1.
   generation: false,
   allowUnconditionalUpdate: false,

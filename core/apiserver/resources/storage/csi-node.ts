@@ -13,6 +13,7 @@ const path = fieldPath('spec', 'drivers');
 
 export const csiNode = defineResource<CSINode>({
   reference: CSINodes,
+  returnsDeleted: true,
   generation: false,
   allowUnconditionalUpdate: false,
   prepareForCreate: emptyIsNone,

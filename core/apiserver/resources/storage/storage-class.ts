@@ -16,6 +16,7 @@ const fixedFields = ['parameters', 'provisioner', 'reclaimPolicy', 'volumeBindin
 
 export const storageClass = defineResource<StorageClass>({
   reference: StorageClasses,
+  returnsDeleted: true,
   generation: false,
   defaults(object) {
     object.reclaimPolicy ??= 'Delete';

@@ -13,6 +13,7 @@ const maximumMessageBytes = 1024;
 
 export const volumeAttachment = defineResource<VolumeAttachment>({
   reference: VolumeAttachments,
+  returnsDeleted: true,
   generation: false,
   allowUnconditionalUpdate: false,
   prepareForCreate(object) {

@@ -9,6 +9,7 @@ import { validateDriver, validateParameters } from './class-parameters.js';
 
 export const volumeAttributesClass = defineResource<VolumeAttributesClass>({
   reference: VolumeAttributesClasses,
+  returnsDeleted: true,
   generation: false,
   validate: validateClass,
   validateUpdate(object, old, errors) {
