@@ -4,7 +4,7 @@ import { canonicalJson, hashOf } from '../api/hash.js';
 import { withoutUndefined } from '../api/objects.js';
 import { controllerReference } from '../api/owners.js';
 import type { OwnerKind, WithMetadata } from '../api/owners.js';
-import { cloneJson, isJsonObject, setOwn } from '../machinery/object.js';
+import { isJsonObject, setOwn } from '../machinery/object.js';
 import { isStatusError } from '../machinery/status-error.js';
 import type { ControllerContext } from './controller.js';
 
@@ -12,9 +12,12 @@ import type { ControllerContext } from './controller.js';
 const longestPrefix = 223;
 const maximumCollisions = 32;
 
-/** What a revision remembers: a strategic merge patch that puts the template back. */
+/**
+ * What a revision remembers: a strategic merge patch that puts the template back. Upstream's own code compares such patches byte by
+ * byte, so the keys are sorted as Go sorts those of a map.
+ */
 export function templatePatch(template: PodTemplateSpec): unknown {
-  return { spec: { template: { ...cloneJson(template), $patch: 'replace' } } };
+  return JSON.parse(canonicalJson({ spec: { template: { ...template, $patch: 'replace' } } }));
 }
 
 /** The template that a revision puts back. */

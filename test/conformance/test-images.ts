@@ -53,6 +53,12 @@ const recipes: Readonly<Record<string, Recipe>> = {
     config: agnhostConfig('test-webserver'),
     entries: async parts => webEntries(parts, 'nautilus'),
   },
+  'registry.k8s.io/e2e-test-images/nginx': {
+    standIn: "agnhost's web server on port 80, no nginx",
+    base: 'agnhost',
+    config: { ...agnhostConfig('test-webserver'), Cmd: ['test-webserver', '--port=80'] },
+    entries: async () => [],
+  },
   'registry.k8s.io/e2e-test-images/kitten': {
     standIn: 'as agnhost; its /etc/os-release says Alpine Linux although it is Debian',
     base: 'agnhost',
