@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.js';
 import type { Disposable } from '../../base/disposable.js';
 import { canonicalize } from '../../machinery/codec/json-decode.js';
@@ -70,11 +71,13 @@ export async function serveWatch<T extends KubeObject>(
   response.setHeader('Cache-Control', 'no-cache, private');
   response.writeHead(200);
   response.flushHeaders();
+  // Over HTTP/2 the stream itself: its compatible face costs as much as the writing, and a thousand may watch.
+  const stream = 'stream' in response ? (response.stream as Writable) : response;
   run.start({
     get pendingBytes() {
-      return response.writableLength;
+      return stream.writableLength;
     },
-    write: frame => response.write(frame),
+    write: frame => stream.write(frame),
     end: () => response.end(),
     cutOff: () => response.destroy(),
   });
