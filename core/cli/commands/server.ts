@@ -1,3 +1,4 @@
+import type { Disposable } from '../../base/disposable.js';
 import { CodedError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { runCluster } from '../../cluster/running-cluster.js';
@@ -29,6 +30,7 @@ export async function start(context: CommandContext): Promise<number> {
 async function serve(context: CommandContext, command: 'server' | 'agent', narrator: Narrator | undefined): Promise<number> {
   const output = new LogOutput(context.printError);
   const signals = catchSignals();
+  let watchdog: Disposable | undefined;
   const failures = new FailureLog(output.logger);
   const notifier = new ServiceNotifier(context.environment, output.logger);
   try {
@@ -62,6 +64,7 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
     narrator?.started(running);
     output.logger.debug('started');
     await notifier.ready('serving');
+    watchdog = notifier.keepAlive();
     if (narrator) await runPreparation(exampleScripts(running.prepared), context.print, { signal: signals.aborted });
     const onAbort = (): void => void notifier.stopping();
     signals.aborted.addEventListener('abort', onAbort, { once: true });
@@ -73,6 +76,7 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
     if (signals.aborted.aborted && endedByUser.has((error as { code?: unknown }).code)) return 0;
     throw error;
   } finally {
+    await watchdog?.dispose();
     await signals.dispose();
     output.close();
   }
