@@ -33,8 +33,12 @@ function kept(...more: string[]): string[] {
 }
 
 /** What is neither an error nor a warning says how far the start came. */
-function complaints({ errors }: Outcome): string[] {
-  return errors.filter(line => !/^\S+ INFO /.test(line));
+function complaints(outcome: Outcome): string[] {
+  return errorLines(outcome).filter(line => !/^\S+ INFO /.test(line));
+}
+
+function errorLines({ errors }: Outcome): string[] {
+  return errors.split('\n').filter(line => line !== '');
 }
 
 async function listenSomewhere(host: string, port = 0): Promise<Server> {
@@ -73,10 +77,9 @@ describe('a bad day is one line with the mend, and exit code 1', () => {
     for (const command of ['start', 'server']) {
       expect(await k3s([command, '--data-dir', join(directory, 'data')], { before })).toEqual({
         code: 1,
-        output: [],
-        errors: [
-          'error: a node needs root (two ways on: "sudo npm start", or "npm start -- --preset sandbox" for a simulated node that needs nothing)',
-        ],
+        output: '',
+        errors:
+          'error: a node needs root (two ways on: "sudo npm start", or "npm start -- --preset sandbox" for a simulated node that needs nothing)\n',
       });
     }
     expect(await readdir(directory)).toEqual(['config.yaml']);
@@ -162,7 +165,7 @@ describe('a full disk', () => {
     async (_, size, script) => {
       const outcome = await k3s(onDisk(), await onSmallDisk(size, script));
       expect(outcome.code).toBe(1);
-      expect(outcome.errors.filter(line => line.startsWith('error: '))).toEqual([
+      expect(errorLines(outcome).filter(line => line.startsWith('error: '))).toEqual([
         expect.stringMatching(/ \S+disk\/data\/\S+ .*no space left.*\(free space on (that|the) disk .*\)$/),
       ]);
       // Beside it there may be a warning of what comes before the first thing that cannot be done without.
@@ -221,7 +224,7 @@ describe('a node whose machine lacks something', () => {
 
   async function refused(outcome: Outcome): Promise<void> {
     expect(outcome.code).toBe(1);
-    expect(outcome.errors).toHaveLength(1);
+    expect(errorLines(outcome)).toHaveLength(1);
     // Nothing began: no store, no runtime.
     expect((await stat(join(directory, 'data/agent/containerd')).catch(() => undefined))?.isDirectory()).toBe(undefined);
   }
@@ -232,7 +235,7 @@ describe('a node whose machine lacks something', () => {
       [ -e $folder/containerd ] && mount --bind /dev/null $folder/containerd; done; exec "$@"`;
     const outcome = await k3s(node('--containerd-binaries', 'path'), { before: [...inOwnNetwork, 'sh', '-c', hide, 'sh'] });
     await refused(outcome);
-    expect(outcome.errors[0]).toBe(
+    expect(errorLines(outcome)[0]).toBe(
       'error: containerd failed to init: containerd is not on PATH (install containerd and runc, or leave out --containerd-binaries to use private copies of the Debian packages)',
     );
   });
@@ -240,7 +243,7 @@ describe('a node whose machine lacks something', () => {
   withRoot('refuses without the packages that the setup fetches', async () => {
     const outcome = await k3s(node(), { before: inOwnNetwork, environment: { XDG_CACHE_HOME: join(directory, 'empty') } });
     await refused(outcome);
-    expect(outcome.errors[0]).toBe(
+    expect(errorLines(outcome)[0]).toBe(
       'error: containerd failed to init: the packages containerd, runc, containernetworking-plugins were not fetched (run "node scripts/runtime/fetch.mjs" in the k3s directory, or start with --containerd-binaries path to use those on PATH)',
     );
   });
@@ -255,7 +258,7 @@ describe('a node whose machine lacks something', () => {
       environment: { PATH: `${bin}:${process.env['PATH']}` },
     });
     await refused(outcome);
-    expect(outcome.errors[0]).toBe(
+    expect(errorLines(outcome)[0]).toBe(
       'error: containerd failed to init: this kernel has no overlay file system (load the module "overlay", or start with --snapshotter native)',
     );
   });
@@ -266,7 +269,7 @@ describe('a node whose machine lacks something', () => {
     const before = [...inOwnNetwork, 'sh', '-c', hide, 'sh'];
     const outcome = await k3s(node('--slot', 'container-runtime=simulated'), { before });
     await refused(outcome);
-    expect(outcome.errors[0]).toBe(
+    expect(errorLines(outcome)[0]).toBe(
       'error: flannel failed to init: the program nft is not on this machine (install the package nftables (apt-get install nftables))',
     );
   });

@@ -9,9 +9,9 @@ const main = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
 
 export interface Outcome {
   readonly code: number | null;
-  /** Standard output and standard error, lines. */
-  readonly output: readonly string[];
-  readonly errors: readonly string[];
+  /** On standard output and standard error. */
+  readonly output: string;
+  readonly errors: string;
 }
 
 export interface CommandLineProcess {
@@ -59,7 +59,7 @@ export function launch(directory: string, argumentList: readonly string[], optio
   }
   const outcome = once(child, 'close').then(([code]: unknown[]) => {
     for (const wait of waiting) wait.reject(new Error(`ended without "${wait.text}": ${text.output}${text.errors}`));
-    return { code: code as number | null, output: lines(text.output), errors: lines(text.errors) };
+    return { code: code as number | null, ...text };
   });
   const printed = (wanted: string): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -67,8 +67,4 @@ export function launch(directory: string, argumentList: readonly string[], optio
       check();
     });
   return { child, outcome, printed };
-}
-
-function lines(text: string): string[] {
-  return text.split('\n').filter(line => line !== '');
 }
