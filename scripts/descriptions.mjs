@@ -17,21 +17,31 @@ const prefixes = {
   'io.k8s.kube-aggregator.pkg.apis.apiregistration': 'Apiregistration',
 };
 
-/** The description of the class and of each field of one declaration file. */
-function readDeclaration(text) {
-  const fields = {};
-  const at = text.indexOf('export declare class');
-  const head = text.slice(0, at);
+/** The description of the class of one declaration file. */
+function classDescription(text) {
+  const head = text.slice(0, text.indexOf('export declare class'));
   const start = head.lastIndexOf('/**');
-  const description = start < 0 || head.slice(start).includes('OpenAPI spec version') ? '' : clean(head.slice(start));
-  for (const match of text.slice(at).matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?'([^']+)'\??:/g)) {
-    if (match[1]) fields[match[2]] = clean(match[1]);
+  return start < 0 || head.slice(start).includes('OpenAPI spec version') ? '' : clean(head.slice(start));
+}
+
+/**
+ * The description of the class and of each field of one declaration file. A field whose type is a class has no comment of its own
+ * there: `describeClass` says what is known of that.
+ */
+function readDeclaration(text, describeClass) {
+  const fields = {};
+  const description = classDescription(text);
+  const body = text.slice(text.indexOf('export declare class'));
+  for (const match of body.matchAll(/(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*)?'([^']+)'\??: ?(\w*)/g)) {
+    const found = match[1] ? clean(match[1]) : describeClass(match[3]);
+    if (found) fields[match[2]] = found;
   }
   return { ...(description ? { description } : {}), ...(Object.keys(fields).length ? { fields } : {}) };
 }
 
 function clean(comment) {
   return comment
+    .trim()
     .replace(/^\/\*\*|\*\/$/g, '')
     .split('\n')
     .map(line => line.replace(/^\s*\* ?/, ''))
@@ -46,6 +56,10 @@ export function writeDescriptions(root) {
   const target = path.join(root, 'dist/core/apiserver/openapi/descriptions.json');
   if (!fs.existsSync(models)) return;
   const generated = path.join(root, 'core/api/generated');
+  const describeClass = name => {
+    const file = path.join(models, `${name}.d.ts`);
+    return fs.existsSync(file) ? classDescription(fs.readFileSync(file, 'utf8')) : '';
+  };
   const all = {};
   for (const file of fs.readdirSync(generated)) {
     if (!file.endsWith('.json')) continue;
@@ -58,7 +72,7 @@ export function writeDescriptions(root) {
       for (const candidate of [`${prefixes[parts.join('.')] ?? '?'}${base}`, base]) {
         const declaration = path.join(models, `${candidate}.d.ts`);
         if (!fs.existsSync(declaration)) continue;
-        const found = readDeclaration(fs.readFileSync(declaration, 'utf8'));
+        const found = readDeclaration(fs.readFileSync(declaration, 'utf8'), describeClass);
         if (found.description || found.fields) all[name] = found;
         break;
       }

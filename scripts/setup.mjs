@@ -120,8 +120,7 @@ function locked(run) {
       break;
     } catch (error) {
       if (error.code !== 'EEXIST') throw error;
-      const owner = readOwner(lock);
-      if (owner !== undefined && !alive(owner)) {
+      if (isAbandoned(lock)) {
         fs.rmSync(lock, { recursive: true, force: true });
         continue;
       }
@@ -132,6 +131,14 @@ function locked(run) {
   fs.writeFileSync(path.join(lock, 'pid'), String(process.pid));
   process.on('exit', () => fs.rmSync(lock, { recursive: true, force: true }));
   run();
+}
+
+/** Its owner is gone, or was before it could say who it is. */
+function isAbandoned(lock) {
+  const owner = readOwner(lock);
+  if (owner !== undefined) return !alive(owner);
+  const since = fs.statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
+  return since !== undefined && Date.now() - since > 10_000;
 }
 
 function readOwner(lock) {
@@ -155,11 +162,17 @@ const onlyInstall = process.argv.includes('--only-install');
 const upToDate = () =>
   installed() && (onlyInstall || (fs.existsSync(stampFile) && fs.readFileSync(stampFile, 'utf8') === sourceStamp()));
 
-if (!upToDate()) {
-  locked(() => {
-    if (!installed()) install();
-    if (onlyInstall) return;
-    const stamp = sourceStamp();
-    if (!fs.existsSync(stampFile) || fs.readFileSync(stampFile, 'utf8') !== stamp) build(stamp);
-  });
+try {
+  if (!upToDate()) {
+    locked(() => {
+      if (!installed()) install();
+      if (onlyInstall) return;
+      const stamp = sourceStamp();
+      if (!fs.existsSync(stampFile) || fs.readFileSync(stampFile, 'utf8') !== stamp) build(stamp);
+    });
+  }
+} catch (error) {
+  const mends = { EACCES: 'run it as the owner of the clone', ENOSPC: 'free space on that disk', EROFS: 'use a writable clone' };
+  if (!mends[error.code]) throw error;
+  fail(`the setup cannot write: ${error.message} (${mends[error.code]}, and run it again)`);
 }

@@ -44,25 +44,30 @@ export async function bootstrap(server: ApiServer, logger: Logger): Promise<void
     policy,
     (resource, namespace, name) => stored(resource)?.cache.get(namespace, name)?.object as ClusterRole | undefined,
   );
-  await Promise.all(steps.filter(step => stored(step.resource)).map(step => write(server, step, logger)));
+  const failures: { name: string; error: unknown }[] = [];
+  const attempt = (step: BootstrapStep): Promise<void> =>
+    write(server, step).catch((error: unknown) => void failures.push({ name: step.object.metadata.name ?? '', error }));
+  await Promise.all(steps.filter(step => stored(step.resource)).map(attempt));
+  // The server is of use without them. A full disk fails them all for one reason.
+  for (const text of new Set(failures.map(({ error }) => errorText(error)))) {
+    const names = failures.filter(({ error }) => errorText(error) === text).map(({ name }) => name);
+    logger.warn('bootstrap roles could not be brought up to date and are tried again at the next start', {
+      count: names.length,
+      names: names.slice(0, 3).join(', ') + (names.length > 3 ? ', ...' : ''),
+      error: text,
+    });
+  }
 }
 
-/** One step of the bootstrap policy. A failure is told and tried again at the next start: the server is of use without it. */
-async function write(server: ApiServer, { resource, operation, object }: BootstrapStep, logger: Logger): Promise<void> {
+/** One step of the bootstrap policy. */
+async function write(server: ApiServer, { resource, operation, object }: BootstrapStep): Promise<void> {
   const { reference } = server.endpoint(rbacGroup, 'v1', resource)!.served.definition;
   const { namespace, name = '', uid } = object.metadata;
   const call = { caller: apiServerIdentity, resource: reference, namespace, userAgent: 'kube-apiserver' };
-  try {
-    if (operation === 'update') await server.transport.update({ ...call, name, object: object as KubeObject });
-    else {
-      if (operation === 'recreate') await server.transport.delete({ ...call, name, options: { preconditions: { uid } } });
-      await create(server.transport, reference, object as KubeObject);
-    }
-  } catch (error) {
-    logger.warn('a bootstrap role could not be brought up to date and is tried again at the next start', {
-      name,
-      error: errorText(error),
-    });
+  if (operation === 'update') await server.transport.update({ ...call, name, object: object as KubeObject });
+  else {
+    if (operation === 'recreate') await server.transport.delete({ ...call, name, options: { preconditions: { uid } } });
+    await create(server.transport, reference, object as KubeObject);
   }
 }
 

@@ -1,13 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { access, chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
-import { fileURLToPath } from 'node:url';
-
-const main = fileURLToPath(new URL('./main.js', import.meta.url));
+import { launch as launchIn } from '../../test/support/command-line.js';
+import type { CommandLineProcess, Outcome } from '../../test/support/command-line.js';
 
 let dir: string;
 beforeEach(async () => {
@@ -16,59 +12,9 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true }));
 
-interface Outcome {
-  readonly code: number | null;
-  readonly output: string;
-  readonly errors: string;
-}
-
-interface Running {
-  readonly child: ChildProcess;
-  readonly outcome: Promise<Outcome>;
-  /** Resolves when the text was printed, rejects when the process ends before. */
-  printed(text: string): Promise<void>;
-}
-
-function launch(argumentList: readonly string[], environment: Record<string, string> = {}): Running {
-  const child = spawn(process.execPath, [main, ...argumentList], {
-    env: {
-      PATH: process.env['PATH'],
-      HOME: dir,
-      TMPDIR: dir,
-      K3S_CONFIG_FILE: join(dir, 'config.yaml'),
-      ...environment,
-    },
-    cwd: dir,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  let errors = '';
-  const waiting: { text: string; resolve: () => void; reject: (error: Error) => void }[] = [];
-  const check = (): void => {
-    for (const wait of waiting) if ((output + errors).includes(wait.text)) wait.resolve();
-  };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-    check();
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    errors += text;
-    check();
-  });
-  const outcome = once(child, 'close').then(([code]: unknown[]) => {
-    for (const wait of waiting) wait.reject(new Error(`ended without "${wait.text}": ${output}${errors}`));
-    return { code: code as number | null, output, errors };
-  });
-  const printed = (text: string): Promise<void> =>
-    new Promise((resolve, reject) => {
-      waiting.push({ text, resolve, reject });
-      check();
-    });
-  return { child, outcome, printed };
-}
-
+const launch = (argumentList: readonly string[]): CommandLineProcess => launchIn(dir, argumentList);
 const run = (argumentList: readonly string[], environment?: Record<string, string>): Promise<Outcome> =>
-  launch(argumentList, environment).outcome;
+  launchIn(dir, argumentList, { environment }).outcome;
 
 describe('k3s', () => {
   it('shows help and version', async () => {
@@ -239,7 +185,7 @@ describe('k3s kubectl', () => {
       await writeFile(join(bin, name), fake);
       await chmod(join(bin, name), 0o755);
     }
-    const cache = join(dir, '.cache', 'k3s-ts', 'tools');
+    const cache = join(dir, 'cache', 'k3s-ts', 'tools');
     // Where the tool is bundled, an unpacked one is taken as it is.
     const version = await bundledVersion();
     if (version !== undefined) {
@@ -249,7 +195,11 @@ describe('k3s kubectl', () => {
         await chmod(join(cache, version, name), 0o755);
       }
     }
-    const environment = { PATH: `${bin}:${process.env['PATH']}`, K3S_KUBECONFIG_OUTPUT: '/written/k3s.yaml' };
+    const environment = {
+      PATH: `${bin}:${process.env['PATH']}`,
+      XDG_CACHE_HOME: join(dir, 'cache'),
+      K3S_KUBECONFIG_OUTPUT: '/written/k3s.yaml',
+    };
     expect(await run(['kubectl', 'get', 'nodes', '--help'], environment)).toEqual({
       code: 7,
       output: '/written/k3s.yaml get nodes --help\n',

@@ -1,5 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { SystemClock } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
+import { toDisposable } from '../base/disposable.js';
+import type { Disposable } from '../base/disposable.js';
 import { errorCode, errorText } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 
@@ -24,6 +28,22 @@ export class ServiceNotifier {
   stopping(): Promise<void> {
     // Of systemd 254 on there is --stopping; a plain assignment is understood by all.
     return this.#send(['STOPPING=1']);
+  }
+
+  /** With WatchdogSec in the unit: says at half of that time that this process lives, until disposed. */
+  keepAlive(clock: Clock = new SystemClock()): Disposable {
+    const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: microseconds, WATCHDOG_PID: pid } = this.#environment;
+    const intervalMs = Number(microseconds) / 2000;
+    if (!socket || !(intervalMs > 0) || (pid && Number(pid) !== process.pid)) return toDisposable(() => undefined);
+    let timer: Disposable | undefined;
+    const next = (): void => {
+      timer = clock.setTimer(intervalMs, () => {
+        next();
+        void this.#send(['WATCHDOG=1']);
+      });
+    };
+    next();
+    return toDisposable(() => timer?.dispose());
   }
 
   async #send(argumentList: readonly string[]): Promise<void> {

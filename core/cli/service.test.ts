@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { FakeClock } from '../base/fake-clock.js';
 import { SinkLogger } from '../base/logger.js';
 import type { LogRecord } from '../base/logger.js';
 import { runService } from './commands/service.js';
@@ -95,7 +101,84 @@ describe('k3s service', () => {
   });
 });
 
+/** Prints each datagram that a socket gets as one line. Perl is part of every Debian; Node has no such sockets. */
+const receiver = `use Socket; socket(S, PF_UNIX, SOCK_DGRAM, 0) && bind(S, sockaddr_un($ARGV[0])) || die $!;
+  $| = 1; print "listening\\n"; while (defined recv(S, $_, 65536, 0)) { s/\\n/;/g; print "$_\\n" }`;
+const hasProgram = (name: string): boolean => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0;
+
+(hasProgram('systemd-notify') && hasProgram('perl') ? describe : describe.skip)('the protocol (systemd-notify, perl)', () => {
+  it('is spoken by a server: ready, alive, stopping', async () => {
+    const socket = join(dir, 'notify');
+    const receiving = spawn('perl', ['-e', receiver, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const lines = createInterface({ input: receiving.stdout })[Symbol.asyncIterator]();
+    const next = async (): Promise<string> => {
+      // systemd-notify asks by a datagram of its own whether the others were read.
+      for (;;) {
+        const { value } = (await lines.next()) as { value?: string };
+        if (value !== 'BARRIER=1') return String(value);
+      }
+    };
+    expect(await next()).toBe('listening');
+    await writeFile(join(dir, 'config.yaml'), '');
+    const main = fileURLToPath(new URL('./main.js', import.meta.url));
+    const env = {
+      PATH: process.env['PATH'],
+      HOME: dir,
+      TMPDIR: dir,
+      K3S_CONFIG_FILE: join(dir, 'config.yaml'),
+      NOTIFY_SOCKET: socket,
+      WATCHDOG_USEC: '200000',
+    };
+    const server = spawn(process.execPath, [main, 'server', '--preset', 'sandbox'], { env, cwd: dir, stdio: 'ignore' });
+    const ended = once(server, 'exit');
+    expect(await next()).toMatch(/^READY=1;STATUS=serving(;MAINPID=\d+)?;?$/);
+    const told: string[] = [];
+    for (let pings = 0; pings < 2;) if (told[told.push(await next()) - 1]!.startsWith('WATCHDOG=1')) pings++;
+    server.kill('SIGTERM');
+    while (!told.at(-1)!.startsWith('STOPPING=1')) told.push(await next());
+    expect(await ended).toEqual([0, null]);
+    receiving.kill();
+    await once(receiving, 'exit');
+    expect(new Set(told)).toEqual(new Set(['WATCHDOG=1', 'STOPPING=1']));
+  });
+});
+
+(hasProgram('systemd-analyze') ? describe : describe.skip)('the unit as systemd reads it (systemd-analyze)', () => {
+  it('is free of complaints', async () => {
+    const file = join(dir, 'k3s.service');
+    const verify = (): string => spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8' }).stderr;
+    const words = ['--node-name=a b', '--x=100%', '$HOME'];
+    const unit = serviceUnit({ node: process.execPath, main: '/main.js', environmentFile: '/e', arguments: words });
+    await writeFile(file, unit);
+    expect(verify()).toBe('');
+    await writeFile(file, unit.replace('KillMode=process', 'KillMode=proces'));
+    expect(verify()).toContain('k3s.service');
+  });
+});
+
 describe('notification', () => {
+  it('says that it lives as often as the unit wants, and only to the process that is meant', async () => {
+    const sent = join(dir, 'sent');
+    await writeFile(join(dir, 'systemd-notify'), `#!/bin/sh\necho "$@" >> ${sent}\n`, { mode: 0o755 });
+    const environment = { PATH: `${dir}:/bin:/usr/bin`, NOTIFY_SOCKET: '/run/x', WATCHDOG_USEC: '30000000' };
+    const logger = new SinkLogger(() => undefined);
+    const clock = new FakeClock();
+    for (const other of [
+      { WATCHDOG_PID: '1' },
+      { WATCHDOG_USEC: undefined },
+      { WATCHDOG_USEC: '0' },
+      { NOTIFY_SOCKET: undefined },
+    ])
+      new ServiceNotifier({ ...environment, ...other }, logger).keepAlive(clock);
+    expect(clock.pendingTimers).toBe(0);
+    const alive = new ServiceNotifier({ ...environment, WATCHDOG_PID: String(process.pid) }, logger).keepAlive(clock);
+    await clock.advance(15_000);
+    for (let tries = 0; tries < 500 && !existsSync(sent); tries++) await new Promise(resolve => setTimeout(resolve, 5));
+    expect(await readFile(sent, 'utf8')).toBe('WATCHDOG=1\n');
+    await alive.dispose();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('sends ready and stopping through systemd-notify, to the given socket only', async () => {
     const sent = join(dir, 'sent');
     await writeFile(join(dir, 'systemd-notify'), `#!/bin/sh\nprintf '%s|' "$NOTIFY_SOCKET" "$@" >> ${sent}\n`, { mode: 0o755 });

@@ -1,7 +1,8 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../base/errors.js';
 import type { ClusterPaths } from '../contracts/cluster-paths.js';
+import { writeFileAtomically } from '../pki/atomic-file.js';
 import { clusterError } from './cluster-errors.js';
 
 /** Says that a data directory is ours. */
@@ -33,7 +34,7 @@ export async function claimDataDirectory(
   }
   // Everything below is for the owner alone, as K3s has it.
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  await writeFile(marker, '', { mode: 0o600 });
+  if (!(await exists(marker))) await writeFileAtomically(marker, '');
 }
 
 /** Whether a server of ours has claimed this data directory. */

@@ -15,6 +15,8 @@ import type { PreparedCluster, PrepareOptions } from './prepare-cluster.js';
 import { SelectedParts } from './selected-parts.js';
 import { lockServer } from './server-lock.js';
 
+export type { PartStatus };
+
 export interface KernelParts {
   readonly logger: Logger;
   readonly clock?: Clock;

@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode } from '../base/errors.js';
+import { CodedError, errorCode } from '../base/errors.js';
 import type { ClusterPaths } from '../contracts/cluster-paths.js';
 import { isAlive, processIdentity } from '../host/process-identity.js';
 import type { ProcessIdentity } from '../host/process-identity.js';
@@ -22,7 +22,11 @@ export async function lockServer({ dataDir }: Pick<ClusterPaths, 'dataDir'>): Pr
       await writeFile(file, `${JSON.stringify(own)}\n`, { flag: 'wx', mode: 0o600 });
       return () => rm(file, { force: true });
     } catch (error) {
-      if (errorCode(error) !== 'EEXIST') throw error;
+      const code = errorCode(error);
+      if (code !== 'EEXIST') {
+        await rm(file, { force: true });
+        throw code === undefined ? error : new CodedError(code, `${file} cannot be written`, { cause: error });
+      }
     }
     const holder = await runningServer({ dataDir });
     if (holder) {

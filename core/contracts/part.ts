@@ -7,7 +7,7 @@
  * `start` failed half-way or never ran.
  */
 export interface Part {
-  /** Before any part starts; all parts at once. Look at files and host, refuse what cannot work. Call no other part. */
+  /** Before any part starts; all parts at once. Look at files and host, refuse what cannot work: a refusal ends the first start. Call no other part. */
   init?(signal: AbortSignal): void | Promise<void>;
   /** After everything in `requires` and `after` is ready. Resolves when the work goes on by itself. */
   start?(signal: AbortSignal): void | Promise<void>;

@@ -252,6 +252,15 @@ describe('failing parts', () => {
     expect(errorText(await rejection(kernel.start()))).toBe('api failed to init: port in use');
     expect(log).toEqual(['store.init', 'store.stop']);
   });
+
+  it('starts nothing when a part that is not vital refuses at init', async () => {
+    const log: string[] = [];
+    const refuse = { init: () => Promise.reject(new Error('no such program')) };
+    const { kernel } = kernelOf(fakePart('store', 'store', loggingPart('store', log)), fakePart('loop', 'loops', refuse));
+    expect(errorText(await rejection(kernel.start()))).toBe('loop failed to init: no such program');
+    expect(log).toEqual(['store.init', 'store.stop']);
+    expect(errorText(await rejection(kernel.finished))).toBe('loop failed to init: no such program');
+  });
 });
 
 describe('containers', () => {

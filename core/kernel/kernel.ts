@@ -96,7 +96,7 @@ export class Kernel {
 
   /**
    * Resolves when every vital part is ready and every other is ready, has failed (and is being restarted), or waits for one that
-   * has. When a vital part fails, everything is stopped and the promise rejects with its error, or an AggregateError of all.
+   * has. When a vital part fails, or any in its first `init`, everything is stopped and the promise rejects with its error, or an AggregateError of all.
    */
   async start(): Promise<void> {
     if (this.#state !== 'new') throw kernelError('KERNEL_STATE', `a kernel starts once, this one is ${this.#state}`);
@@ -185,6 +185,10 @@ export class Kernel {
   async #runParts(): Promise<void> {
     await Promise.all(this.#runners.map(runner => runner.init()));
     this.#stopping.signal.throwIfAborted();
+    // What a part refuses before anything runs only the user can mend; trying again by itself would hide it.
+    for (const { status } of this.#runners) {
+      if (status.state === 'failed' && !this.#failures.includes(status.error)) this.#failures.push(status.error);
+    }
     if (this.#failures.length > 0) throw this.#failures[0];
     for (const runner of this.#runners) runner.launch();
     await Promise.all(this.#runners.map(runner => runner.firstOutcome.promise));

@@ -139,7 +139,8 @@ export class PartRunner implements PartReporter {
       if (stopping.aborted || planned.vital) return;
       failures++;
       const waitMs = backoffMs(restartBackoff, failures - 1);
-      logger.warn(`${this.id} failed, next try in ${Math.round(waitMs)} ms`, { error: errorText(this.#status.error) });
+      // Whoever listens to the status has told the failure.
+      logger.debug(`${this.id} failed, next try in ${Math.round(waitMs)} ms`, { error: errorText(this.#status.error) });
       await this.#cleanUpFailure();
       this.#change('restarting', { restarts: this.#status.restarts + 1 });
       await sleep(clock, waitMs, stopping).catch(() => undefined);

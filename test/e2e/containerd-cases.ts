@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -11,6 +12,8 @@ import {
   rejectsWith,
   sandboxSpec,
 } from '../../core/testing/container-runtime-suite.js';
+import { promisify } from 'node:util';
+import { errorText } from '../../core/base/errors.js';
 import type { TestRunner } from '../../core/testing/datastore-suite-support.js';
 import { ContainerdPart } from '../../plugins/container-runtime/containerd/containerd-part.js';
 import type { Container, Pod } from '../../core/api/generated/types.js';
@@ -23,6 +26,8 @@ import { hostLeftovers } from '../support/host-leftovers.js';
 import { ImageRegistry } from '../support/image-registry.js';
 import { boxReference, startPart, testMark } from '../support/containerd-node.js';
 import type { ContainerdNode } from '../support/containerd-node.js';
+
+const run = promisify(execFile);
 
 type Case = (name: string, body: (bench: RuntimeWorkbench, node: ContainerdNode) => Promise<void>) => void;
 
@@ -353,6 +358,29 @@ function imageCases(test: Case): void {
       await rejectsWith(bench.runtime.importImages(archive), 'RUNTIME_IMAGE_INVALID');
     }
     assert.equal(await bench.runtime.image('k3s.local/cut:1'), undefined);
+    await rm(archive);
+  });
+
+  test('a full disk is told by that name, brings no half image, and the same archive goes in afterwards', async (bench, node) => {
+    const reference = 'k3s.local/full:1';
+    const archive = join(node.directory, 'full.tar');
+    await writeFile(archive, await boxArchive({ reference, layout: 'docker', salt: 'full' }));
+    // Where containerd writes what comes in, before it is whole.
+    const incoming = join(node.paths.agent.containerdDir, 'io.containerd.content.v1.content/ingest');
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'none', incoming]);
+    try {
+      await writeFile(join(incoming, 'all-there-is'), Buffer.alloc(4096));
+      await assert.rejects(bench.runtime.importImages(archive), error => {
+        // By these words the import of the folder knows that it is to try again.
+        assert.match(errorText(error), /no space left on device/);
+        return true;
+      });
+    } finally {
+      await run('umount', ['--lazy', incoming]);
+    }
+    assert.equal(await bench.runtime.image(reference), undefined);
+    await bench.runtime.importImages(archive);
+    await bench.runtime.removeImage(reference);
     await rm(archive);
   });
 

@@ -1,7 +1,9 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RunningApiServer } from '../support/api-server.js';
 import { startApiServer } from '../support/api-server.js';
-import type { Tool } from '../support/kubectl.js';
+import type { Tool, ToolOptions, ToolResult } from '../support/kubectl.js';
 import { realTool, toolsRunHere } from '../support/kubectl.js';
 
 (toolsRunHere ? describe : describe.skip)('the real kubectl on configmaps and namespaces', () => {
@@ -76,10 +78,177 @@ import { realTool, toolsRunHere } from '../support/kubectl.js';
     expect(await succeed('explain', 'configmap.data')).toContain('FIELD: data <map[string]string>');
   });
 
-  it('watches changes', async () => {
-    const watching = kubectl(['get', 'configmap', '-w', '--request-timeout=4s', '-o', 'name'], { timeoutMs: 20_000 });
-    await new Promise(resolve => setTimeout(resolve, 1500));
+  it('watches changes, from the list on and without a gap', async () => {
+    await succeed('create', 'configmap', 'there');
+    let listed: (() => void) | undefined;
+    const isListed = new Promise<void>(resolve => (listed = resolve));
+    const watching = kubectl(['get', 'configmaps', '--watch', '--output-watch-events', '--no-headers'], {
+      isEnough: output => {
+        if (/^ADDED +there /m.test(output)) listed!();
+        return /^DELETED +seen /m.test(output);
+      },
+    });
+    await isListed;
     await succeed('create', 'configmap', 'seen');
-    expect((await watching).stdout).toContain('configmap/seen');
+    await succeed('patch', 'configmap', 'seen', '--type=merge', '-p', '{"data":{"a":"1","b":"2"}}');
+    await succeed('delete', 'configmap', 'seen');
+    const events = (await watching).stdout.split('\n').filter(line => / seen /.test(line));
+    expect(events.map(line => line.split(/ +/).slice(0, 3))).toEqual([
+      ['ADDED', 'seen', '0'],
+      ['MODIFIED', 'seen', '2'],
+      ['DELETED', 'seen', '2'],
+    ]);
+  });
+});
+
+const pod = `
+metadata: {labels: {app: web}}
+spec:
+  terminationGracePeriodSeconds: 5
+  nodeSelector: {disk: fast}
+  securityContext: {runAsUser: 1000, fsGroup: 1000}
+  initContainers:
+    - {name: wait, image: example.com/wait:1, command: [sh, -c, 'true']}
+  containers:
+    - name: web
+      image: example.com/web:1
+      args: [--level=info]
+      ports: [{name: http, containerPort: 8080}]
+      env:
+        - {name: PLAIN, value: text}
+        - {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+        - {name: KEY, valueFrom: {secretKeyRef: {name: keys, key: one, optional: true}}}
+      resources: {requests: {cpu: 10m, memory: 8Mi}, limits: {memory: 32Mi}}
+      readinessProbe: {httpGet: {path: /ready, port: http}, periodSeconds: 2}
+      livenessProbe: {tcpSocket: {port: 8080}}
+      volumeMounts: [{name: texts, mountPath: /texts, readOnly: true}]
+  volumes:
+    - {name: texts, configMap: {name: texts, optional: true}}
+  tolerations: [{key: slow, operator: Exists, effect: NoSchedule}]
+`;
+
+function indented(text: string, by: number): string {
+  return text.replaceAll(/^(?=.)/gm, ' '.repeat(by));
+}
+
+const deployment = (image: string): string => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {app: web}}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}
+  template:${indented(pod.replace('example.com/web:1', image), 4)}`;
+
+(toolsRunHere ? describe : describe.skip)('the real kubectl on workloads', () => {
+  let server: RunningApiServer;
+  let kubectl: Tool;
+
+  beforeAll(async () => {
+    server = await startApiServer();
+    kubectl = await realTool('kubectl', server.kubeconfig, server.directory);
+    // What a controller makes in a whole cluster, and pods are refused without.
+    await kubectl(['create', 'serviceaccount', 'default']);
+  });
+
+  afterAll(() => server.stop());
+
+  async function succeed(argumentList: readonly string[], options: ToolOptions = {}): Promise<string> {
+    const result = await kubectl(argumentList, options);
+    expect({ code: result.code, stderr: result.stderr }).toEqual({ code: 0, stderr: '' });
+    return result.stdout;
+  }
+
+  it('creates a whole Deployment and a whole Pod', async () => {
+    expect(await succeed(['create', '-f', '-'], { input: deployment('example.com/web:1') })).toBe(
+      'deployment.apps/web created\n',
+    );
+    const alone = `apiVersion: v1\nkind: Pod${pod.replace('metadata: {', 'metadata: {name: alone, ')}`;
+    expect(await succeed(['create', '-f', '-'], { input: alone })).toBe('pod/alone created\n');
+    const found = JSON.parse(await succeed(['get', 'pod', 'alone', '-o', 'json'])) as { spec: Record<string, unknown> };
+    expect(found.spec).toMatchObject({
+      nodeSelector: { disk: 'fast' },
+      terminationGracePeriodSeconds: 5,
+      restartPolicy: 'Always',
+    });
+    const again = await kubectl(['create', '-f', '-'], { input: alone });
+    expect(again).toMatchObject({ code: 1 });
+    expect(again.stderr).toContain('Error from server (AlreadyExists): error when creating "STDIN": pods "alone" already exists');
+  });
+
+  it('describes them', async () => {
+    const text = await succeed(['describe', 'deployment', 'web']);
+    for (const line of [
+      /^Name: +web$/m,
+      /^Selector: +app=web$/m,
+      /^Replicas: +3 desired \| 0 updated \| 0 total \| 0 available \| 0 unavailable$/m,
+      /^RollingUpdateStrategy: +0 max unavailable, 1 max surge$/m,
+      /^ +Image: +example\.com\/web:1$/m,
+      /^ +Liveness: +tcp-socket :8080 delay=0s timeout=1s period=10s #success=1 #failure=3$/m,
+      /^ +POD: +\(v1:metadata\.name\)$/m,
+      /^ +Optional: +true$/m,
+      /^Events: +<none>$/m,
+    ])
+      expect(text).toMatch(line);
+    const described = await succeed(['describe', 'pod', 'alone']);
+    for (const line of [
+      /^Priority: +0$/m,
+      /^Service Account: +default$/m,
+      /^Status: +Pending$/m,
+      /^QoS Class: +Burstable$/m,
+      /^Node-Selectors: +disk=fast$/m,
+      /^Tolerations: +node\.kubernetes\.io\/not-ready:NoExecute op=Exists for 300s$/m,
+      /^ +slow:NoSchedule op=Exists$/m,
+      /^ +KEY: +<set to the key 'one' in secret 'keys'> +Optional: true$/m,
+    ])
+      expect(described).toMatch(line);
+  });
+
+  it('replaces a Deployment, and refuses to go back to one that was changed meanwhile', async () => {
+    const before = await succeed(['get', 'deployment', 'web', '-o', 'yaml']);
+    expect(await succeed(['replace', '-f', '-'], { input: deployment('example.com/web:2') })).toBe(
+      'deployment.apps/web replaced\n',
+    );
+    expect(await succeed(['get', 'deployment', 'web', '-o', 'jsonpath={.spec.template.spec.containers[0].image}'])).toBe(
+      'example.com/web:2',
+    );
+    const late = await kubectl(['replace', '-f', '-'], { input: before });
+    expect(late.code).toBe(1);
+    expect(late.stderr).toContain('the object has been modified; please apply your changes to the latest version and try again');
+    const absent = await kubectl(['replace', '-f', '-'], {
+      input: deployment('example.com/web:2').replace('name: web', 'name: none'),
+    });
+    expect(absent.stderr).toContain('deployments.apps "none" not found');
+  });
+
+  it('edits in an editor, and shows the reason there when the edit is refused', async () => {
+    const shown = join(server.directory, 'shown');
+    const editor = join(server.directory, 'editor');
+    const edit = async (script: string): Promise<ToolResult> => {
+      await writeFile(editor, `#!/bin/sh\ncp "$1" ${shown}\nexec sed -i '${script}' "$1"\n`, { mode: 0o755 });
+      return kubectl(['edit', 'deployment', 'web'], { environment: { KUBE_EDITOR: editor, TMPDIR: server.directory } });
+    };
+    expect(await edit('s/replicas: 3/replicas: 5/')).toMatchObject({ code: 0, stdout: 'deployment.apps/web edited\n' });
+    expect(await succeed(['get', 'deployment', 'web', '-o', 'jsonpath={.spec.replicas}'])).toBe('5');
+    expect(await edit('s/nothing/like-this/')).toMatchObject({ code: 0, stderr: 'Edit cancelled, no changes made.\n' });
+    expect(await edit('s/replicas: 5/replicas: -1/')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('error: deployments.apps "web" is invalid\n'),
+    });
+    expect(await readFile(shown, 'utf8')).toContain(
+      '# deployments.apps "web" was not valid:\n# * spec.replicas: Invalid value: -1: must be greater than or equal to 0\n',
+    );
+    expect(await succeed(['get', 'deployment', 'web', '-o', 'jsonpath={.spec.replicas}'])).toBe('5');
+  });
+
+  it('explains a field of a workload with its description and those of its fields', async () => {
+    const text = await succeed(['explain', 'deployment.spec.strategy']);
+    expect(text).toMatch(
+      /^GROUP: +apps\nKIND: +Deployment\nVERSION: +v1\n\nFIELD: strategy <DeploymentStrategy>\s+DESCRIPTION:\n( {4}\w.*\n)+\s+FIELDS:\n/,
+    );
+    expect(text).toMatch(/^ {2}rollingUpdate\t<RollingUpdateDeployment>\n {4}\w/m);
+    expect(text).toMatch(/^ {2}type\t<string>\n {2}enum: Recreate, RollingUpdate\n {4}\w/m);
+    for (const path of ['deployment.spec', 'pod.spec.containers', 'job.spec'])
+      expect(await succeed(['explain', path])).not.toContain('<no description>');
   });
 });

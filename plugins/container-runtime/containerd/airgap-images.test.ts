@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { SystemClock } from '../../../core/base/clock.js';
+import type { Clock } from '../../../core/base/clock.js';
+import { FakeClock } from '../../../core/base/fake-clock.js';
 import { SinkLogger } from '../../../core/base/logger.js';
 import type { LogRecord } from '../../../core/base/logger.js';
 import { AirgapImages } from './airgap-images.js';
@@ -15,6 +17,7 @@ describe('images from a folder', () => {
   let imported: string[];
   let present: Set<string>;
   let running: AirgapImages[];
+  let isFull: boolean;
 
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'airgap-'));
@@ -24,6 +27,7 @@ describe('images from a folder', () => {
     imported = [];
     present = new Set();
     running = [];
+    isFull = false;
   });
 
   afterEach(async () => {
@@ -31,7 +35,7 @@ describe('images from a folder', () => {
     rmSync(root, { recursive: true, force: true });
   });
 
-  function start(): AirgapImages {
+  function start(clock: Clock = new SystemClock()): AirgapImages {
     const images = new AirgapImages({
       directory,
       recordFile,
@@ -39,13 +43,14 @@ describe('images from a folder', () => {
         async importArchive(file) {
           imported.push(basename(file));
           if (readFileSync(file, 'utf8') === 'bad') throw new Error('cut short');
+          if (isFull) throw new Error(`write ${file}: no space left on device`);
           const name = `example/${basename(file)}:1`;
           present.add(name);
           return [name];
         },
         find: async name => (present.has(name) ? {} : undefined),
       },
-      clock: new SystemClock(),
+      clock,
       logger: new SinkLogger(record => void records.push(record)),
     });
     running.push(images);
@@ -109,6 +114,43 @@ describe('images from a folder', () => {
     archive('bad.tar', 'mended', 20);
     await until(() => imported.length === 4);
     expect(imported[3]).toBe('bad.tar');
+  });
+
+  it('tells of a full disk once, and imports when there is room again', async () => {
+    archive('big.tar');
+    isFull = true;
+    const clock = new FakeClock();
+    start(clock);
+    const timers = async (): Promise<void> => {
+      for (const deadline = Date.now() + 5000; clock.pendingTimers === 0;) {
+        if (Date.now() > deadline) throw new Error('no further look is planned');
+        await new Promise(resolve => setTimeout(resolve, 5));
+      }
+    };
+    for (const look of [1, 2, 3]) {
+      isFull = look < 3;
+      await timers();
+      await clock.advance(60_000);
+      await until(() => imported.length === look);
+    }
+    await until(() => told('big.tar').length === 2);
+    expect(told('big.tar').map(({ level, message }) => `${level} ${message}`)).toEqual([
+      'error an image archive was not imported: the disk is full (free space; it is tried again every minute)',
+      'info images imported',
+    ]);
+  });
+
+  it('goes on when it cannot write down what it imported', async () => {
+    archive('good.tar');
+    mkdirSync(`${recordFile}.new`);
+    start();
+    await until(() => records.some(({ level }) => level === 'warn'));
+    expect(records.map(({ message }) => message)).toEqual([
+      'images imported',
+      'what was imported cannot be written down; the next start imports it again',
+    ]);
+    archive('more.tar');
+    await until(() => told('more.tar').length > 0);
   });
 
   it('does not read again at the next start what it brought, unless the image is gone', async () => {

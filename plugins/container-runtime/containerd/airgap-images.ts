@@ -37,6 +37,8 @@ export class AirgapImages {
   readonly #seen = new Map<string, Imported>();
   /** Waits for its change to settle. */
   readonly #changing = new Map<string, string>();
+  /** Told once. */
+  readonly #withoutRoom = new Set<string>();
   #watcher: FSWatcher | undefined;
   #timer: Disposable | undefined;
   #dueMs = 0;
@@ -108,7 +110,10 @@ export class AirgapImages {
         continue;
       }
       this.#changing.delete(name);
-      this.#seen.set(name, { state: state.text, images: await this.#import(join(directory, name)) });
+      const images = await this.#import(join(directory, name));
+      // Without room it is tried again at the next look.
+      if (images === undefined) continue;
+      this.#seen.set(name, { state: state.text, images });
       await this.#record();
     }
     for (const name of this.#seen.keys()) if (!present.has(name)) this.#seen.delete(name);
@@ -116,15 +121,23 @@ export class AirgapImages {
     this.#scan(settling ? settleMs : rescanMs);
   }
 
-  async #import(file: string): Promise<readonly string[]> {
+  /** Undefined when there was no room. */
+  async #import(file: string): Promise<readonly string[] | undefined> {
     const { importer, logger, clock } = this.#options;
     const startedMs = clock.monotonicMs();
     try {
       const names = await importer.importArchive(file);
       const ms = Math.round(clock.monotonicMs() - startedMs);
       logger.info('images imported', { file, images: names.join(','), ms });
+      this.#withoutRoom.delete(file);
       return names;
     } catch (error) {
+      if (/no space left on device|disk quota exceeded/i.test(errorText(error))) {
+        const text = 'an image archive was not imported: the disk is full (free space; it is tried again every minute)';
+        if (!this.#withoutRoom.has(file)) logger.error(text, { file, error: errorText(error) });
+        this.#withoutRoom.add(file);
+        return undefined;
+      }
       logger.error('an image archive was not imported; it is tried again when it changes', { file, error: errorText(error) });
       return [];
     }
@@ -148,9 +161,13 @@ export class AirgapImages {
   }
 
   async #record(): Promise<void> {
-    const { recordFile } = this.#options;
-    await writeFile(`${recordFile}.new`, JSON.stringify(Object.fromEntries(this.#seen)), { mode: 0o600 });
-    await rename(`${recordFile}.new`, recordFile);
+    const { recordFile, logger } = this.#options;
+    try {
+      await writeFile(`${recordFile}.new`, JSON.stringify(Object.fromEntries(this.#seen)), { mode: 0o600 });
+      await rename(`${recordFile}.new`, recordFile);
+    } catch (error) {
+      logger.warn('what was imported cannot be written down; the next start imports it again', { error: errorText(error) });
+    }
   }
 
   #watch(): void {

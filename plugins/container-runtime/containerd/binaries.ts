@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { access, constants, mkdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { CodedError } from '../../../core/plugin-api/index.js';
 import { filesIn, installFiles, installLink, readDebianPackages } from '../../../core/host/debian-packages.js';
+import type { DebianPackages } from '../../../core/host/debian-packages.js';
 
 /** Where the programs lie that the runtime runs. */
 export interface RuntimeBinaries {
@@ -15,11 +17,18 @@ export interface RuntimeBinaries {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+const needed = ['containerd', 'runc', 'containernetworking-plugins'];
 const systemPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** Where a pod network's own CNI plugins go beside Debian's. */
 export function cniBinaryDirectory(binDir: string): string {
   return join(binDir, 'cni');
+}
+
+/** Throws `RUNTIME_BINARY_MISSING` with the mend where `prepareBinaries` would; writes nothing. */
+export async function checkBinaries(source: 'private' | 'path'): Promise<void> {
+  if (source === 'path') await findOnPath();
+  else fetchedPackages();
 }
 
 /**
@@ -58,16 +67,21 @@ async function search(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-async function installPrivate(binDir: string): Promise<RuntimeBinaries> {
+function fetchedPackages(): { packages: DebianPackages; roots: string[] } {
   const packages = readDebianPackages();
-  const roots = ['containerd', 'runc', 'containernetworking-plugins'].map(name => ({ name, root: packages?.root(name) }));
-  const missing = roots.filter(({ root }) => root === undefined).map(({ name }) => name);
+  const roots = needed.map(name => ({ name, root: packages?.root(name) }));
+  const missing = roots.filter(({ root }) => root === undefined || !existsSync(root)).map(({ name }) => name);
   if (!packages || missing.length > 0) {
     throw new CodedError('RUNTIME_BINARY_MISSING', `the packages ${missing.join(', ')} were not fetched`, {
       mend: 'run "node scripts/runtime/fetch.mjs" in the k3s directory, or start with --containerd-binaries path to use those on PATH',
     });
   }
-  const [containerd, runc, cni] = roots.map(({ root }) => root!) as [string, string, string];
+  return { packages, roots: roots.map(({ root }) => root!) };
+}
+
+async function installPrivate(binDir: string): Promise<RuntimeBinaries> {
+  const { packages, roots } = fetchedPackages();
+  const [containerd, runc, cni] = roots as [string, string, string];
   await mkdir(binDir, { recursive: true, mode: 0o755 });
   const programs = ['containerd', 'containerd-shim-runc-v2', 'ctr'].map(name => join(containerd, 'usr/bin', name));
   await installFiles([...programs, join(runc, 'usr/sbin/runc')], binDir);
@@ -90,7 +104,7 @@ async function installLibraries(
   root: (name: string) => string | undefined,
   binDir: string,
 ): Promise<{ searchPath: string[]; environment: Record<string, string> }> {
-  const extra = Object.keys(versions).filter(name => !['containerd', 'runc', 'containernetworking-plugins'].includes(name));
+  const extra = Object.keys(versions).filter(name => !needed.includes(name));
   const libraryDir = join(binDir, 'lib');
   const searchPath: string[] = [];
   const environment: Record<string, string> = {};

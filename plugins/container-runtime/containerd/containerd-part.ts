@@ -7,7 +7,7 @@ import type { Clock, ClusterPaths, CniPaths, Logger, Part } from '../../../core/
 import { filesIn } from '../../../core/host/debian-packages.js';
 import { ProcessSupervisor } from '../../../core/host/process-supervisor.js';
 import { AirgapImages } from './airgap-images.js';
-import { childEnvironment, prepareBinaries } from './binaries.js';
+import { checkBinaries, childEnvironment, prepareBinaries } from './binaries.js';
 import type { RuntimeBinaries } from './binaries.js';
 import { containerdConfig, mustRestrictOomScoreAdjust } from './containerd-config.js';
 import { ContainerdRuntime } from './containerd-runtime.js';
@@ -101,6 +101,7 @@ export class ContainerdPart implements Part {
         mend: 'choose a shorter --data-dir',
       });
     }
+    await checkBinaries(this.#options.options.binaries);
   }
 
   async #loadOverlay(): Promise<void> {
