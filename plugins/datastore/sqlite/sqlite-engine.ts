@@ -69,15 +69,23 @@ export class SqliteEngine {
     return number(this.#statements.nextExpiry.get() ?? 0);
   }
 
-  /** Everything is on the disk afterwards, and the next start need not skip revisions. */
+  /**
+   * Everything is on the disk afterwards, and the next start need not skip revisions. On a full disk it is a stop as any other that
+   * was not finished: the log has all that was acknowledged.
+   */
   close(): void {
     if (!this.database.open) return;
-    if (!this.#fatal) {
-      this.setSynchronous('FULL');
-      if (this.#reserved > 0) this.#statements.setMeta.run(0, 'reserved');
-      this.database.pragma('wal_checkpoint(TRUNCATE)');
+    try {
+      if (!this.#fatal) {
+        this.setSynchronous('FULL');
+        if (this.#reserved > 0) this.#statements.setMeta.run(0, 'reserved');
+        this.database.pragma('wal_checkpoint(TRUNCATE)');
+      }
+    } catch (error) {
+      if (toFailure(error, this.file).code !== 'DATASTORE_FULL') throw error;
+    } finally {
+      this.database.close();
     }
-    this.database.close();
   }
 
   setSynchronous(mode: 'FULL' | 'NORMAL'): void {
