@@ -1,6 +1,7 @@
+import { firstDifference, same } from './difference.js';
 import { Tables, mutationsOf } from './mutations.js';
 import { comparable, send } from './replay.js';
-import type { Answer, Server } from './replay.js';
+import type { Server } from './replay.js';
 import { seeds } from './seeds.js';
 
 export interface MutationRun {
@@ -30,7 +31,7 @@ export async function compareMutations({ upstream, ours, wanted, limit }: Mutati
       const [expected, given] = await Promise.all(
         [upstream, ours].map(async server => comparable(await send(server, { method: 'POST', path, body: mutation.body }))),
       );
-      if (JSON.stringify(sorted(expected!)) === JSON.stringify(sorted(given!))) continue;
+      if (same(expected, given)) continue;
       if (++differ > limit) continue;
       console.log(`${kind}, ${mutation.name}\n${firstDifference(expected!, given!)}`);
     }
@@ -54,34 +55,4 @@ async function kindsByCollection(server: Server): Promise<(at: string) => { apiV
     }
   }
   return at => known.get(at.replace(/\/namespaces\/[^/]+\//, '/'));
-}
-
-/** Keys in one order; causes too, since upstream walks some maps in a random one. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).map(([key, inner]) => [key, sorted(inner)] as const);
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-/** What differs first, found by walking both answers side by side. */
-function firstDifference(expected: Answer, given: Answer): string {
-  const walk = (left: unknown, right: unknown, path: string): string | undefined => {
-    if (JSON.stringify(sorted(left)) === JSON.stringify(sorted(right))) return undefined;
-    if (typeof left === 'object' && typeof right === 'object' && left && right && Array.isArray(left) === Array.isArray(right)) {
-      const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
-      for (const key of keys) {
-        const found = walk((left as Record<string, unknown>)[key], (right as Record<string, unknown>)[key], `${path}.${key}`);
-        if (found) return found;
-      }
-    }
-    const text = (value: unknown): string => (JSON.stringify(value) ?? 'absent').slice(0, 500);
-    return `  ${path || 'answer'}\n    upstream: ${text(left)}\n    ours:     ${text(right)}`;
-  };
-  if (expected.code !== given.code) {
-    const text = ({ code, body }: Answer): string =>
-      `${code} ${String((body as { message?: string }).message ?? '').slice(0, 500)}`;
-    return `    upstream: ${text(expected)}\n    ours:     ${text(given)}`;
-  }
-  return walk(expected, given, '')!;
 }

@@ -11,6 +11,7 @@ import { MissingError } from '../conformance/go-programs.js';
 import { startApiServer } from '../support/api-server.js';
 import { cases } from './cases/index.js';
 import { compareMutations } from './compare-mutations.js';
+import { firstDifference, same } from './difference.js';
 import { buildOracle } from './oracle.js';
 import { connect, replay, send } from './replay.js';
 import type { Answer, Server } from './replay.js';
@@ -106,10 +107,10 @@ async function compareCases(upstream: Server, ours: Server, { wanted, record }: 
       if (record) continue;
       const given = await replay(ours, one);
       for (const [at, answer] of expected.entries()) {
-        if (JSON.stringify(answer) === JSON.stringify(given[at])) continue;
+        if (same(answer, given[at])) continue;
         differences++;
         console.log(`${group}, ${one.name}, step ${at + 1} (${one.steps[at]!.do}):`);
-        console.log(`  upstream: ${JSON.stringify(answer)}\n  ours:     ${JSON.stringify(given[at])}`);
+        console.log(firstDifference(answer, given[at]!));
       }
     }
     console.log(`${group}: ${list.length} cases`);
@@ -122,8 +123,7 @@ async function compareCases(upstream: Server, ours: Server, { wanted, record }: 
 
 /** Starts upstream's server and resolves when it has written its kubeconfig and has the default service account, which pods need. */
 async function startOracle(program: string, kubeconfig: string): Promise<ChildProcess> {
-  const controllers =
-    'serviceaccount-controller,namespace-controller,garbage-collector-controller,clusterrole-aggregation-controller';
+  const controllers = 'serviceaccount-controller,namespace-controller,clusterrole-aggregation-controller';
   const words = ['serve', '-port', String(await freePort()), '-kubeconfig', kubeconfig, '-controllers', controllers];
   const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';

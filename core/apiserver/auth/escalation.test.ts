@@ -130,7 +130,7 @@ describe('EscalationGuard', () => {
       ),
     );
     expect(() => guard.checkBinding(binding('ClusterRole', 'missing'))).toThrow(
-      refused('clusterroles.rbac.authorization.k8s.io "missing" not found', 404),
+      refused('rolebindings.rbac.authorization.k8s.io "missing" not found', 404),
     );
     guard.checkBinding(binding('ClusterRole', 'own'));
     const { guard: binder } = setUp(rule(['bind'], 'rbac.authorization.k8s.io', ['clusterroles'], ['secrets']));

@@ -76,7 +76,10 @@ export class EscalationGuard {
     }
     const rules = this.#rbac.resolve(roleRef, namespace);
     if (typeof rules === 'string') {
-      if (roleRef.kind === 'ClusterRole' || roleRef.kind === 'Role') throw notFound({ ...subject, group: rbacGroup });
+      if (roleRef.kind === 'ClusterRole' || roleRef.kind === 'Role') {
+        // Upstream says that what was requested is not there, by the role's name.
+        throw notFound({ group: rbacGroup, resource, name: roleRef.name });
+      }
       throw badRequest(rules);
     }
     const missing = this.#missing(user, namespace, rules.rules);

@@ -11,7 +11,7 @@ import type { Listing } from './listing.js';
 import type { Acceptance } from './negotiation.js';
 import type { ServedKind } from './served-resource.js';
 import { encodeAnyProtobuf } from './served-resource.js';
-import { partialObject, tableOf } from './table.js';
+import { partialObject, scaleTable, tableOf } from './table.js';
 
 const open = Buffer.from('{');
 const comma = Buffer.from(',');
@@ -80,6 +80,19 @@ export function protobufOf<T extends KubeObject>(served: ServedKind<T>, entry: E
 export async function encodeKind(types: TypeSet, object: KubeObject | Status, acceptance: Acceptance): Promise<Encoded> {
   if (acceptance.mediaType !== 'application/vnd.kubernetes.protobuf') return encodeValue(object, acceptance);
   return { contentType: acceptance.mediaType, parts: [encodeAnyProtobuf(types, object)] };
+}
+
+/** What a subresource of another kind or a review answers, as the client asked for it. */
+export async function encodeMade(
+  types: TypeSet,
+  object: KubeObject,
+  acceptance: Acceptance,
+  { include, nowMs }: { include: IncludeObject; nowMs: number },
+): Promise<Encoded> {
+  const { as } = acceptance;
+  if (as === undefined || object.kind === 'Status') return encodeKind(types, object, acceptance);
+  if (as === 'Table') return encodeValue(scaleTable(object, { version: acceptance.version!, include, nowMs }), acceptance);
+  return encodeKind(types, partialObject(object, acceptance.version!), acceptance);
 }
 
 /** Any value that is not kept encoded: Tables, Status, lists of other shapes. */

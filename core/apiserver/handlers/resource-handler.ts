@@ -25,7 +25,7 @@ import type { Selection } from '../registry/selection.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import type { StoredObject } from '../storage/stored-object.js';
 import { readBody } from './body.js';
-import { encodeEntry, encodeKind, encodeList, includeObjectIn } from './encoding.js';
+import { encodeEntry, encodeKind, encodeList, encodeMade, includeObjectIn } from './encoding.js';
 import { managerName } from '../../machinery/patch/managed-fields/manager-name.js';
 import { sendEncoded, warningHeader } from './http-answer.js';
 import { listPage, parseSelection, validateListQuery } from './listing.js';
@@ -97,7 +97,7 @@ export class ResourceHandler {
     checkNameSegment(info.name);
     // What cannot be answered is not begun.
     if (exchange.request.headers.accept !== undefined && info.verb !== 'watch' && info.verb !== 'list')
-      this.#acceptance(exchange);
+      this.#acceptance(exchange, endpoint);
     switch (info.verb) {
       case 'get':
         return this.#get(exchange, endpoint);
@@ -134,7 +134,7 @@ export class ResourceHandler {
     // The way of most requests: JSON or protobuf of the object as it is kept.
     const acceptance = negotiate(
       accept,
-      { protobuf: true, transforms: transformsOf(endpoint, objectTransforms) },
+      { protobuf: true, transforms: transformsOf(endpoint, objectTransforms, info.subresource) },
       info.query,
       request.headers['user-agent'],
     );
@@ -151,7 +151,8 @@ export class ResourceHandler {
       if (sub.type === 'object') {
         const context = served.store.context(this.#call(exchange, []), 'UPDATE', info.subresource);
         const object = await sub.get!(entry.object, context);
-        return sendEncoded(request, response, 200, await encodeKind(served.types, object, acceptance));
+        const nowMs = this.#options.clock.now();
+        return sendEncoded(request, response, 200, await encodeMade(served.types, object, acceptance, { include, nowMs }));
       }
     }
     const nowMs = this.#options.clock.now();
@@ -259,7 +260,7 @@ export class ResourceHandler {
     const call = { ...this.#call(exchange, warnings), dryRun: options.dryRun || isDryRun(info.query) };
     const { entry, gone } = await endpoint.operations.delete(call, options);
     setWarnings(response, warnings);
-    const acceptance = this.#acceptance(exchange);
+    const acceptance = this.#acceptance(exchange, endpoint);
     if (!gone || endpoint.served.definition.returnsDeleted) {
       return sendEncoded(
         request,
@@ -290,7 +291,7 @@ export class ResourceHandler {
     const entries = await endpoint.served.store.deleteCollection(selection, call, options);
     setWarnings(response, warnings);
     const listing = { revision: this.#options.hub.revision, entries, continue: undefined, remaining: undefined };
-    const acceptance = this.#acceptance(exchange);
+    const acceptance = this.#acceptance(exchange, endpoint);
     return sendEncoded(
       request,
       response,
@@ -299,10 +300,10 @@ export class ResourceHandler {
     );
   }
 
-  #acceptance({ request, info }: ResourceExchange): Acceptance {
+  #acceptance({ request, info }: ResourceExchange, endpoint: ResourceEndpoint): Acceptance {
     return negotiate(
       request.headers.accept,
-      { protobuf: true, transforms: objectTransforms },
+      { protobuf: true, transforms: transformsOf(endpoint, objectTransforms, info.subresource) },
       info.query,
       request.headers['user-agent'],
     );
@@ -399,9 +400,9 @@ export class ResourceHandler {
     const { request, response, info } = exchange;
     setWarnings(response, warnings);
     const status = result.created ? 201 : 200;
-    const acceptance = this.#acceptance(exchange);
+    const acceptance = this.#acceptance(exchange, endpoint);
+    const include = includeObjectIn(info.query, acceptance);
     if ('entry' in result) {
-      const include = includeObjectIn(info.query, acceptance);
       const encoded = await encodeEntry(
         endpoint.served,
         result.entry as StoredObject,
@@ -411,7 +412,9 @@ export class ResourceHandler {
       );
       return sendEncoded(request, response, status, encoded);
     }
-    return sendEncoded(request, response, status, await encodeKind(endpoint.served.types, result.object, acceptance));
+    const nowMs = this.#options.clock.now();
+    const encoded = await encodeMade(endpoint.served.types, result.object, acceptance, { include, nowMs });
+    return sendEncoded(request, response, status, encoded);
   }
 }
 
@@ -436,8 +439,11 @@ function checkNameSegment(name: string): void {
   if (fault) throw badRequest(`Name parameter invalid: ${quote(name)}: ${fault}`);
 }
 
-function transformsOf(endpoint: ResourceEndpoint, transforms: readonly string[]): readonly string[] {
-  return endpoint.served.data.table === false ? transforms.filter(name => name !== 'Table') : transforms;
+/** What is evaluated, not kept, has no Table; nor has a subresource of another kind, unless it can be read (`scale`). */
+function transformsOf({ served }: ResourceEndpoint, transforms: readonly string[], subresource = ''): readonly string[] {
+  const sub = subresource ? served.definition.subresources?.[subresource] : undefined;
+  const tabular = sub?.type === 'object' ? sub.get !== undefined : !served.definition.evaluate;
+  return served.data.table === false || !tabular ? transforms.filter(name => name !== 'Table') : transforms;
 }
 
 async function applyBody(bytes: Buffer, call: OperationCall): Promise<unknown> {

@@ -38,6 +38,41 @@ export function tableOf<T extends KubeObject>(
   };
 }
 
+const scaleColumns: readonly ColumnData[] = [
+  { name: 'Name', type: 'string', format: '', priority: 0 },
+  { name: 'Desired', type: 'integer', format: '', priority: 0 },
+  { name: 'Available', type: 'integer', format: '', priority: 0 },
+  { name: 'Age', type: 'string', format: '', priority: 0 },
+];
+
+/** The Table of a Scale, the only kind that is shown so without being a resource of its own. */
+export function scaleTable(
+  object: Readonly<KubeObject>,
+  options: { version: string; include: 'None' | 'Metadata' | 'Object'; nowMs: number },
+): object {
+  const { spec, status } = object as { spec?: { replicas?: number }; status?: { replicas?: number } };
+  const { metadata } = object;
+  const shown = options.include === 'Object' ? object : partialObject(object, options.version);
+  return {
+    kind: 'Table',
+    apiVersion: `meta.k8s.io/${options.version}`,
+    metadata: metadata.resourceVersion ? { resourceVersion: metadata.resourceVersion } : {},
+    columnDefinitions: scaleColumns.map(({ name, type, format, priority }) => ({
+      name,
+      type,
+      format,
+      description: '',
+      priority,
+    })),
+    rows: [
+      {
+        cells: [metadata.name, spec?.replicas ?? 0, status?.replicas ?? 0, age(object, options)],
+        object: options.include === 'None' ? null : shown,
+      },
+    ],
+  };
+}
+
 export function partialObject(object: Readonly<KubeObject>, version: string): KubeObject {
   return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${version}`, metadata: object.metadata };
 }

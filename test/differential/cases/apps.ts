@@ -26,6 +26,8 @@ const goodStatus = { observedGeneration: 1, replicas: 2, readyReplicas: 1, avail
 /** What the kinds with `scale` answer there. */
 const scaling: Case['steps'] = [
   { do: 'get', sub: 'scale' },
+  { do: 'get', sub: 'scale', accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' },
+  { do: 'get', sub: 'scale', accept: 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io' },
   { do: 'update', sub: 'scale', patch: { spec: { replicas: 3 } } },
   { do: 'get' },
   { do: 'update', sub: 'scale', patch: { spec: { replicas: -3 } } },

@@ -104,6 +104,15 @@ export const coreCases: readonly Case[] = [
       { do: 'update', patch: { spec: { finalizers: ['kubernetes'] }, status: { phase: 'Terminating' } } },
       { do: 'update', patch: { metadata: { labels: { 'kubernetes.io/metadata.name': 'other' } } } },
       { do: 'update', patch: { metadata: { finalizers: ['nowhere'] } } },
+      {
+        do: 'patch',
+        sub: 'status',
+        type: 'application/merge-patch+json',
+        patch: {
+          metadata: { annotations: { note: 'x' }, labels: { a: 'b' } },
+          status: { conditions: [{ type: 'Patched', status: 'True' }] },
+        },
+      },
       { do: 'update', sub: 'status', patch: { status: { phase: 'Terminating' } } },
       { do: 'update', sub: 'status', patch: { status: { phase: 'Strange' } } },
       { do: 'update', sub: 'finalize', patch: { spec: { finalizers: ['nowhere', 'a b/c'] } } },

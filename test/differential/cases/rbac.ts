@@ -46,11 +46,25 @@ export const rbacCases: readonly Case[] = [
         at: bindings,
         body: {
           ...named('may-write-roles'),
-          roleRef: { kind: 'ClusterRole', name: 'admin' },
+          // Not `admin` itself, whose rules a controller gathers.
+          roleRef: { kind: 'ClusterRole', name: 'system:aggregate-to-admin' },
           subjects: [{ kind: 'User', name: 'jane' }],
         },
       },
-      { do: 'create', body: { ...named('fine'), rules: [rule] }, as: 'jane' },
+      {
+        do: 'create',
+        at: bindings,
+        body: {
+          ...named('edits'),
+          roleRef: { kind: 'Role', name: 'editor-rights' },
+          subjects: [{ kind: 'User', name: 'jane' }],
+        },
+      },
+      {
+        do: 'create',
+        body: { ...named('fine'), rules: [{ verbs: ['create'], apiGroups: [''], resources: ['pods'] }] },
+        as: 'jane',
+      },
       { do: 'create', body: { ...named('too-much'), rules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] }, as: 'jane' },
       {
         do: 'create',

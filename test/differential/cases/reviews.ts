@@ -5,6 +5,9 @@ const authentication = '/apis/authentication.k8s.io/v1';
 const local = `${authorization}/namespaces/default/localsubjectaccessreviews`;
 const pods = { verb: 'get', resource: 'pods', namespace: 'default' };
 
+const table = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+const transforms = [table, 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io', `${table},application/json`];
+
 export const reviewCases: readonly Case[] = [
   {
     name: 'SelfSubjectAccessReview',
@@ -96,5 +99,23 @@ export const reviewCases: readonly Case[] = [
     name: 'SelfSubjectReview',
     at: `${authentication}/selfsubjectreviews`,
     steps: [{ do: 'create', body: {}, as: 'jane', groups: ['a', 'b'] }],
+  },
+  ...['selfsubjectaccessreviews', 'selfsubjectrulesreviews', 'subjectaccessreviews'].map((resource): Case => ({
+    name: `${resource}: transformed`,
+    at: `${authorization}/${resource}`,
+    steps: transforms.map(accept => ({
+      do: 'create',
+      accept,
+      body: { spec: resource === 'selfsubjectrulesreviews' ? { namespace: 'x' } : { resourceAttributes: pods, user: 'jane' } },
+    })),
+  })),
+  {
+    name: 'eviction and token: transformed',
+    at: '/api/v1/namespaces/default/serviceaccounts',
+    steps: [
+      { do: 'create', accept: table, at: '/api/v1/namespaces/default/serviceaccounts/default/token', body: {} },
+      { do: 'create', accept: table, at: '/api/v1/namespaces/default/pods/none/eviction', body: {} },
+      { do: 'create', accept: table, at: '/api/v1/namespaces/default/bindings', body: {} },
+    ],
   },
 ];

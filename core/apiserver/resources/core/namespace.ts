@@ -16,6 +16,7 @@ export const namespace = defineResource<Namespace>({
   reference: Namespaces,
   returnsDeleted: true,
   generation: false,
+  resetFields: { '': ['status'], status: ['spec'], finalize: ['status'] },
   // Upstream has no deletecollection of namespaces.
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
   validateName: nameIsDnsLabel,
