@@ -46,6 +46,7 @@ export type {
   PullOptions,
   RegistryCredentials,
   RuntimeEvent,
+  RuntimeInspection,
   RuntimeStatus,
   SandboxSpec,
   SandboxState,
