@@ -47,12 +47,16 @@ export async function crictl(context: CommandContext): Promise<number> {
 }
 
 function usage(): string[] {
+  const lines = Object.entries(runtimeCommands).map(
+    ([name, { usage: words, summary }]) => [`${name} ${words}`, summary] as const,
+  );
+  const width = Math.max(...lines.map(([words]) => words.length));
   return [
     'Usage: k3s crictl [--data-dir DIR] COMMAND',
     '',
-    ...Object.entries(runtimeCommands).map(
-      ([name, { usage: words, summary }]) => `  ${`${name} ${words}`.padEnd(48)} ${summary}`,
-    ),
+    ...lines.map(([words, summary]) => `  ${words.padEnd(width)}  ${summary}`),
+    '',
+    'All flags of a command: k3s crictl COMMAND --help',
   ];
 }
 
