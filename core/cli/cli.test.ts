@@ -17,6 +17,12 @@ const run = (argumentList: readonly string[], environment?: Record<string, strin
   launchIn(dir, argumentList, { environment }).outcome;
 
 describe('k3s', () => {
+  it.each([['help'], ['crictl', 'help'], ['--version']])('end quietly when nobody reads on: %s', async (...words) => {
+    const { child, outcome } = launch(words);
+    child.stdout!.destroy();
+    expect(await outcome).toEqual({ code: 0, output: '', errors: '' });
+  });
+
   it('shows help and version', async () => {
     const help = await run(['--help']);
     expect(help).toMatchObject({ code: 0, errors: '' });

@@ -52,6 +52,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     for (const line of errorLines(error)) printError(line);
     return 1;
   } finally {
+    // What the last line met shows a moment after it was written.
+    await new Promise(resolve => setImmediate(resolve));
     process.stdout.off('error', onOutputError);
   }
 }

@@ -6,7 +6,7 @@ import { Clock } from '../contracts/clock.js';
 import { ClusterPaths } from '../contracts/cluster-paths.js';
 import { ClusterSettings } from '../contracts/cluster-settings.js';
 import { ContainerRuntime } from '../contracts/container-runtime.js';
-import type { ContainerState, SandboxState } from '../contracts/container-runtime.js';
+import type { ContainerState, ImageState, SandboxState } from '../contracts/container-runtime.js';
 import { Ledger } from '../contracts/ledger.js';
 import { Logger } from '../contracts/logger.js';
 import { PluginOptions } from '../contracts/plugin-options.js';
@@ -18,7 +18,7 @@ import { clusterError } from './cluster-errors.js';
 import type { PreparedCluster } from './prepare-cluster.js';
 import { SelectedParts } from './selected-parts.js';
 
-export type { ContainerState as ContainerOfRuntime, SandboxState as SandboxOfRuntime };
+export type { ContainerState as ContainerOfRuntime, ImageState as ImageOfRuntime, SandboxState as SandboxOfRuntime };
 /** For rooms that may not know contracts. */
 export type RuntimeOfNode = ContainerRuntime;
 

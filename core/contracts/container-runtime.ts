@@ -82,6 +82,11 @@ export interface ContainerRuntime {
 
   /** A network probe of a container, where the node cannot reach its address (`RuntimeStatus.onHost` is false). */
   probe?(containerId: string, target: ProbeTarget, timeoutMs: number): Promise<ProbeAnswer>;
+  /**
+   * All that it knows of a container, in CRI's own words, for a person: `crictl inspect` asks. Absent where `container` says it all.
+   * `RUNTIME_NOT_FOUND` when it is gone.
+   */
+  inspect?(containerId: string): Promise<RuntimeInspection>;
   /** A container's log in CRI format, where it is kept elsewhere than in files. Ends with what is there unless `follow`. */
   logs?(containerId: string, options: { readonly follow: boolean; readonly signal?: AbortSignal }): Readable;
 }
@@ -378,6 +383,13 @@ export interface ImageState {
   readonly userName?: string;
   /** Never collected: the sandbox image. */
   readonly pinned: boolean;
+}
+
+export interface RuntimeInspection {
+  /** CRI's ContainerStatus. */
+  readonly status: Readonly<Record<string, unknown>>;
+  /** What the runtime adds, each value JSON or a plain word. */
+  readonly info: Readonly<Record<string, string>>;
 }
 
 export interface ContainerStats {

@@ -34,11 +34,13 @@ export interface Commands {
 const administratorDirectories = ['/usr/sbin', '/sbin', '/usr/local/sbin', '/usr/bin', '/bin'];
 const packageOf: Readonly<Record<string, string>> = {
   bridge: 'iproute2',
+  chattr: 'e2fsprogs',
   conntrack: 'conntrack',
   ip: 'iproute2',
   modprobe: 'kmod',
   nft: 'nftables',
   nsenter: 'util-linux',
+  setquota: 'quota',
   sysctl: 'procps',
 };
 

@@ -17,6 +17,7 @@ export { SharedInformerFactory } from '../client/informer-factory.js';
 export type { Informer, InformerFactory, InformerHandler } from '../client/informer-types.js';
 export { WorkQueue } from '../client/work-queue.js';
 export type * from '../api/generated/types.js';
+export { firstUntoleratedTaint, keepsPodsAway } from '../api/taints.js';
 export type { ResourceReference } from '../api/resource-reference.js';
 export * as Resources from '../api/generated/resources.js';
 export { isStatusError } from '../machinery/status-error.js';

@@ -48,6 +48,7 @@ export type {
   PullOptions,
   RegistryCredentials,
   RuntimeEvent,
+  RuntimeInspection,
   RuntimeStatus,
   SandboxSpec,
   SandboxState,

@@ -67,8 +67,8 @@ spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 8081, targetPort
   }
 
   /** The answer over HTTP as a process of the node gets it. */
-  async function get(address: string, port: number): Promise<string> {
-    const script = `fetch('http://${address}:${port}/',{signal:AbortSignal.timeout(3000)}).then(r=>r.text()).then(t=>process.stdout.write(t))`;
+  async function get(address: string, port: number, path = '/'): Promise<string> {
+    const script = `fetch('http://${address}:${port}${path}',{signal:AbortSignal.timeout(3000)}).then(r=>r.text()).then(t=>process.stdout.write(t))`;
     const [program, ...words] = [...node.inside, process.execPath, '-e', script];
     return (await run(program!, words)).stdout;
   }
@@ -209,6 +209,11 @@ spec:
     );
     await k('delete pod again unsafe strict');
   }, 90_000);
+
+  it('answers where load balancers and monitors ask for kube-proxy', async () => {
+    expect(JSON.parse(await get('127.0.0.1', 10_256, '/healthz'))).toMatchObject({ healthy: true, nodeEligible: true });
+    expect(await get('127.0.0.1', 10_249, '/metrics')).toContain('kubeproxy_sync_proxy_rules_duration_seconds_count');
+  }, 30_000);
 
   it('keeps pods running while the server is stopped, and adopts them', async () => {
     const before = await identities();

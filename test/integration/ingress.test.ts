@@ -122,6 +122,13 @@ describe('Ingress in a cluster', () => {
     await until('the event', async () =>
       (await events.objects()).find(({ message }) => message?.includes(`${annotation} is not built`)),
     );
+    const transport = 'traefik.ingress.kubernetes.io/service.serverstransport';
+    const web = { metadata: { name: 'web', annotations: { [transport]: 'x' } }, spec: { ports: [{ port: 80 }] } };
+    await cluster.client.resource(Resources.Services, 'default').create(web as unknown as Service);
+    const told = await until('the event of the Service', async () =>
+      (await events.objects()).find(({ message }) => message?.includes(`${transport} is not built`)),
+    );
+    expect(told.involvedObject).toMatchObject({ kind: 'Service', name: 'web', namespace: 'default' });
     const services = cluster.client.resource(Resources.Services, 'kube-system');
     await services
       .subresource<Service>('status')

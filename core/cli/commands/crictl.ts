@@ -3,8 +3,9 @@ import { didYouMean } from '../../base/nearest-name.js';
 import { discardCluster, prepareCluster } from '../../cluster/prepare-cluster.js';
 import { openRuntime } from '../../cluster/runtime-access.js';
 import type { CommandContext } from '../command.js';
-import { runtimeCommands } from '../runtime-commands.js';
-import type { RuntimeRequest } from '../runtime-commands.js';
+import type { RuntimeOutput } from '../crictl/output.js';
+import { parseRequest } from '../crictl/request.js';
+import { runtimeCommands } from '../crictl/runtime-commands.js';
 
 /** `k3s crictl [--data-dir DIR] VERB ...`: what the container runtime of this node has, also while no server runs. */
 export async function crictl(context: CommandContext): Promise<number> {
@@ -20,7 +21,12 @@ export async function crictl(context: CommandContext): Promise<number> {
       mend: `there are ${known.join(', ')}`,
     });
   }
-  const request = parse(verb, command.flags, rest);
+  if (rest[0] === '--help' || rest[0] === '-h') {
+    context.print(`Usage: k3s crictl ${verb} ${command.usage}`);
+    context.print(`Flags: ${command.flags.map(flagHelp).join(', ')}`);
+    return 0;
+  }
+  const request = parseRequest(verb, command.flags, rest, command.stopsAtWord ?? false);
   if (request.words.length < command.needs.length) {
     const missing = command.needs[request.words.length]!;
     throw new CodedError('USAGE', `"k3s crictl ${verb}" needs ${missing}`, { mend: `k3s crictl ${verb} ${command.usage}` });
@@ -29,7 +35,7 @@ export async function crictl(context: CommandContext): Promise<number> {
     throw new CodedError('NEEDS_ROOT', '"k3s crictl" needs root', { mend: 'sudo npx k3s crictl ...' });
   const prepared = await prepareCluster({ command: 'server', arguments: cluster, environment: context.environment });
   try {
-    return await command.run(await openRuntime(prepared), request, context.print);
+    return await command.run(await openRuntime(prepared), request, outputOf(context));
   } catch (error) {
     // The runtime's message is whole; what lies below it says the same again.
     if (error instanceof CodedError && error.code.startsWith('RUNTIME_'))
@@ -41,12 +47,16 @@ export async function crictl(context: CommandContext): Promise<number> {
 }
 
 function usage(): string[] {
+  const lines = Object.entries(runtimeCommands).map(
+    ([name, { usage: words, summary }]) => [`${name} ${words}`, summary] as const,
+  );
+  const width = Math.max(...lines.map(([words]) => words.length));
   return [
     'Usage: k3s crictl [--data-dir DIR] COMMAND',
     '',
-    ...Object.entries(runtimeCommands).map(
-      ([name, { usage: words, summary }]) => `  ${`${name} ${words}`.padEnd(48)} ${summary}`,
-    ),
+    ...lines.map(([words, summary]) => `  ${words.padEnd(width)}  ${summary}`),
+    '',
+    'All flags of a command: k3s crictl COMMAND --help',
   ];
 }
 
@@ -64,28 +74,12 @@ function split(words: readonly string[]): { cluster: string[]; verb: string | un
   return { cluster, verb: undefined, rest: [] };
 }
 
-/** Switches, and flags with a value (`name=`), up to the first other word; `exec` has flags of another program after that. */
-function parse(verb: string, known: readonly string[], words: readonly string[]): RuntimeRequest {
-  const flags = new Map<string, string>();
-  const plain: string[] = [];
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at]!;
-    if (!word.startsWith('-') || (verb === 'exec' && plain.length > 0)) {
-      plain.push(word);
-      continue;
-    }
-    const [spelled, ...value] = word.replace(/^--?/, '').split('=');
-    // `-it` is `-i -t`.
-    const names = word.startsWith('--') || known.some(each => each.replace('=', '') === spelled) ? [spelled!] : [...spelled!];
-    for (const name of names) {
-      if (known.includes(name)) flags.set(name, 'true');
-      else if (known.includes(`${name}=`)) {
-        const given = value.length > 0 ? value.join('=') : words[++at];
-        if (given === undefined) throw new CodedError('USAGE', `"k3s crictl ${verb}": the flag ${word} needs a value`);
-        flags.set(name, given);
-      } else
-        throw new CodedError('USAGE', `"k3s crictl ${verb}" does not know the flag ${word}`, { mend: 'see "k3s crictl help"' });
-    }
-  }
-  return { words: plain, flags };
+/** `all|a` is `--all (-a)`. */
+function flagHelp(flag: string): string {
+  const [name, short] = flag.replace('=', '').split('|');
+  return `--${name}${short === undefined ? '' : ` (-${short})`}${flag.endsWith('=') ? ' VALUE' : ''}`;
+}
+
+function outputOf({ print }: CommandContext): RuntimeOutput {
+  return { print, write: (stream, text) => void process[stream].write(text) };
 }

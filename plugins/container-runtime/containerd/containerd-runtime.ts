@@ -17,6 +17,7 @@ import type {
   LinuxResources,
   Logger,
   PullOptions,
+  RuntimeInspection,
   RuntimeStatus,
   SandboxSpec,
   SandboxState,
@@ -255,6 +256,12 @@ export class ContainerdRuntime implements ContainerRuntime {
 
   async container(containerId: string): Promise<ContainerState> {
     return this.#withExit((await this.#fetchState(containerId)).state);
+  }
+
+  async inspect(containerId: string): Promise<RuntimeInspection> {
+    const { status, info = {} } = await this.#call('container', 'ContainerStatus', { containerId, verbose: true });
+    if (!status) throw new CodedError('RUNTIME_NOT_FOUND', `container ${containerId}: not found`);
+    return { status: { ...status }, info };
   }
 
   /** The status does not say all; the rest never changes and comes from the list. */

@@ -16,6 +16,7 @@ import type {
   RouteRule,
   Scheme,
 } from './dataplane/state.js';
+import { readServiceAnnotations, schemeAnnotation } from './service-annotations.js';
 
 export const serviceNameLabel = 'kubernetes.io/service-name';
 export const controllerName = 'traefik.io/ingress-controller';
@@ -23,7 +24,6 @@ const classAnnotation = 'kubernetes.io/ingress.class';
 const prefix = 'traefik.ingress.kubernetes.io/';
 const entryPointsAnnotation = `${prefix}router.entrypoints`;
 const tlsAnnotation = `${prefix}router.tls`;
-const schemeAnnotation = `${prefix}service.serversscheme`;
 
 /**
  * Whether an Ingress is ours: by a class of our controller, by the old annotation, or because it names no class at all, as Traefik
@@ -104,11 +104,13 @@ function readEntryPoints(text: string | undefined, problems: string[]): EntryPoi
 
 export function ingressService({ metadata, spec }: Service): IngressService {
   const forced = metadata.annotations?.[schemeAnnotation];
+  const { sticky } = readServiceAnnotations({ metadata, spec } as Service);
   return {
     kind: 'service',
     namespace: metadata.namespace!,
     name: metadata.name!,
     ports: (spec.ports ?? []).map(port => ({ name: port.name ?? '', port: port.port, scheme: schemeOf(port, forced) })),
+    ...(sticky && { sticky }),
   };
 }
 

@@ -6,6 +6,7 @@ export interface TraefikOptions {
   readonly webPort: number;
   readonly websecurePort: number;
   readonly listenAddresses: readonly string[];
+  readonly insecureSkipVerify: boolean;
 }
 
 export const traefik = definePlugin<TraefikOptions>({
@@ -20,6 +21,11 @@ export const traefik = definePlugin<TraefikOptions>({
     engine: { default: 'embedded', format: ['embedded'], doc: 'embedded: without a container' },
     webPort: { default: 10_080, format: 'port', doc: 'port of the node behind port 80 of Service traefik' },
     websecurePort: { default: 10_443, format: 'port', doc: 'port of the node behind port 443 of Service traefik' },
+    insecureSkipVerify: {
+      default: false,
+      format: Boolean,
+      doc: 'take any certificate of endpoints with the scheme https, as serversTransport.insecureSkipVerify of Traefik',
+    },
     listenAddresses: { default: [], format: Array, doc: 'instead of the addresses of the node' },
   },
   manifests,

@@ -33,6 +33,7 @@ import { ingressService, ingressSlice, isOurs, readIngress, serviceNameLabel } f
 import type { ReadIngress } from './entries.js';
 import type { TraefikOptions } from './index.js';
 import { IngressStatusWriter } from './ingress-status.js';
+import { readServiceAnnotations } from './service-annotations.js';
 
 export interface TraefikPartOptions {
   readonly transport: ApiTransport;
@@ -242,6 +243,7 @@ export class TraefikPart implements Part {
       web: addresses.map(address => ({ address, port: options.webPort })),
       websecure: addresses.map(address => ({ address, port: options.websecurePort })),
       defaultCertificate: this.#default!,
+      ...(options.insecureSkipVerify && { insecureSkipVerify: true }),
     });
     const wantedServices = new Set<string>();
     const wantedSecrets = new Set<string>();
@@ -257,18 +259,23 @@ export class TraefikPart implements Part {
       for (const secret of read.secrets) wantedSecrets.add(`${of}/${secret}`);
       const secretProblems = await this.#certificates(running, read, desired);
       seen.add(ingress.metadata.uid!);
-      this.#tell(running, ingress, [...read.problems, ...secretProblems]);
+      const subject = { ...ingress, apiVersion: 'networking.k8s.io/v1', kind: 'Ingress' } as const;
+      this.#tell(running, subject, [...read.problems, ...secretProblems]);
     }
-    for (const uid of this.#problems.keys()) if (!seen.has(uid)) this.#problems.delete(uid);
     for (const key of wantedServices) {
       const [of = '', called = ''] = key.split('/');
       const service = services.get(of, called);
-      if (service) desired.set(`service/${key}`, ingressService(service));
+      if (service) {
+        desired.set(`service/${key}`, ingressService(service));
+        seen.add(service.metadata.uid!);
+        this.#tell(running, { ...service, apiVersion: 'v1', kind: 'Service' }, readServiceAnnotations(service).problems);
+      }
       for (const slice of slices.byIndex('service', key)) {
         const entry = ingressSlice(slice);
         if (entry) desired.set(`slice/${of}/${slice.metadata.name}`, entry);
       }
     }
+    for (const uid of this.#problems.keys()) if (!seen.has(uid)) this.#problems.delete(uid);
     this.#wantedServices = wantedServices;
     this.#wantedSecrets = wantedSecrets;
     const published = services.get(namespace, name)?.status?.loadBalancer?.ingress;
@@ -303,14 +310,12 @@ export class TraefikPart implements Part {
   }
 
   /** Once, until something else is wrong. */
-  #tell({ recorder }: Running, ingress: Ingress, problems: readonly string[]): void {
+  #tell({ recorder }: Running, subject: Ingress | Service, problems: readonly string[]): void {
     const text = problems.join('; ');
-    const uid = ingress.metadata.uid!;
+    const uid = subject.metadata.uid!;
     if (text === (this.#problems.get(uid) ?? '')) return;
     this.#problems.set(uid, text);
-    if (text !== '') {
-      recorder.event({ ...ingress, apiVersion: 'networking.k8s.io/v1', kind: 'Ingress' }, 'Warning', 'IngressNotSupported', text);
-    }
+    if (text !== '') recorder.event(subject, 'Warning', 'IngressNotSupported', text);
   }
 
   /** The node's own addresses, one of each family; none before the node is registered. */

@@ -1,12 +1,15 @@
 import { isIP } from 'node:net';
-import type { EndpointSlice, Node, Service } from '../../../core/plugin-api/index.js';
+import { firstUntoleratedTaint, keepsPodsAway } from '../../../core/plugin-api/index.js';
+import type { EndpointSlice, Node, Service, Toleration } from '../../../core/plugin-api/index.js';
 
 export const enableLabel = 'svccontroller.k3s.cattle.io/enablelb';
 export const poolLabel = 'svccontroller.k3s.cattle.io/lbpool';
+/** With a pool's name at the end: a node may be in many. Source: k3s-io/k3s#14547. */
+export const poolLabelPrefix = 'lbpool.svccontroller.k3s.cattle.io/';
 const excludeLabel = 'node.kubernetes.io/exclude-from-external-load-balancers';
 
 /** Taints that K3s' load balancer pods tolerated, and so does what took their place. */
-const toleratedTaints = new Set([
+const toleratedAlways: readonly Toleration[] = [
   'CriticalAddonsOnly',
   'node-role.kubernetes.io/control-plane',
   'node-role.kubernetes.io/etcd',
@@ -17,13 +20,15 @@ const toleratedTaints = new Set([
   'node.kubernetes.io/pid-pressure',
   'node.kubernetes.io/unreachable',
   'node.kubernetes.io/unschedulable',
-]);
+].map(key => ({ key, operator: 'Exists' }));
 
 export interface PlanInput {
   readonly services: readonly Service[];
   readonly nodes: readonly Node[];
   /** Slices of one Service, by `namespace/name`. */
   slicesOf(key: string): readonly EndpointSlice[];
+  /** What a Service tolerates beside what all do, by its key; absent: nothing. */
+  readonly tolerations?: ReadonlyMap<string, readonly Toleration[]>;
   /** TCP ports that the nodes need themselves. */
   readonly reservedPorts: readonly number[];
 }
@@ -49,14 +54,23 @@ export const keyOf = ({ metadata }: Service): string => `${metadata.namespace}/$
  */
 export function planLoadBalancers(input: PlanInput): Map<string, LoadBalancerPlan> {
   const ready = input.nodes.filter(isReady);
-  const chosenOnly = input.nodes.some(node => node.metadata.labels?.[enableLabel] === 'true');
+  // The label with any value makes it a list: K3s looks for the key here, for `true` below.
+  const chosenOnly = input.nodes.some(node => enableLabel in (node.metadata.labels ?? {}));
   /** Owner by node, port and protocol. */
   const taken = new Map<string, string>();
   const plans = new Map<string, LoadBalancerPlan>();
   for (const service of input.services.filter(isServed).sort(byAge)) {
     const key = keyOf(service);
     const pool = service.metadata.labels?.[poolLabel];
-    const candidates = ready.filter(node => !chosenOnly || isChosen(node, pool));
+    // Without any node that is enabled, a pool counts once it has a node at all.
+    const poolCounts = pool && (chosenOnly || input.nodes.some(node => isInPool(node, pool)));
+    const tolerations = [...toleratedAlways, ...(input.tolerations?.get(key) ?? [])];
+    const candidates = ready.filter(
+      node =>
+        (!chosenOnly || node.metadata.labels?.[enableLabel] === 'true') &&
+        (!poolCounts || isInPool(node, pool)) &&
+        !firstUntoleratedTaint(node.spec.taints, tolerations, keepsPodsAway),
+    );
     const conflicts = new Map<string, string[]>();
     const free = candidates.filter(node => {
       const holder = holderOf(service, node, taken, input.reservedPorts);
@@ -72,13 +86,12 @@ export function planLoadBalancers(input: PlanInput): Map<string, LoadBalancerPla
 function isReady(node: Node): boolean {
   const { labels = {}, deletionTimestamp } = node.metadata;
   if (deletionTimestamp || excludeLabel in labels) return false;
-  const kept = (node.spec.taints ?? []).some(({ key, effect }) => effect !== 'PreferNoSchedule' && !toleratedTaints.has(key));
-  return !kept && (node.status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True');
+  return (node.status?.conditions ?? []).some(({ type, status }) => type === 'Ready' && status === 'True');
 }
 
-function isChosen(node: Node, pool: string | undefined): boolean {
+function isInPool(node: Node, pool: string): boolean {
   const labels = node.metadata.labels ?? {};
-  return labels[enableLabel] === 'true' && (!pool || labels[poolLabel] === pool);
+  return labels[poolLabel] === pool || labels[poolLabelPrefix + pool] === 'true';
 }
 
 function byAge(a: Service, b: Service): number {

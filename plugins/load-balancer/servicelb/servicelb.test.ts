@@ -6,8 +6,9 @@ import { settle } from '../../../core/client/testing/settle.js';
 import type { ClusterSettings } from '../../../core/contracts/cluster-settings.js';
 import { Client, produce, Resources, silentLogger } from '../../../core/plugin-api/index.js';
 import type { EndpointSlice, Node, Service, ServiceSpec } from '../../../core/plugin-api/index.js';
-import { enableLabel, poolLabel } from './load-balancer-plan.js';
+import { enableLabel, poolLabel, poolLabelPrefix } from './load-balancer-plan.js';
 import { ServiceLb } from './servicelb.js';
+import { tolerationsAnnotation } from './tolerations.js';
 
 interface NodeInput {
   readonly internal?: string;
@@ -120,6 +121,20 @@ describe('servicelb', () => {
     ['the pool of the Service', { [poolLabel]: 'x' }, { [enableLabel]: 'true', [poolLabel]: 'x' }, ['192.0.2.2']],
     ['nobody of another pool', { [poolLabel]: 'x' }, { [enableLabel]: 'true', [poolLabel]: 'y' }, []],
     ['all, where none is enabled, whatever their pools', { [poolLabel]: 'x' }, { [poolLabel]: 'y' }, ['192.0.2.1', '192.0.2.2']],
+    ['the pool, also where none is enabled', { [poolLabel]: 'x' }, { [poolLabel]: 'x' }, ['192.0.2.2']],
+    [
+      'one of several pools of a node',
+      { [poolLabel]: 'x' },
+      { [poolLabelPrefix + 'x']: 'true', [poolLabelPrefix + 'y']: 'true' },
+      ['192.0.2.2'],
+    ],
+    [
+      'nobody whose other pool is switched off',
+      { [poolLabel]: 'x' },
+      { [enableLabel]: 'true', [poolLabelPrefix + 'x']: 'false' },
+      [],
+    ],
+    ['nobody, where the only label excludes', {}, { [enableLabel]: 'false' }, []],
   ])('chooses by labels: %s', async (_name, serviceLabels, nodeLabels, expected) => {
     const nodes = [node('a', { internal: '192.0.2.1' }), node('b', { internal: '192.0.2.2', labels: nodeLabels })];
     const { addresses } = await start(nodes, service('web', {}, { labels: serviceLabels }));
@@ -136,6 +151,36 @@ describe('servicelb', () => {
       service('web'),
     );
     expect(await addresses('web')).toEqual(['192.0.2.1']);
+  });
+
+  it.each<[string, string, string[]]>([
+    ['JSON', '[{"key":"dedicated","operator":"Exists"}]', ['192.0.2.1', '192.0.2.2']],
+    ['YAML', '- {key: dedicated, value: "", effect: NoSchedule}', ['192.0.2.1', '192.0.2.2']],
+    ['one for another effect', '[{"key":"dedicated","operator":"Exists","effect":"NoExecute"}]', ['192.0.2.1']],
+  ])('goes to nodes that the Service tolerates: %s', async (_name, tolerations, expected) => {
+    const nodes = [node('a', { internal: '192.0.2.1' }), node('b', { internal: '192.0.2.2', taint: 'dedicated' })];
+    const { addresses, recorder } = await start(
+      nodes,
+      service('web', {}, { annotations: { [tolerationsAnnotation]: tolerations } }),
+    );
+    expect(await addresses('web')).toEqual(expected);
+    expect(recorder.lines('SyncLoadBalancerFailed')).toEqual([]);
+  });
+
+  it.each([
+    ['[{', /failed to parse tolerations from annotation svccontroller.k3s.cattle.io\/tolerations: /],
+    ['{"key":"a"}', /it is not a list/],
+    ['[{"key":7}]', /entry 0 is not a toleration/],
+    ['[[]]', /entry 0 is not a toleration/],
+    ['[{"value":"x"}]', /validation failed for toleration 0: toleration with empty key must have operator 'Exists'/],
+    ['[{"key":"a","operator":"Exists","value":"x"}]', /operator 'Exists' must have an empty value/],
+  ])('says once what is wrong with the tolerations %s, and serves all the same', async (text, problem) => {
+    const web = service('web', {}, { annotations: { [tolerationsAnnotation]: text } });
+    const { addresses, recorder, nodes } = await start([node('a', { internal: '192.0.2.1' })], web);
+    await nodes.create(node('b', { internal: '192.0.2.2' }));
+    await settle();
+    expect(await addresses('web')).toEqual(['192.0.2.1', '192.0.2.2']);
+    expect(recorder.lines('SyncLoadBalancerFailed')).toEqual([expect.stringMatching(problem)]);
   });
 
   it('names only nodes with endpoints by externalTrafficPolicy Local', async () => {

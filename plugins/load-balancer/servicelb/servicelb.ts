@@ -11,9 +11,11 @@ import type {
   Node,
   Part,
   Service,
+  Toleration,
 } from '../../../core/plugin-api/index.js';
 import { isServed, keyOf, planLoadBalancers } from './load-balancer-plan.js';
 import type { LoadBalancerPlan } from './load-balancer-plan.js';
+import { readTolerations } from './tolerations.js';
 
 export interface ServiceLbParts {
   readonly transport: ApiTransport;
@@ -72,6 +74,8 @@ class ServiceLbRun {
   readonly #handlers: Disposable[] = [];
   /** What was said last about each Service, so that it is said once. */
   readonly #conflicts = new Map<string, string>();
+  /** The same of annotations that cannot be read. */
+  #faults: ReadonlyMap<string, string> = new Map();
   #working: Promise<void> | undefined;
 
   constructor(parts: ServiceLbParts) {
@@ -147,6 +151,7 @@ class ServiceLbRun {
     const services = this.#services.byIndex(loadBalancerIndex, 'yes');
     const plans = planLoadBalancers({
       services,
+      tolerations: await this.#tolerations(services),
       nodes: this.#nodes.list(),
       slicesOf: key => this.#slices.byIndex(serviceIndex, key),
       reservedPorts: [this.#parts.settings.httpsListenPort || 6443, kubeletPort],
@@ -157,6 +162,24 @@ class ServiceLbRun {
       if (service.spec.type === 'LoadBalancer' && !isServed(service)) continue;
       await this.#write(service, plans.get(keyOf(service)) ?? { addresses: [], conflict: undefined });
     }
+  }
+
+  /** What cannot be read is said once and counts as none: the other nodes still answer. */
+  async #tolerations(services: readonly Service[]): Promise<Map<string, readonly Toleration[]>> {
+    const found = new Map<string, readonly Toleration[]>();
+    const faults = new Map<string, string>();
+    for (const service of services.filter(isServed)) {
+      const key = keyOf(service);
+      try {
+        found.set(key, await readTolerations(service));
+      } catch (error) {
+        const text = `Error syncing load balancer: failed to ensure load balancer: ${(error as Error).message}`;
+        faults.set(key, text);
+        if (this.#faults.get(key) !== text) this.#recorder.event(service, 'Warning', 'SyncLoadBalancerFailed', text);
+      }
+    }
+    this.#faults = faults;
+    return found;
   }
 
   async #write(service: Service, { addresses, conflict }: LoadBalancerPlan): Promise<void> {

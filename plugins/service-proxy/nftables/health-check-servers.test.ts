@@ -7,10 +7,12 @@ import { HealthCheckServers } from './health-check-servers.js';
 describe('health checks of load balancers', () => {
   const logged: string[] = [];
   let servers: HealthCheckServers;
+  let isHealthy: boolean;
 
   beforeEach(() => {
     logged.length = 0;
-    servers = new HealthCheckServers(new SinkLogger(({ message }) => logged.push(message)));
+    isHealthy = true;
+    servers = new HealthCheckServers(new SinkLogger(({ message }) => logged.push(message)), () => isHealthy);
   });
   afterEach(() => servers.stop());
 
@@ -35,6 +37,10 @@ describe('health checks of load balancers', () => {
       localEndpoints: 2,
       serviceProxyHealthy: true,
     });
+    isHealthy = false;
+    const late = await fetch(`http://127.0.0.1:${port}/`);
+    expect([late.status, await late.json()]).toEqual([503, expect.objectContaining({ serviceProxyHealthy: false })]);
+    isHealthy = true;
     await servers.sync(check(port, 0));
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(503);
     await servers.sync(new Map());

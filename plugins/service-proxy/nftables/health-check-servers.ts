@@ -21,10 +21,13 @@ interface Listening {
  */
 export class HealthCheckServers {
   readonly #logger: Logger;
+  readonly #isHealthy: () => boolean;
   readonly #listening = new Map<string, Listening>();
 
-  constructor(logger: Logger) {
+  /** `isHealthy`: whether the rules follow what the API says. */
+  constructor(logger: Logger, isHealthy: () => boolean) {
     this.#logger = logger;
+    this.#isHealthy = isHealthy;
   }
 
   /** Listens for exactly these, by Service key. A port in use is logged, not thrown: the rules matter more. */
@@ -48,8 +51,9 @@ export class HealthCheckServers {
   async #listen(key: string, check: HealthCheck): Promise<void> {
     const server = createServer((_request, response) => {
       const { namespace, name, localEndpoints } = this.#listening.get(key)?.check ?? check;
-      const text = JSON.stringify({ service: { namespace, name }, localEndpoints, serviceProxyHealthy: true }, undefined, 1);
-      response.writeHead(localEndpoints > 0 ? 200 : 503, {
+      const serviceProxyHealthy = this.#isHealthy();
+      const text = JSON.stringify({ service: { namespace, name }, localEndpoints, serviceProxyHealthy }, undefined, 1);
+      response.writeHead(localEndpoints > 0 && serviceProxyHealthy ? 200 : 503, {
         'Content-Type': 'application/json',
         'X-Content-Type-Options': 'nosniff',
         'X-Load-Balancing-Endpoint-Weight': String(localEndpoints),

@@ -20,7 +20,11 @@ export const nftablesServiceProxy = definePlugin<NftablesOptions>({
       doc: 'ranges of local addresses on which node ports answer; empty: all local addresses',
     },
     nodePortsOnLoopback: { default: true, format: Boolean, doc: 'whether node ports also answer on 127.0.0.1' },
-    arguments: { default: [], format: Array, doc: "kube-proxy's arguments as name=value, of which nodeport-addresses is read" },
+    arguments: {
+      default: [],
+      format: Array,
+      doc: "kube-proxy's arguments as name=value, of which nodeport-addresses, healthz-bind-address and metrics-bind-address are read",
+    },
   },
   flags: { 'kube-proxy-arg': { option: 'arguments', kind: 'list', summary: 'flag=value for the service proxy' } },
   load: () => import('./nftables-module.js'),

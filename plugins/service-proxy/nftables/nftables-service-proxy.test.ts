@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { NftCommand } from '../../../core/host/nftables.js';
 import { mayUseNamespaces } from '../../../core/host/testing/network-namespace.js';
+import { Resources } from '../../../core/plugin-api/index.js';
+import type { Node } from '../../../core/plugin-api/index.js';
 import { ServiceRules } from './service-rules.js';
 import { service, slice, testSettings } from './testing/objects.js';
 import { ProxyNetwork } from './testing/proxy-network.js';
@@ -24,6 +26,43 @@ real('Services in the kernel (needs root, nft, conntrack)', () => {
       'nftables-table inet k3s-services',
       'route 10.43.0.0/16',
     ]);
+  });
+
+  it('tells load balancers and monitors how it is', async () => {
+    const ask = async (port: number, path: string): Promise<{ status: number; text: string }> => {
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+      return { status: answer.status, text: await answer.text() };
+    };
+    const { healthzPort, metricsPort } = net;
+    // There is no Node yet.
+    expect((await ask(healthzPort, '/healthz')).status).toBe(503);
+    const nodes = net.api.resource(Resources.Nodes);
+    const settled = async (status: number): Promise<Record<string, unknown>> => {
+      for (let tries = 0; tries < 200; tries++) {
+        const answer = await ask(healthzPort, '/healthz');
+        if (answer.status === status) return JSON.parse(answer.text) as Record<string, unknown>;
+        await new Promise(resolve => setTimeout(resolve, 10));
+      }
+      throw new Error(`no ${status}`);
+    };
+    const own = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-a' }, spec: {} } as unknown as Node;
+    await nodes.create(own);
+    const status = { IPv4: { lastUpdated: expect.any(String), healthy: true } };
+    expect(await settled(200)).toMatchObject({ nodeEligible: true, healthy: true, status });
+    const taints = [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }];
+    await nodes.update('node-a', { ...own, spec: { taints } } as unknown as Node);
+    expect(await settled(503)).toMatchObject({ nodeEligible: false, healthy: true });
+    const livez = await ask(healthzPort, '/livez');
+    expect([livez.status, JSON.parse(livez.text)]).toEqual([200, expect.not.objectContaining({ nodeEligible: false })]);
+    expect((await ask(healthzPort, '/metrics')).status).toBe(404);
+    expect(await ask(metricsPort, '/proxyMode')).toEqual({ status: 200, text: 'nftables' });
+    expect(await ask(metricsPort, '/healthz')).toEqual({ status: 200, text: 'ok' });
+    await net.settled();
+    const { text } = await ask(metricsPort, '/metrics');
+    expect(text).toMatch(/^kubeproxy_sync_full_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} 1$/m);
+    expect(text).toMatch(/^kubeproxy_sync_partial_proxy_rules_duration_seconds_bucket\{ip_family="IPv4",le="\+Inf"\} [1-9]/m);
+    expect(text).toMatch(/^kubeproxy_proxy_livez_total\{code="200"\} 1$/m);
+    expect(text).toMatch(/^kubeproxy_sync_proxy_rules_service_changes_total [1-9]/m);
   });
 
   it('carries a ClusterIP from pods and from the node, to every endpoint, and shows pods their true client', async () => {

@@ -19,7 +19,12 @@ import type {
 import { HealthCheckServers } from './health-check-servers.js';
 import type { NftablesOptions } from './index.js';
 import { tableFamily, tableName } from './names.js';
-import { parseProxyArguments } from './proxy-arguments.js';
+import { healthzPort, metricsPort, parseProxyArguments } from './proxy-arguments.js';
+import type { BindAddress } from './proxy-arguments.js';
+import { isNodeEligible, ProxyHealth } from './proxy-health.js';
+import { ProxyMetrics } from './proxy-metrics.js';
+import { StatusServers } from './status-servers.js';
+import type { StatusAnswer, StatusListener } from './status-servers.js';
 import { ServiceRules } from './service-rules.js';
 import type { RulesSettings, ServiceState } from './service-rules.js';
 import { serviceKeyOf } from './service-port.js';
@@ -56,7 +61,7 @@ const retry = { initialMs: 1000, maximumMs: 30_000 };
 /** Somebody may flush the whole ruleset (a restart of nftables.service does). */
 const lookEveryMs = 30_000;
 /** Ports of the node itself, which a load balancer on a node's address does not take away on loopback. */
-const kubeletPorts = [10_248, 10_249, 10_250, 10_256];
+const kubeletPorts = [10_248, metricsPort, 10_250, healthzPort];
 
 /**
  * Carries packets to Services by nftables: watches Services, EndpointSlices and its own Node, keeps one table. The rules stay when
@@ -103,7 +108,10 @@ class ProxyRun {
   readonly #services: SharedInformer<Service>;
   readonly #slices: SharedInformer<EndpointSlice>;
   readonly #node: SharedInformer<Node>;
-  readonly #health: HealthCheckServers;
+  readonly #checks: HealthCheckServers;
+  readonly #health: ProxyHealth;
+  readonly #metrics: ProxyMetrics;
+  readonly #status: StatusServers;
   readonly #rules: ServiceRules;
   readonly #families: readonly IpFamily[];
   readonly #dirty = new Set<string>();
@@ -128,8 +136,11 @@ class ProxyRun {
       fieldSelector: `metadata.name=${settings.nodeName}`,
     });
     this.#slices.addIndex(sliceIndex, slice => [serviceKeyOf(slice) ?? []].flat());
-    this.#health = new HealthCheckServers(logger);
     this.#families = familiesOf(settings);
+    this.#health = new ProxyHealth(clock, this.#families);
+    this.#metrics = new ProxyMetrics(clock, this.#families);
+    this.#checks = new HealthCheckServers(logger, () => this.#health.isHealthy);
+    this.#status = new StatusServers(clock, logger);
     this.#rules = new ServiceRules({
       families: this.#families,
       clusterCidrs: settings.clusterCidrs,
@@ -144,12 +155,13 @@ class ProxyRun {
     await ledger.record('nftables-table', `${tableFamily} ${tableName}`);
     await this.#setKernel();
     await this.#routeServices();
-    const mark = (key: string | undefined): void => this.#mark(key);
+    const mark = (key: string | undefined): void => this.#mark(key, 'endpoints');
+    const markService = (key: string): void => this.#mark(key, 'service');
     this.#handlers.push(
       this.#services.addHandler({
-        added: ({ namespace, name }) => mark(`${namespace}/${name}`),
-        updated: (_, { namespace, name }) => mark(`${namespace}/${name}`),
-        deleted: ({ namespace, name }) => mark(`${namespace}/${name}`),
+        added: ({ namespace, name }) => markService(`${namespace}/${name}`),
+        updated: (_, { namespace, name }) => markService(`${namespace}/${name}`),
+        deleted: ({ namespace, name }) => markService(`${namespace}/${name}`),
       }),
       this.#slices.addHandler({
         added: ({ object }) => mark(serviceKeyOf(object)),
@@ -173,6 +185,7 @@ class ProxyRun {
     await this.#sync((await nftables.hasTable(tableFamily, tableName)) ? await nftables.list(['sets', tableFamily]) : []);
     this.#wake();
     this.#lookLater();
+    await this.#status.start(this.#listeners());
   }
 
   async stop(): Promise<void> {
@@ -181,7 +194,30 @@ class ProxyRun {
     for (const handler of this.#handlers) void handler.dispose();
     await Promise.all([this.#services, this.#slices, this.#node].map(informer => informer.stop()));
     await this.#working;
-    await this.#health.stop();
+    await Promise.all([this.#checks.stop(), this.#status.stop()]);
+  }
+
+  #listeners(): StatusListener[] {
+    const { settings, options } = this.#given;
+    const { healthz, metrics } = parseProxyArguments(options.arguments, settings.nodeIps);
+    const health = (path: 'healthz' | 'livez'): StatusAnswer => {
+      // Only load balancers need to know that the node is going; a restart would not help it.
+      const eligible = path === 'healthz' ? isNodeEligible(this.#node.get('', settings.nodeName)) : undefined;
+      const status = this.#health.isHealthy && eligible !== false ? 200 : 503;
+      this.#metrics.asked(path, status);
+      return { status, type: 'application/json', text: JSON.stringify(this.#health.report(eligible)) };
+    };
+    const plain = (text: string): StatusAnswer => ({ status: 200, type: 'text/plain; charset=utf-8', text });
+    const at = (name: string, where: BindAddress | undefined, paths: StatusListener['paths']): StatusListener[] =>
+      where ? [{ name, ...where, paths }] : [];
+    return [
+      ...at('health port', healthz, { '/healthz': () => health('healthz'), '/livez': () => health('livez') }),
+      ...at('metrics port', metrics, {
+        '/healthz': () => plain('ok'),
+        '/proxyMode': () => plain('nftables'),
+        '/metrics': () => ({ status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', text: this.#metrics.text() }),
+      }),
+    ];
   }
 
   async #setKernel(): Promise<void> {
@@ -222,9 +258,11 @@ class ProxyRun {
     }
   }
 
-  #mark(key: string | undefined): void {
+  #mark(key: string | undefined, what: 'service' | 'endpoints'): void {
     if (key === undefined) return;
     this.#dirty.add(key);
+    this.#metrics.changed(what);
+    this.#health.queued();
     this.#wake();
   }
 
@@ -270,6 +308,7 @@ class ProxyRun {
         if (signal.aborted) return;
         failures++;
         this.#wholeTable = true;
+        this.#metrics.failed();
         logger.error('the rules of Services could not be changed, trying again', { error: errorText(error) });
       }
     }
@@ -282,6 +321,7 @@ class ProxyRun {
     const whole = this.#wholeTable;
     const keys = Array.from(this.#dirty);
     this.#dirty.clear();
+    this.#metrics.taken();
     let changed = '';
     let udp = false;
     let healthChecks = false;
@@ -297,8 +337,10 @@ class ProxyRun {
     if (script !== '') await host.nftables.apply(script, this.#stopping.signal);
     this.#wholeTable = false;
     this.#lastSyncMs = clock.monotonicMs() - startMs;
+    this.#metrics.synced(this.#lastSyncMs, whole);
+    this.#health.updated(this.#dirty.size > 0);
     if (whole || udp) await this.#forgetStaleFlows();
-    if (whole || healthChecks) await this.#health.sync(this.#rules.healthChecks);
+    if (whole || healthChecks) await this.#checks.sync(this.#rules.healthChecks);
   }
 
   #stateOf(key: string): ServiceState {

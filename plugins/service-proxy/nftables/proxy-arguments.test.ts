@@ -12,14 +12,29 @@ describe('--kube-proxy-arg', () => {
   });
 
   it('names what has no effect', () => {
-    const given = ['proxy-mode=ipvs', 'metrics-bind-address=0.0.0.0', 'v=4'];
-    expect(parseProxyArguments(given, []).withoutEffect).toEqual(['proxy-mode', 'metrics-bind-address', 'v']);
+    const given = ['proxy-mode=ipvs', 'v=4'];
+    expect(parseProxyArguments(given, []).withoutEffect).toEqual(['proxy-mode', 'v']);
   });
 
-  it.each(['masquerade-all=true', 'nodeport-addresses=here', 'nodeport-addresses=1.2.3.4/33', 'nodeport-addresses=1.2.3.4/8;x'])(
-    'refuses %s',
-    argument => {
-      expect(() => parseProxyArguments([argument], [])).toThrow(expect.objectContaining({ code: 'PROXY_ARGUMENT' }));
-    },
-  );
+  it('says where health and metrics answer: on loopback, as with K3s, unless told otherwise', () => {
+    const read = (given: string[], nodeIps = ['192.0.2.1']): unknown => {
+      const { healthz, metrics } = parseProxyArguments(given, nodeIps);
+      return [healthz, metrics].map(where => where && `${where.host} ${where.port}`);
+    };
+    expect(read([])).toEqual(['127.0.0.1 10256', '127.0.0.1 10249']);
+    expect(read([], ['2001:db8::1'])).toEqual(['::1 10256', '::1 10249']);
+    expect(read(['healthz-bind-address=0.0.0.0', 'metrics-bind-address='])).toEqual(['0.0.0.0 10256', undefined]);
+    expect(read(['healthz-bind-address=[::]:1', '--metrics-bind-address=192.0.2.1:2'])).toEqual([':: 1', '192.0.2.1 2']);
+  });
+
+  it.each([
+    'healthz-bind-address=here',
+    'metrics-bind-address=1.2.3.4:99999',
+    'masquerade-all=true',
+    'nodeport-addresses=here',
+    'nodeport-addresses=1.2.3.4/33',
+    'nodeport-addresses=1.2.3.4/8;x',
+  ])('refuses %s', argument => {
+    expect(() => parseProxyArguments([argument], [])).toThrow(expect.objectContaining({ code: 'PROXY_ARGUMENT' }));
+  });
 });

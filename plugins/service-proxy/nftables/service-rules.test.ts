@@ -286,6 +286,9 @@ describe('scripts of Services', () => {
     expect(change(balanced, slice('web', endpoints)).healthChecks).toBe(true);
     expect([...subject.healthChecks.values()]).toEqual([{ namespace: 'default', name: 'web', port: 31_000, localEndpoints: 1 }]);
     expect(change(balanced, slice('web', endpoints)).healthChecks).toBe(false);
+    const six = slice('web', [{ address: 'fd00:42::5', node: 'node-a' }]);
+    const both = { ...six, metadata: { ...six.metadata, name: 'web-6' } };
+    expect(change(balanced, slice('web', endpoints), both).healthChecks).toBe(false);
     expect(change(web(), slice('web', endpoints)).healthChecks).toBe(true);
     expect(subject.healthChecks.size).toBe(0);
   });

@@ -126,10 +126,18 @@ export class ServiceRules {
       return this.#healthChecks.delete(key);
     }
     const { nodeName } = this.#settings;
-    const here = slices.flatMap(slice => slice.endpoints ?? []).filter(endpoint => endpoint.nodeName === nodeName);
-    const ready = here.filter(({ conditions }) => conditions?.ready ?? true).flatMap(({ addresses }) => addresses?.[0] ?? []);
+    // A pod with addresses of both families is in two slices, and counts once.
+    const counted = { IPv4: new Set<string>(), IPv6: new Set<string>() };
+    for (const { addressType, endpoints = [] } of slices) {
+      for (const { nodeName: at, conditions, addresses = [] } of endpoints) {
+        const isReady = conditions?.ready ?? true;
+        if (at === nodeName && isReady && addressType !== 'FQDN' && addresses[0]) {
+          counted[addressType === 'IPv6' ? 'IPv6' : 'IPv4'].add(addresses[0]);
+        }
+      }
+    }
     const { namespace, name } = service.metadata;
-    const localEndpoints = new Set(ready).size;
+    const localEndpoints = Math.max(counted.IPv4.size, counted.IPv6.size);
     this.#healthChecks.set(key, { namespace: namespace!, name: name!, port: healthCheckNodePort, localEndpoints });
     return known?.port !== healthCheckNodePort || known.localEndpoints !== localEndpoints;
   }

@@ -264,7 +264,7 @@ export class LocalPathProvisioner {
         return project;
       } catch (error) {
         this.#projects.delete(project);
-        why = errorText(error);
+        why = errorText(error) + (error instanceof CodedError && error.mend ? `: ${error.mend}` : '');
         logger.warn('a quota could not be set', { path, error });
       }
     }

@@ -1,11 +1,11 @@
 import { chmod, lstat, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { FakeClock } from '../../../core/base/fake-clock.js';
 import { FakeRecorder } from '../../../core/client/testing/fake-recorder.js';
 import { FakeTransport } from '../../../core/client/testing/fake-transport.js';
-import { RecordingCommands } from '../../../core/host/commands.js';
+import { commandMissing, RecordingCommands } from '../../../core/host/commands.js';
 import { Client, produce, Resources, SharedInformerFactory, silentLogger } from '../../../core/plugin-api/index.js';
 import type { ConfigMap, Node, PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../../core/plugin-api/index.js';
 import { LocalPathProvisioner } from './local-path-provisioner.js';
@@ -257,11 +257,25 @@ describe('local-path', () => {
     const [volume] = await volumes().objects();
     expect(volume!.metadata.annotations?.['local.path.provisioner/quota-project']).toBe(project);
     expect(commands.lines()).toEqual([
-      `chattr -p ${project} +P ${volume!.spec.local?.path}`,
       `setquota -P ${project} 1048576 1048576 0 0 ${directory}`,
+      `chattr -p ${project} +P ${volume!.spec.local?.path}`,
     ]);
     await release(volume!);
     expect(commands.lines().at(-1)).toBe(`setquota -P ${project} 0 0 0 0 ${directory}`);
+  });
+
+  it('names the package of a program that is missing, once, and provisions all the same', async () => {
+    await start(`${plainMounts}30 22 8:2 / ${directory} rw - ext4 /dev/sdb rw,prjquota\n`);
+    jest.spyOn(commands, 'run').mockImplementation(async ({ command }) => {
+      throw commandMissing(command);
+    });
+    const claim = await createClaim('data');
+    expect(claim.spec.volumeName ?? (await volumes().objects())[0]!.metadata.name).toBe(`pvc-${claim.metadata.uid}`);
+    expect(recorder.lines('SizeNotEnforced')).toEqual([
+      'SizeNotEnforced The size 1Gi is not enforced: the program setquota is not on this machine: install the package quota (apt-get install quota)',
+    ]);
+    const [volume] = await volumes().objects();
+    expect(volume!.metadata.annotations?.['local.path.provisioner/quota-project']).toBeUndefined();
   });
 
   it('leaves no directory behind when the volume cannot be written', async () => {

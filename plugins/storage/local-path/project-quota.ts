@@ -52,8 +52,9 @@ export class HostProjectQuotas implements ProjectQuotas {
 
   async limit({ path, project, limitBytes }: QuotaRequest): Promise<void> {
     const mount = await this.#mountOf(path);
-    await this.#commands.run({ command: 'chattr', arguments: ['-p', String(project), '+P', path] });
+    // First the limit, by the program that is missing more often: then there is no project without one.
     await this.#setLimit(project, Math.ceil(limitBytes / blockBytes), mount?.mountPoint ?? path);
+    await this.#commands.run({ command: 'chattr', arguments: ['-p', String(project), '+P', path] });
   }
 
   async clear(path: string, project: number): Promise<void> {

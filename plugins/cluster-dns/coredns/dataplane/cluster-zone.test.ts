@@ -145,6 +145,15 @@ describe('names of Services', () => {
     ['ns.dns.cluster.local', 'AAAA', ['AAAA fd00:43::a']],
     ['dns-version.cluster.local', 'TXT', ['TXT 1.1.0']],
     ['other.cluster.local', 'A', 'NXDOMAIN'],
+    // What the search path makes of names that are elsewhere must end here.
+    ['example.org.default.svc.cluster.local', 'A', 'NXDOMAIN'],
+    ['example.org.svc.cluster.local', 'A', 'NXDOMAIN'],
+    ['example.org.cluster.local', 'A', 'NXDOMAIN'],
+    ['web.default.svc.cluster.local.cluster.local', 'A', 'NXDOMAIN'],
+    ['web.default.svc.cluster.local', 'ANY', 'NODATA'],
+    ['_tcp.web.default.svc.cluster.local', 'SRV', 'NXDOMAIN'],
+    ['x.out.default.svc.cluster.local', 'A', 'NXDOMAIN'],
+    ['out.default.svc.cluster.local', 'SRV', 'NODATA'],
     ['web.default.svc.cluster.local.example.org', 'A', undefined],
     ['notcluster.local', 'A', undefined],
   ];
@@ -174,6 +183,21 @@ describe('names of pods and addresses', () => {
   ];
   it.each(cases)('%s %s', (name, type, expected) => {
     expect(lookup(name, type)).toEqual(expected);
+  });
+
+  it('prefer the hostname, and spell addresses of both families as their own names do', () => {
+    expect(lookup('7.0.42.10.in-addr.arpa', 'PTR')).toEqual(['PTR 10-42-0-7.bare.default.svc.cluster.local']);
+    const six = '7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.2.4.0.0.0.0.d.f.ip6.arpa';
+    expect(lookup(six, 'PTR')).toEqual(['PTR fd00-42--7.bare.default.svc.cluster.local']);
+    expect(lookup('fd00-42--7.bare.default.svc.cluster.local', 'AAAA')).toEqual(['AAAA fd00:42::7']);
+    zone.setSlice('slice/default/web-2', {
+      kind: 'slice',
+      namespace: 'default',
+      service: 'web',
+      endpoints: [{ addresses: ['10.42.0.5'] }],
+      ports: web,
+    });
+    expect(lookup('5.0.42.10.in-addr.arpa', 'PTR')).toEqual(['PTR db-0.db.default.svc.cluster.local']);
   });
 
   it('follow changes', () => {

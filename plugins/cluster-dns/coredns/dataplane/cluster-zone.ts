@@ -228,20 +228,26 @@ export class ClusterZone {
       const service = this.#services.get(key)!;
       names.add(`${service.name}.${service.namespace}.svc${this.#suffix}`);
     }
+    // Of a pod that has a hostname behind one Service and none behind others, the hostname is its name.
+    const unnamed = new Set<string>();
     if (names.size === 0) {
       for (const key of this.#sliceByAddress.get(address) ?? []) {
         const slice = this.#slices.get(this.#sliceService.get(key)!)!.get(key)!;
         if (!this.#services.has(`${slice.namespace}/${slice.service}`)) continue;
         for (const { addresses, hostname } of slice.endpoints) {
-          if (!addresses.some(one => canonical(one) === address)) continue;
-          names.add(`${hostname ?? addressLabel(address)}.${slice.service}.${slice.namespace}.svc${this.#suffix}`);
+          const spelled = addresses.find(one => canonical(one) === address);
+          if (spelled === undefined) continue;
+          const base = `${slice.service}.${slice.namespace}.svc${this.#suffix}`;
+          if (hostname === undefined) unnamed.add(`${addressLabel(spelled)}.${base}`);
+          else names.add(`${hostname}.${base}`);
         }
       }
     }
-    if (names.size === 0) return undefined;
+    const found = names.size > 0 ? names : unnamed;
+    if (found.size === 0) return undefined;
     if (type !== recordType.PTR) return this.#negative(responseCode.NOERROR);
     const { ttlSeconds } = this.#settings;
-    return positive(Array.from(names, target => ({ name, type, ttlSeconds, data: { target } })));
+    return positive(Array.from(found, target => ({ name, type, ttlSeconds, data: { target } })));
   }
 
   #ownAddresses(name: string, type: number | undefined): DnsRecord[] {

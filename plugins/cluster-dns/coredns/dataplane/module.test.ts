@@ -217,6 +217,80 @@ describe('cluster DNS on the wire', () => {
     expect((await ask(port, 'ok.example')).rcode).toBe('SERVFAIL');
   });
 
+  it('keeps refusals with their SOA, the older the shorter', async () => {
+    const soa = { name: 'example', type: 'SOA', ttl: 20 };
+    expect((await ask(port, 'none.example')).authorities).toMatchObject([soa]);
+    expect((await ask(port, 'none.example', { type: 'AAAA' })).authorities).toMatchObject([soa]);
+    expect((await ask(port, 'None.example')).authorities).toMatchObject([soa]);
+    expect(upstream.asked).toEqual(['none.example A', 'none.example AAAA']);
+  });
+
+  it('ends circles of external names', async () => {
+    const external = (name: string, to: string): [string, DnsEntry] => [
+      `service/default/${name}`,
+      { kind: 'service', namespace: 'default', name, clusterIps: [], headless: false, externalName: to, ports: [] },
+    ];
+    const zone = 'default.svc.cluster.local';
+    await module.apply({
+      set: new Map([external('one', `two.${zone}`), external('two', `one.${zone}`), external('far', `out.${zone}`)]),
+      deleted: [],
+    });
+    const { rcode, answers } = await ask(port, `one.${zone}`, { udpBytes: 1232 });
+    expect([rcode, new Set(answers.map(({ type }) => type))]).toEqual(['NOERROR', new Set(['CNAME'])]);
+    expect((await ask(port, `far.${zone}`)).answers.map(({ type, data }) => `${type} ${String(data)}`)).toEqual([
+      `CNAME out.${zone}`,
+      'CNAME ok.example',
+      'A 10.9.9.9',
+    ]);
+  });
+
+  it('asks another server when one does not answer, and says so when none does', async () => {
+    const closed = createSocket('udp4');
+    await new Promise<void>(resolve => closed.bind(0, '127.0.0.1', resolve));
+    const dead = `127.0.0.1:${closed.address().port}`;
+    await new Promise<void>(resolve => closed.close(resolve));
+    const use = (to: string[], policy: 'sequential' | 'round_robin'): Promise<void> | void =>
+      module.apply({
+        set: new Map([['custom', custom({ forwards: [{ from: '', to, except: [], policy, forceTcp: false }] })]]),
+        deleted: [],
+      });
+    await use([dead, `127.0.0.1:${upstream.port}`], 'sequential');
+    expect(await ask(port, 'ok.one')).toMatchObject({ rcode: 'NOERROR' });
+    await use([dead, `127.0.0.1:${upstream.port}`], 'round_robin');
+    for (const name of ['ok.a', 'ok.b', 'ok.c']) expect(await ask(port, name)).toMatchObject({ rcode: 'NOERROR' });
+    await use([dead], 'sequential');
+    const failed = await ask(port, 'ok.two', { udpBytes: 1232 });
+    expect([failed.rcode, failed.questions[0]!.name, failed.additionals.length]).toEqual(['SERVFAIL', 'ok.two', 1]);
+    // A failure is not kept.
+    await use([`127.0.0.1:${upstream.port}`], 'sequential');
+    expect(await ask(port, 'ok.two')).toMatchObject({ rcode: 'NOERROR' });
+  });
+
+  it('gives the whole zone to nobody, knows no other version of EDNS, and no other class', async () => {
+    for (const transport of ['udp', 'tcp'] as const) {
+      for (const name of ['cluster.local', 'ok.example']) {
+        expect(await ask(port, name, { type: 'AXFR', transport })).toMatchObject({ rcode: 'REFUSED', answers: [] });
+      }
+    }
+    expect(upstream.asked).toEqual([]);
+    const send = async (change: (question: Buffer) => void): Promise<Buffer> => {
+      const socket = createSocket('udp4');
+      const question = encodeQuestion('web.default.svc.cluster.local', { udpBytes: 1232 });
+      change(question);
+      const answer = new Promise<Buffer>(resolve => socket.once('message', resolve));
+      socket.send(question, port, '127.0.0.1');
+      return answer.finally(() => socket.close());
+    };
+    const plain = await send(() => undefined);
+    expect(dnsPacket.decode(plain).answers).toHaveLength(1);
+    // BADVERS is 16: its upper bits are in the EDNS record.
+    const other = await send(question => (question[question.length - 5] = 1));
+    expect([other[3]! & 0xf, other[other.length - 6]]).toEqual([0, 1]);
+    expect(dnsPacket.decode(other).answers).toEqual([]);
+    const chaos = await send(question => question.writeUInt16BE(3, question.length - 13));
+    expect(chaos[3]! & 0xf).toBe(5);
+  });
+
   it('refuses what it cannot serve', async () => {
     const socket = createSocket('udp4');
     const answer = new Promise<Buffer>(resolve => socket.once('message', resolve));

@@ -63,6 +63,10 @@ export class Resolver {
   answer(query: Query, limitBytes: number): Buffer | Promise<Buffer> {
     if (query.edns && query.edns.version !== 0) return this.#refuse(query, responseCode.BADVERS, limitBytes);
     if (query.class !== 1) return this.#refuse(query, responseCode.REFUSED, limitBytes);
+    // Nobody gets the whole zone, and nobody else's is fetched.
+    if (query.type === recordType.AXFR || query.type === recordType.IXFR) {
+      return this.#refuse(query, responseCode.REFUSED, limitBytes);
+    }
     const block = this.#blocks.find(([zone]) => isWithin(query.name, zone))?.[1] ?? this.#main;
     for (const table of block.hosts) {
       const found = table.lookup(query.name, query.type);

@@ -1,4 +1,4 @@
-import type { BackendReference, IngressService, IngressSlice, Scheme } from './state.js';
+import type { BackendReference, IngressService, IngressSlice, Scheme, StickyCookie } from './state.js';
 
 export interface Endpoint {
   readonly address: string;
@@ -8,6 +8,7 @@ export interface Endpoint {
 export interface Backend {
   readonly scheme: Scheme;
   readonly endpoints: readonly Endpoint[];
+  readonly sticky?: StickyCookie;
 }
 
 /** Which endpoints stand behind a port of a Service. Answers are kept until the Service or its slices change. */
@@ -67,7 +68,8 @@ export class Backends {
   }
 
   #find(key: string, port: number | string): Backend | undefined {
-    const found = this.#services.get(key)?.ports.find(one => (typeof port === 'number' ? one.port === port : one.name === port));
+    const service = this.#services.get(key);
+    const found = service?.ports.find(one => (typeof port === 'number' ? one.port === port : one.name === port));
     if (!found) return undefined;
     const endpoints: Endpoint[] = [];
     const seen = new Set<string>();
@@ -80,7 +82,7 @@ export class Backends {
         endpoints.push({ address, port: target });
       }
     }
-    return { scheme: found.scheme, endpoints };
+    return { scheme: found.scheme, endpoints, ...(service?.sticky && { sticky: service.sticky }) };
   }
 
   #forget(service: string): void {

@@ -3,7 +3,11 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, get, request } from 'node:http';
 import type { IncomingMessage, RequestOptions, Server } from 'node:http';
-import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2';
+import {
+  connect as connectHttp2,
+  createSecureServer as createSecureHttp2Server,
+  createServer as createHttp2Server,
+} from 'node:http2';
 import type { Http2Server } from 'node:http2';
 import { get as getSecure } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
@@ -16,6 +20,7 @@ import type { DataplaneModule } from '../../../../core/plugin-api/dataplane.js';
 import { createAuthority } from '../../../../core/pki/certificate-authority.js';
 import { generatePrivateKeyPem } from '../../../../core/pki/private-key.js';
 import { createModule } from './module.js';
+import { Pools } from './pools.js';
 import type { CertificateFile, IngressConfig, IngressEntry, IngressReport, IngressRoutes, Scheme } from './state.js';
 
 const pems = new Map<string, string>();
@@ -23,6 +28,8 @@ let directory: string;
 let module: DataplaneModule<IngressEntry>;
 let report: IngressReport;
 let echo: Server;
+let config: IngressConfig;
+const logged: string[] = [];
 let seen: IncomingMessage['headers'][];
 const closers: (() => void)[] = [];
 
@@ -139,8 +146,11 @@ beforeEach(async () => {
     incoming.pipe(answer);
   });
   const port = await listen(echo);
-  module = createModule({ report: given => (report = given as IngressReport), log: () => undefined });
-  const config: IngressConfig = {
+  module = createModule({
+    report: given => (report = given as IngressReport),
+    log: (level, text) => void logged.push(`${level} ${text}`),
+  });
+  config = {
     kind: 'config',
     web: [{ address: '127.0.0.1', port: 0 }],
     websecure: [{ address: '127.0.0.1', port: 0 }],
@@ -341,6 +351,131 @@ describe('the Ingress router', () => {
     client.destroy();
     // The same endpoint for those who speak HTTP/1.1.
     expect(await ask('grpc.test', '/', { method: 'POST', body: 'plain' })).toMatchObject({ status: 200, text: '<plain>' });
+  });
+
+  describe('endpoints behind TLS', () => {
+    const secureServer = async (): Promise<number> => {
+      const pem = pems.get('one')!;
+      const server = createSecureHttp2Server({ key: pem, cert: pem, allowHTTP1: true }, (incoming, answer) => {
+        answer.setHeader('content-type', 'application/grpc');
+        incoming.resume().on('end', () => {
+          answer.addTrailers({ 'grpc-status': '0' });
+          answer.end(`HTTP/${incoming.httpVersion} ${incoming.headers[':scheme'] ?? ''}`);
+        });
+      });
+      return listen(server);
+    };
+    const askGrpc = async (host: string): Promise<{ status: unknown; text: string; grpcStatus: unknown }> => {
+      const client = connectHttp2(`https://127.0.0.1:${report.websecure[0]!.port}`, { rejectUnauthorized: false });
+      const stream = client.request({
+        ':method': 'POST',
+        ':path': '/pkg.Service/Call',
+        ':authority': host,
+        te: 'trailers',
+        'content-type': 'application/grpc+proto',
+      });
+      let grpcStatus: unknown;
+      stream.on('trailers', trailers => (grpcStatus = trailers['grpc-status']));
+      stream.end('x');
+      const [headers] = (await once(stream, 'response')) as [Record<string, unknown>];
+      let text = '';
+      for await (const chunk of stream) text += String(chunk);
+      client.destroy();
+      return { status: headers[':status'], text, grpcStatus };
+    };
+
+    it('get gRPC over HTTP/2, all else over HTTP/1.1', async () => {
+      await apply([...backend('tls', [await secureServer()], 'https'), ['config', { ...config, insecureSkipVerify: true }]]);
+      expect(await askGrpc('tls.test')).toEqual({ status: 200, text: 'HTTP/2.0 https', grpcStatus: '0' });
+      expect(await ask('tls.test')).toMatchObject({ status: 200, text: 'HTTP/1.1 ' });
+    });
+
+    it('are refused for a certificate that nobody trusts, which is said once', async () => {
+      await apply([...backend('tls', [await secureServer()], 'https'), ['config', { ...config, insecureSkipVerify: true }]]);
+      expect(await ask('tls.test')).toMatchObject({ status: 200 });
+      await apply([['config', { ...config }]]);
+      logged.length = 0;
+      expect(await ask('tls.test')).toMatchObject({ status: 502 });
+      expect(await ask('tls.test')).toMatchObject({ status: 502 });
+      expect(await askGrpc('tls.test')).toMatchObject({ status: 502 });
+      expect(logged.filter(line => line.startsWith('warn'))).toEqual([
+        expect.stringContaining('an endpoint has a certificate that is not trusted'),
+      ]);
+    });
+
+    it('that never shake hands are given up', async () => {
+      const silent = createTcpServer().listen(0, '127.0.0.1');
+      await once(silent, 'listening');
+      silent.on('connection', socket => void closers.push(() => socket.destroy()));
+      closers.push(() => silent.close());
+      const pools = new Pools(50);
+      const session = pools.session('https', '127.0.0.1', portOf(silent));
+      const stream = session.request({ ':path': '/' });
+      const [error] = (await once(stream, 'error')) as [Error];
+      expect(error.cause).toMatchObject({ code: 'CONNECT_TIMEOUT' });
+      expect(pools.session('https', '127.0.0.1', portOf(silent))).not.toBe(session);
+      pools.destroy();
+    });
+  });
+
+  describe('sticky Services', () => {
+    const sticky = { name: 'stick', attributes: ['Path=/', 'HttpOnly'] };
+    const named = async (name: string): Promise<number> =>
+      listen(createServer((_request, answer) => answer.setHeader('set-cookie', 'own=1').end(name)));
+    const entries = async (): Promise<[string, IngressEntry][]> =>
+      backend('shop', [await named('a'), await named('b'), await named('c')]).map(([key, entry]) => [
+        key,
+        entry.kind === 'service' ? { ...entry, sticky } : entry,
+      ]);
+
+    it('bring a client back to where it was, as long as that is there', async () => {
+      const all = await entries();
+      await apply(all);
+      const first = await ask('shop.test');
+      const [own, cookie] = first.headers['set-cookie']!;
+      expect(own).toBe('own=1');
+      expect(cookie).toMatch(/^stick=[0-9a-f]{16}; Path=\/; HttpOnly$/);
+      const headers = { cookie: `other=x; ${cookie!.split(';')[0]}` };
+      for (let n = 0; n < 5; n++) {
+        const next = await ask('shop.test', '/', { headers });
+        expect([next.text, next.headers['set-cookie']]).toEqual([first.text, ['own=1']]);
+      }
+      const others = new Set<string>();
+      for (let n = 0; n < 3; n++) others.add((await ask('shop.test')).text);
+      expect([...others].sort()).toEqual(['a', 'b', 'c']);
+      const gone = `slice/default/shop-${'abc'.indexOf(first.text)}`;
+      await apply([], [gone]);
+      const moved = await ask('shop.test', '/', { headers });
+      expect(moved.text).not.toBe(first.text);
+      expect(moved.headers['set-cookie']![1]).toMatch(/^stick=/);
+      expect(moved.headers['set-cookie']![1]).not.toBe(cookie);
+    });
+
+    it('say it with WebSockets and HTTP/2 too', async () => {
+      const server = createServer();
+      const sockets = new WebSocketServer({ server });
+      const h2 = createHttp2Server((_request, answer) => void answer.end('h2'));
+      await apply([
+        ...backend('ws', [await listen(server)]),
+        ...backend('two', [await listen(h2)], 'h2c'),
+        ...(['ws', 'two'] as const).map((name): [string, IngressEntry] => [
+          `service/default/${name}`,
+          {
+            kind: 'service',
+            namespace: 'default',
+            name,
+            ports: [{ name: 'http', port: 80, scheme: name === 'two' ? 'h2c' : 'http' }],
+            sticky,
+          },
+        ]),
+      ]);
+      const socket = new WebSocket(`ws://127.0.0.1:${report.web[0]!.port}/`, { headers: { host: 'ws.test' } });
+      const [upgrade] = (await once(socket, 'upgrade')) as [IncomingMessage];
+      expect(upgrade.headers['set-cookie']).toEqual([expect.stringMatching(/^stick=[0-9a-f]{16}; Path/)]);
+      socket.terminate();
+      sockets.close();
+      expect((await ask('two.test')).headers['set-cookie']).toEqual([expect.stringMatching(/^stick=/)]);
+    });
   });
 
   it('lets requests end when it stops, and takes no new ones', async () => {

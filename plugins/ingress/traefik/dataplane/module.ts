@@ -67,6 +67,7 @@ class IngressModule implements DataplaneModule<IngressEntry> {
     if (endpointsChanged) this.#pools.prune((address, port) => this.#backends.has(address, port));
     if (config) {
       this.#config = config;
+      this.#pools.setVerification(config.insecureSkipVerify ?? false);
       await this.#tls
         .setDefault(config.defaultCertificate)
         .catch(error => faults.push(`the default certificate: ${errorText(error)}`));

@@ -4,6 +4,7 @@ import type { ClientHttp2Session } from 'node:http2';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Scheme } from './state.js';
 
+export const connectTimeoutMs = 5000;
 const idleMs = 90_000;
 const maximumIdlePerEndpoint = 200;
 const agentOptions = { keepAlive: true, maxFreeSockets: maximumIdlePerEndpoint, timeout: idleMs, scheduling: 'lifo' } as const;
@@ -11,8 +12,32 @@ const agentOptions = { keepAlive: true, maxFreeSockets: maximumIdlePerEndpoint, 
 /** Kept connections to endpoints: HTTP/1.1 by Node's agents, HTTP/2 as one session each. */
 export class Pools {
   readonly http = new HttpAgent(agentOptions);
-  readonly https = new HttpsAgent(agentOptions);
+  https = new HttpsAgent(agentOptions);
+  #takesAnyCertificate = false;
   readonly #sessions = new Map<string, ClientHttp2Session>();
+  readonly #connectTimeoutMs: number;
+
+  constructor(limitMs = connectTimeoutMs) {
+    this.#connectTimeoutMs = limitMs;
+  }
+
+  /** Whether certificates of endpoints are looked at. Kept connections made under the other rule are closed once idle. */
+  setVerification(insecureSkipVerify: boolean): void {
+    if (insecureSkipVerify === this.#takesAnyCertificate) return;
+    this.#takesAnyCertificate = insecureSkipVerify;
+    this.https.destroy();
+    this.https = new HttpsAgent({ ...agentOptions, rejectUnauthorized: !insecureSkipVerify });
+    for (const [key, session] of this.#sessions) {
+      if (!key.startsWith('https:')) continue;
+      this.#sessions.delete(key);
+      session.close();
+    }
+  }
+
+  /** What a connection outside the pool needs to follow the same rule. */
+  get tlsOptions(): { readonly rejectUnauthorized: boolean } {
+    return { rejectUnauthorized: !this.#takesAnyCertificate };
+  }
 
   /** A session that takes new streams. It may not be connected yet; a failure shows at its streams. */
   session(scheme: Scheme, address: string, port: number): ClientHttp2Session {
@@ -20,10 +45,17 @@ export class Pools {
     const key = `${scheme === 'h2c' ? 'http' : 'https'}://${host}:${port}`;
     const known = this.#sessions.get(key);
     if (known && !known.closed && !known.destroyed) return known;
-    const session = connect(key);
+    // By ALPN, where there is TLS: an endpoint that only speaks HTTP/1.1 is refused there.
+    const session = connect(key, scheme === 'h2c' ? {} : this.tlsOptions);
     const forget = (): void => {
       if (this.#sessions.get(key) === session) this.#sessions.delete(key);
     };
+    const limitMs = this.#connectTimeoutMs;
+    const timer = setTimeout(() => {
+      session.destroy(Object.assign(new Error(`no connection in ${limitMs} ms`), { code: 'CONNECT_TIMEOUT' }));
+    }, limitMs);
+    session.once('connect', () => clearTimeout(timer));
+    session.once('close', () => clearTimeout(timer));
     session.setTimeout(idleMs, () => session.close());
     session.on('error', forget);
     session.on('goaway', forget);

@@ -1,25 +1,31 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { constants } from 'node:http2';
 import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
+import { errorCode } from '../../../../core/plugin-api/dataplane.js';
+import type { EndpointFailures } from './endpoint-failures.js';
 import type { Pools } from './pools.js';
 import { requestHeaders, responseHeaders } from './headers.js';
+import { addStickyCookie } from './sticky.js';
 import { bodyFollows, refuse } from './proxy.js';
-import type { Forwarding, ProxyOptions } from './proxy.js';
+import type { Forwarding } from './proxy.js';
 
-/** To an endpoint that speaks HTTP/2 (`kubernetes.io/h2c`): streams and trailers stay what they are, which gRPC needs. */
-export function forwardHttp2(forwarding: Forwarding, pools: Pools, log: ProxyOptions['log'], attempt = 0): void {
+/** To an endpoint that speaks HTTP/2, by prior knowledge (`kubernetes.io/h2c`) or over TLS: streams and trailers stay what they are, which gRPC needs. */
+export function forwardHttp2(forwarding: Forwarding, pools: Pools, failures: EndpointFailures, attempt = 0): void {
   const { request, answer, backend, endpoints, path, facts } = forwarding;
-  const { address, port } = endpoints[attempt]!;
+  const endpoint = endpoints[attempt]!;
+  const { address, port } = endpoint;
   const one = answer as ServerResponse;
   const hasBody = bodyFollows(request);
   const { host, ...headers } = requestHeaders(request.headers, facts);
   let stream: ClientHttp2Stream;
   const session = pools.session(backend.scheme, address, port);
-  const retry = (error: Error): void => {
-    if (attempt + 1 < endpoints.length) forwardHttp2(forwarding, pools, log, attempt + 1);
+  const retry = (given: Error): void => {
+    // Node says of each stream only that its session ended, and why below that.
+    const error = given.cause instanceof Error ? given.cause : given;
+    if (attempt + 1 < endpoints.length) forwardHttp2(forwarding, pools, failures, attempt + 1);
     else {
-      log('debug', 'an endpoint did not answer', { address, error: error.message });
-      refuse(answer, 502);
+      failures.tell(endpoint, error);
+      refuse(answer, errorCode(error) === 'CONNECT_TIMEOUT' ? 504 : 502);
     }
   };
   try {
@@ -28,7 +34,7 @@ export function forwardHttp2(forwarding: Forwarding, pools: Pools, log: ProxyOpt
       ':method': request.method ?? 'GET',
       ':path': path,
       ':authority': String(host),
-      ':scheme': 'http',
+      ':scheme': backend.scheme === 'h2c' ? 'http' : 'https',
     };
     stream = session.request(outgoing, { endStream: !hasBody });
   } catch (error) {
@@ -47,7 +53,8 @@ export function forwardHttp2(forwarding: Forwarding, pools: Pools, log: ProxyOpt
   answer.once('close', onClientGone);
   stream.on('response', (incoming: IncomingHttpHeaders) => {
     if (one.destroyed) return;
-    one.writeHead(Number(incoming[':status'] ?? 502), responseHeaders(incoming));
+    const answered = addStickyCookie(responseHeaders(incoming), backend.sticky, endpoint, request.headers.cookie);
+    one.writeHead(Number(incoming[':status'] ?? 502), answered);
     if (incoming['content-length'] === undefined) one.flushHeaders();
     stream.pipe(one);
   });

@@ -1,4 +1,4 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { request as httpRequest } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
@@ -6,13 +6,16 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { errorCode } from '../../../../core/plugin-api/dataplane.js';
 import type { Backend, Backends, Endpoint } from './backends.js';
+import { EndpointFailures } from './endpoint-failures.js';
 import { plainAddress, requestHeaders, responseHeaders } from './headers.js';
 import type { ClientFacts } from './headers.js';
 import { forwardHttp2 } from './proxy-http2.js';
+import { connectTimeoutMs } from './pools.js';
 import type { Pools } from './pools.js';
 import { normalizePath } from './route-table.js';
 import type { RouteTable } from './route-table.js';
 import type { EntryPoint } from './state.js';
+import { addStickyCookie, newStickyCookie, stickyIndex } from './sticky.js';
 
 export type ServerRequest = IncomingMessage | Http2ServerRequest;
 export type ServerAnswer = ServerResponse | Http2ServerResponse;
@@ -42,15 +45,16 @@ interface Destination {
   readonly facts: ClientFacts;
 }
 
-const connectTimeoutMs = 5000;
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 /** Takes requests to endpoints and their answers back, as streams: nothing is held longer than the slower side needs. */
 export class Proxy {
   readonly #options: ProxyOptions;
+  readonly #failures: EndpointFailures;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
+    this.#failures = new EndpointFailures(options.log);
   }
 
   /** A request that is not an upgrade. Never throws. */
@@ -59,7 +63,9 @@ export class Proxy {
     if (typeof destination === 'number') return refuse(answer, destination);
     const forwarding = { request, answer, ...destination };
     // gRPC is HTTP/2 from end to end; all else is answered by either.
-    if (destination.backend.scheme === 'h2c') forwardHttp2(forwarding, this.#options.pools, this.#options.log);
+    const { scheme } = destination.backend;
+    if (scheme === 'h2c' || (scheme === 'https' && isGrpc(request)))
+      forwardHttp2(forwarding, this.#options.pools, this.#failures);
     else this.#forward(forwarding, 0);
   }
 
@@ -86,7 +92,8 @@ export class Proxy {
     const { backends } = this.#options;
     const backend = backends.resolve(target.namespace, target.backend);
     if (!backend || backend.endpoints.length === 0) return 503;
-    const first = backends.firstIndex(backend) % backend.endpoints.length;
+    const kept = stickyIndex(backend, request.headers.cookie);
+    const first = kept ?? backends.firstIndex(backend) % backend.endpoints.length;
     const endpoints = first === 0 ? backend.endpoints : [...backend.endpoints.slice(first), ...backend.endpoints.slice(0, first)];
     const facts: ClientFacts = {
       address: plainAddress(request.socket?.remoteAddress),
@@ -126,7 +133,8 @@ export class Proxy {
     answer.once('close', onClientGone);
     outgoing.on('response', incoming => {
       answered = true;
-      relay(incoming, answer, request.httpVersionMajor === 2);
+      const headers = addStickyCookie(responseHeaders(incoming.headers), backend.sticky, endpoint, request.headers.cookie);
+      relay(incoming, answer, headers, request.httpVersionMajor === 2);
     });
     outgoing.on('error', error => {
       clearTimeout(timer());
@@ -138,7 +146,7 @@ export class Proxy {
       // The endpoint closed a kept connection at the moment we took it up again.
       const wasKept = outgoing.reusedSocket && errorCode(error) === 'ECONNRESET' && !isFresh;
       if (wasKept && !hasBody && idempotent.has(request.method ?? '')) return this.#forward(forwarding, attempt, true);
-      this.#options.log('debug', 'an endpoint did not answer', { address: endpoint.address, error: error.message });
+      this.#failures.tell(endpoint, error);
       refuse(answer, errorCode(error) === 'CONNECT_TIMEOUT' ? 504 : 502);
     });
   }
@@ -165,7 +173,9 @@ export class Proxy {
     const onClientGone = (): void => void outgoing.destroy();
     socket.once('close', onClientGone);
     outgoing.on('upgrade', (incoming: IncomingMessage, upstream: Socket, upstreamHead: Buffer) => {
-      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${rawHeaders(incoming)}\r\n`);
+      const cookie = backend.sticky && newStickyCookie(backend.sticky, endpoints[attempt]!, request.headers.cookie);
+      const sticky = cookie === undefined ? '' : `Set-Cookie: ${cookie}\r\n`;
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${rawHeaders(incoming)}${sticky}\r\n`);
       if (upstreamHead.length > 0) socket.write(upstreamHead);
       if (head.length > 0) upstream.write(head);
       for (const one of [socket, upstream] as Socket[]) {
@@ -206,6 +216,7 @@ export class Proxy {
       port,
       setHost: false,
       agent: isFresh ? false : isTls ? pools.https : pools.http,
+      ...(isTls && pools.tlsOptions),
     });
   }
 
@@ -227,8 +238,7 @@ export class Proxy {
   }
 }
 
-function relay(incoming: IncomingMessage, answer: ServerAnswer, isHttp2: boolean): void {
-  const headers = responseHeaders(incoming.headers);
+function relay(incoming: IncomingMessage, answer: ServerAnswer, headers: OutgoingHttpHeaders, isHttp2: boolean): void {
   const { statusCode = 502 } = incoming;
   const one = answer as ServerResponse;
   if (isHttp2) one.writeHead(statusCode, headers);
@@ -241,6 +251,11 @@ function relay(incoming: IncomingMessage, answer: ServerAnswer, isHttp2: boolean
     if (Object.keys(incoming.trailers).length > 0) one.addTrailers(incoming.trailers as NodeJS.Dict<string>);
   });
   incoming.pipe(one);
+}
+
+/** gRPC needs HTTP/2 on its whole way; what else there is gets along without. */
+function isGrpc(request: ServerRequest): boolean {
+  return request.httpVersionMajor === 2 && (request.headers['content-type'] ?? '').startsWith('application/grpc');
 }
 
 /** Whether a body follows the headers, be it empty. */

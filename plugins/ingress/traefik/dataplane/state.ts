@@ -4,6 +4,8 @@ export interface IngressConfig {
   readonly web: readonly ListenAddress[];
   readonly websecure: readonly ListenAddress[];
   readonly defaultCertificate: CertificateFile;
+  /** Certificates of endpoints with the scheme https are not looked at. */
+  readonly insecureSkipVerify?: boolean;
 }
 
 export interface ListenAddress {
@@ -54,6 +56,14 @@ export interface IngressService {
   readonly namespace: string;
   readonly name: string;
   readonly ports: readonly { readonly name: string; readonly port: number; readonly scheme: Scheme }[];
+  readonly sticky?: StickyCookie;
+}
+
+/** Brings a client back to the endpoint that answered it first. */
+export interface StickyCookie {
+  readonly name: string;
+  /** As `Set-Cookie` has them: `Path=/`, `HttpOnly`. */
+  readonly attributes: readonly string[];
 }
 
 /** Ready endpoints of one slice. */

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { SystemClock } from '../../../../core/base/clock.js';
 import { FakeTransport } from '../../../../core/client/testing/fake-transport.js';
 import type { ClusterSettings } from '../../../../core/contracts/cluster-settings.js';
@@ -30,7 +33,13 @@ export class ProxyNetwork {
   readonly nftables: NftCommand;
   #probes = 0;
 
-  private constructor(namespaces: readonly NetworkNamespace[]) {
+  /** Of this process's own network: the proxy's rules are elsewhere, its listeners are not. */
+  readonly healthzPort: number;
+  readonly metricsPort: number;
+
+  private constructor(namespaces: readonly NetworkNamespace[], [healthz, metrics]: readonly [number, number]) {
+    this.healthzPort = healthz;
+    this.metricsPort = metrics;
     [this.node, this.client, this.podA, this.podB] = namespaces as [
       NetworkNamespace,
       NetworkNamespace,
@@ -49,7 +58,11 @@ export class ProxyNetwork {
         clusterCidrs: ['10.42.0.0/16'],
         serviceCidrs: ['10.43.0.0/16'],
       } as unknown as ClusterSettings,
-      options: { nodePortAddresses: [], nodePortsOnLoopback: true, arguments: [] },
+      options: {
+        nodePortAddresses: [],
+        nodePortsOnLoopback: true,
+        arguments: [`healthz-bind-address=127.0.0.1:${healthz}`, `metrics-bind-address=127.0.0.1:${metrics}`],
+      },
       clock: new SystemClock(),
       logger: silentLogger,
       ledger: this.ledger,
@@ -66,7 +79,7 @@ export class ProxyNetwork {
   static async create(): Promise<ProxyNetwork> {
     const namespaces: NetworkNamespace[] = [];
     for (const label of ['node', 'client', 'pod-a', 'pod-b']) namespaces.push(await NetworkNamespace.create(label));
-    const network = new ProxyNetwork(namespaces);
+    const network = new ProxyNetwork(namespaces, [await freePort(), await freePort()]);
     const { node, client } = network;
     await node.connect('eth0', client, 'eth0');
     await node.ip(
@@ -152,6 +165,15 @@ export class ProxyNetwork {
 interface SliceOptions {
   readonly port?: number;
   readonly protocol?: string;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 class MemoryLedger implements Ledger {
