@@ -56,6 +56,7 @@ export class ContainerdPart implements Part {
       logger,
       fifoDirectory: this.#fifoDirectory,
       appArmor: hasAppArmor(),
+      arrived: () => this.#airgap.arrived(),
     });
     this.#airgap = new AirgapImages({
       directory: paths.agent.imagesDir,

@@ -51,6 +51,8 @@ export interface ContainerdRuntimeOptions {
   readonly fifoDirectory: string;
   /** Whether the kernel has AppArmor; without it every profile would be refused. */
   readonly appArmor: boolean;
+  /** Resolves when images that are on their way from archives are here. */
+  readonly arrived?: () => Promise<void>;
 }
 
 interface KnownState {
@@ -362,8 +364,12 @@ export class ContainerdRuntime implements ContainerRuntime {
     return this.#options.images.pull(reference, options);
   }
 
-  image(reference: string): Promise<ImageState | undefined> {
-    return this.#options.images.find(reference);
+  async image(reference: string): Promise<ImageState | undefined> {
+    const { images, arrived } = this.#options;
+    const known = await images.find(reference);
+    if (known || !arrived) return known;
+    await arrived();
+    return images.find(reference);
   }
 
   listImages(): Promise<ImageState[]> {
