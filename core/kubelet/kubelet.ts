@@ -207,7 +207,9 @@ export class Kubelet {
       containers: () => (runtime.onHost ? cache.podUids().flatMap(uid => cache.pod(uid).containers) : []),
     });
     const usage = new HostUsage();
-    const garbage = runtime.onHost ? new GarbageCollector({ context, cache, usage, pulls }) : undefined;
+    const garbage = runtime.onHost
+      ? new GarbageCollector({ context, cache, usage, pulls, imagesOfVolumes: () => volumes.imageIds() })
+      : undefined;
     if (garbage) {
       eviction = new EvictionManager({
         context,
