@@ -76,7 +76,7 @@ export class KubeletPart implements Part {
             pods: pods.map(({ pod, containers }) => ({
               namespace: pod.metadata.namespace ?? '',
               name: pod.metadata.name ?? '',
-              uid: pod.metadata.uid ?? '',
+              uid: this.#kubelet?.nodePods?.apiUid(pod) ?? pod.metadata.uid ?? '',
               containers: containers.map(({ state, stats }) => ({
                 name: state.name,
                 timeMs: stats.timeMs,

@@ -20,6 +20,7 @@ function make(images: ImageState[]) {
   const recorder = new FakeRecorder();
   const removed: string[] = [];
   const pruned: string[][] = [];
+  const volumeImages: string[] = [];
   const containers: Partial<ContainerState>[] = [];
   const sandboxes: Partial<SandboxState>[] = [];
   const disk = { availableBytes: 100, capacityBytes: 1000, freeInodes: 1, inodes: 1 };
@@ -39,9 +40,10 @@ function make(images: ImageState[]) {
       refresh: async () => undefined,
     },
     usage: { filesystem: async () => disk },
+    imagesOfVolumes: async () => volumeImages,
     pulls: { prune: async known => void pruned.push([...known]) },
   });
-  return { clock, recorder, removed, containers, sandboxes, disk, collector };
+  return { clock, recorder, removed, volumeImages, containers, sandboxes, disk, collector };
 }
 
 describe('image garbage collection', () => {
@@ -65,6 +67,13 @@ describe('image garbage collection', () => {
     images.push(image('young'));
     await collector.collectImages();
     expect(removed).toEqual(['old', 'recent']);
+  });
+
+  it('leaves those that volumes are made of', async () => {
+    const { collector, removed, volumeImages } = make([image('data'), image('other')]);
+    volumeImages.push('data');
+    await collector.removeUnused();
+    expect(removed).toEqual(['other']);
   });
 
   it('stops when enough is free, and says when there was not enough', async () => {

@@ -9,6 +9,8 @@ export interface GarbageCollectorOptions {
   readonly context: Pick<KubeletContext, 'clock' | 'logger' | 'recorder' | 'runtime' | 'settings'>;
   readonly cache: Pick<RuntimeCache, 'pod' | 'podUids' | 'refresh'>;
   readonly usage: Pick<NodeUsage, 'filesystem'>;
+  /** Images that are in use, though no container runs from them. */
+  readonly imagesOfVolumes?: () => Promise<readonly string[]>;
   readonly pulls?: Pick<PullRecords, 'prune'>;
 }
 
@@ -95,6 +97,7 @@ export class GarbageCollector {
     const nowMs = clock.now();
     const [images, containers] = await Promise.all([runtime.listImages(), runtime.listContainers()]);
     const used = new Set(containers.flatMap(({ imageId, imageReference, imageName }) => [imageId, imageReference, imageName]));
+    for (const id of (await this.#options.imagesOfVolumes?.()) ?? []) used.add(id);
     const isUsed = ({ id, digests, tags }: ImageState): boolean => [id, ...digests, ...tags].some(name => used.has(name));
     const known = new Set(images.map(({ id }) => id));
     for (const id of this.#images.keys()) if (!known.has(id)) this.#images.delete(id);

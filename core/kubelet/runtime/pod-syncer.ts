@@ -250,6 +250,7 @@ export class PodSyncer {
     const { recorder, runtime } = context;
     const uid = podUid(pod);
     const subject = containerReference(pod, container);
+    await this.#mountImages(pod, container, signal);
     const credentials = await pullCredentials(pod, container.image ?? '', this.#options.objects);
     const imageId = await images.ensure({
       podUid: uid,
@@ -298,6 +299,19 @@ export class PodSyncer {
       }
       // The container has ended: from here on it is a matter of restarts.
       throw new StartError('PostStartHookError', errorText(error), { cause: error, retryAtMs: context.clock.now() });
+    }
+  }
+
+  /** Volumes that are made of images. Their trouble is told like that of the container's own image. */
+  async #mountImages(pod: Pod, container: Container, signal: AbortSignal): Promise<void> {
+    const { images, objects, volumes } = this.#options;
+    for (const volume of pod.spec.volumes ?? []) {
+      if (!volume.image || !container.volumeMounts?.some(({ name }) => name === volume.name)) continue;
+      const { reference: image = '', pullPolicy: policy } = volume.image;
+      const credentials = await pullCredentials(pod, image, objects);
+      const imageId = await images.ensure({ podUid: podUid(pod), image, policy, subject: pod, credentials, options: { signal } });
+      signal.throwIfAborted();
+      await volumes.mountImage(pod, volume, imageId);
     }
   }
 

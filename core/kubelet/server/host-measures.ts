@@ -136,7 +136,8 @@ export class HostMeasures {
     for (const plugin of await namesIn(root)) {
       for (const name of await namesIn(join(root, plugin))) {
         const volume = pod.spec.volumes?.find(own => own.name === name);
-        if (!volume) continue;
+        // What an image holds is not the pod's.
+        if (!volume || volume.image) continue;
         const filesystem = await this.#volume(join(root, plugin, name));
         if (!filesystem) continue;
         const claimName = volume.persistentVolumeClaim?.claimName;

@@ -34,6 +34,7 @@ import {
 import { EventFeed } from './event-feed.js';
 import type { RuntimeListener } from './event-feed.js';
 import { startExec } from './exec-session.js';
+import type { ImageMounts } from './image-mounts.js';
 import type { ImageService } from './image-service.js';
 import { isNotFound, runtimeError } from './runtime-errors.js';
 import type { CallArea } from './runtime-errors.js';
@@ -45,6 +46,7 @@ import type { Calls, Container, PodSandbox } from './wire/generated/tables.js';
 export interface ContainerdRuntimeOptions {
   readonly channel: GrpcChannel;
   readonly images: ImageService;
+  readonly imageMounts: ImageMounts;
   readonly clock: Clock;
   readonly logger: Logger;
   /** For FIFOs of execs. */
@@ -378,6 +380,14 @@ export class ContainerdRuntime implements ContainerRuntime {
 
   removeImage(reference: string): Promise<void> {
     return this.#options.images.remove(reference);
+  }
+
+  mountImage(imageId: string, directory: string): Promise<void> {
+    return this.#options.imageMounts.mount(imageId, directory);
+  }
+
+  unmountImage(directory: string): Promise<void> {
+    return this.#options.imageMounts.unmount(directory);
   }
 
   importImages(archivePath: string): Promise<string[]> {

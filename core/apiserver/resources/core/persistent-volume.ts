@@ -31,7 +31,7 @@ import { validateAccessModes, volumeModes } from './claim-spec-validation.js';
 import { validateDriverName } from './driver-name-validation.js';
 import { jsonDiff } from './line-diff.js';
 import { nodeSelectorTermWarnings } from './node-label-warnings.js';
-import { defaultVolumeSource } from './pod-defaults.js';
+import { defaultVolumeSource } from '../../../api/pod-defaults.js';
 import { roundResourceList } from './resource-names.js';
 import { validateNodeSelector } from './scheduling-validation.js';
 import {
