@@ -54,9 +54,6 @@ function optionOf(name: string, definition: FlagDefinition): Option {
 
 async function claimedFlags(): Promise<Map<string, FlagDefinition>> {
   const { builtInCatalogue } = await import('../cluster/prepare-cluster.js');
-  const claimed = new Map<string, FlagDefinition>();
-  for (const { flags: own = {} } of builtInCatalogue()) {
-    for (const [name, { kind, summary, environment }] of Object.entries(own)) claimed.set(name, { kind, summary, environment });
-  }
-  return claimed;
+  const reference = await import('../cluster/flag-reference.js');
+  return new Map(Array.from(reference.claimedFlags(builtInCatalogue()), ([name, { definition }]) => [name, definition]));
 }
