@@ -24,6 +24,7 @@ import { readCertificateRequest } from '../pki/certificate-request.js';
 import { ensureClusterCertificates } from '../pki/cluster-certificates.js';
 import { formatJoinToken, randomPassword } from '../pki/join-token.js';
 import { kubeconfigYaml } from '../pki/kubeconfig.js';
+import type { TolerationSeconds } from './admission/default-toleration-seconds.js';
 import type { BuiltInAdmission } from './admission/index.js';
 import { builtInAdmission } from './admission/index.js';
 import { ApiServer } from './api-server.js';
@@ -67,6 +68,7 @@ export interface ApiServerPartOptions {
   readonly groups?: readonly ApiGroup[];
   /** Built-in plugins to leave out. */
   readonly disabledAdmission?: readonly string[];
+  readonly tolerationSeconds?: TolerationSeconds;
   /** The way to what runs on nodes; absent: through their kubelets. */
   readonly podConnector?: PodConnector | undefined;
   /** Absent: this machine's network. */
@@ -250,6 +252,7 @@ export class ApiServerPart implements Part {
       authorizer,
       clock,
       disabled: this.#options.disabledAdmission,
+      tolerationSeconds: this.#options.tolerationSeconds,
     });
     this.#server = server;
     this.#held = new DisposableStore();

@@ -54,6 +54,6 @@ function optionOf(name: string, definition: FlagDefinition): Option {
 
 async function claimedFlags(): Promise<Map<string, FlagDefinition>> {
   const { builtInCatalogue } = await import('../cluster/prepare-cluster.js');
-  const reference = await import('../cluster/flag-reference.js');
-  return new Map(Array.from(reference.claimedFlags(builtInCatalogue()), ([name, { definition }]) => [name, definition]));
+  const { claimedFlags: claims } = await import('../cluster/claimed-flags.js');
+  return new Map(Array.from(claims(builtInCatalogue()), ([name, { definition }]) => [name, definition]));
 }

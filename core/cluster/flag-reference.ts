@@ -1,6 +1,11 @@
 import { flags, k3sFlags } from '../../config/index.js';
 import type { FlagDefinition, FlagState } from '../../config/index.js';
-import type { PartDescriptor } from '../plugin-api/descriptor.js';
+import { apiServerArguments } from './arguments/apiserver-arguments.js';
+import { controllerArguments } from './arguments/controller-arguments.js';
+import { kubeletArguments } from './arguments/kubelet-arguments.js';
+import { schedulerArguments } from './arguments/scheduler-arguments.js';
+import type { ArgumentRule } from './arguments/component-arguments.js';
+import { claimedFlags } from './claimed-flags.js';
 import { builtInCatalogue } from './prepare-cluster.js';
 
 /** `docs/flags.md` and `config/k3s-config.schema.json`, derived from flags and descriptors (`scripts/flags.mjs` writes them). */
@@ -49,21 +54,6 @@ function rows(): ReferenceRow[] {
   return listed.sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
-/** What plugins claim, by flag. */
-export function claimedFlags(
-  catalogue: readonly PartDescriptor[],
-): Map<string, { readonly definition: FlagDefinition; readonly plugins: readonly string[] }> {
-  const claimed = new Map<string, { definition: FlagDefinition; plugins: string[] }>();
-  for (const { id, flags: own = {} } of catalogue) {
-    for (const [name, { kind, summary, environment, command }] of Object.entries(own)) {
-      const before = claimed.get(name);
-      if (before) before.plugins.push(id);
-      else claimed.set(name, { definition: { kind, summary, environment, on: command }, plugins: [id] });
-    }
-  }
-  return claimed;
-}
-
 function markdown(): string {
   const isOfK3s = new Set(k3sFlags.map(([name]) => name));
   const all = rows();
@@ -97,7 +87,30 @@ function markdown(): string {
     '| --- | --- | --- | --- | --- | --- |',
     ...all.filter(({ name }) => !isOfK3s.has(name)).map(tableRow),
     '',
+    ...argumentTables(),
   ].join('\n');
+}
+
+function argumentTables(): string[] {
+  const lines = [
+    '## Arguments of components',
+    '',
+    'They are given as `--kubelet-arg max-pods=50`, each as often as needed; an argument that is not listed is refused.',
+    'Those of `--kube-proxy-arg` belong to the plugin in the slot service-proxy.',
+  ];
+  for (const component of [apiServerArguments, controllerArguments, schedulerArguments, kubeletArguments]) {
+    lines.push('', `### --${component.flag}`, '', '| Argument | State | Meaning |', '| --- | --- | --- |');
+    for (const [name, rule] of Object.entries<ArgumentRule<never>>(component.table)) {
+      const meaning = rule.state === 'works' ? rule.summary : rule.state === 'no-effect' ? rule.why : refusal(rule);
+      lines.push(`| ${code(name)} | ${stateWords[rule.state]} | ${meaning} |`);
+    }
+  }
+  return [...lines, ''];
+}
+
+function refusal({ needs, except = [] }: { readonly needs: string; readonly except?: readonly string[] }): string {
+  const allowed = except.map(value => (value === '' ? 'nothing' : code(value))).join(', ');
+  return `needs ${needs}${allowed === '' ? '' : `; ${allowed} is what happens anyway`}`;
 }
 
 function tableRow({ name, definition, on, default_, state, plugins }: ReferenceRow): string {

@@ -12,6 +12,7 @@ import type { ClusterPaths } from '../contracts/cluster-paths.js';
 import type { ClusterSettings } from '../contracts/cluster-settings.js';
 import type { PartDescriptor } from '../plugin-api/descriptor.js';
 import type { CatalogueEntry } from '../kernel/wiring.js';
+import { checkArguments } from './arguments/index.js';
 import { clusterError } from './cluster-errors.js';
 import { coreParts } from './core-parts.js';
 import { makeClusterPaths } from './paths.js';
@@ -82,6 +83,9 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
   const settings = makeClusterSettings({ role: options.command, values, hostName: hostname(), token, agentToken });
   const sides = { server: options.command === 'server', node: settings.nodeEnabled };
   const selection = selectPlugins({ preset, config, catalogue, added: added.map(entry => entry.descriptor.id), sides });
+  const checked = await checkArguments(selection.plugins, config.sources);
+  if (checked.errors.length === 1) throw checked.errors[0];
+  if (checked.errors.length > 1) throw new AggregateError(checked.errors, `${checked.errors.length} faults in the arguments`);
   const isRoot = options.isRoot ?? process.getuid?.() === 0;
   const ownsHost = isRoot && !preset.temporary;
   const temporaryDirectory =
@@ -93,7 +97,7 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
     ownsHost,
     homeDir: homedir(),
   });
-  const warnings = [...config.warnings, ...selection.warnings];
+  const warnings = [...config.warnings, ...selection.warnings, ...checked.warnings];
   return { config, preset, settings, paths, catalogue, selection, sides, ownsHost, temporaryDirectory, warnings };
 }
 
