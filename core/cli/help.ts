@@ -15,11 +15,11 @@ export function rootHelp(): string {
 export async function commandHelp({ name, summary }: CommandEntry): Promise<string> {
   const command = new Command(name).description(summary);
   rootCommand().addCommand(command);
-  if (name === 'config') command.usage('validate [flags of k3s server]');
+  if (name === 'config') command.usage('check | view [--all] [-o json] [flags of k3s server]');
   else if (name === 'service') command.usage('install [--print] [flags of k3s server] | remove');
   else if (name === 'killall') command.usage('[--force] [--data-dir DIR]').option('--force', 'stop a server that runs');
   else if (name === 'uninstall') command.usage('--yes [--force] [--data-dir DIR]').option('--force', 'stop a server that runs');
-  else if (name === 'plugin') command.usage('list [flags of k3s server]');
+  else if (name === 'plugin') command.usage('list [-o json] [flags of k3s server]');
   else if (name === 'kubectl' || name === 'helm') command.usage(`[arguments of ${name}]`);
   else {
     command.usage('[flags]');
