@@ -24,13 +24,27 @@ export async function loadPlugin(name: string, directory: string): Promise<reado
   }
   const found = exported['plugins'] ?? exported['plugin'] ?? exported['default'];
   const descriptors: unknown[] = Array.isArray(found) ? found : [found];
+  const version = await versionOf(url);
   return descriptors.map(descriptor => {
     if (descriptor === undefined) {
       throw clusterError('PLUGIN_INVALID', `--plugin ${name} exports no descriptor as "plugin", "plugins" or "default"`);
     }
     assertDescriptor(descriptor);
-    return { descriptor, origin: name };
+    return { descriptor, origin: name, ...(version === undefined ? {} : { version }) };
   });
+}
+
+/** Of the package that a file lies in. */
+async function versionOf(url: string): Promise<string | undefined> {
+  const manifestFile = findPackageJSON('.', url);
+  if (manifestFile === undefined) return undefined;
+  try {
+    const { version } = JSON.parse(await readFile(manifestFile, 'utf8')) as { version?: unknown };
+    return typeof version === 'string' ? version : undefined;
+  } catch {
+    // A manifest that cannot be read is no fault of the plugin, which was loaded.
+    return undefined;
+  }
 }
 
 function isPath(name: string): boolean {

@@ -104,6 +104,7 @@ export class Kubelet {
   /** Resolves when the Node is registered; its pods follow by themselves. Rejects when the runtime does not answer. */
   async start(signal?: AbortSignal): Promise<void> {
     const context = this.#context;
+    const { tuning = {} } = context.settings;
     this.#stopped = false;
     let eviction: EvictionManager | undefined;
     const node = new NodeManager({
@@ -194,7 +195,10 @@ export class Kubelet {
       facts: () => node.facts,
       admit: pod => {
         const { appArmor } = node.facts.runtimeFeatures;
-        return eviction?.refusal(pod) ?? admitPod(pod, node.node, { others: this.#activePods(pod), appArmor });
+        return (
+          eviction?.refusal(pod) ??
+          admitPod(pod, node.node, { others: this.#activePods(pod), appArmor, unsafeSysctls: tuning.unsafeSysctls })
+        );
       },
       gone: async pod => {
         this.#workers.delete(pod.metadata.uid ?? '');
@@ -204,6 +208,8 @@ export class Kubelet {
     };
     const rotator = new LogRotator({
       ...context,
+      ...(tuning.logMaximumBytes === undefined ? {} : { maximumBytes: tuning.logMaximumBytes }),
+      ...(tuning.logMaximumFiles === undefined ? {} : { maximumFiles: tuning.logMaximumFiles }),
       containers: () => (runtime.onHost ? cache.podUids().flatMap(uid => cache.pod(uid).containers) : []),
     });
     const usage = new HostUsage();
