@@ -6,9 +6,16 @@ export interface Seed {
   /** Its collection. */
   readonly at: string;
   readonly body: object;
+  /** Put at its status endpoint, where it has one. */
+  readonly status?: object;
 }
 
-const metadata = (name: string): object => ({ name, labels: { app: 'web' }, annotations: { note: 'x' } });
+const metadata = (name: string): object => ({
+  name,
+  labels: { app: 'web' },
+  annotations: { note: 'x' },
+  finalizers: ['example.com/kept'],
+});
 
 /** A pod with something in most of its corners. */
 const podSpec = {

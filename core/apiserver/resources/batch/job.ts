@@ -29,11 +29,10 @@ export const job = defineResource<Job>({
   defaults: defaultJob,
   prepareForCreate(object) {
     const { metadata, spec } = object;
+    const own = Object.keys(metadata.labels ?? {}).length > 0 && !borrowedLabels.has(metadata.labels!);
+    const borrows = spec.template.metadata?.labels !== undefined && !own;
     if (!spec.manualSelector) generateSelector(object);
-    const labels = spec.template.metadata?.labels;
-    if (labels && (!Object.keys(metadata.labels ?? {}).length || borrowedLabels.has(metadata.labels!))) {
-      metadata.labels = { ...labels };
-    }
+    if (borrows) metadata.labels = { ...spec.template.metadata!.labels };
     resetStatus(object, undefined);
     dropDisabledPodFields(spec.template.spec);
   },

@@ -31,7 +31,7 @@ export const namespace = defineResource<Namespace>({
       finalizers: finalizers.includes(kubernetesFinalizer) ? finalizers : [...finalizers, kubernetesFinalizer],
     };
     // generateName: the name is known only now.
-    object.metadata.labels = { ...object.metadata.labels, [nameLabel]: object.metadata.name! };
+    if (object.metadata.name) object.metadata.labels = { ...object.metadata.labels, [nameLabel]: object.metadata.name };
   },
   prepareForUpdate(object, old) {
     object.spec = { ...object.spec, finalizers: cloneJson(old.spec?.finalizers) };
