@@ -36,6 +36,7 @@ import type { RequestContext, ResourceDefinition, ResourceStores, Rollback, Stat
 import type { Selection } from './selection.js';
 import { afterKey, generateName, isLeaseRenewal, nameMismatch, setOrDelete, storageError, uidText } from './store-support.js';
 import { matches } from './selection.js';
+import { keepAllButStatus, resetStatus } from './status-reset.js';
 
 /** Field ownership of one resource (managedFields), bound to its type. Implemented over machinery/patch/managed-fields. */
 export interface FieldOwnership<T extends KubeObject> {
@@ -595,29 +596,5 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
 class RetryOnConflict extends Error {}
 
 const detachedCache = new ParseCache(0);
-
-/** Strategies that say their own `prepareFor*` use this for what the main endpoint must not change. */
-export function resetStatus(draft: KubeObject, old: Readonly<KubeObject> | undefined): void {
-  const target = draft as KubeObject & { status?: unknown };
-  const source = old as (KubeObject & { status?: unknown }) | undefined;
-  if (source?.status !== undefined) target.status = cloneJson(source.status);
-  else if ('status' in target) {
-    if (old) delete target.status;
-    else target.status = {};
-  }
-}
-
-function keepAllButStatus(draft: KubeObject, old: Readonly<KubeObject>): void {
-  const target = draft as unknown as Record<string, unknown>;
-  const source = old as unknown as Record<string, unknown>;
-  for (const key of Object.keys(target)) {
-    if (key !== 'status' && key !== 'metadata' && !(key in source)) delete target[key];
-  }
-  for (const [key, value] of Object.entries(source)) {
-    if (key !== 'status' && key !== 'metadata') target[key] = cloneJson(value);
-  }
-  const { managedFields } = draft.metadata;
-  draft.metadata = { ...cloneJson(old.metadata), managedFields };
-}
 
 export type { CacheEvent };

@@ -5,7 +5,7 @@ import { fieldPath } from '../../../machinery/field-errors.js';
 import { humanDuration } from '../../../machinery/human-duration.js';
 import { timeToMs } from '../../../machinery/time.js';
 import { defineResource } from '../../registry/resource-definition.js';
-import { resetStatus } from '../../registry/resource-store.js';
+import { resetStatus } from '../../registry/status-reset.js';
 import { age } from '../../handlers/table.js';
 import { containerCells, isNewGeneration, podNameWarnings, selectorCell } from '../apps/pod-owner.js';
 import { defaultPodTemplate, dropDisabledPodFields, podTemplateWarnings } from '../core/pod-template-support.js';
