@@ -5,14 +5,8 @@ export interface KnownDifference {
   readonly reason: string;
 }
 
-const emptyValues = 'an empty list or map is none once it is read, so messages show null for it';
-
 export const knownDifferences: readonly KnownDifference[] = [
-  {
-    pattern: /: (empty map|empty list|\[\]).*\n.*\n {4}upstream: .*(\{\}|<object>|\[\]).*\n {4}ours: .*null/,
-    reason: emptyValues,
-  },
-  { pattern: /^Pod, spec\.overhead: \{\}/, reason: emptyValues },
+  { pattern: /^Pod, spec\.overhead: \{\}/, reason: 'an empty list or map is none once it is read' },
 ];
 
 export function reasonFor(text: string): string | undefined {

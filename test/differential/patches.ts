@@ -44,9 +44,16 @@ export function* patchesOf(stored: Json): Generator<Patch> {
 }
 
 function places(stored: Json): string[][] {
-  const top = Object.keys(stored).filter(key => !['apiVersion', 'kind', 'metadata', 'status'].includes(key));
+  const top = Object.keys(stored)
+    .sort()
+    .filter(key => !['apiVersion', 'kind', 'metadata', 'status'].includes(key));
   const { spec } = stored;
-  const inSpec = typeof spec === 'object' && spec !== null ? Object.keys(spec).map(key => ['spec', key]) : [];
+  const inSpec =
+    typeof spec === 'object' && spec !== null
+      ? Object.keys(spec)
+          .sort()
+          .map(key => ['spec', key])
+      : [];
   return [...top.map(key => [key]), ...inSpec];
 }
 
@@ -85,6 +92,6 @@ function other(held: unknown): unknown {
   if (typeof held === 'boolean') return !held;
   if (Array.isArray(held)) return held.length > 0 ? [other(held[0]), ...held.slice(1)] : ['x'];
   if (typeof held !== 'object' || held === null) return 'x';
-  const [first] = Object.entries(held);
+  const [first] = Object.entries(held).sort();
   return first ? { ...held, [first[0]]: other(first[1]) } : { x: 'y' };
 }

@@ -108,7 +108,11 @@ export function send({ url, agent }: Server, call: Call): Promise<Answer> {
         });
       },
     );
-    outgoing.on('error', reject);
+    outgoing.on('error', error => {
+      // A connection that the server closed just before it was used again.
+      if (outgoing.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET') resolve(send({ url, agent }, call));
+      else reject(error);
+    });
     outgoing.end(text);
   });
 }
@@ -176,7 +180,7 @@ const goTypePattern = /of type [\w.[\]*]+"/g;
 // What is picked by chance for a Service, where it is kept.
 const portPattern = /"(nodePort|healthCheckNodePort)":3[0-2]\d{3}\b/g;
 const duplicatePortPattern = /\b(TCP|UDP) 3[0-2]\d{3}\b/g;
-const addressPattern = /\b10\.43\.\d{1,3}\.\d{1,3}\b/g;
+const addressPattern = /\b10\.43\.\d{1,3}\.\d{1,3}(?!\d)/g;
 const uidPattern = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const timePattern = /"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"/g;
 // Also the ages of the dates fixed in the cases, which grow with the calendar: 323d, 6y326d, 8y.
@@ -222,14 +226,20 @@ function sortRules(body: object): void {
   }
 }
 
-const objectPattern = /Invalid value: (\{.*\}|"\{.*\}"): /;
+// An empty list or map is none once it is read, which shows as null.
+const objectPattern = /Invalid value: (\{.*\}|"\{.*\}"|null|\[\]): /;
+const emptyPattern = /Unsupported value: (\{\}|null): /;
 
 /**
  * Upstream validates metadata more than once and prints its internal types: each cause counts once, and of objects and their
  * differences in messages only that they are there.
  */
 function plainStatus(status: { message?: string; details?: { causes?: { message?: string }[] } }): unknown {
-  const plain = (text = ''): string => text.split('\n@@')[0]!.replace(objectPattern, 'Invalid value: <object>: ');
+  const plain = (text = ''): string =>
+    text
+      .split('\n@@')[0]!
+      .replace(objectPattern, 'Invalid value: <object>: ')
+      .replace(emptyPattern, 'Unsupported value: <empty>: ');
   const causes = status.details?.causes?.map(cause => ({ ...cause, message: plain(cause.message) }));
   const once = new Map(causes?.map(cause => [JSON.stringify(cause), cause]));
   return {

@@ -197,11 +197,8 @@ export function validateMetadataUpdate<T extends KubeObject>(
   for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
     if (metadata[field] !== old.metadata[field]) errors.invalid(path.child(field), metadata[field], 'field is immutable');
   }
-  validateLabels(metadata.labels, 'labels', errors);
-  validateAnnotations(metadata.annotations, errors);
-  validateOwners(metadata, errors);
-  validateManagedFields(metadata, errors);
-  validateFinalizerDomains(object, definition, errors);
+  validateAnyMetadata(object, definition, errors);
+  if (!definition.uncheckedMetadata) validateFinalizerDomains(object, definition, errors);
 }
 
 /** The finalizers that an object marked for deletion gets. Source: generic registry, deletionFinalizersForGarbageCollection. */

@@ -145,6 +145,8 @@ export interface StatusSubresource<T extends KubeObject> {
   readonly type: 'update';
   /** Puts back what this endpoint must not change. Absent: everything but status and managedFields is put back to `old`. */
   prepareForUpdate?(object: T, old: Readonly<T>, context: RequestContext): void | Promise<void>;
+  /** Finalizers may be named without a domain here. */
+  readonly freeFinalizers?: boolean;
   /** Absent: none. */
   validateUpdate?(object: T, old: Readonly<T>, errors: FieldErrors, context: RequestContext): void | Promise<void>;
 }

@@ -315,7 +315,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     else this.#resetStatus(draft, old);
     if (this.#hasGeneration && (!subresource || subresource !== 'status')) this.#raiseGeneration(draft, old);
     const errors = new FieldErrors();
-    validateMetadataUpdate(draft, old, definition, errors);
+    validateMetadataUpdate(draft, old, status?.freeFinalizers ? { ...definition, freeFinalizers: true } : definition, errors);
     if (subresource) await status?.validateUpdate?.(draft, old, errors, context);
     else if (definition.validateUpdate) await definition.validateUpdate(draft, old, errors, context);
     else await definition.validate?.(draft, errors, context);

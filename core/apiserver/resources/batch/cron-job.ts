@@ -73,7 +73,7 @@ export const cronJob = defineResource<CronJob>({
       selectorCell(spec.jobTemplate.spec.selector),
     ];
   },
-  subresources: { status: statusSubresource<CronJob>({}) },
+  subresources: { status: { ...statusSubresource<CronJob>({}), freeFinalizers: true } },
 });
 
 function validateSpec(spec: CronJobSpec, old: Readonly<CronJobSpec> | undefined, errors: FieldErrors): void {

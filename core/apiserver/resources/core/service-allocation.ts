@@ -227,7 +227,7 @@ class PortOperation {
   next(what: string): number {
     const { allocator, dryRun } = this.#allocation;
     if (dryRun) {
-      const port = (this.#taken.size > 0 ? Math.max(...this.#taken) : lastDryPort) + 1;
+      const port = (this.#taken.size > 0 ? Math.max(0, ...this.#taken) : lastDryPort) + 1;
       this.#taken.add(port);
       return port;
     }
