@@ -7,6 +7,7 @@ export interface KnownDifference {
 
 export const knownDifferences: readonly KnownDifference[] = [
   { pattern: /^Pod, spec\.overhead: \{\}/, reason: 'an empty list or map is none once it is read' },
+  { pattern: /\n {4}upstream: 0 the server hung up/, reason: "upstream's handler panics" },
 ];
 
 export function reasonFor(text: string): string | undefined {

@@ -109,9 +109,10 @@ export function send({ url, agent }: Server, call: Call): Promise<Answer> {
       },
     );
     outgoing.on('error', error => {
-      // A connection that the server closed just before it was used again.
-      if (outgoing.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET') resolve(send({ url, agent }, call));
-      else reject(error);
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') return reject(error);
+      // A connection that the server closed just before it was used again; or the server broke off, which is an answer too.
+      if (outgoing.reusedSocket) resolve(send({ url, agent }, call));
+      else resolve({ code: 0, body: { message: 'the server hung up' } });
     });
     outgoing.end(text);
   });

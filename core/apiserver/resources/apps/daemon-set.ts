@@ -99,8 +99,8 @@ export const daemonSet = defineResource<DaemonSet>({
   subresources: {
     status: {
       ...statusEndpoint,
-      prepareForUpdate(object, old, context) {
-        statusEndpoint.prepareForUpdate!(object, old, context);
+      async prepareForUpdate(object, old, context) {
+        await statusEndpoint.prepareForUpdate!(object, old, context);
         setTemplateGeneration(object, templateGenerationOf(old));
       },
     },
