@@ -22,6 +22,8 @@ export function keepAllButStatus(draft: KubeObject, old: Readonly<KubeObject>): 
   for (const [key, value] of Object.entries(source)) {
     if (key !== 'status' && key !== 'metadata') target[key] = cloneJson(value);
   }
-  const { managedFields } = draft.metadata;
+  const { managedFields, deletionGracePeriodSeconds } = draft.metadata;
   draft.metadata = { ...cloneJson(old.metadata), managedFields };
+  // Not put back by upstream either: validation refuses a new one.
+  if (deletionGracePeriodSeconds !== undefined) draft.metadata.deletionGracePeriodSeconds = deletionGracePeriodSeconds;
 }
