@@ -99,7 +99,7 @@ function mountToken({ spec }: Pod): void {
   const name = existing?.name ?? generateName(volumePrefix);
   const mount: VolumeMount = { name, readOnly: true, mountPath };
   let needed = false;
-  for (const container of [...(spec.initContainers ?? []), ...spec.containers]) {
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
     if (container.volumeMounts?.some(other => other.mountPath === mountPath)) continue;
     container.volumeMounts = [...(container.volumeMounts ?? []), { ...mount }];
     needed = true;

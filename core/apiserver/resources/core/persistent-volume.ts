@@ -358,7 +358,8 @@ function withNewLabels(old: NonNullable<Affinity>, next: Affinity): Affinity {
     for (const list of ['matchExpressions', 'matchFields'] as const) {
       term[list]?.forEach((requirement, at) => {
         const key = next?.required?.nodeSelectorTerms?.[index]?.[list]?.[at]?.key;
-        if (key !== undefined && betaLabels[requirement.key] === key) requirement.key = key;
+        // Upstream looks up labels that are no old ones too, finds '' and lets that pass.
+        if (key !== undefined && (betaLabels[requirement.key] ?? '') === key) requirement.key = key;
       });
     }
   });

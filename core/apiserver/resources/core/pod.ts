@@ -157,6 +157,7 @@ function nameWarnings({ metadata: { name } }: Pod): string[] {
 
 function prepareStatus(pod: Pod, old: Readonly<Pod>): void {
   pod.spec = cloneJson(old.spec);
+  if (!old.metadata.deletionTimestamp) delete pod.metadata.deletionTimestamp;
   if (old.metadata.ownerReferences) pod.metadata.ownerReferences = cloneJson(old.metadata.ownerReferences);
   else delete pod.metadata.ownerReferences;
   pod.status ??= {};
