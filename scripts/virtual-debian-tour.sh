@@ -31,11 +31,14 @@ eventually() {
 
 same() { [ "$1" = "$2" ] && echo "$1" || { echo "$1, not $2"; return 1; }; }
 holds() { grep -e "$1" || { echo "no $1"; return 1; }; }
-none() { ! grep . ; }
 
 k3s() { node $tree/scripts/k3s.mjs "$@"; }
 kubectl() { "$(echo /root/.cache/k3s-ts/tools/*/kubectl)" "$@"; }
-nft() { "$(find /root/.cache/k3s-ts/debian -path '*/sbin/nft' | head -n 1)" "$@"; }
+nft() {
+  local packages=/root/.cache/k3s-ts/debian libraries
+  libraries=$(find $packages -type d -name '*-linux-gnu' | tr '\n' ':')
+  LD_LIBRARY_PATH=$libraries "$(find $packages -path '*/sbin/nft' | head -n 1)" "$@"
+}
 group() { echo "/sys/fs/cgroup/kubepods/$1"; }
 uid() { kubectl get pod "$1" -o 'jsonpath={.metadata.uid}'; }
 values() { (cd "$1" && grep -s . cpu.max cpu.weight memory.max memory.swap.max memory.oom.group pids.max cgroup.subtree_control; true); }
@@ -47,6 +50,7 @@ unified() {
   cat /proc/1/comm | holds systemd
 }
 uptimes() { ps -eo pid,ppid,etimes,cgroup,args | grep -E '[k]3s-ts|[c]ontainerd|[h]ttpd|[s]leep' | cut -c1-220; }
+started_anew() { systemctl is-active k3s && [ "$(systemctl show --property NRestarts --value k3s)" -gt 0 ] && ready; }
 ready() { kubectl get nodes --no-headers | holds ' Ready '; }
 answers() { curl -sS --max-time 20 "$@" | holds greeting; }
 resolves() { kubectl exec client -- nslookup example-web.default.svc.cluster.local | holds "$(kubectl get service example-web -o 'jsonpath={.spec.clusterIP}')"; }
@@ -55,24 +59,27 @@ in_phase() { phase "$1" | holds "$2"; }
 figures() { kubectl top nodes && kubectl top pods -A; }
 stats() {
   kubectl get --raw "/api/v1/nodes/$(hostname)/proxy/stats/summary" >/tmp/summary &&
-    cat /tmp/summary | tr -d ' \n' | head -c 3000 && free -b | sed -n 2p
+    tr -d ' \n' </tmp/summary | cut -c1-3000 && free -b | sed -n 2p
 }
 # What must not change when the service is started anew: ids of containers with their first processes.
 containers() { ps -eo pid,lstart,args | grep -E '[h]ttpd|[s]leep 1000000|[p]ause$|[c]ontainerd-shim|[c]ontainerd --config' | sort -n; }
-leftovers() {
-  {
-    ps -eo pid,args | grep -E '[k]3s-ts|[c]ontainerd|[h]ttpd|[s]leep 1000000'
-    grep -E 'k3s|kubelet|containerd|cni-' /proc/self/mounts
-    ip -o link | grep -E 'cni0|flannel|veth'
-    nft list tables
-    find /sys/fs/cgroup -type d | grep -E 'kubepods|k3s|cri-containerd'
-    ls -d /etc/systemd/system/k3s* /etc/systemd/system/*/k3s* /run/k3s /var/lib/rancher/k3s /etc/rancher/k3s /var/lib/kubelet \
-      /run/netns/cni-* /run/containerd/s/* /var/lib/cni /run/flannel 2>/dev/null
-    ip route | grep -E 'cni|flannel'
-  } | grep .
+# Files and directories of the machine, without those that come and go by themselves, kubectl's own and the downloads, which are kept.
+files() { find / -xdev \( -path /srv -o -path /tmp -o -path /proc -o -path /sys -o -path /root/.cache -o -path /root/.kube -o -path /var/log/journal \) -prune -o -print; find /run \( -path /run/systemd -o -path /run/udev -o -path /run/log \) -prune -o -print; }
+host() {
+  files | sort -u
+  ps -eo comm,args --no-headers | grep -E 'k3s|containerd|httpd|sleep 1000000|pause'
+  sed 's/ .*//' /proc/net/dev
+  nft list tables
+  ip rule
+  ip route
+  cut -d' ' -f2 /proc/self/mounts
+  find /sys/fs/cgroup -type d | grep -E 'kubepods|k3s|cri-containerd'
 }
+nothing_new() { comm -13 <(sort -u /tmp/host) <(host 2>&1 | sort -u) >/tmp/new; cat /tmp/new; [ ! -s /tmp/new ]; }
+stays_away() { for _ in 1 2 3 4 5 6; do sleep 2; pgrep -x k3s-server && return 1; done; systemctl is-active k3s; true; }
 
 main() {
+  host >/tmp/host
   mkdir -p /var/lib/rancher/k3s/agent/images
   cp /srv/example-web.tar /var/lib/rancher/k3s/agent/images/
   cd $tree || exit 1
@@ -86,7 +93,7 @@ main() {
   step 'the node is Ready' eventually 300 ready
   step 'journal' journalctl -u k3s --no-pager -o short-monotonic
   step 'modules' sh -c 'lsmod | grep -E "^(br_netfilter|overlay|nf_tables|vxlan) "'
-  step 'memory of the processes' ps -o pid,rss,etimes,time,args -C node,containerd
+  step 'memory of the processes' ps -o pid,comm,rss,etimes,time -C 'k3s-server,k3s dataplane,containerd'
 
   step 'the example is applied' kubectl apply -f examples/app/
   step 'the example rolls out' kubectl rollout status deployment/example-web --timeout=600s
@@ -137,7 +144,6 @@ END
   done
   local own
   own=$(group "pod$(uid guaranteed)")
-  local inner
   inner=$(echo "$own"/*/)
   for inner in "$own"/*/; do step "control groups: ${inner#/sys/fs/cgroup}" values "$inner"; done
   step 'cpu.max of the pod' same "$(read_value "$own/cpu.max")" '25000 100000'
@@ -171,15 +177,21 @@ END
   step 'journal' journalctl -u k3s --no-pager -o short-monotonic -n 60
   step 'where processes are' uptimes
 
+  step 'kill' systemctl kill --signal KILL --kill-whom main k3s
+  step 'Ready after the kill' eventually 300 started_anew
+  containers >/tmp/after
+  step 'pods are untouched' diff /tmp/before /tmp/after
+
   step 'service remove' k3s service remove
   step 'pods go on' diff /tmp/before <(containers)
   step 'the unit is gone' sh -c '! systemctl cat k3s'
-  step 'systemd about it' sh -c 'systemctl --failed --no-pager; systemctl --no-pager list-units "k3s*" --all'
-  step 'killall' k3s killall
+  step 'service install, again' k3s service install
+  step 'Ready again' eventually 300 ready
+  step 'pods went on' diff /tmp/before <(containers)
+  step 'killall --force' k3s killall --force
+  step 'the server stays away' stays_away
   step 'uninstall' k3s uninstall --yes
-  local left
-  left=$(leftovers)
-  if [ -z "$left" ]; then say 'ok    nothing is left'; else say "FAIL  something is left"; echo "$left"; fi
+  step 'nothing is left' nothing_new
   step 'kernel' sh -c 'dmesg | tail -n 25'
   say 'the tour ended'
 }

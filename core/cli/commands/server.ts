@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { CodedError, errorText } from '../../base/errors.js';
 import { runCluster } from '../../cluster/running-cluster.js';
 import type { RunningCluster } from '../../cluster/running-cluster.js';
@@ -24,6 +25,8 @@ export async function start(context: CommandContext): Promise<number> {
 }
 
 async function serve(context: CommandContext, command: 'server' | 'agent', narrator: Narrator | undefined): Promise<number> {
+  // What `ps`, `top` and `systemctl status` call it: all programs of Node are "node" or "MainThread" there. K3s' own names.
+  if (process.platform === 'linux') writeFileSync('/proc/self/comm', `k3s-${command}`);
   const output = new LogOutput(context.printError);
   const signals = catchSignals();
   const notifier = new ServiceNotifier(context.environment, output.logger);

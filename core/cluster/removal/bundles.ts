@@ -1,4 +1,4 @@
-import { readFile, readdir, rmdir } from 'node:fs/promises';
+import { readFile, readdir, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorCode } from '../../base/errors.js';
 import { processIdentity } from '../../host/process-identity.js';
@@ -27,6 +27,35 @@ export async function readBundles(stateDirectory: string): Promise<BundleRemains
     if (path?.startsWith('/') && basename(path) === id && !path.includes('..')) cgroups.add(path);
   }
   return { networkNamespaces: [...networkNamespaces], cgroups: [...cgroups] };
+}
+
+/**
+ * Removes what the CNI library keeps of pods' networks, and its folders when they are empty then: all that use it share them. It is
+ * still there of a pod that was ended by force. Resolves how many files went. Source: libcni's cacheAdd.
+ */
+export async function removeNetworkResults(cgroups: readonly string[], directory = '/var/lib/cni'): Promise<number> {
+  const ids = new Set(cgroups.map(path => basename(path)));
+  const results = join(directory, 'results');
+  let count = 0;
+  for (const name of await entriesOf(results)) {
+    // NETWORK-CONTAINER-INTERFACE; a container's id has no dash.
+    if (!ids.has(name.split('-').at(-2) ?? '')) continue;
+    await rm(join(results, name), { force: true });
+    count++;
+  }
+  for (const folder of [results, directory]) await removeIfEmpty(folder);
+  return count;
+}
+
+/** False: it is not there, or something is in it. */
+export async function removeIfEmpty(directory: string): Promise<boolean> {
+  try {
+    await rmdir(directory);
+    return true;
+  } catch (error) {
+    if (['EBUSY', 'EEXIST', 'ENOENT', 'ENOTDIR', 'ENOTEMPTY'].includes(errorCode(error) ?? '')) return false;
+    throw error;
+  }
 }
 
 interface LinuxSection {

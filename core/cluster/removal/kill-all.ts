@@ -22,7 +22,7 @@ import { dataplaneDirectory } from '../parts/dataplane-part.js';
 import type { PreparedCluster } from '../prepare-cluster.js';
 import { openRuntime } from '../runtime-access.js';
 import { runningServer } from '../server-lock.js';
-import { processesIn, readBundles, removeCgroups } from './bundles.js';
+import { processesIn, readBundles, removeCgroups, removeNetworkResults } from './bundles.js';
 import type { BundleRemains } from './bundles.js';
 import { endProcesses, findProgram, withDescendants } from './processes.js';
 
@@ -78,6 +78,11 @@ export async function killAll(options: KillAllOptions): Promise<void> {
   await attempt.run(async () => {
     const count = await removeCgroups(remains.cgroups);
     if (count > 0) report(`removed ${count} cgroups of containers`);
+  });
+  await attempt.run(async () => {
+    if (!prepared.ownsHost) return;
+    const count = await removeNetworkResults(remains.cgroups);
+    if (count > 0) report(`removed ${count} files of pods' networks from /var/lib/cni`);
   });
   await removeRecorded(prepared, commands, report, attempt);
   await attempt.run(async () => {

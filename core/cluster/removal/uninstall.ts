@@ -1,9 +1,9 @@
-import { readFile, rm, rmdir } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { errorCode } from '../../base/errors.js';
 import type { ClusterPaths } from '../../contracts/cluster-paths.js';
 import { hasMarker, markerName } from '../foreign-k3s.js';
 import { lockName } from '../server-lock.js';
+import { removeIfEmpty } from './bundles.js';
 import { Attempts, entriesIn, exists, killAll, refuseMounts } from './kill-all.js';
 import type { KillAllOptions } from './kill-all.js';
 
@@ -29,6 +29,9 @@ export async function uninstall(options: KillAllOptions): Promise<void> {
   }
   for (const path of [...outside, paths.agent.podLogsDir])
     await removeIfEmpty(dirname(path) === '/var/log' ? path : dirname(path));
+  // Made with what lay in it.
+  const configuration = dirname(dirname(paths.kubeconfigFile));
+  if (basename(configuration) === 'rancher') await removeIfEmpty(configuration);
   // The mark goes last: what failed before can be tried again.
   attempt.finish();
   await rm(join(paths.dataDir, markerName), { force: true });
@@ -56,16 +59,6 @@ async function removePath(path: string, report: (line: string) => void): Promise
   await refuseMounts(path);
   await rm(path, { recursive: true, force: true });
   report(`removed ${path}`);
-}
-
-async function removeIfEmpty(directory: string): Promise<boolean> {
-  try {
-    await rmdir(directory);
-    return true;
-  } catch (error) {
-    if (['EBUSY', 'EEXIST', 'ENOENT', 'ENOTDIR', 'ENOTEMPTY'].includes(errorCode(error) ?? '')) return false;
-    throw error;
-  }
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {
