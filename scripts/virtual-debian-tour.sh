@@ -64,7 +64,7 @@ stats() {
 # What must not change when the service is started anew: ids of containers with their first processes.
 containers() { ps -eo pid,lstart,args | grep -E '[h]ttpd|[s]leep 1000000|[p]ause$|[c]ontainerd-shim|[c]ontainerd --config' | sort -n; }
 # Files and directories of the machine, without those that come and go by themselves, kubectl's own and the downloads, which are kept.
-files() { find / -xdev \( -path /srv -o -path /tmp -o -path /proc -o -path /sys -o -path /root/.cache -o -path /root/.kube -o -path /var/log/journal \) -prune -o -print; find /run \( -path /run/systemd -o -path /run/udev -o -path /run/log \) -prune -o -print; }
+files() { find / -xdev \( -path /srv -o -path /tmp -o -path /proc -o -path /sys -o -path /root/.cache -o -path /root/.kube -o -path /var/log/journal \) -prune -o -print; find /run \( -path /run/systemd -o -path /run/udev -o -path /run/log -o -path /run/agetty.reload \) -prune -o -print; }
 host() {
   files | sort -u
   ps -eo comm,args --no-headers | grep -E 'k3s|containerd|httpd|sleep 1000000|pause'

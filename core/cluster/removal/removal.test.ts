@@ -190,6 +190,27 @@ describe('killall and uninstall', () => {
     expect(await run(uninstall, prepared)).toEqual({ lines: [], error: undefined });
   });
 
+  it('uninstall takes the logs of pods, also of those that ended and whose links a killall took', async () => {
+    const prepared = await prepare();
+    const agent = { ...prepared.paths.agent, podLogsDir: join(dir, 'pods'), containerLogsDir: join(dir, 'containers') };
+    const paths = { ...prepared.paths, agent };
+    await claimDataDirectory(paths, false);
+    const { containerLogsDir, podLogsDir } = agent;
+    const ledger = new LedgerFile(paths.ledgerFile);
+    await ledger.forOwner('kubelet').record('log-links', containerLogsDir, { podLogsDir });
+    await ledger.close();
+    await mkdir(containerLogsDir);
+    for (const pod of ['n_kept_1', 'n_ended_2', 'n_foreign_3']) await mkdir(join(podLogsDir, pod, 'c'), { recursive: true });
+    await mkdir(join(agent.kubeletDir, 'pods', '1'), { recursive: true });
+    await symlink(join(podLogsDir, 'n_ended_2', 'c', '0.log'), join(containerLogsDir, 'ended_n_c-a.log'));
+    await writeFile(join(containerLogsDir, 'no-link.log'), '');
+    // Twice: the second finds the links gone.
+    for (let time = 0; time < 2; time++) expect((await run(killAll, { ...prepared, paths })).error).toBeUndefined();
+    expect(await readdir(podLogsDir)).toHaveLength(3);
+    expect((await run(uninstall, { ...prepared, paths })).error).toBeUndefined();
+    expect(await readdir(podLogsDir)).toEqual(['n_foreign_3']);
+  });
+
   it('uninstall takes the folders of the kubeconfig, too', async () => {
     const prepared = await prepare();
     const kubeconfigFile = join(dir, 'rancher', 'k3s', 'k3s.yaml');

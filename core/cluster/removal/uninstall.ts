@@ -3,8 +3,9 @@ import { basename, dirname, join } from 'node:path';
 import type { ClusterPaths } from '../../contracts/cluster-paths.js';
 import { hasMarker, markerName } from '../foreign-k3s.js';
 import { lockName } from '../server-lock.js';
-import { removeIfEmpty } from './bundles.js';
-import { Attempts, entriesIn, exists, killAll, refuseMounts } from './kill-all.js';
+import { entriesIn, removeIfEmpty } from './entries.js';
+import { notedPodLogs } from './pod-logs.js';
+import { Attempts, exists, killAll, refuseMounts } from './kill-all.js';
 import type { KillAllOptions } from './kill-all.js';
 
 /** Names that a cluster gives to what it puts into its data directory. */
@@ -16,12 +17,9 @@ export async function uninstall(options: KillAllOptions): Promise<void> {
   const { paths } = prepared;
   if (!(await exists(paths.dataDir))) return;
   const kubeconfigs = (await isOwnKubeconfig(paths)) ? [paths.kubeconfigFile] : [];
-  const podIds = new Set(await entriesIn(join(paths.agent.kubeletDir, 'pods')));
-  const logs = (await entriesIn(paths.agent.podLogsDir))
-    .filter(name => podIds.has(name.split('_')[2] ?? ''))
-    .map(name => join(paths.agent.podLogsDir, name));
   await killAll(options);
   if (!(await hasMarker(paths))) return;
+  const logs = (await notedPodLogs(paths)).map(name => join(paths.agent.podLogsDir, basename(name)));
   const attempt = new Attempts();
   const outside = [...kubeconfigs, ...logs, paths.agent.kubeletDir, paths.agent.nodePasswordFile];
   for (const path of [...outside, ...ownNames.map(name => join(paths.dataDir, name))]) {
