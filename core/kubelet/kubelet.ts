@@ -9,6 +9,7 @@ import type { Informer } from '../client/informer-types.js';
 import type { Ledger } from '../contracts/ledger.js';
 import { hostCgroups } from '../host/cgroups.js';
 import type { Cgroups } from '../host/cgroups.js';
+import { maximumThreads } from '../host/host-facts.js';
 import { HostCommands } from '../host/commands.js';
 import type { HostFacts } from '../host/host-facts.js';
 import { admitPod } from './admission/admit-pod.js';
@@ -387,7 +388,7 @@ export class Kubelet {
     try {
       const cgroups = await (this.#context.cgroups ?? hostCgroups)();
       const tree = new PodCgroups({ cgroups, root: settings.cgroupRoot, ledger });
-      await tree.start(allocatable);
+      await tree.start(allocatable, await maximumThreads());
       return tree;
     } catch (error) {
       logger.warn('pods have no control groups of their own', { error });

@@ -342,6 +342,7 @@ export class PodSyncer {
         targetContainerId: target ? latestContainer(state, target)?.id : undefined,
         rootDir: context.settings.rootDir,
         memoryBytes: facts.memoryBytes,
+        cgroupKeys: this.#options.cgroups?.containerKeys ?? {},
       });
     } catch (error) {
       throw new StartError('CreateContainerConfigError', errorText(error), { event: errorText(error), cause: error });

@@ -3,6 +3,7 @@ import { uptime } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../base/clock.js';
 import { errorCode } from '../../base/errors.js';
+import { maximumThreads } from '../../host/host-facts.js';
 import type { Pod } from '../../api/generated/types.js';
 import type { ContainerRuntime } from '../../contracts/container-runtime.js';
 import { HostUsage } from '../eviction/node-usage.js';
@@ -88,7 +89,7 @@ export class HostMeasures {
       readFile('/proc/net/dev', 'utf8'),
       readFile('/proc/net/route', 'utf8'),
       readFile('/proc/loadavg', 'utf8'),
-      readFile('/proc/sys/kernel/pid_max', 'utf8'),
+      maximumThreads(),
     ]);
     const known = new Set(pods.map(podUid));
     for (const uid of this.#volumes.keys()) if (!known.has(uid)) this.#volumes.delete(uid);
@@ -101,7 +102,7 @@ export class HostMeasures {
       interfaces: parseInterfaces(devices),
       defaultInterface: /^(\S+)\t00000000\t/m.exec(routes)?.[1] ?? '',
       threads: Number(/\/(\d+)/.exec(load)?.[1] ?? 0),
-      maximumThreads: Number(maximum),
+      maximumThreads: maximum,
       pods: measures,
     };
   }
