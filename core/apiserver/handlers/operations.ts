@@ -54,7 +54,10 @@ export class Operations<T extends KubeObject = KubeObject> {
 
   /** Canonical form and defaults of an object that a part made. */
   prepare(object: T | object): T {
-    const draft = canonicalize(this.#served.struct, cloneJson(object)) as T;
+    return this.#prepare(canonicalize(this.#served.struct, cloneJson(object)) as T);
+  }
+
+  #prepare(draft: T): T {
     this.#identify(draft);
     this.#served.definition.defaults?.(draft);
     return draft;
@@ -177,7 +180,8 @@ export class Operations<T extends KubeObject = KubeObject> {
   /** What an apply made of an object; it can have values that only its type refuses. */
   #prepareApplied(merged: T, applied: T): T {
     try {
-      return this.prepare(merged);
+      // Go comes here by way of untyped 64 bit numbers, and cuts them down without a word.
+      return this.#prepare(canonicalize(this.#served.struct, cloneJson(merged), true));
     } catch (error) {
       if (isStatusError(error)) throw error;
       const { name = '', namespace = '' } = applied.metadata;
