@@ -140,7 +140,7 @@ export class TemplateDatastore implements Datastore {
 
   async #work(): Promise<void> {
     // All calls of this turn go together.
-    await undefined;
+    await Promise.resolve();
     while (this.#queue.length > 0) await this.#commit(this.#queue.splice(0));
     this.#working = undefined;
   }
