@@ -31,7 +31,13 @@ beforeAll(async () => {
   await writeFile(join(home, 'package.json'), '{ "private": true }');
   await npm(home, 'install', '--offline', '--no-audit', '--no-fund', join(dir, 'k3s-plugin-journal-0.1.0.tgz'));
 }, 120_000);
-afterAll(() => rm(dir, { recursive: true, force: true }));
+const servers: CommandLineProcess[] = [];
+afterAll(async () => {
+  // Those of cases that failed half-way.
+  for (const { child } of servers) child.kill('SIGKILL');
+  await Promise.all(servers.map(server => server.outcome));
+  await rm(dir, { recursive: true, force: true });
+});
 
 /** The real npm, with nothing of the one that may run these tests. */
 async function npm(directory: string, ...words: string[]): Promise<void> {
@@ -91,7 +97,9 @@ describe('k3s plugin init', () => {
     await compile(directory);
     expect(await ownTest(directory)).toMatchObject({ code: 0, output: expect.stringMatching(/pass 4\d\n/) });
 
-    const { child, printed, outcome } = launch(home, ['server', '--preset', 'sandbox', '--plugin', './my-datastore'], { spawn });
+    const server = launch(home, ['server', '--preset', 'sandbox', '--plugin', './my-datastore'], { spawn });
+    servers.push(server);
+    const { child, printed, outcome } = server;
     await printed('metrics-server is ready');
     child.kill('SIGTERM');
     expect(await outcome).toMatchObject({ code: 0 });
@@ -140,6 +148,7 @@ describe('the example datastore, packed and installed', () => {
       ['server', '--preset', 'sandbox', '--data-dir', data(), '--plugin', 'k3s-plugin-journal', '--slot', 'datastore=journal'],
       { spawn, environment: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(spy)}` } },
     );
+    servers.push(server);
     await server.printed('metrics-server is ready');
     return server;
   }
