@@ -22,6 +22,8 @@ export interface FlagDefinition {
   /** Completes "needs ..." for what is refused or "has no effect: ..." for what is ignored. */
   readonly needs?: string;
   readonly hidden?: true;
+  /** Its value is shown to nobody. */
+  readonly secret?: true;
 }
 
 export type FormatName = 'port' | 'address' | 'addresses' | 'ranges' | 'portRange' | 'fileMode' | 'url' | 'nodeName' | 'domain';

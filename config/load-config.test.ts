@@ -213,6 +213,23 @@ describe('configuration', () => {
     expect((await messages({ argumentList: ['--token-file', '/t'] }))[0]).toContain('exclude each other');
   });
 
+  it('warns about variables that look like ours and do nothing', async () => {
+    await write('');
+    const environment = {
+      K3S_TOKN: 'x',
+      K3S_P2P_PORT: '5001',
+      K3S_LB_SERVER_PORT: '6445',
+      K3S_NODE_NAME: '',
+      AWS_SESSION_TOKEN: 'x',
+    };
+    const { warnings } = await load({ environment });
+    expect(warnings).toEqual([
+      'unknown variable K3S_TOKN (did you mean "K3S_TOKEN"?), skipped',
+      'K3S_P2P_PORT has no effect: nodes do not share images',
+      '--lb-server-port (from K3S_LB_SERVER_PORT) has no effect: there is no agent load balancer',
+    ]);
+  });
+
   it('says what every flag that is not built needs', () => {
     const table: Readonly<Record<string, FlagDefinition>> = flags;
     for (const [name, { support, needs }] of Object.entries(table)) {

@@ -10,6 +10,7 @@ import type { FlagDefinition } from './flag-definition.js';
 import { flags } from './flags/index.js';
 import type { ConfigValues } from './flags/index.js';
 import { formats, oneOf } from './formats.js';
+import { variablesWithoutEffect } from './flags/index.js';
 import { indexFlags, parseArguments, scanArguments } from './parse-arguments.js';
 import type { GivenFlags } from './parse-arguments.js';
 
@@ -51,6 +52,8 @@ export interface LoadedConfig {
   readonly pluginOptions: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
   /** `slots:` of the file and `--slot`: plugin by slot, with who said it. */
   readonly slots: ReadonlyMap<string, { readonly plugin: string; readonly by: string }>;
+  /** Flags that were set to something else than their default and that only plugins read: the ids of those. */
+  readonly claimedBy: ReadonlyMap<string, readonly string[]>;
   readonly files: readonly string[];
   /** One line each, for the log. */
   readonly warnings: readonly string[];
@@ -114,6 +117,7 @@ class ConfigLoader {
     const forCommand = this.#tableOf(this.#line.command);
     this.#readPreset();
     this.#readEnvironment(forCommand);
+    this.#judgeEnvironment();
     this.#readFiles();
     this.#readArguments(parseArguments(this.#line.arguments, indexFlags(forCommand), this.#errors));
     const values = this.#validate();
@@ -127,6 +131,7 @@ class ConfigLoader {
       values,
       sources: this.#sources,
       pluginOptions: this.#pluginOptions(),
+      claimedBy: this.#claimedBy(),
       slots,
       files: this.#files.files,
       warnings: this.#warnings,
@@ -176,9 +181,22 @@ class ConfigLoader {
       const variable = definition.environment;
       const text = variable === undefined ? undefined : this.#line.environment[variable];
       if (text === undefined || text === '') continue;
-      // Credentials of other programs lie in these; they say nothing about ours.
-      if (definition.support === 'ignored') continue;
+      // Credentials of other programs lie in those that are not K3s'; they say nothing about ours.
+      if (definition.support === 'ignored' && !variable!.startsWith('K3S_')) continue;
       this.#set(name, this.#fromTexts(name, definition, [text], variable!), variable!);
+    }
+  }
+
+  /** Names what looks like a setting of ours and is none. */
+  #judgeEnvironment(): void {
+    const known = new Set(Object.values(this.#table).flatMap(({ environment }) => environment ?? []));
+    for (const [variable, text] of Object.entries(this.#line.environment)) {
+      if (!text || known.has(variable)) continue;
+      const why = Object.hasOwn(variablesWithoutEffect, variable) ? variablesWithoutEffect[variable] : undefined;
+      if (why !== undefined) this.#warnings.push(`${variable} has no effect: ${why}`);
+      else if (variable.startsWith('K3S_') && !variable.startsWith('K3S_TEST_')) {
+        this.#warnings.push(`unknown variable ${variable}${didYouMean(variable, known)}, skipped`);
+      }
     }
   }
 
@@ -282,13 +300,19 @@ class ConfigLoader {
     for (const [name, value] of this.#values) {
       const definition = this.#table[name]!;
       const { support = 'built', needs } = definition;
-      const harmless = value === (definition.default ?? (definition.kind === 'boolean' ? false : undefined));
-      if (support === 'built' || harmless || this.#claims.has(name)) continue;
+      if (support === 'built' || isDefault(value, definition) || this.#claims.has(name)) continue;
       const source = this.#sources.get(name)!;
       const place = source === `--${name}` ? source : `--${name} (from ${source})`;
       if (support === 'ignored') this.#warnings.push(`${place} has no effect: ${needs}`);
       else this.#errors.push(configError('FLAG_NOT_BUILT', `${place} needs ${needs}`, { mend: `leave ${name} out` }));
     }
+  }
+
+  #claimedBy(): Map<string, readonly string[]> {
+    const set = [...this.#claims].filter(([name]) => {
+      return this.#values.has(name) && !isDefault(this.#values.get(name), this.#table[name]!);
+    });
+    return new Map(set.map(([name, claims]) => [name, claims.map(({ plugin }) => plugin)]));
   }
 
   #judgeConflicts(): void {
@@ -339,6 +363,10 @@ class ConfigLoader {
     }
     return all;
   }
+}
+
+function isDefault(value: unknown, definition: FlagDefinition): boolean {
+  return value === (definition.default ?? (definition.kind === 'boolean' ? false : undefined));
 }
 
 function setPath(target: Record<string, unknown>, path: readonly string[], value: unknown): void {

@@ -2,6 +2,7 @@ import type { FlagTable } from '../flag-definition.js';
 
 const oneListener = 'API and supervisor share one listener';
 const joining = 'servers that join an existing cluster, which this version does not build yet';
+const noAgents = 'no agent can join this version yet';
 const embeddedEtcd = 'embedded etcd, which is not planned; use --datastore-endpoint with an etcd, Postgres or MySQL';
 
 /** Where things lie, who listens, who may join. */
@@ -112,14 +113,30 @@ export const clusterFlags = {
     summary: 'name of cluster, user and context in the kubeconfig',
   },
 
-  token: { kind: 'string', short: 't', environment: 'K3S_TOKEN', summary: 'shared secret to join servers and agents' },
+  token: {
+    kind: 'string',
+    short: 't',
+    environment: 'K3S_TOKEN',
+    secret: true,
+    summary: 'shared secret to join servers and agents',
+  },
   'token-file': { kind: 'string', environment: 'K3S_TOKEN_FILE', summary: 'file that holds the token' },
-  'agent-token': { kind: 'string', on: 'server', environment: 'K3S_AGENT_TOKEN', summary: 'shared secret to join agents only' },
+  'agent-token': {
+    kind: 'string',
+    on: 'server',
+    environment: 'K3S_AGENT_TOKEN',
+    secret: true,
+    summary: 'shared secret to join agents only',
+    support: 'ignored',
+    needs: noAgents,
+  },
   'agent-token-file': {
     kind: 'string',
     on: 'server',
     environment: 'K3S_AGENT_TOKEN_FILE',
     summary: 'file that holds the agent token',
+    support: 'ignored',
+    needs: noAgents,
   },
   'secrets-encryption': {
     kind: 'boolean',

@@ -86,6 +86,7 @@ export const networkFlags = {
   'vpn-auth': {
     kind: 'string',
     environment: 'K3S_VPN_AUTH',
+    secret: true,
     summary: 'VPN to join nodes over',
     support: 'refused',
     needs: 'a VPN, which this version does not build',

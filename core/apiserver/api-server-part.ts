@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.js';
 import { DisposableStore } from '../base/disposable.js';
@@ -24,6 +24,7 @@ import { readCertificateRequest } from '../pki/certificate-request.js';
 import { ensureClusterCertificates } from '../pki/cluster-certificates.js';
 import { formatJoinToken, randomPassword } from '../pki/join-token.js';
 import { kubeconfigYaml } from '../pki/kubeconfig.js';
+import type { TolerationSeconds } from './admission/default-toleration-seconds.js';
 import type { BuiltInAdmission } from './admission/index.js';
 import { builtInAdmission } from './admission/index.js';
 import { ApiServer } from './api-server.js';
@@ -44,6 +45,7 @@ import { RbacStore } from './auth/rbac-store.js';
 import { RequestHeaderAuthenticator } from './auth/request-header-authenticator.js';
 import { X509Authenticator } from './auth/x509-authenticator.js';
 import { apiServerIdentity, bootstrap } from './bootstrap.js';
+import { setFileGroup } from './file-owner.js';
 import { feedNodeGraph, feedRbac, feedServiceAllocator } from './cache-feed.js';
 import { LocalDialer } from './connect/local-dialer.js';
 import { NodePodConnector } from './connect/node-pod-connector.js';
@@ -66,6 +68,7 @@ export interface ApiServerPartOptions {
   readonly groups?: readonly ApiGroup[];
   /** Built-in plugins to leave out. */
   readonly disabledAdmission?: readonly string[];
+  readonly tolerationSeconds?: TolerationSeconds;
   /** The way to what runs on nodes; absent: through their kubelets. */
   readonly podConnector?: PodConnector | undefined;
   /** Absent: this machine's network. */
@@ -249,6 +252,7 @@ export class ApiServerPart implements Part {
       authorizer,
       clock,
       disabled: this.#options.disabledAdmission,
+      tolerationSeconds: this.#options.tolerationSeconds,
     });
     this.#server = server;
     this.#held = new DisposableStore();
@@ -310,9 +314,9 @@ export class ApiServerPart implements Part {
   }
 
   async #writeFiles(): Promise<void> {
-    const { paths, settings } = this.#options;
+    const { paths, settings, logger } = this.#options;
     const certificates = this.certificates;
-    const { mode, name } = settings.kubeconfig;
+    const { mode, group, name } = settings.kubeconfig;
     const host = settings.bindAddress === '0.0.0.0' || settings.bindAddress === '::' ? '127.0.0.1' : settings.bindAddress;
     const text = kubeconfigYaml({
       server: `https://${host.includes(':') ? `[${host}]` : host}:${this.server.port}`,
@@ -322,6 +326,13 @@ export class ApiServerPart implements Part {
     });
     await mkdir(dirname(paths.kubeconfigFile), { recursive: true });
     if ((await readOrEmpty(paths.kubeconfigFile)) !== text) await writeFileAtomically(paths.kubeconfigFile, text, mode);
+    // One of an earlier start may have another mode.
+    await chmod(paths.kubeconfigFile, mode);
+    try {
+      if (group !== undefined) await setFileGroup(paths.kubeconfigFile, group);
+    } catch (error) {
+      logger.error(`the group of ${paths.kubeconfigFile} could not be set`, { error });
+    }
     if (!(await readOrEmpty(paths.server.tokenFile))) {
       const token = formatJoinToken(certificates.serverCaPem, 'server', settings.token ?? randomPassword());
       await mkdir(paths.server.dir, { recursive: true });

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type Router from '@koa/router';
 import type { Clock } from '../base/clock.js';
 import type { Disposable } from '../base/disposable.js';
+import { nullEmptyLists } from '../machinery/codec/empty-lists.js';
 import { DisposableStore } from '../base/disposable.js';
 import type { Logger } from '../base/logger.js';
 import { groupData, loadTypes, resourceData } from '../api/schema-data.js';
@@ -198,6 +199,10 @@ export class ApiServer {
       hub: this.hub,
       clock: this.#options.clock,
       ownership: owner,
+      settle: draft => {
+        definition.defaults?.(draft);
+        if (!definition.keepsEmptyLists) nullEmptyLists(struct, draft);
+      },
       admission: this.#options.admission,
       stores: this.stores,
       allows: async (caller, attributes) =>

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { access, chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,11 +11,21 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'cli-'));
   await writeFile(join(dir, 'config.yaml'), '');
 });
-afterEach(() => rm(dir, { recursive: true }));
+/** What a test that failed left running would keep jest from ending. */
+const children = new Set<ChildProcess>();
+afterEach(async () => {
+  for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+  children.clear();
+  await rm(dir, { recursive: true });
+});
 
-const launch = (argumentList: readonly string[]): CommandLineProcess => launchIn(dir, argumentList);
+function launch(argumentList: readonly string[], environment?: Record<string, string>): CommandLineProcess {
+  const launched = launchIn(dir, argumentList, environment ? { environment } : {});
+  children.add(launched.child);
+  return launched;
+}
 const run = (argumentList: readonly string[], environment?: Record<string, string>): Promise<Outcome> =>
-  launchIn(dir, argumentList, { environment }).outcome;
+  launch(argumentList, environment).outcome;
 
 describe('k3s', () => {
   it.each([['help'], ['crictl', 'help'], ['--version']])('end quietly when nobody reads on: %s', async (...words) => {
@@ -69,7 +80,7 @@ describe('k3s', () => {
       ['server', '--plugin', 'no-such-plugin'],
       'error: --plugin no-such-plugin: the package is not installed (npm install no-such-plugin)\n',
     ],
-    [['config'], 'error: "k3s config" knows "validate", not ""\n'],
+    [['config'], 'error: "k3s config" knows "check" and "view", not ""\n'],
   ])('%j is one line and exit code 1', async (argumentList, line) => {
     expect(await run(argumentList)).toEqual({ code: 1, output: '', errors: line });
     expect((await readdir(dir)).filter(name => name.startsWith('k3s-sandbox'))).toEqual([]);
@@ -90,11 +101,45 @@ describe('k3s', () => {
     expect(valid.errors).toBe('warning: --disable no-such-plugin: no plugin has this name; a manifest may\n');
   });
 
+  it('shows what counts and who said it, but no secret', async () => {
+    await writeFile(join(dir, 'config.yaml'), 'token: hunter2\nnode-label: [a=1]\nslots: {ingress: none}\n');
+    const words = ['config', 'view', '--preset=sandbox', '--node-label=b=2', '--datastore-endpoint=memory://'];
+    const environment = { K3S_NODE_NAME: 'here' };
+    const { code, output, errors } = await run(words, environment);
+    expect({ code, errors }).toEqual({ code: 0, errors: '' });
+    const file = join(dir, 'config.yaml');
+    expect(output.split('\n').map(line => line.replace(/ +#/, ' #'))).toEqual([
+      'bind-address: "127.0.0.1" # preset sandbox',
+      `config: "${file}" # K3S_CONFIG_FILE`,
+      'datastore-endpoint: "memory://" # --datastore-endpoint',
+      'https-listen-port: 0 # preset sandbox',
+      'node-label: ["b=2"] # --node-label',
+      'node-name: "here" # K3S_NODE_NAME',
+      'preset: "sandbox" # --preset',
+      `token: "***" # ${file}`,
+      'slots:',
+      `  ingress: none # ${file}`,
+      '',
+    ]);
+    const json = JSON.parse((await run([...words, '--all', '-o', 'json'], environment)).output) as { values: object[] };
+    expect(json.values).toContainEqual({ name: 'cluster-domain', value: 'cluster.local', source: 'default' });
+    expect(JSON.stringify(json)).not.toContain('hunter2');
+    expect((await run(['config', 'check'])).output).toMatch(/^valid: .*config\.yaml; preset default/);
+  });
+
   it('lists every slot', async () => {
     const { code, output } = await run(['plugin', 'list', '--slot', 'datastore=memory']);
     expect(code).toBe(0);
-    expect(output).toMatch(/^datastore +memory +built-in +--slot$/m);
-    expect(output).toMatch(/^SLOT +PLUGIN +ORIGIN +CHOSEN BY$/m);
+    expect(output).toMatch(/^datastore +memory +v1\.36\.\d+\+k3s1 +built-in +not running +- +--slot$/m);
+    expect(output).toMatch(/^SLOT +PLUGIN +VERSION +ORIGIN +STATE +START +CHOSEN BY +ERROR$/m);
+    const json = await run(['plugin', 'list', '-o', 'json', '--disable=coredns']);
+    const { server, slots } = JSON.parse(json.output) as { server: unknown; slots: { slot: string }[] };
+    expect(server).toBeNull();
+    expect(slots.find(({ slot }) => slot === 'datastore')).toMatchObject({ plugin: 'sqlite', state: 'not running', error: null });
+    expect(slots.find(({ slot }) => slot === 'cluster-dns')).toMatchObject({ plugin: null, state: 'empty', reason: 'empty' });
+    expect((await run(['plugin', 'list', '--output=jsn'])).errors).toBe(
+      'error: -o must be one of table, json, not "jsn" (did you mean "json"?) (--write-kubeconfig has no short form here)\n',
+    );
   });
 });
 
@@ -125,10 +170,33 @@ describe('k3s start', () => {
       `--log=${log}`,
       '--debug',
     ];
-    const { child, printed, outcome } = launch([...argumentList, ...minimal]);
+    const failing = join(dir, 'failing.mjs');
+    await writeFile(
+      failing,
+      `import { ContainerModule, definePlugin, Part } from 'k3s-ts/plugin';
+       const part = { start: () => Promise.reject(new Error('no luck with hunter2')) };
+       const module = new ContainerModule(({ bind }) => void bind(Part).toConstantValue(part));
+       export const plugin = definePlugin({ id: 'failing', slot: 'core', contract: 1, load: async () => ({ module }) });`,
+    );
+    const settings = ['--plugin', failing, '--token=hunter2'];
+    const { child, printed, outcome } = launch([...argumentList, ...minimal, ...settings]);
     await printed('Ctrl-C stops it.');
+    // Of the server that runs, whatever the flags here say.
+    const list = await run(['plugin', 'list', '--preset=sandbox', `--data-dir=${data}`]);
+    expect(list.errors).toBe(`what the server of ${data} runs (pid ${child.pid})\n`);
+    expect(list.output).toMatch(/^datastore +sqlite +v1\S+ +built-in +ready +\d+ ms +--slot$/m);
+    expect(list.output).toMatch(
+      /^core +failing +- +\S+failing.mjs +(failed|restarting) +- +--plugin +failing failed to start: no luck with \*\*\*$/m,
+    );
+    const json = await run(['plugin', 'list', '--preset=sandbox', `--data-dir=${data}`, '-o=json']);
+    expect((JSON.parse(json.output) as { server: unknown }).server).toEqual({ pid: child.pid, dataDir: data });
+    expect((await stat(join(data, 'server.status.json'))).mode & 0o777).toBe(0o600);
     child.kill('SIGTERM');
     expect(await outcome).toMatchObject({ code: 0, errors: '' });
+    expect(await readdir(data)).not.toContain('server.status.json');
+    expect((await run(['plugin', 'list', '--preset=sandbox', `--data-dir=${data}`])).output).toMatch(
+      /^datastore +memory .* not running/m,
+    );
     expect((await stat(data)).mode & 0o777).toBe(0o700);
     await access(join(data, 'server', 'db', 'state.db'));
     expect((await stat(log)).size).toBeGreaterThan(0);
@@ -175,7 +243,7 @@ describe('plugins of third parties', () => {
     await writeFile(join(home, 'package.json'), JSON.stringify({ ...manifest, keywords: ['k3s-plugin'] }));
     const { output, errors } = await run(argumentList);
     expect(errors).toBe('');
-    expect(output).toMatch(/^datastore +mine +k3s-plugin-mine +--plugin$/m);
+    expect(output).toMatch(/^datastore +mine +1\.0\.0 +k3s-plugin-mine +not running +- +--plugin$/m);
     expect((await run([...argumentList, '--slot=datastore=sqlite'])).output).toMatch(/^datastore +sqlite/m);
     const start = await run(['start', '--preset=sandbox', '--plugin', 'k3s-plugin-mine', '--mine-size=-3']);
     expect(start.errors).toMatch(/^error: --plugin: option of plugin mine is not valid: size/);

@@ -24,7 +24,7 @@ export const commands: readonly CommandEntry[] = [
   { name: 'agent', summary: 'run a node that joins a server', load: async () => (await import('./commands/server.js')).agent },
   {
     name: 'config',
-    summary: 'validate: check flags and files without running',
+    summary: 'check, view: flags and files as a server would have them, without running',
     load: async () => (await import('./commands/config.js')).config,
   },
   {

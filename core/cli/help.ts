@@ -15,11 +15,11 @@ export function rootHelp(): string {
 export async function commandHelp({ name, summary }: CommandEntry): Promise<string> {
   const command = new Command(name).description(summary);
   rootCommand().addCommand(command);
-  if (name === 'config') command.usage('validate [flags of k3s server]');
+  if (name === 'config') command.usage('check | view [--all] [-o json] [flags of k3s server]');
   else if (name === 'service') command.usage('install [--print] [flags of k3s server] | remove');
   else if (name === 'killall') command.usage('[--force] [--data-dir DIR]').option('--force', 'stop a server that runs');
   else if (name === 'uninstall') command.usage('--yes [--force] [--data-dir DIR]').option('--force', 'stop a server that runs');
-  else if (name === 'plugin') command.usage('list [flags of k3s server] | init DIR --slot SLOT | check DIR');
+  else if (name === 'plugin') command.usage('list [-o json] [flags of k3s server] | init DIR --slot SLOT | check DIR');
   else if (name === 'kubectl' || name === 'helm') command.usage(`[arguments of ${name}]`);
   else {
     command.usage('[flags]');
@@ -54,9 +54,6 @@ function optionOf(name: string, definition: FlagDefinition): Option {
 
 async function claimedFlags(): Promise<Map<string, FlagDefinition>> {
   const { builtInCatalogue } = await import('../cluster/prepare-cluster.js');
-  const claimed = new Map<string, FlagDefinition>();
-  for (const { flags: own = {} } of builtInCatalogue()) {
-    for (const [name, { kind, summary, environment }] of Object.entries(own)) claimed.set(name, { kind, summary, environment });
-  }
-  return claimed;
+  const { claimedFlags: claims } = await import('../cluster/claimed-flags.js');
+  return new Map(Array.from(claims(builtInCatalogue()), ([name, { definition }]) => [name, definition]));
 }

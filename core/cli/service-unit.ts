@@ -26,6 +26,7 @@ WantedBy=multi-user.target
 [Service]
 Type=notify
 NotifyAccess=all
+SyslogIdentifier=k3s
 EnvironmentFile=-${environmentFile.replaceAll('%', '%%')}
 KillMode=process
 Delegate=yes

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { FakeClock } from '../base/fake-clock.js';
 import { SinkLogger } from '../base/logger.js';
 import type { LogRecord } from '../base/logger.js';
-import { runService } from './commands/service.js';
+import { runService, stopService } from './commands/service.js';
 import type { ServiceHost } from './commands/service.js';
 import { ServiceNotifier } from './service-notifier.js';
 import { serviceEnvironment, serviceUnit } from './service-unit.js';
@@ -50,6 +50,7 @@ describe('the systemd unit', () => {
       'RestartSec=5s',
       'TimeoutStartSec=0',
       'NotifyAccess=all',
+      'SyslogIdentifier=k3s',
     ])
       expect(lines).toContain(line);
     expect(lines).toContain('EnvironmentFile=-/e/k3s.service.env');
@@ -78,10 +79,13 @@ describe('k3s service', () => {
       /^ExecStart=\S+ --max-semi-space-size=4 \S+main\.js server --preset sandbox --node-name=here$/m,
     );
     expect(calls.slice(0, 3)).toEqual(['daemon-reload', 'enable --quiet k3s.service', 'restart k3s.service']);
+    expect(await stopService(on)).toEqual(['stopped k3s.service, which the next boot starts again']);
+    expect(calls.at(-1)).toBe('stop k3s.service');
     expect(await run(['remove'], on)).toEqual([`removed ${join(dir, 'k3s.service')}`, `removed ${join(dir, 'k3s.service.env')}`]);
     expect(calls.slice(-2)).toEqual(['disable --now --quiet k3s.service', 'daemon-reload']);
     expect(await readdir(dir)).toEqual(['config.yaml']);
     expect(await run(['remove'], on)).toEqual(['there is no service']);
+    expect(await stopService(on)).toEqual([]);
   });
 
   it('refuses by name, and leaves the service of another K3s alone', async () => {
@@ -92,6 +96,7 @@ describe('k3s service', () => {
     await writeFile(environment.K3S_CONFIG_FILE, '');
     await expect(run(sandbox, on, environment)).rejects.toMatchObject({ code: 'FOREIGN_K3S' });
     await expect(run(['remove'], on)).rejects.toMatchObject({ code: 'FOREIGN_K3S' });
+    expect(await stopService(on)).toEqual([]);
     expect(calls).toEqual([]);
     await expect(run(sandbox, host({ isRoot: false }).host, environment)).rejects.toMatchObject({ code: 'NEEDS_ROOT' });
     await expect(run(sandbox, host({ hasSystemd: false }).host, environment)).rejects.toMatchObject({ code: 'NO_SYSTEMD' });

@@ -8,6 +8,7 @@ export type ClusterErrorCode =
   | 'PLUGIN_INVALID'
   | 'PLUGIN_NOT_BUILT'
   | 'PLUGIN_NOT_INSTALLED'
+  | 'PRESET_INVALID'
   | 'PRESET_UNKNOWN'
   | 'RUNTIME_NOT_HERE'
   | 'SERVER_RUNNING'

@@ -52,6 +52,19 @@ async function prepare(argumentList: string[] = [], more: Partial<PrepareOptions
 const chosen = ({ selection }: PreparedCluster): string[] => selection.plugins.map(plugin => plugin.id).sort();
 
 describe('choice of plugins', () => {
+  it('warns about a flag whose plugin does not run', async () => {
+    const flag = { option: 'size', kind: 'number', summary: 'size' } as const;
+    const options = { size: { default: 1, format: 'nat' } };
+    const own = fake('mine', 'cni', { flags: { 'mine-size': flag }, options });
+    const catalogue = [...fakes, own];
+    expect((await prepare(['--mine-size=3'], { catalogue })).warnings).toEqual([
+      '--mine-size has no effect: mine, which reads it, does not run',
+    ]);
+    const running = await prepare(['--mine-size=3', '--slot=cni=mine'], { catalogue });
+    expect(running.warnings).toEqual([]);
+    expect(running.selection.plugins.find(({ id }) => id === 'mine')?.options).toEqual({ size: 3 });
+  });
+
   it('takes from the preset what is built and tells what is not', async () => {
     const prepared = await prepare();
     expect(chosen(prepared)).toEqual(['apiserver', 'containerd', 'coredns', 'nodes', 'pods', 'sqlite']);

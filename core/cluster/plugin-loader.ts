@@ -33,6 +33,7 @@ export async function loadPlugin(
   }
   const found = exported['plugins'] ?? exported['plugin'] ?? exported['default'];
   const descriptors: unknown[] = Array.isArray(found) ? found : [found];
+  const version = await versionOf(url);
   return descriptors.map(descriptor => {
     if (descriptor === undefined) {
       throw clusterError('PLUGIN_INVALID', `--plugin ${name} exports no descriptor as "plugin", "plugins" or "default"`);
@@ -42,7 +43,7 @@ export async function loadPlugin(
     } catch (error) {
       throw clusterError('PLUGIN_INVALID', `--plugin ${name}: ${errorText(error)}`, { mend: (error as { mend?: string }).mend });
     }
-    return { descriptor, origin: name };
+    return { descriptor, origin: name, ...(version === undefined ? {} : { version }) };
   });
 }
 
@@ -86,6 +87,19 @@ async function pathUrl(name: string, path: string): Promise<string> {
     throw clusterError('PLUGIN_INVALID', text, { cause: error, mend: 'build the package first, as with "npm run build" in it' });
   }
   return url;
+}
+
+/** Of the package that a file lies in. */
+async function versionOf(url: string): Promise<string | undefined> {
+  const manifestFile = findPackageJSON('.', url);
+  if (manifestFile === undefined) return undefined;
+  try {
+    const { version } = JSON.parse(await readFile(manifestFile, 'utf8')) as { version?: unknown };
+    return typeof version === 'string' ? version : undefined;
+  } catch {
+    // A manifest that cannot be read is no fault of the plugin, which was loaded.
+    return undefined;
+  }
 }
 
 function isPath(name: string): boolean {

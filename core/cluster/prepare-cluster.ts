@@ -2,16 +2,16 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { homedir, hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errorText } from '../base/errors.js';
-import { didYouMean } from '../base/nearest-name.js';
 import { flags, loadConfig, loadEarlyConfig } from '../../config/index.js';
 import type { ClaimedFlag, CommandLine, LoadedConfig } from '../../config/index.js';
-import { presets } from '../../presets/index.js';
 import type { Preset } from '../../presets/index.js';
 import { catalogue as builtInPlugins } from '../../plugins/catalogue.js';
 import type { ClusterPaths } from '../contracts/cluster-paths.js';
 import type { ClusterSettings } from '../contracts/cluster-settings.js';
 import type { PartDescriptor } from '../plugin-api/descriptor.js';
 import type { CatalogueEntry } from '../kernel/wiring.js';
+import { checkArguments } from './arguments/index.js';
+import { choosePreset } from './choose-preset.js';
 import { clusterError } from './cluster-errors.js';
 import { coreParts } from './core-parts.js';
 import { makeClusterPaths } from './paths.js';
@@ -19,6 +19,7 @@ import { loadPlugin } from './plugin-loader.js';
 import { selectPlugins } from './select-plugins.js';
 import type { Selection } from './select-plugins.js';
 import { makeClusterSettings } from './settings.js';
+import { kubernetesVersion } from './version.js';
 
 export interface PrepareOptions extends CommandLine {
   /** Weaker than `--preset`, K3S_PRESET and files. */
@@ -61,13 +62,13 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
   const environment = { ...(options.defaultPreset && { K3S_PRESET: options.defaultPreset }), ...options.environment };
   const line: CommandLine = { command: options.command, arguments: options.arguments, environment };
   const early = await loadEarlyConfig(line);
-  const preset = Object.hasOwn(presets, early.preset) ? presets[early.preset]! : undefined;
-  if (!preset) {
-    const text = `unknown preset "${early.preset}"${didYouMean(early.preset, Object.keys(presets))}`;
-    throw clusterError('PRESET_UNKNOWN', text, { mend: `there are ${Object.keys(presets).join(', ')}` });
-  }
-  const builtIn = (options.catalogue ?? builtInCatalogue()).map(descriptor => ({ descriptor, origin: 'built-in' }));
   const directory = options.workingDirectory ?? process.cwd();
+  const preset = await choosePreset(early.preset, directory);
+  const builtIn = (options.catalogue ?? builtInCatalogue()).map(descriptor => ({
+    descriptor,
+    origin: 'built-in',
+    version: kubernetesVersion,
+  }));
   const added = (await Promise.all(early.plugins.map(name => loadPlugin(name, directory)))).flat();
   const catalogue: CatalogueEntry[] = [...builtIn, ...added];
   const config = loadConfig(line, early.files, {
@@ -82,6 +83,9 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
   const settings = makeClusterSettings({ role: options.command, values, hostName: hostname(), token, agentToken });
   const sides = { server: options.command === 'server', node: settings.nodeEnabled };
   const selection = selectPlugins({ preset, config, catalogue, added: added.map(entry => entry.descriptor.id), sides });
+  const checked = await checkArguments(selection.plugins, config.sources);
+  if (checked.errors.length === 1) throw checked.errors[0];
+  if (checked.errors.length > 1) throw new AggregateError(checked.errors, `${checked.errors.length} faults in the arguments`);
   const isRoot = options.isRoot ?? process.getuid?.() === 0;
   const ownsHost = isRoot && !preset.temporary;
   const temporaryDirectory =
@@ -93,7 +97,7 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
     ownsHost,
     homeDir: homedir(),
   });
-  const warnings = [...config.warnings, ...selection.warnings];
+  const warnings = [...config.warnings, ...selection.warnings, ...checked.warnings];
   return { config, preset, settings, paths, catalogue, selection, sides, ownsHost, temporaryDirectory, warnings };
 }
 

@@ -14,6 +14,8 @@ import { discardCluster, prepareCluster } from './prepare-cluster.js';
 import type { PreparedCluster, PrepareOptions } from './prepare-cluster.js';
 import { SelectedParts } from './selected-parts.js';
 import { lockServer } from './server-lock.js';
+import { slotTable } from './slot-table.js';
+import { StatusFile } from './status-file.js';
 
 export type { PartStatus };
 
@@ -82,8 +84,11 @@ export async function runCluster(options: StartOptions): Promise<RunningCluster>
     // Its errors are those of `finished`.
     kernel.stop().catch(() => undefined);
   };
+  const status = new StatusFile(prepared.paths, () => slotTable(prepared, kernel.status()), logger);
+  kernel.onStatus(() => status.changed());
   const cleanUp = async (): Promise<void> => {
     signal?.removeEventListener('abort', onAbort);
+    await status.close();
     await ledger.close();
     await unlock();
     await discardCluster(prepared);

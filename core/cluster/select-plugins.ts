@@ -120,6 +120,19 @@ export function selectPlugins(input: SelectionInput): Selection {
   for (const name of config.pluginOptions.keys()) {
     if (!byName.has(name)) warnings.push(`plugin-options: unknown plugin "${name}"${didYouMean(name, byName.keys())}, skipped`);
   }
+  const datastore = notBuilt.find(({ slot }) => slot === 'datastore');
+  if (datastore) {
+    const text = `preset ${preset.id} needs the datastore ${datastore.plugin}, which this version does not build yet`;
+    const mend = 'choose another by --datastore-endpoint or --slot datastore=NAME, or bring one by --plugin';
+    errors.push(clusterError('PLUGIN_NOT_BUILT', text, { mend }));
+  }
+  const running = new Set(plugins.map(({ id }) => id));
+  for (const [flag, readers] of config.claimedBy) {
+    if (readers.some(id => running.has(id))) continue;
+    const source = config.sources.get(flag);
+    const place = source === `--${flag}` ? source : `--${flag} (from ${source})`;
+    if (source !== 'preset') warnings.push(`${place} has no effect: ${readers.join(', ')}, which reads it, does not run`);
+  }
   if (errors.length === 1) throw errors[0];
   if (errors.length > 1) throw new AggregateError(errors, `${errors.length} faults in the choice of plugins`);
   // A slot that must be filled and whose default is not built is the wiring's to report.

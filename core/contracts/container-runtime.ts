@@ -67,6 +67,14 @@ export interface ContainerRuntime {
   image(reference: string): Promise<ImageState | undefined>;
   listImages(): Promise<ImageState[]>;
   removeImage(reference: string): Promise<void>;
+  /**
+   * Shows an image's files in a directory of this host, read-only, and keeps them there whatever becomes of the image; makes the
+   * directory. The kubelet calls it for volumes made of images; the same again is success. `RUNTIME_NOT_FOUND`: no such image. Absent
+   * where the runtime cannot.
+   */
+  mountImage?(imageId: string, directory: string): Promise<void>;
+  /** Takes away what `mountImage` showed there. No error when it is gone. */
+  unmountImage?(directory: string): Promise<void>;
   /** Loads an archive (docker or OCI layout, plain or compressed); resolves the names it brought. */
   importImages(archivePath: string): Promise<string[]>;
   imageFilesystem(): Promise<{ path: string; usedBytes: number; usedInodes: number }>;

@@ -27,6 +27,21 @@ export interface ControllerEnvironment {
   readonly serviceCidrs: readonly string[];
   /** What autoscalers read; metrics.k8s.io when absent. */
   readonly metrics?: MetricsSource;
+  readonly tuning?: ControllersTuning;
+}
+
+/** What `--kube-controller-manager-arg` changes; what is absent stays as upstream has it. */
+export interface ControllersTuning {
+  /** Upstream's names of controllers that do not run. */
+  readonly disabled?: readonly string[];
+  /** Prefix lengths of nodes' pod ranges. */
+  readonly nodeCidrMaskSizes?: { readonly 4?: number; readonly 6?: number };
+  /** So long a node may be silent. */
+  readonly nodeMonitorGraceMs?: number;
+  readonly nodeMonitorPeriodMs?: number;
+  readonly nodeStartupGraceMs?: number;
+  /** Finished pods that are kept; 0: all. */
+  readonly terminatedPods?: number;
 }
 
 export interface Controller {

@@ -8,6 +8,7 @@ import type { Logger } from '../contracts/logger.js';
 import type { Part } from '../contracts/part.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
 import { managerIdentity } from './controller.js';
+import type { ControllersTuning } from './controller.js';
 import { ControllerManager } from './controller-manager.js';
 import { controllers } from './controllers.js';
 
@@ -16,6 +17,7 @@ export interface ControllersPartOptions {
   readonly catalogue: ResourceCatalogue;
   readonly authority: ClusterAuthority;
   readonly settings: ClusterSettings;
+  readonly tuning?: ControllersTuning;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -30,14 +32,16 @@ export class ControllersPart implements Part {
   }
 
   start(): void {
-    const { transport, catalogue, authority, settings, clock, logger } = this.#options;
+    const { transport, catalogue, authority, settings, tuning, clock, logger } = this.#options;
     const environment = {
       catalogue,
       authority,
       clusterCidrs: settings.clusterCidrs,
       serviceCidrs: settings.serviceCidrs,
+      ...(tuning ? { tuning } : {}),
     };
-    this.#manager = new ControllerManager({ transport, environment, clock, logger, controllers });
+    const enabled = controllers.filter(({ name }) => !tuning?.disabled?.includes(name));
+    this.#manager = new ControllerManager({ transport, environment, clock, logger, controllers: enabled });
     this.#manager.start();
   }
 

@@ -1,5 +1,6 @@
 import type { Lease, Node, NodeCondition } from '../api/generated/types.js';
 import { formatTime, parseTime } from '../api/time.js';
+import type { ControllersTuning } from './controller.js';
 
 /** Pure parts of the node lifecycle. Source: pkg/controller/nodelifecycle. */
 export interface NodeHealth {
@@ -44,9 +45,14 @@ export function observeHealth(known: NodeHealth | undefined, node: Node, lease: 
 }
 
 /** The conditions of a node that has been silent for too long; undefined while there is nothing to write. */
-export function silentConditions(node: Node, health: NodeHealth, nowMs: number): NodeCondition[] | undefined {
+export function silentConditions(
+  node: Node,
+  health: NodeHealth,
+  nowMs: number,
+  { nodeMonitorGraceMs = graceMs, nodeStartupGraceMs = startupGraceMs }: ControllersTuning = {},
+): NodeCondition[] | undefined {
   const ready = nodeCondition(node, 'Ready');
-  if (nowMs <= health.probeMs + (ready ? graceMs : startupGraceMs)) return undefined;
+  if (nowMs <= health.probeMs + (ready ? nodeMonitorGraceMs : nodeStartupGraceMs)) return undefined;
   if (ready?.status === 'Unknown') return undefined;
   const now = formatTime(nowMs);
   const conditions = (node.status?.conditions ?? []).map(condition =>

@@ -36,6 +36,14 @@ describe('node IPAM', () => {
     expect(await ranges('d')).toEqual(['10.42.1.0/24', 'fd00:42:0:1::/64']);
   });
 
+  it('gives ranges of the size that the user wants', async () => {
+    const tuning = { nodeCidrMaskSizes: { 4: 26 } };
+    harness.environment = { ...fakeEnvironment(), clusterCidrs: ['10.42.0.0/24', 'fd00:42::/62'], tuning };
+    await harness.start(nodeIpamController.create);
+    for (const name of ['a', 'b']) await create(name);
+    expect(await ranges('b')).toEqual(['10.42.0.64/26', 'fd00:42:0:1::/64']);
+  });
+
   it('keeps clear of the ranges of Services', async () => {
     harness.environment = { ...fakeEnvironment(), clusterCidrs: ['10.42.0.0/16'], serviceCidrs: ['10.42.0.0/20'] };
     await harness.start(nodeIpamController.create);

@@ -21,9 +21,10 @@ class NodeIpamController extends Reconciler {
   }
 
   protected override register(): void {
-    const { clusterCidrs, serviceCidrs } = this.context.environment;
+    const { clusterCidrs, serviceCidrs, tuning } = this.context.environment;
+    const sizes = { ...maskSizes, ...tuning?.nodeCidrMaskSizes };
     this.#sets = clusterCidrs.map(cidr => {
-      const set = new CidrSet(cidr, maskSizes[cidr.includes(':') ? 6 : 4]);
+      const set = new CidrSet(cidr, sizes[cidr.includes(':') ? 6 : 4]);
       for (const serviceCidr of serviceCidrs) set.occupy(serviceCidr);
       return set;
     });

@@ -95,7 +95,7 @@ class NodeLifecycleController extends Reconciler {
       try {
         await this.#monitor();
       } finally {
-        this.queue.addAfter(monitorKey, monitorEveryMs);
+        this.queue.addAfter(monitorKey, this.context.environment.tuning?.nodeMonitorPeriodMs ?? monitorEveryMs);
       }
       return;
     }
@@ -195,7 +195,7 @@ class NodeLifecycleController extends Reconciler {
       const nowMs = clock.now();
       const health = observeHealth(this.#health.get(name), node, this.#leases.get(leaseNamespace, name), nowMs);
       this.#health.set(name, health);
-      const conditions = silentConditions(node, health, nowMs);
+      const conditions = silentConditions(node, health, nowMs, this.context.environment.tuning);
       if (!conditions) return node;
       try {
         return await client.resource(Nodes).updateStatus(

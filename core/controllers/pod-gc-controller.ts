@@ -151,7 +151,7 @@ function compare(a: string, b: string): number {
 export const podGcController: ControllerDescriptor = {
   name: 'pod-garbage-collector-controller',
   serviceAccount: 'pod-garbage-collector',
-  create: context => new PodGcController(context),
+  create: context => new PodGcController(context, context.environment.tuning?.terminatedPods),
 };
 
 /** The same with another threshold, for tests. */

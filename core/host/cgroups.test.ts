@@ -35,13 +35,20 @@ describe('cgroups of version 1', () => {
     inFolder(async folder => {
       const [cpu, memory, pids] = ['cpu', 'memory', 'pids'].map(name => join(folder, name)) as [string, string, string];
       const cgroups = new SplitCgroups({ controllers: new Map([['cpu', cpu], ['memory', memory]]), directories: [cpu, memory, pids] }); // prettier-ignore
-      await cgroups.ensure('/kubepods/a', { cpuShares: 512, cpuPeriodMicros: 100_000, cpuQuotaMicros: -1, memoryBytes: 4096 });
+      await cgroups.ensure('/kubepods/a', { cpuShares: 512, cpuPeriodMicros: 100_000, cpuQuotaMicros: -1, memoryBytes: 4096, pids: 7 }); // prettier-ignore
+      // Not every machine has this controller.
+      expect((await readdir(folder)).sort()).toEqual(['cpu', 'memory']);
+      const controllers = new Map([['cpu', cpu], ['memory', memory], ['pids', pids]]); // prettier-ignore
+      await new SplitCgroups({ controllers, directories: [] }).ensure('/kubepods/a', { pids: 7 });
+      expect(await read(pids, 'kubepods/a/pids.max')).toBe('7');
       expect(await read(cpu, 'kubepods/a/cpu.shares')).toBe('512');
       expect(await read(cpu, 'kubepods/a/cpu.cfs_quota_us')).toBe('-1');
       expect(await read(memory, 'kubepods/a/memory.limit_in_bytes')).toBe('4096');
       await mkdir(join(pids, 'kubepods/b/container'), { recursive: true });
       expect((await cgroups.children('/kubepods')).sort()).toEqual(['a', 'b']);
       await cgroups.remove('/kubepods/b');
+      expect(await cgroups.offers('/kubepods/a', 'memory.limit_in_bytes')).toBe(true);
+      expect(await cgroups.offers('/kubepods/b', 'memory.limit_in_bytes')).toBe(false);
       expect(await cgroups.children('/kubepods')).toEqual(['a']);
       await writeFile(join(cpu, 'kubepods/cgroup.procs'), '7\n');
       await writeFile(join(cpu, 'kubepods/a/cgroup.procs'), '8\n9\n');
@@ -69,15 +76,18 @@ describe('cgroups of version 2', () => {
       await writeFile(join(folder, 'cgroup.controllers'), 'cpuset cpu io memory misc\n');
       await writeFile(join(folder, 'cgroup.subtree_control'), 'cpu\n');
       const cgroups = new UnifiedCgroups(folder);
-      await cgroups.ensure('/kubepods/a', { cpuShares: 1024, cpuPeriodMicros: 100_000, cpuQuotaMicros: 50_000, memoryBytes: -1 });
+      await cgroups.ensure('/kubepods/a', { cpuShares: 1024, cpuPeriodMicros: 100_000, cpuQuotaMicros: 50_000, memoryBytes: -1, pids: 7 }); // prettier-ignore
       expect(await read(folder, 'cgroup.subtree_control')).toBe('+cpuset +io +memory');
       expect(await read(folder, 'kubepods/a/cpu.weight')).toBe('100');
       expect(await read(folder, 'kubepods/a/cpu.max')).toBe('50000 100000');
       expect(await read(folder, 'kubepods/a/memory.max')).toBe('max');
+      expect(await read(folder, 'kubepods/a/pids.max')).toBe('7');
       await writeFile(join(folder, 'kubepods/a/memory.current'), '1000');
       await writeFile(join(folder, 'kubepods/a/memory.stat'), 'anon 5\ninactive_file 300\n');
       expect(await cgroups.memoryWorkingSetBytes('/kubepods/a')).toBe(700);
       expect(await cgroups.memoryWorkingSetBytes('/kubepods/b')).toBeUndefined();
+      expect(await cgroups.offers('/kubepods/a', 'memory.stat')).toBe(true);
+      expect(await cgroups.offers('/kubepods/a', 'memory.swap.max')).toBe(false);
     }));
 
   it('turns shares into weights', () => {

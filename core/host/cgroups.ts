@@ -12,6 +12,8 @@ export interface CgroupLimits {
   readonly cpuQuotaMicros?: number;
   /** -1: no limit. */
   readonly memoryBytes?: number;
+  /** Processes and threads. */
+  readonly pids?: number;
 }
 
 /** The kernel's control groups, by their paths below the hierarchy's root: `/kubepods/burstable`. */
@@ -30,6 +32,8 @@ export interface Cgroups {
   processes(path: string): Promise<number[]>;
   /** Memory that cannot be taken back by dropping clean pages; undefined when there is no such group. */
   memoryWorkingSetBytes(path: string): Promise<number | undefined>;
+  /** Whether the group has this file: what there is depends on how the kernel was built and booted. */
+  offers(path: string, file: string): Promise<boolean>;
 }
 
 const defaultRoot = '/sys/fs/cgroup';
@@ -85,6 +89,9 @@ export class SplitCgroups implements Cgroups {
     await write('cpu', 'cpu.cfs_period_us', limits.cpuPeriodMicros);
     await write('cpu', 'cpu.cfs_quota_us', limits.cpuQuotaMicros);
     await write('memory', 'memory.limit_in_bytes', limits.memoryBytes);
+    if (limits.pids === undefined || !this.#mounts.controllers.has('pids')) return;
+    await make(join(this.#of('pids'), path));
+    await write('pids', 'pids.max', limits.pids);
   }
 
   async remove(path: string, { spare = false } = {}): Promise<void> {
@@ -110,6 +117,11 @@ export class SplitCgroups implements Cgroups {
   async memoryWorkingSetBytes(path: string): Promise<number | undefined> {
     const directory = join(this.#of('memory'), path === '/' ? '' : path);
     return workingSet(directory, 'memory.usage_in_bytes', 'total_inactive_file');
+  }
+
+  async offers(path: string, file: string): Promise<boolean> {
+    checkPath(path);
+    return this.#mounts.directories.some(directory => existsSync(join(directory, path, file)));
   }
 
   #of(controller: string): string {
@@ -146,6 +158,7 @@ export class UnifiedCgroups implements Cgroups {
     if (limits.memoryBytes !== undefined) {
       await put(join(directory, 'memory.max'), limits.memoryBytes < 0 ? 'max' : String(limits.memoryBytes));
     }
+    if (limits.pids !== undefined) await put(join(directory, 'pids.max'), String(limits.pids));
   }
 
   async remove(path: string, { spare = false } = {}): Promise<void> {
@@ -165,6 +178,11 @@ export class UnifiedCgroups implements Cgroups {
 
   async memoryWorkingSetBytes(path: string): Promise<number | undefined> {
     return workingSet(join(this.#root, path === '/' ? '' : path), 'memory.current', 'inactive_file');
+  }
+
+  async offers(path: string, file: string): Promise<boolean> {
+    checkPath(path);
+    return existsSync(join(this.#root, path, file));
   }
 }
 
@@ -283,7 +301,9 @@ function checkPath(path: string): void {
 
 /** Keeps groups for tests. */
 export class RecordingCgroups implements Cgroups {
-  readonly version = 2;
+  version: 1 | 2 = 2;
+  /** Files that groups do not have. */
+  readonly lacking = new Set<string>();
   readonly groups = new Map<string, CgroupLimits>();
   readonly writes: string[] = [];
   /** Groups in which something runs: removing one fails once. */
@@ -312,5 +332,9 @@ export class RecordingCgroups implements Cgroups {
 
   async memoryWorkingSetBytes(path: string): Promise<number | undefined> {
     return this.groups.has(path) ? 0 : undefined;
+  }
+
+  async offers(path: string, file: string): Promise<boolean> {
+    return this.groups.has(path) && !this.lacking.has(file);
   }
 }

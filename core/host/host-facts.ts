@@ -1,5 +1,6 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { arch, cpus, networkInterfaces, platform, release, totalmem } from 'node:os';
+import { join } from 'node:path';
 
 /** What a machine is, as its Node says it. */
 export interface HostFacts {
@@ -44,6 +45,12 @@ export async function readHostFacts(directory: string): Promise<HostFacts> {
     storageBytes: await storageBytes(directory),
     swapBytes: Number(/^SwapTotal:\s+(\d+)/m.exec(memory!)?.[1] ?? 0) * 1024,
   };
+}
+
+/** How many processes and threads the machine can have. Source: pkg/kubelet/stats/pidlimit. */
+export async function maximumThreads(directory = '/proc/sys/kernel'): Promise<number> {
+  const limits = await Promise.all(['pid_max', 'threads-max'].map(name => readFile(join(directory, name), 'utf8')));
+  return Math.min(...limits.map(Number));
 }
 
 async function readText(path: string): Promise<string> {

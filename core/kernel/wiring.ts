@@ -11,6 +11,8 @@ export interface CatalogueEntry {
   readonly descriptor: PartDescriptor;
   /** `built-in`, or the package or path that it came from. */
   readonly origin: string;
+  /** Of that package; absent where it has none. */
+  readonly version?: string;
 }
 
 /** A wish that a plugin runs. */

@@ -4,6 +4,7 @@ import type { Client } from '../client/client.js';
 import type { EventRecorder } from '../client/event-recorder.js';
 import type { ContainerRuntime } from '../contracts/container-runtime.js';
 import type { Pod } from '../api/generated/types.js';
+import type { KubeletTuning } from './kubelet-tuning.js';
 
 /** What every part of the kubelet is given. */
 export interface KubeletContext {
@@ -46,6 +47,8 @@ export interface KubeletSettings {
   readonly cgroupRoot: string;
   /** What names the node's name servers; first that names one beside loopback. */
   readonly resolvConf: readonly string[];
+  /** What the user wants otherwise than K3s. */
+  readonly tuning?: KubeletTuning;
 }
 
 /** `name_namespace(uid)`, as messages name a pod. Source: pkg/kubelet/util/format. */

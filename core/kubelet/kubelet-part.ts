@@ -18,6 +18,7 @@ import { defaultAddress } from '../host/host-facts.js';
 import type { NodePods } from './server/node-pods.js';
 import { Kubelet } from './kubelet.js';
 import type { KubeletSettings } from './kubelet-context.js';
+import type { KubeletTuning } from './kubelet-tuning.js';
 import type { PodConnector } from './pod-connector.js';
 import { KubeletServer } from './server/kubelet-server.js';
 import { takePort } from './server/kubelet-port.js';
@@ -38,6 +39,7 @@ export interface KubeletPartOptions {
   readonly credentials?: NodeCredentials;
   /** Port of the HTTPS API, 0 for a free one. Absent: 10250; where that is taken, a simulated node has a free one. */
   readonly port?: number;
+  readonly tuning?: KubeletTuning;
 }
 
 /** Source: plugin/pkg/auth/nodeidentifier. */
@@ -76,7 +78,7 @@ export class KubeletPart implements Part {
             pods: pods.map(({ pod, containers }) => ({
               namespace: pod.metadata.namespace ?? '',
               name: pod.metadata.name ?? '',
-              uid: pod.metadata.uid ?? '',
+              uid: this.#kubelet?.nodePods?.apiUid(pod) ?? pod.metadata.uid ?? '',
               containers: containers.map(({ state, stats }) => ({
                 name: state.name,
                 timeMs: stats.timeMs,
@@ -108,7 +110,8 @@ export class KubeletPart implements Part {
 
   /** Resolves the port; 0 when there is no HTTPS API. */
   async #listen(settings: KubeletSettings, client: Client): Promise<number> {
-    const { credentials, runtime, clock, logger, paths, port, nodeName: ownName } = this.#options;
+    const { credentials, runtime, clock, logger, paths, tuning, nodeName: ownName } = this.#options;
+    const port = tuning?.port ?? this.#options.port;
     if (!credentials) return 0;
     const { nodeName, nodeIps, externalIps, internalDns, externalDns } = settings;
     const tls = await servingCredentials({
@@ -167,7 +170,7 @@ function cgroupName(runDir: string): string {
   return own.startsWith('k3s-') ? own : `k3s-${createHash('sha256').update(runDir).digest('hex').slice(0, 8)}`;
 }
 
-async function kubeletSettings({ settings, paths, nodeName }: KubeletPartOptions): Promise<KubeletSettings> {
+async function kubeletSettings({ settings, paths, nodeName, tuning = {} }: KubeletPartOptions): Promise<KubeletSettings> {
   const nodeIps = settings.nodeIps.length > 0 ? settings.nodeIps : [(await defaultAddress()) ?? '127.0.0.1'];
   return {
     nodeName: nodeName ?? settings.nodeName,
@@ -178,9 +181,9 @@ async function kubeletSettings({ settings, paths, nodeName }: KubeletPartOptions
     externalDns: settings.nodeExternalDns,
     labels: settings.nodeLabels,
     taints: settings.nodeTaints,
-    clusterDns: settings.clusterDns,
-    clusterDomain: settings.clusterDomain,
-    maximumPods,
+    clusterDns: tuning.clusterDns ?? settings.clusterDns,
+    clusterDomain: tuning.clusterDomain ?? settings.clusterDomain,
+    maximumPods: tuning.maximumPods ?? maximumPods,
     port: 0,
     rootDir: paths.agent.kubeletDir,
     podLogsDir: paths.agent.podLogsDir,
@@ -188,6 +191,7 @@ async function kubeletSettings({ settings, paths, nodeName }: KubeletPartOptions
     podManifestsDir: paths.agent.podManifestsDir,
     // Of the same name as the node's runtime directory, which tells nodes of one host apart.
     cgroupRoot: paths.runDir === '/run/k3s' ? '' : `/${cgroupName(paths.runDir)}`,
-    resolvConf: ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'],
+    resolvConf: tuning.resolvConf === undefined ? ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'] : [tuning.resolvConf],
+    tuning,
   };
 }

@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sleep } from '../base/clock.js';
 import type { Disposable } from '../base/disposable.js';
 import { Nodes, Pods, Services } from '../api/generated/resources.js';
 import type { Pod, Service } from '../api/generated/types.js';
@@ -8,6 +9,7 @@ import type { Informer } from '../client/informer-types.js';
 import type { Ledger } from '../contracts/ledger.js';
 import { hostCgroups } from '../host/cgroups.js';
 import type { Cgroups } from '../host/cgroups.js';
+import { maximumThreads } from '../host/host-facts.js';
 import { HostCommands } from '../host/commands.js';
 import type { HostFacts } from '../host/host-facts.js';
 import { admitPod } from './admission/admit-pod.js';
@@ -18,6 +20,7 @@ import { HostUsage } from './eviction/node-usage.js';
 import { GarbageCollector } from './images/garbage-collector.js';
 import { ImagePuller } from './images/image-puller.js';
 import { PullRecords } from './images/pull-records.js';
+import { podUid } from './kubelet-context.js';
 import type { KubeletContext } from './kubelet-context.js';
 import { NodeManager } from './node/node-manager.js';
 import { LogLinks } from './logs/log-links.js';
@@ -36,6 +39,7 @@ import { RuntimeCache } from './runtime/runtime-cache.js';
 import { withTerminationMessage } from './runtime/termination-message.js';
 import type { NodePods } from './server/node-pods.js';
 import { ReasonCache } from './status/reason-cache.js';
+import { isStaticPod, mirroredUid } from './static/static-pod.js';
 import { StaticPods } from './static/static-pods.js';
 import { StatusManager } from './status/status-manager.js';
 import { HostVolumeManager } from './volumes/host-volume-manager.js';
@@ -49,8 +53,12 @@ export interface KubeletOptions extends KubeletContext {
   /** For tests. Absent: this machine's. */
   readonly cgroups?: () => Promise<Cgroups>;
   readonly ledger?: Ledger;
+  /** For tests: whether there are static pods. Absent: where the runtime is on this host. */
+  readonly staticPods?: boolean;
 }
 
+/** Static pods do not wait longer for what the API could tell of them. */
+const listWaitMs = 10_000;
 const noPressure: ReadonlySet<PressureCondition> = new Set();
 
 /**
@@ -78,10 +86,15 @@ export class Kubelet {
   get nodePods(): NodePods | undefined {
     const running = this.#running;
     if (!running) return undefined;
-    const { cgroups, pods, probes, statuses, cache } = running;
+    const { cgroups, pods, probes, statics, statuses, cache } = running;
+    const ofApi = (pod: Pod | undefined): boolean => pod !== undefined && mirroredUid(pod) === undefined;
     return {
-      list: () => pods.list(),
-      find: (namespace, name) => pods.get(namespace, name),
+      list: () => [...pods.list().filter(ofApi), ...statics.list()],
+      find: (namespace, name) => {
+        const pod = pods.get(namespace, name);
+        return ofApi(pod) ? pod : statics.find(namespace, name);
+      },
+      apiUid: pod => (isStaticPod(pod) ? statuses.mirrorUid(pod.metadata.uid ?? '') : pod.metadata.uid),
       status: pod => statuses.status(pod.metadata.uid ?? ''),
       runtimeState: uid => cache.pod(uid),
       processes: async uid => (await cgroups?.processes(uid)) ?? [],
@@ -92,6 +105,7 @@ export class Kubelet {
   /** Resolves when the Node is registered; its pods follow by themselves. Rejects when the runtime does not answer. */
   async start(signal?: AbortSignal): Promise<void> {
     const context = this.#context;
+    const { tuning = {} } = context.settings;
     this.#stopped = false;
     let eviction: EvictionManager | undefined;
     const node = new NodeManager({
@@ -182,19 +196,27 @@ export class Kubelet {
       facts: () => node.facts,
       admit: pod => {
         const { appArmor } = node.facts.runtimeFeatures;
-        return eviction?.refusal(pod) ?? admitPod(pod, node.node, { others: this.#activePods(pod), appArmor });
+        return (
+          eviction?.refusal(pod) ??
+          admitPod(pod, node.node, { others: this.#activePods(pod), appArmor, unsafeSysctls: tuning.unsafeSysctls })
+        );
       },
       gone: async pod => {
         this.#workers.delete(pod.metadata.uid ?? '');
         if (runtime.onHost) await rm(podLogDirectory(pod, context.settings), { recursive: true, force: true });
+        this.#running?.statics.gone(pod);
       },
     };
     const rotator = new LogRotator({
       ...context,
+      ...(tuning.logMaximumBytes === undefined ? {} : { maximumBytes: tuning.logMaximumBytes }),
+      ...(tuning.logMaximumFiles === undefined ? {} : { maximumFiles: tuning.logMaximumFiles }),
       containers: () => (runtime.onHost ? cache.podUids().flatMap(uid => cache.pod(uid).containers) : []),
     });
     const usage = new HostUsage();
-    const garbage = runtime.onHost ? new GarbageCollector({ context, cache, usage, pulls }) : undefined;
+    const garbage = runtime.onHost
+      ? new GarbageCollector({ context, cache, usage, pulls, imagesOfVolumes: () => volumes.imageIds() })
+      : undefined;
     if (garbage) {
       eviction = new EvictionManager({
         context,
@@ -207,15 +229,18 @@ export class Kubelet {
     }
     const statics = new StaticPods({
       context,
-      directory: context.settings.podManifestsDir,
+      directory: (context.staticPods ?? runtime.onHost) ? context.settings.podManifestsDir : undefined,
       node: () => node.node,
-      pods: () => pods.list(),
+      apiPods: () => (pods.synced ? pods.list() : undefined),
+      mirrored: (uid, mirror) => statuses.mirror(uid, mirror),
+      run: pod => this.#update(pod),
+      end: pod => this.#workers.get(podUid(pod))?.delete(pod),
     });
     this.#running = {
       rotator,
       links,
       node,
-      statics: runtime.onHost ? statics : undefined,
+      statics,
       garbage,
       eviction,
       cache,
@@ -244,23 +269,27 @@ export class Kubelet {
   /** Takes up the pods when all is known that their containers need. */
   async #follow(running: RunningKubelet, services: Informer<Service>): Promise<void> {
     try {
+      await this.#firstLists(services, running.pods);
+      await running.statics.start();
       // Containers get the variables of Services: those come first.
       await services.whenSynced();
+      if (this.#stopped) return;
       running.handlers.push(
         running.pods.addHandler({
-          added: ({ object }) => this.#update(object),
-          updated: (_before, { object }) => this.#update(object),
+          added: ({ object }) => this.#observe(object),
+          updated: (_before, { object }) => this.#observe(object),
           deleted: ({ object }) => {
-            this.#workers.get(object.metadata.uid ?? '')?.delete(object);
-            running.statics?.observe(object);
+            if (mirroredUid(object) !== undefined) running.statics.observe(object, true);
+            else this.#workers.get(podUid(object))?.delete(object);
           },
         }),
       );
       await running.pods.whenSynced();
+      // While manifests cannot be read, what runs may be theirs.
+      if (!running.statics.loaded) return;
       for (const uid of running.cache.podUids()) this.#changed(uid);
       for (const uid of await running.volumes.podUids()) if (!this.#workers.has(uid)) await this.#unmountOrphan(uid, running);
       for (const uid of (await running.cgroups?.podUids()) ?? []) await this.#removeOrphanCgroups(uid, running);
-      await running.statics?.start();
     } catch (error) {
       // The informers were stopped first.
       if (!this.#stopped) this.#context.logger.error('the pods of this node cannot be followed', { error });
@@ -276,7 +305,7 @@ export class Kubelet {
     running?.node.stop();
     running?.probes.stop();
     await running?.rotator.stop();
-    await running?.statics?.stop();
+    await running?.statics.stop();
     await running?.eviction?.stop();
     await running?.garbage?.stop();
     await Promise.all(Array.from(this.#workers.values(), worker => worker.stop()));
@@ -292,8 +321,26 @@ export class Kubelet {
     this.#running = undefined;
   }
 
+  /** What the API knows of static pods is good to have before they start, but they need none of it. */
+  async #firstLists(...informers: readonly Informer<unknown>[]): Promise<void> {
+    const listed = new AbortController();
+    const waited = sleep(this.#context.clock, listWaitMs, listed.signal);
+    try {
+      await Promise.race([Promise.all(informers.map(informer => informer.whenSynced())), waited]);
+    } finally {
+      waited.catch(() => undefined);
+      listed.abort();
+    }
+  }
+
+  /** A mirror does not run: the static pod that it shows does. */
+  #observe(pod: Pod): void {
+    if (mirroredUid(pod) === undefined) this.#update(pod);
+    else this.#running?.statics.observe(pod, false);
+  }
+
   #update(pod: Pod): void {
-    const uid = pod.metadata.uid ?? '';
+    const uid = podUid(pod);
     const known = this.#workers.get(uid);
     if (known) {
       known.update(pod);
@@ -314,7 +361,7 @@ export class Kubelet {
   /** What the runtime has of a pod that the API does not know is stopped and removed. */
   #removeOrphan(uid: string): void {
     const running = this.#running;
-    if (!running?.pods.synced || this.#stopped || this.#orphans.has(uid)) return;
+    if (!running?.pods.synced || !running.statics.loaded || this.#stopped || this.#orphans.has(uid)) return;
     const state = running.cache.pod(uid);
     if (state.sandboxes.length + state.containers.length === 0) return;
     const removing = running.killer
@@ -341,7 +388,7 @@ export class Kubelet {
     try {
       const cgroups = await (this.#context.cgroups ?? hostCgroups)();
       const tree = new PodCgroups({ cgroups, root: settings.cgroupRoot, ledger });
-      await tree.start(allocatable);
+      await tree.start(allocatable, await maximumThreads());
       return tree;
     } catch (error) {
       logger.warn('pods have no control groups of their own', { error });
@@ -392,7 +439,7 @@ interface RunningKubelet {
   readonly links: LogLinks | undefined;
   readonly rotator: LogRotator;
   readonly node: NodeManager;
-  readonly statics: StaticPods | undefined;
+  readonly statics: StaticPods;
   readonly garbage: GarbageCollector | undefined;
   readonly eviction: EvictionManager | undefined;
   readonly cache: RuntimeCache;

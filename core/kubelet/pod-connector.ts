@@ -4,6 +4,7 @@ import type { Pod, PodLogOptions } from '../api/generated/types.js';
 import { parseTime } from '../api/time.js';
 import type { ContainerRuntime, ContainerState, ExecOptions, ExecSession } from '../contracts/container-runtime.js';
 import type { RuntimeCache } from './runtime/runtime-cache.js';
+import { runningUid } from './static/static-pod.js';
 
 export type LogOptions = Pick<
   PodLogOptions,
@@ -39,7 +40,7 @@ export class PodConnector {
   }
 
   #container(pod: Pod, name: string, previous: boolean): ContainerState {
-    const found = this.#cache.pod(pod.metadata.uid ?? '').containers.filter(own => own.name === name);
+    const found = this.#cache.pod(runningUid(pod)).containers.filter(own => own.name === name);
     const state = found[previous ? 1 : 0];
     if (state) return state;
     const { name: podName } = pod.metadata;

@@ -32,6 +32,7 @@ const wanted = {
   'runtime.v1.ImageService': ['ListImages', 'ImageStatus', 'PullImage', 'RemoveImage', 'ImageFsInfo'],
   'containerd.services.containers.v1.Containers': ['Get'],
   'containerd.services.events.v1.Events': ['Subscribe'],
+  'containerd.services.snapshots.v1.Snapshots': ['View', 'Mounts', 'Remove'],
   'containerd.services.tasks.v1.Tasks': ['Exec', 'Start', 'Wait', 'CloseIO', 'ResizePty', 'Kill', 'DeleteProcess'],
   'containerd.services.version.v1.Version': ['Version'],
 };
@@ -222,6 +223,7 @@ const files = [
   path.join(api, 'events/task.proto'),
   path.join(api, 'services/containers/v1/containers.proto'),
   path.join(api, 'services/events/v1/events.proto'),
+  path.join(api, 'services/snapshots/v1/snapshots.proto'),
   path.join(api, 'services/tasks/v1/tasks.proto'),
   path.join(api, 'services/version/v1/version.proto'),
 ];
@@ -257,7 +259,8 @@ for (const name of wantedMessages) need(name);
 
 // Short names: CRI's own, others with the last part of their package that tells them apart.
 const shortNames = new Map();
-for (const name of [...needed].sort()) {
+const isCri = name => name.startsWith('runtime.v1.');
+for (const name of [...needed].sort((a, b) => isCri(b) - isCri(a) || (a < b ? -1 : 1))) {
   const parts = name.split('.');
   const last = parts.at(-1);
   let short = last;

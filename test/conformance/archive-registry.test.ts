@@ -44,7 +44,7 @@ describe('the registry of an archive', () => {
   });
 
   it('answers questions for a manifest without its content', async () => {
-    const response = await get('team/one/manifests/1', 'HEAD');
+    const response = await get('team/one/manifests/1?ns=registry.example.com', 'HEAD');
     expect([response.status, Number(response.headers.get('content-length')) > 0]).toEqual([200, true]);
   });
 

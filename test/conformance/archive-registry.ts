@@ -33,7 +33,8 @@ const types = {
 export async function startArchiveRegistry(archive: string, port: number): Promise<Server> {
   const { blobs, references } = await readArchive(archive);
   const server = createServer((request, response) => {
-    const path = decodeURIComponent(request.url ?? '/');
+    // Mirrors are asked with ?ns= of the registry that they stand for.
+    const path = decodeURIComponent((request.url ?? '/').split('?')[0]!);
     const match = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(path);
     const digest = match && (references.get(`${match[1]}:${match[3]}`) ?? match[3]!);
     const blob = digest ? blobs.get(digest) : undefined;

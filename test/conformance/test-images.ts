@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { readFile, readdir, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { cached, keyOf } from './build-cache.js';
+import { buildBusybox } from './busybox.js';
 import { appletsOf, debianRoot } from './debian-root.js';
 import type { GoPrograms } from './go-programs.js';
 import { writeFolderLayer, writeImages, writeLayer } from './image-archive.js';
@@ -27,6 +28,8 @@ interface Parts {
   readonly source: string;
   /** Root of the unpacked Debian. */
   readonly debian: string;
+  /** The program. */
+  readonly busybox: string;
 }
 
 /** The archive with all images, and what they are. */
@@ -85,7 +88,7 @@ const recipes: Readonly<Record<string, Recipe>> = {
     entries: async ({ programs }) => [{ name: 'usr/local/bin/nnp', mode: 0o6755, content: await program(programs, 'nnp') }],
   },
   'registry.k8s.io/e2e-test-images/busybox': {
-    standIn: "Debian's busybox-static 1.35; its sh is bash, since Debian's ash keeps variables like a-b from what it runs",
+    standIn: 'busybox 1.35 built from its sources, not 1.37',
     base: 'nothing',
     config: { Cmd: ['sh'], Env: [path] },
     entries: busyboxEntries,
@@ -119,31 +122,37 @@ const recipes: Readonly<Record<string, Recipe>> = {
 /** Builds the images for a real node, under the exact names that the suite uses. */
 export async function buildImages(programs: GoPrograms, log: (line: string) => void): Promise<TestImages> {
   const debianFolder = await debianRoot(log);
+  const busybox = await buildBusybox(log);
   const { stdout } = await promisify(execFile)(join(programs.directory, 'e2e.test'), ['--list-images']);
   const references = stdout.split('\n').filter(line => recipes[repositoryOf(line)]);
   references.sort();
   // The recipes are code: another one makes other images.
   const code = await Promise.all(['test-images.js', 'image-archive.js'].map(name => readFile(new URL(name, import.meta.url))));
-  const folder = await cached('images', keyOf(programs.key, basename(debianFolder), ...code, ...references), async work => {
-    log('Packing the images ...');
-    const parts: Parts = {
-      programs,
-      source: await programs.moduleDirectory('k8s.io/kubernetes'),
-      debian: join(debianFolder, 'root'),
-    };
-    const debian = await writeFolderLayer(join(work, 'debian.layer'), parts.debian);
-    const agnhost = await writeLayer(join(work, 'agnhost.layer'), await agnhostEntries(parts));
-    const bases = { nothing: [], debian: [debian], agnhost: [debian, agnhost] };
-    const images: Image[] = [];
-    for (const reference of references) {
-      const recipe = recipes[repositoryOf(reference)]!;
-      const entries = await recipe.entries(parts);
-      const own = entries.length ? [await writeLayer(join(work, `${images.length}.layer`), entries)] : [];
-      images.push({ reference, layers: [...bases[recipe.base], ...own], config: recipe.config });
-    }
-    await writeImages(join(work, 'images.tar'), images);
-    await removeLayers(work);
-  });
+  const folder = await cached(
+    'images',
+    keyOf(programs.key, basename(debianFolder), basename(dirname(busybox)), ...code, ...references),
+    async work => {
+      log('Packing the images ...');
+      const parts: Parts = {
+        programs,
+        source: await programs.moduleDirectory('k8s.io/kubernetes'),
+        debian: join(debianFolder, 'root'),
+        busybox,
+      };
+      const debian = await writeFolderLayer(join(work, 'debian.layer'), parts.debian);
+      const agnhost = await writeLayer(join(work, 'agnhost.layer'), await agnhostEntries(parts));
+      const bases = { nothing: [], debian: [debian], agnhost: [debian, agnhost] };
+      const images: Image[] = [];
+      for (const reference of references) {
+        const recipe = recipes[repositoryOf(reference)]!;
+        const entries = await recipe.entries(parts);
+        const own = entries.length ? [await writeLayer(join(work, `${images.length}.layer`), entries)] : [];
+        images.push({ reference, layers: [...bases[recipe.base], ...own], config: recipe.config });
+      }
+      await writeImages(join(work, 'images.tar'), images);
+      await removeLayers(work);
+    },
+  );
   return {
     archive: join(folder, 'images.tar'),
     references,
@@ -192,13 +201,11 @@ async function webEntries({ source }: Parts, image: string): Promise<LayerEntry[
   return Promise.all(names.map(async name => ({ name, mode: 0o644, content: await readFile(join(folder, name)) })));
 }
 
-async function busyboxEntries({ debian }: Parts): Promise<LayerEntry[]> {
-  const busybox = join(debian, 'bin/busybox');
+async function busyboxEntries({ busybox }: Parts): Promise<LayerEntry[]> {
   const applets = await appletsOf(busybox);
   return [
     { name: 'bin/busybox', content: await readFile(busybox) },
-    { name: 'bin/sh', content: await readFile(join(debian, 'bin/bash-static')) },
-    ...applets.filter(name => name !== 'busybox' && name !== 'sh').map(name => ({ name: `bin/${name}`, link: 'busybox' })),
+    ...applets.filter(name => name !== 'busybox').map(name => ({ name: `bin/${name}`, link: 'busybox' })),
     {
       name: 'etc/passwd',
       mode: 0o644,

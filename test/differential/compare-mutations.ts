@@ -1,58 +1,70 @@
-import { firstDifference, same } from './difference.js';
 import { Tables, mutationsOf } from './mutations.js';
-import { comparable, send } from './replay.js';
 import type { Server } from './replay.js';
+import { send } from './replay.js';
+import type { Seed } from './seeds.js';
 import { seeds } from './seeds.js';
+import type { Servers } from './tally.js';
+import { Tally } from './tally.js';
+import { compareUpdates } from './compare-updates.js';
 
-export interface MutationRun {
-  readonly upstream: Server;
-  readonly ours: Server;
+export interface MutationRun extends Servers {
   /** Kinds; all when empty. */
   readonly wanted: ReadonlySet<string>;
   /** So many differences of a kind are printed. */
   readonly limit: number;
 }
 
-/** Creates every mutation of every seed on both servers, without storing it, and prints where the answers differ. Resolves how many. */
+/** Creates and puts every mutation of every seed on both servers, without storing it. Resolves how many answers differ. */
 export async function compareMutations({ upstream, ours, wanted, limit }: MutationRun): Promise<number> {
   const tables = Tables.load();
-  const kinds = await kindsByCollection(ours);
-  let differences = 0;
-  for (const { kind, at, body } of seeds(path => kinds(path))) {
-    if (wanted.size > 0 && !wanted.has(kind)) continue;
-    const { apiVersion } = body as { apiVersion: string };
-    const type = tables.typeOf(apiVersion, kind);
-    if (type === undefined) throw new Error(`no type ${apiVersion} ${kind}`);
-    const path = `${at}?dryRun=All&fieldValidation=Strict`;
-    let asked = 0;
-    let differ = 0;
-    for (const mutation of mutationsOf(body, type, tables)) {
-      asked++;
-      const [expected, given] = await Promise.all(
-        [upstream, ours].map(async server => comparable(await send(server, { method: 'POST', path, body: mutation.body }))),
-      );
-      if (same(expected, given)) continue;
-      if (++differ > limit) continue;
-      console.log(`${kind}, ${mutation.name}\n${firstDifference(expected!, given!)}`);
-    }
-    console.log(`${kind}: ${asked} objects, ${differ} answered differently`);
-    differences += differ;
+  const served = await servedResources(ours);
+  const tally = new Tally({ upstream, ours }, limit);
+  for (const seed of seeds(at => served.kindAt(at))) {
+    if (wanted.size > 0 && !wanted.has(seed.kind)) continue;
+    const { apiVersion } = seed.body as { apiVersion: string };
+    const type = tables.typeOf(apiVersion, seed.kind);
+    if (type === undefined) throw new Error(`no type ${apiVersion} ${seed.kind}`);
+    await compareCreates(seed, type, tables, tally);
+    const resource = served.resourceAt(seed.at)!;
+    await compareUpdates(seed, { type, tables, tally, ...resource, servers: { upstream, ours } });
   }
-  return differences;
+  return tally.total;
 }
 
-/** The kind of the objects of a collection, by discovery; undefined for what is not served. */
-async function kindsByCollection(server: Server): Promise<(at: string) => { apiVersion: string; kind: string } | undefined> {
+async function compareCreates({ kind, at, body }: Seed, type: string, tables: Tables, tally: Tally): Promise<void> {
+  tally.begin(kind);
+  const path = `${at}?dryRun=All&fieldValidation=Strict`;
+  for (const { name, apply } of mutationsOf(body, type, tables)) {
+    const changed = apply(body);
+    await tally.ask(name, () => ({ method: 'POST', path, body: changed }));
+  }
+  tally.end();
+}
+
+interface ServedAt {
+  readonly kind: { readonly apiVersion: string; readonly kind: string };
+  readonly verbs: readonly string[];
+  readonly hasStatus: boolean;
+}
+
+/** What is served at a collection's path, by discovery. */
+async function servedResources(server: Server): Promise<{
+  kindAt(at: string): ServedAt['kind'] | undefined;
+  resourceAt(at: string): ServedAt | undefined;
+}> {
   const get = async (path: string): Promise<unknown> => (await send(server, { method: 'GET', path })).body;
   const { groups } = (await get('/apis')) as { groups: { versions: { groupVersion: string }[] }[] };
   const versions = ['v1', ...groups.flatMap(group => group.versions.map(version => version.groupVersion))];
-  const known = new Map<string, { apiVersion: string; kind: string }>();
+  const known = new Map<string, ServedAt>();
   for (const apiVersion of versions) {
     const base = apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`;
     const { resources } = (await get(base)) as { resources: { name: string; kind: string; verbs: string[] }[] };
     for (const { name, kind, verbs } of resources) {
-      if (!name.includes('/') && verbs.includes('get')) known.set(`${base}/${name}`, { apiVersion, kind });
+      if (name.includes('/') || !verbs.includes('get')) continue;
+      const hasStatus = resources.some(other => other.name === `${name}/status`);
+      known.set(`${base}/${name}`, { kind: { apiVersion, kind }, verbs, hasStatus });
     }
   }
-  return at => known.get(at.replace(/\/namespaces\/[^/]+\//, '/'));
+  const resourceAt = (at: string): ServedAt | undefined => known.get(at.replace(/\/namespaces\/[^/]+\//, '/'));
+  return { resourceAt, kindAt: at => resourceAt(at)?.kind };
 }

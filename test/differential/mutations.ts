@@ -1,11 +1,12 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** One object that differs from a seed in one place. */
+/** One place of an object, and what is put there. */
 export interface Mutation {
   /** `spec.containers[0].image: empty`. */
   readonly name: string;
-  readonly body: unknown;
+  /** The object with that change. */
+  readonly apply: (object: object) => object;
 }
 
 interface Field {
@@ -64,10 +65,15 @@ export class Tables {
 
 const depthLimit = 9;
 
-/** Every object that is `seed` with one field taken away, added or given another value. */
-export function* mutationsOf(seed: object, type: string, tables: Tables): Generator<Mutation> {
-  for (const { name, path, value } of changes(seed, { type, path: [], depth: 0 }, tables)) {
-    yield { name, body: changed(seed, path, value) };
+export interface MutationOptions {
+  /** Status is walked too, and nothing but it and metadata. */
+  readonly status?: boolean;
+}
+
+/** Every way to take away, add or give another value to one field of `seed`. */
+export function* mutationsOf(seed: object, type: string, tables: Tables, options: MutationOptions = {}): Generator<Mutation> {
+  for (const { name, path, value } of changes(seed, { type, path: [], depth: 0, ...options }, tables)) {
+    yield { name, apply: object => changed(object, path, value) as object };
   }
 }
 
@@ -76,27 +82,32 @@ type Step = string | number;
 interface Change {
   readonly name: string;
   readonly path: readonly Step[];
-  /** Undefined: without it. */
-  readonly value: unknown;
+  /** From what is there; undefined: without it. */
+  readonly value: (held: unknown) => unknown;
 }
 
 interface Place {
   readonly type: string;
   readonly path: readonly Step[];
   readonly depth: number;
+  readonly status?: boolean;
 }
 
 function* changes(value: unknown, place: Place, tables: Tables): Generator<Change> {
   const { type, path, depth } = place;
   if (depth > depthLimit) return;
-  const change = (what: string, to: unknown): Change => ({ name: `${shown(path)}: ${what}`, path, value: to });
+  const change = (what: string, to: unknown): Change => ({
+    name: `${shown(path)}: ${what}`,
+    path,
+    value: typeof to === 'function' ? (to as Change['value']) : () => to,
+  });
   if (type.startsWith('[]')) {
     if (!Array.isArray(value)) return;
     yield change('empty list', []);
     yield change('no list', 'x');
     if (value.length > 0) {
-      yield change('first twice', [...value, value[0]]);
-      yield change('null in it', [...value, null]);
+      yield change('first twice', (held: unknown[] = []) => [...held, held[0]]);
+      yield change('null in it', (held: unknown[] = []) => [...held, null]);
     }
     for (const [at, item] of value.entries()) {
       yield* changes(item, { type: type.slice(2), path: [...path, at], depth: depth + 1 }, tables);
@@ -109,7 +120,10 @@ function* changes(value: unknown, place: Place, tables: Tables): Generator<Chang
     yield change('empty map', {});
     const some = samples[inner]?.[0] ?? {};
     for (const key of ['', 'A b', 'a/b/c', 'example.com/x', 'kubernetes.io/x', 'a'.repeat(64)]) {
-      yield change(`key ${JSON.stringify(key.slice(0, 20))}`, { ...value, [key]: Object.values(value)[0] ?? some });
+      yield change(`key ${JSON.stringify(key.slice(0, 20))}`, (held: object) => ({
+        ...held,
+        [key]: Object.values(held ?? {}).sort()[0] ?? some,
+      }));
     }
     for (const [key, item] of Object.entries(value).slice(0, 2)) {
       yield* changes(item, { type: inner, path: [...path, key], depth: depth + 1 }, tables);
@@ -128,14 +142,16 @@ function* changes(value: unknown, place: Place, tables: Tables): Generator<Chang
     yield change('empty object', {});
     yield change('null', null);
   }
-  yield { name: `${shown([...path, 'noSuchField'])}: 1`, path: [...path, 'noSuchField'], value: 1 };
-  for (const field of fields) yield* fieldChanges((value as Record<string, unknown>)[field.name], field, place, tables);
+  yield { name: `${shown([...path, 'noSuchField'])}: 1`, path: [...path, 'noSuchField'], value: () => 1 };
+  for (const field of fields) {
+    if (depth === 0 && isLeftOut(field.name, place)) continue;
+    yield* fieldChanges((value as Record<string, unknown>)[field.name], field, place, tables);
+  }
 }
 
 function* fieldChanges(held: unknown, field: Field, { path, depth }: Place, tables: Tables): Generator<Change> {
   const below = [...path, field.name];
   // What servers fill in themselves differs from run to run.
-  if (depth === 0 && ['status', 'apiVersion', 'kind'].includes(field.name)) return;
   if (
     path[0] === 'metadata' &&
     ['uid', 'resourceVersion', 'managedFields', 'creationTimestamp', 'generateName'].includes(field.name)
@@ -143,13 +159,18 @@ function* fieldChanges(held: unknown, field: Field, { path, depth }: Place, tabl
     return;
   }
   if (held !== undefined) {
-    yield { name: `${shown(below)}: none`, path: below, value: undefined };
+    yield { name: `${shown(below)}: none`, path: below, value: () => undefined };
     yield* changes(held, { type: field.type, path: below, depth: depth + 1 }, tables);
     return;
   }
   for (const sample of absentSamples(field.type)) {
-    yield { name: `${shown(below)}: ${JSON.stringify(sample).slice(0, 20)}`, path: below, value: sample };
+    yield { name: `${shown(below)}: ${JSON.stringify(sample).slice(0, 20)}`, path: below, value: () => sample };
   }
+}
+
+function isLeftOut(name: string, { status = false }: Place): boolean {
+  if (status) return name !== 'status' && name !== 'metadata';
+  return ['status', 'apiVersion', 'kind'].includes(name);
 }
 
 function absentSamples(type: string): readonly unknown[] {
@@ -163,11 +184,11 @@ function shown(path: readonly Step[]): string {
   return path.map((step, at) => (typeof step === 'number' ? `[${step}]` : at === 0 ? step : `.${step}`)).join('') || 'object';
 }
 
-function changed(value: unknown, [step, ...rest]: readonly Step[], to: unknown): unknown {
-  if (step === undefined) return to;
+function changed(value: unknown, [step, ...rest]: readonly Step[], to: Change['value']): unknown {
+  if (step === undefined) return to(value);
   if (Array.isArray(value)) return value.map((item, at): unknown => (at === step ? changed(item, rest, to) : item));
   const copy = { ...(value as Record<string, unknown>) };
-  const next = rest.length === 0 ? to : changed(copy[step], rest, to);
+  const next = changed(copy[step], rest, to);
   if (next === undefined) delete copy[step];
   else copy[step] = next;
   return copy;

@@ -108,7 +108,12 @@ export function send({ url, agent }: Server, call: Call): Promise<Answer> {
         });
       },
     );
-    outgoing.on('error', reject);
+    outgoing.on('error', error => {
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') return reject(error);
+      // A connection that the server closed just before it was used again; or the server broke off, which is an answer too.
+      if (outgoing.reusedSocket) resolve(send({ url, agent }, call));
+      else resolve({ code: 0, body: { message: 'the server hung up' } });
+    });
     outgoing.end(text);
   });
 }
@@ -173,6 +178,10 @@ const credentialPattern = /X509SHA256=[0-9a-f]{64}/g;
 const tokenVolumePattern = /kube-api-access-[a-z0-9]{5}/g;
 // The tables know the fields' JSON names and types, not what Go calls them.
 const goTypePattern = /of type [\w.[\]*]+"/g;
+// What is picked by chance for a Service, where it is kept.
+const portPattern = /"(nodePort|healthCheckNodePort)":3[0-2]\d{3}\b/g;
+const duplicatePortPattern = /\b(TCP|UDP) 3[0-2]\d{3}\b/g;
+const addressPattern = /\b10\.43\.\d{1,3}\.\d{1,3}(?!\d)/g;
 const uidPattern = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const timePattern = /"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"/g;
 // Also the ages of the dates fixed in the cases, which grow with the calendar: 323d, 6y326d, 8y.
@@ -184,6 +193,9 @@ export function comparable(answer: Answer): Answer {
     .replace(credentialPattern, '<credential>')
     .replace(tokenVolumePattern, 'kube-api-access-<random>')
     .replace(goTypePattern, 'of type <go>"')
+    .replace(portPattern, '"$1":"<port>"')
+    .replace(duplicatePortPattern, '$1 <port>')
+    .replace(addressPattern, '<service address>')
     .replace(uidPattern, '<uid>')
     .replace(timePattern, '"<time>"');
   const value = JSON.parse(text) as Answer;
@@ -215,21 +227,34 @@ function sortRules(body: object): void {
   }
 }
 
-const objectPattern = /Invalid value: \{.*\}: /;
+// An empty list or map is none once it is read, which shows as null.
+const objectPattern = /Invalid value: (\{.*\}|"\{.*\}"|null|\[\]): /;
+const emptyPattern = /Unsupported value: (\{\}|null): /;
 
 /**
  * Upstream validates metadata more than once and prints its internal types: each cause counts once, and of objects and their
  * differences in messages only that they are there.
  */
 function plainStatus(status: { message?: string; details?: { causes?: { message?: string }[] } }): unknown {
-  const plain = (text = ''): string => text.split('\n@@')[0]!.replace(objectPattern, 'Invalid value: <object>: ');
+  const plain = (text = ''): string =>
+    text
+      .split('\n@@')[0]!
+      .replace(objectPattern, 'Invalid value: <object>: ')
+      .replace(emptyPattern, 'Unsupported value: <empty>: ');
   const causes = status.details?.causes?.map(cause => ({ ...cause, message: plain(cause.message) }));
   const once = new Map(causes?.map(cause => [JSON.stringify(cause), cause]));
   return {
     ...status,
-    ...(status.message === undefined ? {} : { message: plain(status.message) }),
+    ...(status.message === undefined
+      ? {}
+      : { message: (causes?.length ?? 0) > 1 ? beginning(status.message) : plain(status.message) }),
     ...(causes ? { details: { ...status.details, causes: [...once.keys()].sort().map(key => once.get(key)) } } : {}),
   };
+}
+
+/** The causes follow, in the order in which upstream came across them: that of a Go map sometimes, hence none. */
+function beginning(message: string): string {
+  return message.split(' is invalid: [')[0]!;
 }
 
 function dropVersions(body: unknown): void {

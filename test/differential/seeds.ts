@@ -1,4 +1,5 @@
 import { cases } from './cases/index.js';
+import { groupSeeds } from './group-seeds.js';
 
 /** An object to make mutations of. */
 export interface Seed {
@@ -6,9 +7,16 @@ export interface Seed {
   /** Its collection. */
   readonly at: string;
   readonly body: object;
+  /** Put at its status endpoint, where it has one. */
+  readonly status?: object;
 }
 
-const metadata = (name: string): object => ({ name, labels: { app: 'web' }, annotations: { note: 'x' } });
+const metadata = (name: string): object => ({
+  name,
+  labels: { app: 'web' },
+  annotations: { note: 'x' },
+  finalizers: ['example.com/kept'],
+});
 
 /** A pod with something in most of its corners. */
 const podSpec = {
@@ -249,7 +257,7 @@ const own: readonly Seed[] = [
 
 /** Our own seeds, and the first object that a case of each other kind creates. `at` gives the kind. */
 export function seeds(kindAt: (at: string) => { apiVersion: string; kind: string } | undefined): Seed[] {
-  const found = new Map(own.map(seed => [seed.kind, seed]));
+  const found = new Map([...own, ...groupSeeds].map(seed => [seed.kind, seed]));
   for (const one of Object.values(cases).flat()) {
     const step = one.steps.find(each => each.do === 'create' && each.as === undefined);
     if (step?.do !== 'create') continue;

@@ -35,6 +35,9 @@ export function cgroupCases({ describe, it }: TestRunner, node: () => NodeUnderT
       assert.equal(readFileSync(join(folder, memoryFile), 'utf8').trim(), String(64 * mebibyte));
       const containerId = running.status.containerStatuses?.[0]?.containerID?.split('//')[1] ?? '';
       assert.ok(readdirSync(folder).includes(containerId));
+      if (memoryFile === 'memory.max') {
+        assert.equal(readFileSync(join(folder, containerId, 'memory.oom.group'), 'utf8').trim(), '1');
+      }
       // A resize reaches both levels, the pod's first where it grows.
       const pods = client.resource(Pods, 'default');
       for (const mebibytes of [128, 32]) {

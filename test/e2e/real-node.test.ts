@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -214,6 +214,28 @@ spec:
     expect(JSON.parse(await get('127.0.0.1', 10_256, '/healthz'))).toMatchObject({ healthy: true, nodeEligible: true });
     expect(await get('127.0.0.1', 10_249, '/metrics')).toContain('kubeproxy_sync_proxy_rules_duration_seconds_count');
   }, 30_000);
+
+  it('runs a static pod, whatever becomes of its mirror', async () => {
+    const file = join(node.dataDirectory, 'agent/pod-manifests/fixed.yaml');
+    const spec = `{terminationGracePeriodSeconds: 0, containers: [{name: c, image: '${image}', command: [sh, -c, 'echo began; sleep 1000']}]}`;
+    writeFileSync(file, `{kind: Pod, apiVersion: v1, metadata: {name: fixed}, spec: ${spec}}`);
+    const mirror = `pod/fixed-${mark}`;
+    const get = (path: string): Promise<string> => k(`get ${mirror} -o jsonpath={${path}}`);
+    const ready = async (): Promise<void> => {
+      await k(`wait --for=create ${mirror} --timeout=30s`);
+      await k(`wait --for=condition=Ready ${mirror} --timeout=30s`);
+    };
+    await ready();
+    const [uid, container] = [await get('.metadata.uid'), await get('.status.containerStatuses[0].containerID')];
+    await k(`delete ${mirror} --wait=true`);
+    await ready();
+    expect(await get('.metadata.uid')).not.toBe(uid);
+    expect(await get('.status.containerStatuses[0].containerID')).toBe(container);
+    expect(await k(`logs ${mirror}`)).toBe('began\n');
+    expect(await k(`exec ${mirror} -- echo here`)).toBe('here\n');
+    rmSync(file);
+    await k(`wait --for=delete ${mirror} --timeout=30s`);
+  }, 120_000);
 
   it('keeps pods running while the server is stopped, and adopts them', async () => {
     const before = await identities();

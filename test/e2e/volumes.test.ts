@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hostLeftovers } from '../support/host-leftovers.js';
 import { RealNode } from '../support/real-node.js';
@@ -198,6 +199,39 @@ spec:
     },
     40_000,
   );
+
+  it('are images, in whole and in part, which stay as they are', async () => {
+    const script =
+      'for f in /image/bin/sh /image/etc/passwd /part; do [ -e $f ] && echo $f; done; touch /image/new 2>/dev/null || echo refuses; sleep 3600';
+    const pod = (name: string, subPath: string): string => `---
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - name: main
+      image: ${image}
+      command: [sh, -c, '${script}']
+      volumeMounts: [{name: image, mountPath: /image}, {name: image, mountPath: /part, subPath: ${subPath}}]
+  volumes: [{name: image, image: {reference: ${image}, pullPolicy: IfNotPresent}}]
+`;
+    const text = pod('of-image', 'bin') + pod('part-missing', 'nosuch');
+    expect(await node.kubectl(['apply', '-f', '-'], { input: text })).toMatchObject({ code: 0 });
+    await k('wait --for=condition=Ready pod/of-image --timeout=30s');
+    expect((await k('logs of-image')).split('\n')).toEqual(expect.arrayContaining(['/image/bin/sh', '/part', 'refuses']));
+    await k(
+      'wait --for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=CreateContainerConfigError pod/part-missing --timeout=30s',
+    );
+    const mounts = (): string[] =>
+      readFileSync('/proc/self/mountinfo', 'utf8')
+        .split('\n')
+        .filter(line => line.includes('kubernetes.io~image'));
+    expect(mounts()).toHaveLength(2);
+    await k('delete pod of-image part-missing --wait=true');
+    for (const endMs = Date.now() + 10_000; mounts().length > 0 && Date.now() < endMs;) await setTimeout(50);
+    expect(mounts()).toEqual([]);
+  }, 60_000);
 
   it('are shared by containers, in whole and in part, and stand beside secrets in variables', async () => {
     await k('wait --for=condition=Ready pod/live --timeout=30s');

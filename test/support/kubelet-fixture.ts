@@ -55,10 +55,13 @@ export class KubeletFixture {
   readonly recorder = new FakeRecorder();
   readonly client: Client;
   readonly nodeName: string;
+  readonly #podManifestsDir: string | undefined;
   kubelet: Kubelet;
 
-  constructor(nodeName = 'node-a') {
+  /** `podManifestsDir`: there are static pods. */
+  constructor(nodeName = 'node-a', podManifestsDir?: string) {
     this.nodeName = nodeName;
+    this.#podManifestsDir = podManifestsDir;
     this.runtime = new SimulatedRuntime({
       clock: this.clock,
       nodeName,
@@ -71,8 +74,11 @@ export class KubeletFixture {
 
   /** Another kubelet object on the same runtime and API, as after a restart. */
   newKubelet(): Kubelet {
+    const settings = testSettings(this.nodeName);
+    const podManifestsDir = this.#podManifestsDir ?? settings.podManifestsDir;
     return new Kubelet({
-      settings: testSettings(this.nodeName),
+      settings: { ...settings, podManifestsDir },
+      staticPods: this.#podManifestsDir !== undefined,
       client: new Client(this.transport, nodeIdentity(this.nodeName)),
       runtime: this.runtime,
       recorder: this.recorder,

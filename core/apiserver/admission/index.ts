@@ -8,6 +8,7 @@ import { CertificateSubjectRestriction } from './certificate-subject-restriction
 import { DefaultIngressClass } from './default-ingress-class.js';
 import { DefaultStorageClass } from './default-storage-class.js';
 import { DefaultTolerationSeconds } from './default-toleration-seconds.js';
+import type { TolerationSeconds } from './default-toleration-seconds.js';
 import { LimitRanger } from './limit-ranger.js';
 import { NamespaceLifecycle } from './namespace-lifecycle.js';
 import { NodeRestriction } from './node-restriction.js';
@@ -30,6 +31,7 @@ export interface AdmissionServices {
   readonly clock: Clock;
   /** Names of plugins to leave out, as `--disable-admission-plugins` gives them. */
   readonly disabled?: readonly string[];
+  readonly tolerationSeconds?: TolerationSeconds;
 }
 
 export interface BuiltInAdmission {
@@ -40,7 +42,13 @@ export interface BuiltInAdmission {
 }
 
 /** The plugins that are on by default, in upstream's order. */
-export function builtInAdmission({ stores, authorizer, clock, disabled = [] }: AdmissionServices): BuiltInAdmission {
+export function builtInAdmission({
+  stores,
+  authorizer,
+  clock,
+  disabled = [],
+  tolerationSeconds,
+}: AdmissionServices): BuiltInAdmission {
   const lookup = new ObjectLookup(stores);
   const enabled = (plugins: readonly AdmissionPlugin[]): readonly AdmissionPlugin[] =>
     plugins.filter(plugin => !disabled.includes(plugin.name));
@@ -53,7 +61,7 @@ export function builtInAdmission({ stores, authorizer, clock, disabled = [] }: A
       new TaintNodesByCondition(),
       new PodSecurity(lookup),
       new Priority(lookup),
-      new DefaultTolerationSeconds(),
+      new DefaultTolerationSeconds(tolerationSeconds),
       new DefaultStorageClass(lookup),
       new StorageObjectInUseProtection(),
       new PersistentVolumeClaimResize(lookup),

@@ -19,7 +19,7 @@ import { resourceAttributes } from '../auth/authorizer.js';
 import { nodesGroup, nodeUserPrefix } from '../auth/user-info.js';
 import { forbiddenNodeLabels } from './node-labels.js';
 import type { ObjectLookup } from './object-lookup.js';
-import { apiObjectReference } from './pod-api-references.js';
+import { apiObjectReference } from '../../api/pod-api-references.js';
 import { refusal } from './refusal.js';
 
 const mirrorAnnotation = 'kubernetes.io/config.mirror';

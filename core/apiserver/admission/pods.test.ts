@@ -186,6 +186,12 @@ describe('DefaultTolerationSeconds', () => {
   });
 });
 
+it('DefaultTolerationSeconds adds the seconds that it is told, also none', async () => {
+  const draft = pod();
+  await admit(new DefaultTolerationSeconds({ notReady: 0, unreachable: 9 }), forPod(draft));
+  expect(draft.spec.tolerations).toMatchObject([{ tolerationSeconds: 0 }, { tolerationSeconds: 9 }]);
+});
+
 describe('RuntimeClass', () => {
   const runtime = {
     ...object('RuntimeClass', 'vm'),

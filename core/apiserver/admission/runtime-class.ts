@@ -2,6 +2,7 @@ import type { Pod, RuntimeClass, Toleration } from '../../api/generated/types.js
 import { RuntimeClasses } from '../../api/generated/resources.js';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../contracts/admission.js';
 import { cloneJson, jsonEqual } from '../../machinery/object.js';
+import { StatusError } from '../../machinery/status-error.js';
 import type { ObjectLookup } from './object-lookup.js';
 import { isFor, refusal } from './refusal.js';
 
@@ -59,6 +60,8 @@ export class RuntimeClassAdmission implements AdmissionPlugin {
   async #classOf(attributes: AdmissionAttributes): Promise<Readonly<RuntimeClass> | undefined> {
     const name = (attributes.object as unknown as Pod).spec.runtimeClassName;
     if (name === undefined) return undefined;
+    // Upstream's client refuses to ask for it.
+    if (name === '') throw new StatusError(500, '', 'resource name may not be empty');
     const found = await this.#lookup.find(RuntimeClasses, '', name);
     if (!found) throw refusal(attributes, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);
     return found;

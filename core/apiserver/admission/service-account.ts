@@ -3,7 +3,7 @@ import { ServiceAccounts } from '../../api/generated/resources.js';
 import type { Clock } from '../../base/clock.js';
 import { sleep } from '../../base/clock.js';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../contracts/admission.js';
-import { podReferences } from '../auth/object-references.js';
+import { podReferences } from '../../api/object-references.js';
 import { generateName } from '../registry/store-support.js';
 import type { ObjectLookup } from './object-lookup.js';
 import { isFor, refusal } from './refusal.js';
@@ -99,7 +99,7 @@ function mountToken({ spec }: Pod): void {
   const name = existing?.name ?? generateName(volumePrefix);
   const mount: VolumeMount = { name, readOnly: true, mountPath };
   let needed = false;
-  for (const container of [...(spec.initContainers ?? []), ...spec.containers]) {
+  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
     if (container.volumeMounts?.some(other => other.mountPath === mountPath)) continue;
     container.volumeMounts = [...(container.volumeMounts ?? []), { ...mount }];
     needed = true;

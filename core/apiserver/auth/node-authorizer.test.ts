@@ -7,7 +7,7 @@ import type { BootstrapPolicyData } from './bootstrap-policy.js';
 import { CompiledRules } from './compiled-rules.js';
 import { NodeAuthorizer } from './node-authorizer.js';
 import { NodeGraph } from './node-graph.js';
-import { podReferences, volumeSecrets } from './object-references.js';
+import { podReferences, volumeSecrets } from '../../api/object-references.js';
 import type { UserInfo } from './user-info.js';
 
 const nodeRole = generatedData<BootstrapPolicyData>('bootstrap-rbac').clusterRoles.find(role => role.name === 'system:node');

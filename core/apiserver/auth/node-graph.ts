@@ -1,5 +1,5 @@
 import type { PersistentVolume, Pod } from '../../api/generated/types.js';
-import { podReferences, volumeSecrets } from './object-references.js';
+import { podReferences, volumeSecrets } from '../../api/object-references.js';
 
 /** Kinds that reach a node through a pod. */
 export type PodBoundKind = 'secret' | 'configmap' | 'persistentvolumeclaim' | 'serviceaccount' | 'resourceclaim';

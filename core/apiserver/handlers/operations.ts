@@ -3,10 +3,19 @@ import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, isJsonObject, jsonEqual, parseApiVersion } from '../../machinery/object.js';
 import { canonicalize, decodeObject } from '../../machinery/codec/json-decode.js';
+import { formatGoValue } from '../../machinery/patch/go-format.js';
 import { applyJsonPatch } from '../../machinery/patch/json-patch.js';
 import { applyMergePatch } from '../../machinery/patch/merge-patch.js';
 import { applyStrategicMergePatch } from '../../machinery/patch/strategic-merge-patch.js';
-import { badRequest, invalid, isStatusError, methodNotSupported, notFound, pathNotFound } from '../../machinery/status-error.js';
+import {
+  badRequest,
+  invalid,
+  isStatusError,
+  methodNotSupported,
+  notFound,
+  pathNotFound,
+  StatusError,
+} from '../../machinery/status-error.js';
 import type { ObjectSubresource, SubresourceDefinition } from '../registry/resource-definition.js';
 import type { WriteCall } from '../registry/resource-store.js';
 import type { StoredObject } from '../storage/stored-object.js';
@@ -45,7 +54,10 @@ export class Operations<T extends KubeObject = KubeObject> {
 
   /** Canonical form and defaults of an object that a part made. */
   prepare(object: T | object): T {
-    const draft = canonicalize(this.#served.struct, cloneJson(object)) as T;
+    return this.#prepare(canonicalize(this.#served.struct, cloneJson(object)) as T);
+  }
+
+  #prepare(draft: T): T {
     this.#identify(draft);
     this.#served.definition.defaults?.(draft);
     return draft;
@@ -137,7 +149,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (!old) throw notFound(this.#served.store.subject(call.name));
         const patched = this.#patched(old.object, type, patch);
         if (!isJsonObject(patched)) throw badRequest('the patched object is not an object');
-        const draft = this.#decodePatched(patched, call);
+        const draft = this.#decodePatched(patched, call, type === 'strategic' ? patch : undefined);
         if (jsonEqual(draft, old.object)) return cloneJson(old.object);
         return draft;
       },
@@ -146,19 +158,39 @@ export class Operations<T extends KubeObject = KubeObject> {
   }
 
   /** What a patch made of an object; what is wrong with it is the patch's fault. */
-  #decodePatched(patched: object, call: OperationCall): T {
+  #decodePatched(patched: object, call: OperationCall, strategic: unknown): T {
     let draft: T;
+    const isStrategic = strategic !== undefined;
+    const shown = isStrategic ? formatGoValue(strategic) : JSON.stringify(patched);
     try {
       draft = this.decode(patched, call.fieldValidation, text => call.warn(text));
     } catch (error) {
       if (!isStatusError(error, 'BadRequest')) throw error;
       const errors = new FieldErrors();
-      const detail = error.message.replace(/^\S+ in version \S+ cannot be handled as a \S+: /, '');
-      errors.invalid(fieldPath('patch'), JSON.stringify(patched), detail);
+      const detail = error.message
+        .replace(/^\S+ in version \S+ cannot be handled as a \S+: /, '')
+        .replace('pkg/api/legacyscheme/scheme.go:30', 'pkg/runtime/scheme.go:111');
+      errors.invalid(fieldPath('patch'), shown, isStrategic ? converterText(detail) : detail);
       throw invalid('', '', '', errors);
     }
     if (draft.metadata.name) return draft;
     throw badRequest(`the name of the object (${call.name} based on URL) was undeterminable: name must be provided`);
+  }
+
+  /** What an apply made of an object; it can have values that only its type refuses. */
+  #prepareApplied(merged: T, applied: T): T {
+    try {
+      // Go comes here by way of untyped 64 bit numbers, and cuts them down without a word.
+      return this.#prepare(canonicalize(this.#served.struct, cloneJson(merged), true));
+    } catch (error) {
+      if (isStatusError(error)) throw error;
+      const { name = '', namespace = '' } = applied.metadata;
+      const { group, version, kind } = this.#served.definition.reference;
+      const kindText = `${group}/${version}, Kind=${kind}`;
+      const fault = (error as Error).message.replace(/^illegal base64 data/, 'error decoding from json: $&');
+      const text = `failed to convert new object (${namespace}/${name}; ${kindText}) to proper version`;
+      throw new StatusError(500, '', `${text}: unable to convert unstructured object to ${kindText}: ${fault}`, undefined, error);
+    }
   }
 
   #patched(current: Readonly<KubeObject>, type: 'json' | 'merge' | 'strategic', patch: unknown): unknown {
@@ -195,8 +227,6 @@ export class Operations<T extends KubeObject = KubeObject> {
       const version = parseApiVersion(String(given.apiVersion));
       throw badRequest(`invalid object type: ${version?.group ?? ''}/${version?.version ?? ''}, Kind=${String(given.kind)}`);
     }
-    // Checked on a copy: what is applied has no defaults and no zero values of its own.
-    this.#decoded(cloneJson(patch), call.fieldValidation, text => call.warn(text));
     const applied = patch as unknown as T;
     const metadata = isJsonObject(applied.metadata) ? applied.metadata : {};
     if (metadata.name !== undefined && metadata.name !== call.name) {
@@ -207,7 +237,6 @@ export class Operations<T extends KubeObject = KubeObject> {
       metadata: {
         ...metadata,
         name: call.name,
-        ...(definition.reference.namespaced ? { namespace: metadata.namespace ?? call.namespace } : {}),
       },
     } as T;
     return store.update(
@@ -218,7 +247,7 @@ export class Operations<T extends KubeObject = KubeObject> {
           force,
           subresource: call.subresource,
         });
-        const draft = this.prepare(merged);
+        const draft = this.#prepareApplied(merged, named);
         const applyVersion = (named.metadata as { resourceVersion?: string }).resourceVersion;
         const version = applyVersion ?? old?.resourceVersion;
         if (version) draft.metadata.resourceVersion = version;
@@ -305,6 +334,19 @@ function checkNames({ metadata }: Readonly<KubeObject>, call: OperationCall): vo
   }
   if (!call.namespace || !metadata.namespace || metadata.namespace === call.namespace) return;
   throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+}
+
+const converterNames: Readonly<Record<string, string>> = { object: 'map', array: 'slice', number: 'int64' };
+
+/** Strategic patches do not go through JSON upstream, which says what does not fit in other words. */
+function converterText(detail: string): string {
+  const match = /^json: cannot unmarshal (\w+) into Go .* of type (\S+)$/.exec(detail);
+  if (!match) return detail;
+  const [, source = '', target = ''] = match;
+  const from = converterNames[source] ?? source;
+  if (target.startsWith('[]')) return `cannot restore slice from ${from}`;
+  if (target.startsWith('map[')) return `cannot restore map from ${from}`;
+  return target.includes('.') ? `cannot restore struct from: ${from}` : `unrecognized type: ${target}`;
 }
 
 function notAMap(value: unknown): string {

@@ -2,7 +2,7 @@ import type { FieldErrors, FieldPath } from '../../machinery/field-errors.js';
 import { fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject, ObjectMeta } from '../../machinery/object.js';
 import { jsonEqual } from '../../machinery/object.js';
-import { nameIsDnsSubdomain, validateLabelValue, validateQualifiedName } from '../../machinery/names.js';
+import { nameIsDnsSubdomain, nameIsPathSegment, validateLabelValue, validateQualifiedName } from '../../machinery/names.js';
 import { formatTime } from '../../machinery/time.js';
 import type { ResourceDefinition } from './resource-definition.js';
 
@@ -17,29 +17,63 @@ const freeFinalizerGroups: ReadonlySet<string> = new Set([
   'apiregistration.k8s.io',
 ]);
 
+/** Takes what only the server says from a new object, before anybody comes to own it. Source: rest.WipeObjectMetaSystemFields. */
+export function wipeSystemFields(metadata: ObjectMeta): void {
+  delete metadata.uid;
+  delete metadata.creationTimestamp;
+  delete metadata.selfLink;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+}
+
 export function fillSystemFields(metadata: ObjectMeta, uid: string, nowMs: number): void {
   metadata.uid = uid;
   metadata.creationTimestamp = formatTime(nowMs);
-  delete metadata.selfLink;
-  delete metadata.generation;
-  delete metadata.deletionTimestamp;
-  delete metadata.deletionGracePeriodSeconds;
+}
+
+/** Drops owners that are named twice; resolves their uids, for a warning. Source: handlers dedupOwnerReferences. */
+export function dropDuplicateOwners(metadata: ObjectMeta): string[] {
+  const owners = metadata.ownerReferences;
+  if (!owners || owners.length < 2) return [];
+  const kept: typeof owners = [];
+  const duplicates: string[] = [];
+  for (const owner of owners) {
+    if (kept.some(other => jsonEqual(other, owner))) duplicates.push(owner.uid);
+    else kept.push(owner);
+  }
+  if (duplicates.length > 0) metadata.ownerReferences = kept;
+  return duplicates;
+}
+
+/** What all kinds are held to, after the checks of their own. Source: rest.BeforeCreate. */
+export function validateAnyMetadata<T extends KubeObject>(
+  { metadata }: T,
+  { reference }: ResourceDefinition<T>,
+  errors: FieldErrors,
+): void {
+  validateNames(metadata, nameIsPathSegment, errors);
+  if (reference.namespaced && !metadata.namespace) errors.required(fieldPath('metadata', 'namespace'));
+  validateCommon(metadata, errors);
 }
 
 /** Source: apimachinery ValidateObjectMeta. */
 export function validateMetadata<T extends KubeObject>(object: T, definition: ResourceDefinition<T>, errors: FieldErrors): void {
   const { metadata } = object;
-  const path = fieldPath('metadata');
-  const validateName = definition.validateName ?? nameIsDnsSubdomain;
-  if (metadata.generateName) {
-    for (const text of validateName(metadata.generateName, true))
-      errors.invalid(path.child('generateName'), metadata.generateName, text);
-  }
-  if (!metadata.name) errors.required(path.child('name'), 'name or generateName is required');
-  else for (const text of validateName(metadata.name, false)) errors.invalid(path.child('name'), metadata.name, text);
-  if (definition.reference.namespaced && !metadata.namespace) errors.required(path.child('namespace'));
+  validateNames(metadata, definition.validateName ?? nameIsDnsSubdomain, errors);
+  if (definition.reference.namespaced && !metadata.namespace) errors.required(fieldPath('metadata', 'namespace'));
   validateCommon(metadata, errors);
   validateFinalizerDomains(object, definition, errors);
+}
+
+function validateNames(
+  { name, generateName }: ObjectMeta,
+  check: (name: string, prefix: boolean) => readonly string[],
+  errors: FieldErrors,
+): void {
+  const path = fieldPath('metadata');
+  if (generateName) for (const text of check(generateName, true)) errors.invalid(path.child('generateName'), generateName, text);
+  if (!name) errors.required(path.child('name'), 'name or generateName is required');
+  else for (const text of check(name, false)) errors.invalid(path.child('name'), name, text);
 }
 
 function validateCommon(metadata: ObjectMeta, errors: FieldErrors): void {
@@ -51,8 +85,12 @@ function validateCommon(metadata: ObjectMeta, errors: FieldErrors): void {
   validateAnnotations(metadata.annotations, errors);
   validateOwners(metadata, errors);
   validateFinalizers(metadata.finalizers ?? [], errors);
+  validateManagedFields(metadata, errors);
+}
+
+function validateManagedFields(metadata: ObjectMeta, errors: FieldErrors): void {
   for (const [index, entry] of (metadata.managedFields ?? []).entries()) {
-    const at = path.child('managedFields').index(index);
+    const at = fieldPath('metadata').child('managedFields').index(index);
     if (entry.operation !== 'Apply' && entry.operation !== 'Update') {
       errors.invalid(at.child('operation'), entry.operation ?? '', 'must be `Apply` or `Update`');
     }
@@ -96,13 +134,14 @@ function validateOwners(metadata: ObjectMeta, errors: FieldErrors): void {
     if (owner.apiVersion === 'v1' && owner.kind === 'Event')
       errors.invalid(at, owner, `/${owner.apiVersion}, Kind=${owner.kind} is disallowed from being an owner`);
     if (!owner.controller) continue;
+    const current = `${owner.kind}/${owner.name}`;
     if (controller) {
       errors.invalid(
         path,
         metadata.ownerReferences,
-        `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${owner.name}`,
+        `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${current}`,
       );
-    } else controller = owner.name;
+    } else controller = current;
   }
 }
 
@@ -155,11 +194,11 @@ export function validateMetadataUpdate<T extends KubeObject>(
     }
   }
   if (metadata.name !== old.metadata.name) errors.invalid(path.child('name'), metadata.name, 'field is immutable');
-  if (!jsonEqual(metadata.labels, old.metadata.labels)) validateLabels(metadata.labels, 'labels', errors);
-  if (!jsonEqual(metadata.annotations, old.metadata.annotations)) validateAnnotations(metadata.annotations, errors);
-  if (!jsonEqual(metadata.ownerReferences, old.metadata.ownerReferences)) validateOwners(metadata, errors);
-  if (!jsonEqual(metadata.finalizers, old.metadata.finalizers)) validateFinalizers(metadata.finalizers ?? [], errors);
-  validateFinalizerDomains(object, definition, errors);
+  for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
+    if (metadata[field] !== old.metadata[field]) errors.invalid(path.child(field), metadata[field], 'field is immutable');
+  }
+  validateAnyMetadata(object, definition, errors);
+  if (!definition.uncheckedMetadata) validateFinalizerDomains(object, definition, errors);
 }
 
 /** The finalizers that an object marked for deletion gets. Source: generic registry, deletionFinalizersForGarbageCollection. */

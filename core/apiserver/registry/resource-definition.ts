@@ -61,6 +61,10 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   readonly returnsDeleted?: boolean;
   /** Finalizers may be named without a domain, as those of custom resources. */
   readonly freeFinalizers?: boolean;
+  /** The kind's own checks leave out metadata, which is held to what all kinds are held to once they have passed. */
+  readonly uncheckedMetadata?: boolean;
+  /** Kept as JSON, as custom resources are, which tells an empty list from none. */
+  readonly keepsEmptyLists?: boolean;
   readonly selectableFields?: Readonly<Record<string, (object: Readonly<T>) => string>>;
 
   readonly subresources?: Readonly<Record<string, SubresourceDefinition<T>>>;
@@ -141,6 +145,8 @@ export interface StatusSubresource<T extends KubeObject> {
   readonly type: 'update';
   /** Puts back what this endpoint must not change. Absent: everything but status and managedFields is put back to `old`. */
   prepareForUpdate?(object: T, old: Readonly<T>, context: RequestContext): void | Promise<void>;
+  /** Finalizers may be named without a domain here. */
+  readonly freeFinalizers?: boolean;
   /** Absent: none. */
   validateUpdate?(object: T, old: Readonly<T>, errors: FieldErrors, context: RequestContext): void | Promise<void>;
 }

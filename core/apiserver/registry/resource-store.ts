@@ -23,11 +23,20 @@ import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object
 import type { StorageHub } from '../storage/storage-hub.js';
 import { runAdmission } from './admission-chain.js';
 import { formatTime } from '../../machinery/time.js';
-import { deletionFinalizers, fillSystemFields, validateMetadata, validateMetadataUpdate } from './object-metadata.js';
+import {
+  deletionFinalizers,
+  dropDuplicateOwners,
+  fillSystemFields,
+  validateAnyMetadata,
+  validateMetadata,
+  validateMetadataUpdate,
+  wipeSystemFields,
+} from './object-metadata.js';
 import type { RequestContext, ResourceDefinition, ResourceStores, Rollback, StatusSubresource } from './resource-definition.js';
 import type { Selection } from './selection.js';
 import { afterKey, generateName, isLeaseRenewal, nameMismatch, setOrDelete, storageError, uidText } from './store-support.js';
 import { matches } from './selection.js';
+import { keepAllButStatus, resetStatus } from './status-reset.js';
 
 /** Field ownership of one resource (managedFields), bound to its type. Implemented over machinery/patch/managed-fields. */
 export interface FieldOwnership<T extends KubeObject> {
@@ -57,6 +66,8 @@ export interface ResourceStoreOptions<T extends KubeObject> {
   readonly ownership: FieldOwnership<T>;
   readonly admission: () => readonly AdmissionPlugin[];
   readonly stores: ResourceStores;
+  /** What it is to keep an object and to read it again, in place: defaults see what validation let through. */
+  readonly settle?: ((draft: T) => void) | undefined;
   readonly allows: (caller: CallerIdentity, attributes: Parameters<RequestContext['allows']>[0]) => Promise<boolean>;
   /** The store of the objects that `definition.viewOf` names. */
   readonly viewed?: ResourceStore | undefined;
@@ -65,6 +76,7 @@ export interface ResourceStoreOptions<T extends KubeObject> {
 type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
 
 const conflictRetries = 64;
+const afterAdmission = ' after mutating admission happens';
 
 /** The generic store: every resource's verbs, with what differs taken from its definition. */
 export class ResourceStore<T extends KubeObject = KubeObject> {
@@ -158,6 +170,8 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const { metadata } = object;
     let context = this.context({ ...call, name: metadata.name ?? call.name }, 'CREATE');
     let draft = object;
+    wipeSystemFields(metadata);
+    this.#dropDuplicateOwners(draft, call, '');
     if (!call.ownsManagedFields) {
       draft = this.#options.ownership.update(undefined, draft, {
         manager: call.fieldManager,
@@ -166,6 +180,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       });
     }
     await this.#admit('mutate', context, draft, undefined);
+    this.#dropDuplicateOwners(draft, call, afterAdmission);
     // Upstream names an object only now: refusals before speak of its `generateName`.
     if (generated) {
       draft.metadata.name = generateName(metadata.generateName!);
@@ -176,11 +191,13 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     else this.#resetStatus(draft, undefined);
     if (this.#hasGeneration) draft.metadata.generation = 1;
     const errors = new FieldErrors();
-    validateMetadata(draft, definition, errors);
+    if (!definition.uncheckedMetadata) validateMetadata(draft, definition, errors);
     await definition.validate?.(draft, errors, context);
+    if (errors.empty && definition.uncheckedMetadata) validateAnyMetadata(draft, definition, errors);
     if (!errors.empty) throw this.#invalid(draft, errors);
     for (const text of definition.warnings?.(draft, undefined, context) ?? []) call.warn(text);
     await this.#admit('validate', context, draft, undefined);
+    this.#options.settle?.(draft);
     const key = this.cache.key(draft.metadata.namespace ?? '', draft.metadata.name!);
     if (this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!))
       throw alreadyExists(this.subject(draft.metadata.name!));
@@ -259,11 +276,13 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       throw invalid(definition.reference.group, definition.reference.resource, call.name, errors);
     }
     let draft = input;
+    if (!patch) this.#dropDuplicateOwners(draft, call, '');
     if (!call.ownsManagedFields && !call.trusted) {
       draft = this.#options.ownership.update(old, draft, { manager: call.fieldManager, subresource, nowMs: context.nowMs });
     }
     if (call.trusted) this.#keepSystemFields(draft, old);
     else await this.#prepareUpdate(draft, old, context, call);
+    this.#options.settle?.(draft);
     draft.metadata.resourceVersion = old.metadata.resourceVersion!;
     if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional && !patch);
     draft = keepUnchangedTimes(old, draft);
@@ -287,6 +306,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const { subresource } = context;
     const status = subresource ? (definition.subresources?.[subresource] as StatusSubresource<T>) : undefined;
     await this.#admit('mutate', context, draft, old);
+    this.#dropDuplicateOwners(draft, call, afterAdmission);
     this.#keepSystemFields(draft, old);
     if (subresource) {
       if (status?.prepareForUpdate) await status.prepareForUpdate(draft, old, context);
@@ -295,7 +315,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     else this.#resetStatus(draft, old);
     if (this.#hasGeneration && (!subresource || subresource !== 'status')) this.#raiseGeneration(draft, old);
     const errors = new FieldErrors();
-    validateMetadataUpdate(draft, old, definition, errors);
+    validateMetadataUpdate(draft, old, status?.freeFinalizers ? { ...definition, freeFinalizers: true } : definition, errors);
     if (subresource) await status?.validateUpdate?.(draft, old, errors, context);
     else if (definition.validateUpdate) await definition.validateUpdate(draft, old, errors, context);
     else await definition.validate?.(draft, errors, context);
@@ -388,9 +408,20 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     if (before.creationTimestamp) metadata.creationTimestamp = before.creationTimestamp;
     setOrDelete(metadata, 'namespace', before.namespace);
     setOrDelete(metadata, 'generation', before.generation);
-    setOrDelete(metadata, 'deletionTimestamp', before.deletionTimestamp);
-    setOrDelete(metadata, 'deletionGracePeriodSeconds', before.deletionGracePeriodSeconds);
-    setOrDelete(metadata, 'generateName', metadata.generateName);
+    // Nobody else can mark for deletion: validation refuses it.
+    if (before.deletionTimestamp !== undefined) metadata.deletionTimestamp = before.deletionTimestamp;
+    if (before.deletionGracePeriodSeconds !== undefined)
+      metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds;
+  }
+
+  #dropDuplicateOwners({ metadata }: T, call: WriteCall, when: string): void {
+    const duplicates = dropDuplicateOwners(metadata);
+    if (duplicates.length === 0) return;
+    const text =
+      'API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests';
+    call.warn(
+      `.metadata.ownerReferences contains duplicate entries${when}; ${text}; duplicate UID(s) observed: ${duplicates.join(', ')}`,
+    );
   }
 
   #checkNamespace(object: T, call: WriteCall): void {
@@ -565,29 +596,5 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
 class RetryOnConflict extends Error {}
 
 const detachedCache = new ParseCache(0);
-
-/** Strategies that say their own `prepareFor*` use this for what the main endpoint must not change. */
-export function resetStatus(draft: KubeObject, old: Readonly<KubeObject> | undefined): void {
-  const target = draft as KubeObject & { status?: unknown };
-  const source = old as (KubeObject & { status?: unknown }) | undefined;
-  if (source?.status !== undefined) target.status = cloneJson(source.status);
-  else if ('status' in target) {
-    if (old) delete target.status;
-    else target.status = {};
-  }
-}
-
-function keepAllButStatus(draft: KubeObject, old: Readonly<KubeObject>): void {
-  const target = draft as unknown as Record<string, unknown>;
-  const source = old as unknown as Record<string, unknown>;
-  for (const key of Object.keys(target)) {
-    if (key !== 'status' && key !== 'metadata' && !(key in source)) delete target[key];
-  }
-  for (const [key, value] of Object.entries(source)) {
-    if (key !== 'status' && key !== 'metadata') target[key] = cloneJson(value);
-  }
-  const { managedFields } = draft.metadata;
-  draft.metadata = { ...cloneJson(old.metadata), managedFields };
-}
 
 export type { CacheEvent };

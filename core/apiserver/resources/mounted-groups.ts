@@ -36,6 +36,7 @@ export function mountGroup({ data, resources }: ApiGroup): MountedResource[] {
       reference,
       ...(row ? { row } : {}),
       freeFinalizers: true,
+      keepsEmptyLists: true,
       // As upstream lays custom resources.
       storagePrefix: `${data.group}/${resource}`,
       validate(object, errors) {

@@ -4,7 +4,7 @@ import type { PreparedCluster } from '../../cluster/prepare-cluster.js';
 import { killAll } from '../../cluster/removal/kill-all.js';
 import { uninstall as uninstallCluster } from '../../cluster/removal/uninstall.js';
 import type { CommandContext } from '../command.js';
-import { realHost, removeService } from './service.js';
+import { removeService, stopService } from './service.js';
 
 /** `k3s killall [--force] [flags of k3s server]`: everything off this host but the data. */
 export async function killall(context: CommandContext): Promise<number> {
@@ -16,7 +16,9 @@ export async function killall(context: CommandContext): Promise<number> {
       count++;
       context.print(line);
     };
-    await killAll({ prepared, force: words.length < context.arguments.length, report });
+    const force = words.length < context.arguments.length;
+    if (force && isDefaultPlace(prepared)) for (const line of await stopService()) report(line);
+    await killAll({ prepared, force, report });
     context.print(count === 0 ? 'nothing was left running' : `done; the data in ${prepared.paths.dataDir} is kept`);
   });
 }
@@ -37,8 +39,8 @@ export async function uninstall(context: CommandContext): Promise<number> {
       count++;
       context.print(line);
     };
-    // A service would start the server again in the middle of it. It is of the cluster in the default place only.
-    if (prepared.ownsHost && paths.runDir === '/run/k3s') for (const line of await removeService(realHost())) report(line);
+    // A service would start the server again in the middle of it.
+    if (isDefaultPlace(prepared)) for (const line of await removeService()) report(line);
     await uninstallCluster({ prepared, force: context.arguments.includes('--force'), report });
     context.print(count === 0 ? `nothing is installed in ${paths.dataDir}` : 'done; downloads are kept in ~/.cache/k3s-ts');
   });
@@ -53,6 +55,11 @@ async function withCluster(context: CommandContext, run: (prepared: PreparedClus
     await discardCluster(prepared);
   }
   return 0;
+}
+
+/** The service is of the cluster there. */
+function isDefaultPlace({ ownsHost, paths }: PreparedCluster): boolean {
+  return ownsHost && paths.runDir === '/run/k3s';
 }
 
 function requireRoot({ preset }: PreparedCluster, command: string): void {

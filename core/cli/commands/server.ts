@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import type { Disposable } from '../../base/disposable.js';
 import { CodedError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
@@ -28,6 +29,8 @@ export async function start(context: CommandContext): Promise<number> {
 }
 
 async function serve(context: CommandContext, command: 'server' | 'agent', narrator: Narrator | undefined): Promise<number> {
+  // What `ps`, `top` and `systemctl status` call it: all programs of Node are "node" or "MainThread" there. K3s' own names.
+  if (process.platform === 'linux') writeFileSync('/proc/self/comm', `k3s-${command}`);
   const output = new LogOutput(context.printError);
   const signals = catchSignals();
   let watchdog: Disposable | undefined;

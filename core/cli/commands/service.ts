@@ -84,6 +84,14 @@ export async function removeService(host: ServiceHost = realHost()): Promise<str
   return files.map(file => `removed ${file}`);
 }
 
+/** Stops our unit, since systemd starts anew what is only killed; another's is left alone. Resolves what was done. */
+export async function stopService(host: ServiceHost = realHost()): Promise<string[]> {
+  const present = await readIfThere(join(host.unitDirectory, unitName));
+  if (!present?.includes(serviceMark) || !host.hasSystemd) return [];
+  await host.systemctl('stop', unitName);
+  return [`stopped ${unitName}, which the next boot starts again`];
+}
+
 export function realHost(): ServiceHost {
   return {
     unitDirectory: '/etc/systemd/system',

@@ -11,7 +11,10 @@ import { Datastore } from '../../contracts/datastore.js';
 import { Logger } from '../../contracts/logger.js';
 import { NodeCredentials } from '../../contracts/node-credentials.js';
 import { Part } from '../../contracts/part.js';
+import { PluginOptions } from '../../contracts/plugin-options.js';
 import { ResourceCatalogue } from '../../contracts/resource-catalogue.js';
+import { apiServerTuning } from '../arguments/apiserver-arguments.js';
+import type { ArgumentOptions } from './argument-options.js';
 
 export const module = new ContainerModule(({ bind }) => {
   bind(ApiServerPart).toResolvedValue(
@@ -23,7 +26,22 @@ export const module = new ContainerModule(({ bind }) => {
       logger: Logger,
       admission: AdmissionPlugin[],
       groups: ApiGroup[],
-    ) => new ApiServerPart({ datastore, paths, settings, clock, logger, admission: () => admission, groups }),
+      options: ArgumentOptions,
+    ) => {
+      const { tuning } = apiServerTuning(options.arguments);
+      const { serviceNodePortRange = settings.serviceNodePortRange, disabledAdmission } = tuning;
+      return new ApiServerPart({
+        datastore,
+        paths,
+        settings: { ...settings, serviceNodePortRange },
+        clock,
+        logger,
+        admission: () => admission,
+        groups,
+        ...(disabledAdmission ? { disabledAdmission } : {}),
+        tolerationSeconds: { notReady: tuning.notReadySeconds, unreachable: tuning.unreachableSeconds },
+      });
+    },
     [
       Datastore,
       ClusterPaths,
@@ -32,6 +50,7 @@ export const module = new ContainerModule(({ bind }) => {
       Logger,
       { isMultiple: true, serviceIdentifier: AdmissionPlugin },
       { isMultiple: true, serviceIdentifier: ApiGroup },
+      PluginOptions,
     ],
   );
   bind(Part).toService(ApiServerPart);

@@ -9,7 +9,10 @@ import { Logger } from '../../contracts/logger.js';
 import { MetricsSource } from '../../contracts/metrics-source.js';
 import { NodeCredentials } from '../../contracts/node-credentials.js';
 import { Part } from '../../contracts/part.js';
+import { PluginOptions } from '../../contracts/plugin-options.js';
 import { KubeletPart } from '../../kubelet/kubelet-part.js';
+import { kubeletTuning } from '../arguments/kubelet-arguments.js';
+import type { KubeletPluginOptions } from './kubelet.js';
 
 export const module = new ContainerModule(({ bind }) => {
   bind(KubeletPart).toResolvedValue(
@@ -22,10 +25,14 @@ export const module = new ContainerModule(({ bind }) => {
       logger: Logger,
       ledger: Ledger,
       credentials: NodeCredentials | undefined,
+      given: KubeletPluginOptions,
     ) => {
+      const { tuning: fromArguments } = kubeletTuning(given.arguments);
+      // As in K3s, an argument goes before the flag.
+      const tuning = given.resolvConf === '' ? fromArguments : { resolvConf: given.resolvConf, ...fromArguments };
       const options = { transport, runtime, settings, paths, clock, logger, ledger, ...(credentials ? { credentials } : {}) };
       // Who lets the system choose the server's port wants no fixed one for the node either.
-      return new KubeletPart({ ...options, ...(settings.httpsListenPort === 0 ? { port: 0 } : {}) });
+      return new KubeletPart({ ...options, tuning, ...(settings.httpsListenPort === 0 ? { port: 0 } : {}) });
     },
     [
       ApiTransport,
@@ -36,6 +43,7 @@ export const module = new ContainerModule(({ bind }) => {
       Logger,
       Ledger,
       { serviceIdentifier: NodeCredentials, optional: true },
+      PluginOptions,
     ],
   );
   bind(Part).toService(KubeletPart);

@@ -1,7 +1,12 @@
 import { MetricsSource } from '../../contracts/metrics-source.js';
 import { definePlugin } from '../../plugin-api/descriptor.js';
 
-export const kubelet = definePlugin({
+export interface KubeletPluginOptions {
+  readonly arguments: readonly string[];
+  readonly resolvConf: string;
+}
+
+export const kubelet = definePlugin<KubeletPluginOptions>({
   id: 'kubelet',
   slot: 'kubelet',
   contract: 1,
@@ -9,5 +14,13 @@ export const kubelet = definePlugin({
   after: ['apiserver'],
   provides: [MetricsSource],
   summary: 'runs the pods that are bound to this node',
+  options: {
+    arguments: { default: [], format: Array, doc: 'arguments of the kubelet as name=value' },
+    resolvConf: { default: '', format: String, doc: "resolv.conf for pods; empty: the host's" },
+  },
+  flags: {
+    'kubelet-arg': { option: 'arguments', kind: 'list', summary: 'flag=value for the kubelet' },
+    'resolv-conf': { option: 'resolvConf', kind: 'string', summary: 'resolv.conf for pods' },
+  },
   load: () => import('./kubelet-module.js'),
 });

@@ -1,8 +1,9 @@
-import { readFile, readdir, rmdir } from 'node:fs/promises';
+import { readFile, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorCode } from '../../base/errors.js';
 import { processIdentity } from '../../host/process-identity.js';
 import type { ProcessIdentity } from '../../host/process-identity.js';
+import { entriesIn, removeIfEmpty } from './entries.js';
 
 /** What containers hold on the host beside their processes, as their OCI bundles say it. */
 export interface BundleRemains {
@@ -17,7 +18,7 @@ export async function readBundles(stateDirectory: string): Promise<BundleRemains
   const networkNamespaces = new Set<string>();
   const cgroups = new Set<string>();
   const tasks = join(stateDirectory, 'io.containerd.runtime.v2.task', 'k8s.io');
-  for (const id of await entriesOf(tasks)) {
+  for (const id of await entriesIn(tasks)) {
     const linux = await linuxSection(join(tasks, id, 'config.json'));
     for (const { type, path } of linux?.namespaces ?? []) {
       const isPods = type === 'network' && path !== undefined && /^(\/var)?\/run\/netns\/cni-[\w-]+$/.test(path);
@@ -27,6 +28,24 @@ export async function readBundles(stateDirectory: string): Promise<BundleRemains
     if (path?.startsWith('/') && basename(path) === id && !path.includes('..')) cgroups.add(path);
   }
   return { networkNamespaces: [...networkNamespaces], cgroups: [...cgroups] };
+}
+
+/**
+ * Removes what the CNI library keeps of pods' networks, and its folders when they are empty then: all that use it share them. It is
+ * still there of a pod that was ended by force. Resolves how many files went. Source: libcni's cacheAdd.
+ */
+export async function removeNetworkResults(cgroups: readonly string[], directory = '/var/lib/cni'): Promise<number> {
+  const ids = new Set(cgroups.map(path => basename(path)));
+  const results = join(directory, 'results');
+  let count = 0;
+  for (const name of await entriesIn(results)) {
+    // NETWORK-CONTAINER-INTERFACE; a container's id has no dash.
+    if (!ids.has(name.split('-').at(-2) ?? '')) continue;
+    await rm(join(results, name), { force: true });
+    count++;
+  }
+  for (const folder of [results, directory]) await removeIfEmpty(folder);
+  return count;
 }
 
 interface LinuxSection {
@@ -44,18 +63,9 @@ async function linuxSection(file: string): Promise<LinuxSection | undefined> {
   }
 }
 
-async function entriesOf(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return [];
-    throw error;
-  }
-}
-
 /** The directories of a cgroup, there or not: one for each hierarchy in version 1, one in version 2. */
 async function directoriesOf(cgroup: string, root: string): Promise<string[]> {
-  const entries = await entriesOf(root);
+  const entries = await entriesIn(root);
   const hierarchies = entries.includes('cgroup.controllers') ? [''] : entries;
   return hierarchies.map(hierarchy => join(root, hierarchy, cgroup));
 }
@@ -65,7 +75,7 @@ export async function processesIn(cgroups: readonly string[], root = '/sys/fs/cg
   const found = new Map<number, ProcessIdentity>();
   for (const cgroup of cgroups) {
     for (const directory of await directoriesOf(cgroup, root)) {
-      const text = (await entriesOf(directory)).includes('cgroup.procs')
+      const text = (await entriesIn(directory)).includes('cgroup.procs')
         ? await readFile(join(directory, 'cgroup.procs'), 'utf8')
         : '';
       for (const pid of text.split('\n').filter(Boolean).map(Number)) {

@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sleep, SystemClock } from '../../base/clock.js';
 import type { Clock } from '../../base/clock.js';
@@ -22,8 +22,10 @@ import { dataplaneDirectory } from '../parts/dataplane-part.js';
 import type { PreparedCluster } from '../prepare-cluster.js';
 import { openRuntime } from '../runtime-access.js';
 import { runningServer } from '../server-lock.js';
-import { processesIn, readBundles, removeCgroups } from './bundles.js';
+import { processesIn, readBundles, removeCgroups, removeNetworkResults } from './bundles.js';
 import type { BundleRemains } from './bundles.js';
+import { removeIfEmpty } from './entries.js';
+import { notePodLogs } from './pod-logs.js';
 import { endProcesses, findProgram, withDescendants } from './processes.js';
 
 export interface KillAllOptions {
@@ -59,6 +61,7 @@ export async function killAll(options: KillAllOptions): Promise<void> {
   const stateDirectory = join(paths.runDir, 'containerd');
   const remains = await readBundles(stateDirectory);
   const attempt = new Attempts();
+  await attempt.run(() => notePodLogs(paths));
   await attempt.run(() => removePods(prepared, report, clock));
   await attempt.run(async () => {
     const configuration = join(paths.agent.etcDir, 'containerd', 'config.toml');
@@ -78,6 +81,13 @@ export async function killAll(options: KillAllOptions): Promise<void> {
   await attempt.run(async () => {
     const count = await removeCgroups(remains.cgroups);
     if (count > 0) report(`removed ${count} cgroups of containers`);
+  });
+  await attempt.run(async () => {
+    if (!prepared.ownsHost) return;
+    const count = await removeNetworkResults(remains.cgroups);
+    if (count > 0) report(`removed ${count} files of pods' networks from /var/lib/cni`);
+    // Others may use them, too.
+    for (const folder of ['/run/containerd/s', '/run/containerd', '/run/netns']) await removeIfEmpty(folder);
   });
   await removeRecorded(prepared, commands, report, attempt);
   await attempt.run(async () => {
@@ -228,15 +238,6 @@ export async function exists(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return false;
-    throw error;
-  }
-}
-
-export async function entriesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return [];
     throw error;
   }
 }

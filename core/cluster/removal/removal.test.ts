@@ -13,7 +13,7 @@ import { claimDataDirectory } from '../foreign-k3s.js';
 import { prepareCluster } from '../prepare-cluster.js';
 import type { PreparedCluster } from '../prepare-cluster.js';
 import { lockServer } from '../server-lock.js';
-import { readBundles, removeCgroups } from './bundles.js';
+import { readBundles, removeCgroups, removeNetworkResults } from './bundles.js';
 import { killAll } from './kill-all.js';
 import { endProcesses, withDescendants } from './processes.js';
 import { uninstall } from './uninstall.js';
@@ -74,6 +74,20 @@ describe('what containers leave', () => {
     }
     expect(await removeCgroups(['/kubepods/podx/aa', '/kubepods/podx/bb'], dir)).toBe(5);
     expect(await readdir(dir, { recursive: true })).toEqual(['cpu', 'memory', 'memory/kubepods', 'memory/kubepods/pody']);
+  });
+});
+
+describe('what the CNI library keeps', () => {
+  it('goes for pods of ours, and its folders once nothing is in them', async () => {
+    const cni = join(dir, 'cni');
+    await mkdir(join(cni, 'results'), { recursive: true });
+    for (const name of ['cbr0-aa-eth0', 'my-net-bb-eth0', 'cbr0-cc-eth0']) await writeFile(join(cni, 'results', name), '{}');
+    const cgroups = ['/kubepods/podx/aa', '/kubepods/podx/bb', '/kubepods/podx/dd'];
+    expect(await removeNetworkResults(cgroups, cni)).toBe(2);
+    expect(await readdir(join(cni, 'results'))).toEqual(['cbr0-cc-eth0']);
+    expect(await removeNetworkResults(['/kubepods/podx/cc'], cni)).toBe(1);
+    expect(existsSync(cni)).toBe(false);
+    expect(await removeNetworkResults(cgroups, cni)).toBe(0);
   });
 });
 
@@ -174,5 +188,39 @@ describe('killall and uninstall', () => {
     expect((await run(uninstall, prepared)).error).toBeUndefined();
     expect(await readdir(dir)).toEqual(['config.yaml']);
     expect(await run(uninstall, prepared)).toEqual({ lines: [], error: undefined });
+  });
+
+  it('uninstall takes the logs of pods, also of those that ended and whose links a killall took', async () => {
+    const prepared = await prepare();
+    const agent = { ...prepared.paths.agent, podLogsDir: join(dir, 'pods'), containerLogsDir: join(dir, 'containers') };
+    const paths = { ...prepared.paths, agent };
+    await claimDataDirectory(paths, false);
+    const { containerLogsDir, podLogsDir } = agent;
+    const ledger = new LedgerFile(paths.ledgerFile);
+    await ledger.forOwner('kubelet').record('log-links', containerLogsDir, { podLogsDir });
+    await ledger.close();
+    await mkdir(containerLogsDir);
+    for (const pod of ['n_kept_1', 'n_ended_2', 'n_foreign_3']) await mkdir(join(podLogsDir, pod, 'c'), { recursive: true });
+    await mkdir(join(agent.kubeletDir, 'pods', '1'), { recursive: true });
+    await symlink(join(podLogsDir, 'n_ended_2', 'c', '0.log'), join(containerLogsDir, 'ended_n_c-a.log'));
+    await writeFile(join(containerLogsDir, 'no-link.log'), '');
+    // Twice: the second finds the links gone.
+    for (let time = 0; time < 2; time++) expect((await run(killAll, { ...prepared, paths })).error).toBeUndefined();
+    expect(await readdir(podLogsDir)).toHaveLength(3);
+    expect((await run(uninstall, { ...prepared, paths })).error).toBeUndefined();
+    expect(await readdir(podLogsDir)).toEqual(['n_foreign_3']);
+  });
+
+  it('uninstall takes the folders of the kubeconfig, too', async () => {
+    const prepared = await prepare();
+    const kubeconfigFile = join(dir, 'rancher', 'k3s', 'k3s.yaml');
+    const paths = { ...prepared.paths, kubeconfigFile };
+    await claimDataDirectory(paths, false);
+    await mkdir(paths.server.tlsDir, { recursive: true });
+    await mkdir(join(dir, 'rancher', 'k3s'), { recursive: true });
+    await writeFile(join(paths.server.tlsDir, 'server-ca.crt'), 'authority');
+    await writeFile(kubeconfigFile, `ca: ${Buffer.from('authority').toString('base64')}\n`);
+    expect((await run(uninstall, { ...prepared, paths })).error).toBeUndefined();
+    expect(await readdir(dir)).toEqual(['config.yaml']);
   });
 });

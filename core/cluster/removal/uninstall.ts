@@ -1,10 +1,11 @@
-import { readFile, rm, rmdir } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { errorCode } from '../../base/errors.js';
 import type { ClusterPaths } from '../../contracts/cluster-paths.js';
 import { hasMarker, markerName } from '../foreign-k3s.js';
 import { lockName } from '../server-lock.js';
-import { Attempts, entriesIn, exists, killAll, refuseMounts } from './kill-all.js';
+import { entriesIn, removeIfEmpty } from './entries.js';
+import { notedPodLogs } from './pod-logs.js';
+import { Attempts, exists, killAll, refuseMounts } from './kill-all.js';
 import type { KillAllOptions } from './kill-all.js';
 
 /** Names that a cluster gives to what it puts into its data directory. */
@@ -16,12 +17,9 @@ export async function uninstall(options: KillAllOptions): Promise<void> {
   const { paths } = prepared;
   if (!(await exists(paths.dataDir))) return;
   const kubeconfigs = (await isOwnKubeconfig(paths)) ? [paths.kubeconfigFile] : [];
-  const podIds = new Set(await entriesIn(join(paths.agent.kubeletDir, 'pods')));
-  const logs = (await entriesIn(paths.agent.podLogsDir))
-    .filter(name => podIds.has(name.split('_')[2] ?? ''))
-    .map(name => join(paths.agent.podLogsDir, name));
   await killAll(options);
   if (!(await hasMarker(paths))) return;
+  const logs = (await notedPodLogs(paths)).map(name => join(paths.agent.podLogsDir, basename(name)));
   const attempt = new Attempts();
   const outside = [...kubeconfigs, ...logs, paths.agent.kubeletDir, paths.agent.nodePasswordFile];
   for (const path of [...outside, ...ownNames.map(name => join(paths.dataDir, name))]) {
@@ -29,6 +27,9 @@ export async function uninstall(options: KillAllOptions): Promise<void> {
   }
   for (const path of [...outside, paths.agent.podLogsDir])
     await removeIfEmpty(dirname(path) === '/var/log' ? path : dirname(path));
+  // Made with what lay in it.
+  const configuration = dirname(dirname(paths.kubeconfigFile));
+  if (basename(configuration) === 'rancher') await removeIfEmpty(configuration);
   // The mark goes last: what failed before can be tried again.
   attempt.finish();
   await rm(join(paths.dataDir, markerName), { force: true });
@@ -56,16 +57,6 @@ async function removePath(path: string, report: (line: string) => void): Promise
   await refuseMounts(path);
   await rm(path, { recursive: true, force: true });
   report(`removed ${path}`);
-}
-
-async function removeIfEmpty(directory: string): Promise<boolean> {
-  try {
-    await rmdir(directory);
-    return true;
-  } catch (error) {
-    if (['EBUSY', 'EEXIST', 'ENOENT', 'ENOTDIR', 'ENOTEMPTY'].includes(errorCode(error) ?? '')) return false;
-    throw error;
-  }
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {

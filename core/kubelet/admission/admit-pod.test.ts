@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Node, Pod, PodSpec } from '../../api/generated/types.js';
 import { admitPod } from './admit-pod.js';
-import { normalName } from './sysctls.js';
+import { normalName, sysctlNamespace } from './sysctls.js';
 
 const kernelVersion = '5.4.0-generic';
 const node = {
@@ -35,6 +35,30 @@ describe('a node refuses a pod', () => {
     const old = { ...node, status: { nodeInfo: { kernelVersion: '4.5.9', operatingSystem: 'linux' } } } as unknown as Node;
     expect(sysctl('net.ipv4.tcp_keepalive_time', {}, old)).toBeUndefined();
     expect(sysctl('net.ipv4.tcp_fin_timeout', {}, old)?.message).toMatch(/not allowlisted$/);
+  });
+
+  it('but not for sysctls that the user allows, by name or beginning', () => {
+    const unsafeSysctls = ['kernel.msg*', 'net/core/somaxconn'];
+    const allowed = (name: string, more: Partial<PodSpec> = {}): string | undefined => {
+      const spec = { ...more, securityContext: { sysctls: [{ name, value: '1' }] } };
+      return admitPod(pod(spec), node, { others: [], appArmor: false, unsafeSysctls })?.message;
+    };
+    expect([allowed('kernel.msgmax'), allowed('net.core.somaxconn'), allowed('net.ipv4.tcp_syncookies')]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(allowed('net.core.somaxconn_')).toMatch(/not allowlisted$/);
+    expect(allowed('kernel.msgmax', { hostIPC: true })).toMatch(/host IPC enabled$/);
+    expect(allowed('net.core.somaxconn', { hostNetwork: true })).toMatch(/host Net enabled$/);
+    expect(['kernel.sem', 'kernel.shm*', 'fs.mqueue.x', 'net.*', 'vm.x', 'kernel.*'].map(sysctlNamespace)).toEqual([
+      'IPC',
+      'IPC',
+      'IPC',
+      'Net',
+      undefined,
+      undefined,
+    ]);
   });
 
   it('with names of sysctls read as sysctl(8) does', () => {

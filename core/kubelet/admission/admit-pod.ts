@@ -16,16 +16,18 @@ export interface NodeWorld {
   readonly others: readonly Pod[];
   /** Profiles of AppArmor are kept to. */
   readonly appArmor: boolean;
+  /** Sysctls that pods may set beside the safe ones. */
+  readonly unsafeSysctls?: readonly string[];
 }
 
 /**
  * The scheduler's last word, spoken by the node: a pod bound by hand, or by a scheduler that was late, is refused when it does not
  * fit. Source: pkg/kubelet/lifecycle/predicate.go.
  */
-export function admitPod(pod: Pod, node: Node | undefined, { others, appArmor }: NodeWorld): Refusal | undefined {
+export function admitPod(pod: Pod, node: Node | undefined, { others, appArmor, unsafeSysctls }: NodeWorld): Refusal | undefined {
   if (!node) return undefined;
   return (
-    refusedBySysctl(pod, node.status?.nodeInfo?.kernelVersion ?? '') ??
+    refusedBySysctl(pod, node.status?.nodeInfo?.kernelVersion ?? '', unsafeSysctls) ??
     refusedByOperatingSystem(pod, node) ??
     refusedByGroupsPolicy(pod, node) ??
     refusedByResources(pod, node, others) ??

@@ -25,20 +25,42 @@ const safeSysctls: Readonly<Record<string, SafeSysctl>> = {
   'net.ipv4.tcp_wmem': { namespace: 'Net', kernel: [4, 15] },
 };
 
-/** Source: pkg/kubelet/sysctl/allowlist.go. */
-export function refusedBySysctl({ spec }: Pod, kernelVersion: string): Refusal | undefined {
+/** The namespace that a sysctl, or all with a beginning that ends in `*`, belong to. Source: component-helpers GetNamespace. */
+export function sysctlNamespace(pattern: string): Namespace | undefined {
+  const name = normalName(pattern).split('*', 1)[0]!;
+  if (name === 'kernel.sem' || ['kernel.shm', 'kernel.msg', 'fs.mqueue.'].some(start => name.startsWith(start))) return 'IPC';
+  return name.startsWith('net.') ? 'Net' : undefined;
+}
+
+/** `unsafe`: what pods may set beside the safe ones, by name or beginning with `*`. Source: pkg/kubelet/sysctl/allowlist.go. */
+export function refusedBySysctl({ spec }: Pod, kernelVersion: string, unsafe: readonly string[] = []): Refusal | undefined {
   for (const { name } of spec.securityContext?.sysctls ?? []) {
-    const problem = sysctlProblem(normalName(name), spec, kernelVersion);
+    const own = normalName(name);
+    const allowed = unsafe.find(pattern => matches(own, normalName(pattern)));
+    const safe = allowed === undefined ? safeSysctl(own, kernelVersion) : sysctlNamespace(allowed);
+    const problem = sysctlProblem(own, safe, spec);
     if (problem !== undefined) return { reason: 'SysctlForbidden', message: `forbidden sysctl: ${problem}` };
   }
   return undefined;
 }
 
-function sysctlProblem(name: string, { hostNetwork, hostIPC }: Pod['spec'], kernelVersion: string): string | undefined {
+function matches(name: string, pattern: string): boolean {
+  return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+}
+
+function safeSysctl(name: string, kernelVersion: string): Namespace | undefined {
   const safe = Object.hasOwn(safeSysctls, name) ? safeSysctls[name] : undefined;
-  if (!safe || (safe.kernel && !isAtLeast(kernelVersion, safe.kernel))) return `"${name}" not allowlisted`;
-  const isHosts = safe.namespace === 'IPC' ? hostIPC : hostNetwork;
-  return isHosts ? `"${name}" not allowed with host ${safe.namespace} enabled` : undefined;
+  return safe?.kernel && !isAtLeast(kernelVersion, safe.kernel) ? undefined : safe?.namespace;
+}
+
+function sysctlProblem(
+  name: string,
+  namespace: Namespace | undefined,
+  { hostNetwork, hostIPC }: Pod['spec'],
+): string | undefined {
+  if (!namespace) return `"${name}" not allowlisted`;
+  const isHosts = namespace === 'IPC' ? hostIPC : hostNetwork;
+  return isHosts ? `"${name}" not allowed with host ${namespace} enabled` : undefined;
 }
 
 /** Both `net/ipv4/conf` and `net.ipv4.conf` are written; the first separator tells which. Source: component-helpers NormalizeName. */

@@ -13,11 +13,12 @@ export function cpuShares(milliCpu: number): number {
   return Math.min(maximumShares, Math.max(minimumShares, Math.floor((milliCpu * 1024) / 1000)));
 }
 
-/** What all pods together may use. */
-export function nodeLimits(allocatable: Readonly<Record<string, string>>): CgroupLimits {
+/** What all pods together may use. Source: pkg/kubelet/cm getCgroupConfig. */
+export function nodeLimits(allocatable: Readonly<Record<string, string>>, maximumThreads: number): CgroupLimits {
   return {
     cpuShares: cpuShares(parseQuantity(allocatable['cpu'] ?? '0').milliValue()),
     memoryBytes: parseQuantity(allocatable['memory'] ?? '0').value(),
+    pids: maximumThreads,
   };
 }
 

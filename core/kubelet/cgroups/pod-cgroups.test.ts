@@ -20,14 +20,18 @@ async function make(root = '') {
     list: () => Promise.resolve([]),
   };
   const tree = new PodCgroups({ cgroups, root, ledger });
-  await tree.start(allocatable);
+  await tree.start(allocatable, 32_768);
   return { cgroups, entries, tree };
 }
 
 describe('PodCgroups', () => {
   it('makes the tree with the limits of the node and notes it', async () => {
     const { cgroups, entries } = await make('/k3s-1');
-    expect(cgroups.groups.get('/k3s-1/kubepods')).toEqual({ cpuShares: 4096, memoryBytes: 8 * 1024 ** 3 });
+    expect(cgroups.groups.get('/k3s-1/kubepods')).toEqual({
+      cpuShares: 4096,
+      memoryBytes: 8 * 1024 ** 3,
+      pids: 32_768,
+    });
     expect(cgroups.groups.get('/k3s-1/kubepods/besteffort')).toEqual({ cpuShares: 2 });
     expect(entries).toEqual(['cgroup /k3s-1']);
   });
@@ -67,6 +71,20 @@ describe('PodCgroups', () => {
     expect(shares()).toBe(256);
     await tree.remove('b');
     expect(shares()).toBe(2);
+  });
+
+  it('has a container die as a whole and never swap, as far as the kernel can', async () => {
+    const { tree } = await make();
+    expect(tree.containerKeys).toEqual({ 'memory.oom.group': '1', 'memory.swap.max': '0' });
+    const cgroups = new RecordingCgroups();
+    cgroups.lacking.add('memory.swap.max');
+    const other = new PodCgroups({ cgroups, root: '' });
+    await other.start(allocatable, 32_768);
+    expect(other.containerKeys).toEqual({ 'memory.oom.group': '1' });
+    cgroups.version = 1;
+    const old = new PodCgroups({ cgroups, root: '' });
+    await old.start(allocatable, 32_768);
+    expect(old.containerKeys).toEqual({});
   });
 
   it('writes only what changed', async () => {

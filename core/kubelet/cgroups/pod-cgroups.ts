@@ -12,6 +12,8 @@ export interface PodCgroupsOptions {
   readonly ledger?: Ledger | undefined;
 }
 
+const swapFile = 'memory.swap.max';
+
 interface Known {
   readonly path: string;
   readonly qos: string;
@@ -29,6 +31,7 @@ export class PodCgroups {
   readonly #pods = new Map<string, Known>();
   /** 0: not written by this kubelet yet. */
   #burstableShares = 0;
+  #containerKeys: Readonly<Record<string, string>> = {};
 
   constructor(options: PodCgroupsOptions) {
     this.#options = options;
@@ -36,12 +39,24 @@ export class PodCgroups {
   }
 
   /** Makes the tree; the groups of pods that run are kept. Rejects CGROUP_REFUSED. */
-  async start(allocatable: Readonly<Record<string, string>>): Promise<void> {
+  async start(allocatable: Readonly<Record<string, string>>, maximumThreads: number): Promise<void> {
     const { cgroups, ledger, root } = this.#options;
     await ledger?.record('cgroup', root || this.#kubepods);
-    await cgroups.ensure(this.#kubepods, nodeLimits(allocatable));
+    await cgroups.ensure(this.#kubepods, nodeLimits(allocatable, maximumThreads));
     await cgroups.ensure(`${this.#kubepods}/besteffort`, { cpuShares: minimumShares });
     await cgroups.ensure(`${this.#kubepods}/burstable`, {});
+    if (cgroups.version === 1) return;
+    const swap = await cgroups.offers(this.#kubepods, swapFile);
+    this.#containerKeys = { 'memory.oom.group': '1', ...(swap ? { [swapFile]: '0' } : {}) };
+  }
+
+  /**
+   * What a container's own group gets beside its limits: when memory runs out, all that runs in it is killed, so that no half of a
+   * container lives on; nothing of it is swapped. Only version 2 knows this. Source: pkg/kubelet/kuberuntime
+   * kuberuntime_container_linux.go (singleProcessOOMKill and swap behaviour as they are by default).
+   */
+  get containerKeys(): Readonly<Record<string, string>> {
+    return this.#containerKeys;
   }
 
   /** The pod's group with its limits; made where it is not there. Cheap when nothing changed. */

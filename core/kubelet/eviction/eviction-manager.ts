@@ -104,13 +104,15 @@ export class EvictionManager {
       usage.filesystem(context.settings.rootDir),
       usage.filesystem(path),
     ]);
-    return crossed({ availableMemoryBytes, nodefs, imagefs }, reclaiming);
+    return crossed({ availableMemoryBytes, nodefs, imagefs }, reclaiming, context.settings.tuning?.evictionThresholds);
   }
 
   #update(found: readonly CrossedThreshold[]): void {
-    const nowMs = this.#options.context.clock.now();
+    const { clock, settings } = this.#options.context;
+    const nowMs = clock.now();
+    const stayMs = settings.tuning?.evictionTransitionMs ?? transitionMs;
     for (const { condition } of found) this.#lastTrueMs.set(condition, nowMs);
-    const held = [...this.#lastTrueMs].filter(([, atMs]) => nowMs - atMs < transitionMs).map(([condition]) => condition);
+    const held = [...this.#lastTrueMs].filter(([, atMs]) => nowMs - atMs < stayMs).map(([condition]) => condition);
     const next = new Set(held);
     const same = next.size === this.#conditions.size && held.every(condition => this.#conditions.has(condition));
     this.#conditions = next;

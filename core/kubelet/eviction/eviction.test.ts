@@ -36,12 +36,18 @@ class TestNode {
     directoryBytes: path => Promise.resolve(this.directories.get(path) ?? 0),
   };
 
+  readonly settings: { -readonly [Key in keyof KubeletSettings]?: KubeletSettings[Key] } = {
+    nodeName: 'n',
+    rootDir: '/k',
+    podLogsDir: '/l',
+  };
+
   readonly manager = new EvictionManager({
     context: {
       clock: this.clock,
       logger: silentLogger,
       recorder: this.recorder,
-      settings: { nodeName: 'n', rootDir: '/k', podLogsDir: '/l' } as KubeletSettings,
+      settings: this.settings as KubeletSettings,
       runtime: {
         stats: () => Promise.resolve(this.stats),
         imageFilesystem: () => Promise.resolve({ path: '/i', usedBytes: 0, usedInodes: 0 }),
@@ -118,6 +124,23 @@ describe('memory pressure', () => {
     for (let round = 0; round < 4; round++) await node.manager.look();
     expect(node.ended).toEqual(['over', 'important', 'within']);
     expect(node.reclaimed).toBe(0);
+  });
+
+  it('begins and ends where the user wants', async () => {
+    const node = new TestNode();
+    const memory = { signal: 'memory.available', condition: 'MemoryPressure', resource: 'memory' } as const;
+    node.settings.tuning = { evictionThresholds: [{ ...memory, limit: { bytes: 20 * mebibyte } }], evictionTransitionMs: 5000 };
+    node.memory = 50 * mebibyte;
+    node.nodefs = { ...plenty, availableBytes: 0 };
+    await node.manager.look();
+    expect([...node.manager.conditions]).toEqual([]);
+    node.memory = 19 * mebibyte;
+    await node.manager.look();
+    expect([...node.manager.conditions]).toEqual(['MemoryPressure']);
+    node.memory = gibibyte;
+    await node.clock.advance(5000);
+    await node.manager.look();
+    expect([...node.manager.conditions]).toEqual([]);
   });
 
   it('is told for five minutes more, and keeps best-effort pods away meanwhile', async () => {

@@ -40,8 +40,9 @@ export interface CrossedThreshold extends Threshold {
 export function crossed(
   seen: Observations,
   reclaiming: (signal: Threshold['signal']) => boolean = () => false,
+  limits: readonly Threshold[] = thresholds,
 ): CrossedThreshold[] {
-  return thresholds.flatMap(threshold => {
+  return limits.flatMap(threshold => {
     const { available, capacity } = measure(threshold.signal, seen);
     if (capacity === 0) return [];
     const { limit } = threshold;

@@ -4,6 +4,7 @@ import { silentLogger } from '../../base/logger.js';
 import { FakeRecorder } from '../../client/testing/fake-recorder.js';
 import type { ContainerRuntime, ContainerState, ImageState, SandboxState } from '../../contracts/container-runtime.js';
 import type { KubeletSettings } from '../kubelet-context.js';
+import type { KubeletTuning } from '../kubelet-tuning.js';
 import { GarbageCollector } from './garbage-collector.js';
 
 const image = (id: string, more: Partial<ImageState> = {}): ImageState => ({
@@ -15,11 +16,12 @@ const image = (id: string, more: Partial<ImageState> = {}): ImageState => ({
   ...more,
 });
 
-function make(images: ImageState[]) {
+function make(images: ImageState[], tuning: KubeletTuning = {}) {
   const clock = new FakeClock();
   const recorder = new FakeRecorder();
   const removed: string[] = [];
   const pruned: string[][] = [];
+  const volumeImages: string[] = [];
   const containers: Partial<ContainerState>[] = [];
   const sandboxes: Partial<SandboxState>[] = [];
   const disk = { availableBytes: 100, capacityBytes: 1000, freeInodes: 1, inodes: 1 };
@@ -32,16 +34,17 @@ function make(images: ImageState[]) {
     removeSandbox: async (id: string) => void removed.push(id),
   } as unknown as ContainerRuntime;
   const collector = new GarbageCollector({
-    context: { clock, logger: silentLogger, recorder, runtime, settings: { nodeName: 'n' } as KubeletSettings },
+    context: { clock, logger: silentLogger, recorder, runtime, settings: { nodeName: 'n', tuning } as KubeletSettings },
     cache: {
       pod: () => ({ sandboxes: sandboxes as SandboxState[], containers: containers as ContainerState[] }),
       podUids: () => ['p'],
       refresh: async () => undefined,
     },
     usage: { filesystem: async () => disk },
+    imagesOfVolumes: async () => volumeImages,
     pulls: { prune: async known => void pruned.push([...known]) },
   });
-  return { clock, recorder, removed, containers, sandboxes, disk, collector };
+  return { clock, recorder, removed, volumeImages, containers, sandboxes, disk, collector };
 }
 
 describe('image garbage collection', () => {
@@ -52,6 +55,17 @@ describe('image garbage collection', () => {
     await clock.advance(200_000);
     await collector.collectImages();
     expect(removed).toEqual([]);
+  });
+
+  it('keeps to other percentages and another age', async () => {
+    const tuning = { imageHighPercent: 50, imageLowPercent: 50, imageMinimumAgeMs: 10_000 };
+    const { clock, collector, disk, removed } = make([image('a'), image('b')], tuning);
+    disk.availableBytes = 499;
+    await collector.collectImages();
+    expect(removed).toEqual([]);
+    await clock.advance(10_000);
+    await collector.collectImages();
+    expect(removed).toHaveLength(1);
   });
 
   it('goes down to 80 %, the longest unused first, without those in use, pinned or young', async () => {
@@ -65,6 +79,13 @@ describe('image garbage collection', () => {
     images.push(image('young'));
     await collector.collectImages();
     expect(removed).toEqual(['old', 'recent']);
+  });
+
+  it('leaves those that volumes are made of', async () => {
+    const { collector, removed, volumeImages } = make([image('data'), image('other')]);
+    volumeImages.push('data');
+    await collector.removeUnused();
+    expect(removed).toEqual(['other']);
   });
 
   it('stops when enough is free, and says when there was not enough', async () => {

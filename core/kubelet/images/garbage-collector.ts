@@ -9,6 +9,8 @@ export interface GarbageCollectorOptions {
   readonly context: Pick<KubeletContext, 'clock' | 'logger' | 'recorder' | 'runtime' | 'settings'>;
   readonly cache: Pick<RuntimeCache, 'pod' | 'podUids' | 'refresh'>;
   readonly usage: Pick<NodeUsage, 'filesystem'>;
+  /** Images that are in use, though no container runs from them. */
+  readonly imagesOfVolumes?: () => Promise<readonly string[]>;
   readonly pulls?: Pick<PullRecords, 'prune'>;
 }
 
@@ -61,8 +63,9 @@ export class GarbageCollector {
     const unused = await this.#unused();
     if (capacityBytes === 0) return;
     const usedPercent = 100 - Math.floor((availableBytes * 100) / capacityBytes);
-    if (usedPercent < highPercent) return;
-    const wantedBytes = Math.floor((capacityBytes * (100 - lowPercent)) / 100) - availableBytes;
+    const { imageHighPercent = highPercent, imageLowPercent = lowPercent } = settings.tuning ?? {};
+    if (usedPercent < imageHighPercent) return;
+    const wantedBytes = Math.floor((capacityBytes * (100 - imageLowPercent)) / 100) - availableBytes;
     const freedBytes = await this.#remove(unused, wantedBytes);
     if (freedBytes >= wantedBytes) return;
     const message = `Failed to garbage collect required amount of images. Attempted to free ${wantedBytes} bytes, but only found ${freedBytes} bytes eligible to free.`;
@@ -95,6 +98,7 @@ export class GarbageCollector {
     const nowMs = clock.now();
     const [images, containers] = await Promise.all([runtime.listImages(), runtime.listContainers()]);
     const used = new Set(containers.flatMap(({ imageId, imageReference, imageName }) => [imageId, imageReference, imageName]));
+    for (const id of (await this.#options.imagesOfVolumes?.()) ?? []) used.add(id);
     const isUsed = ({ id, digests, tags }: ImageState): boolean => [id, ...digests, ...tags].some(name => used.has(name));
     const known = new Set(images.map(({ id }) => id));
     for (const id of this.#images.keys()) if (!known.has(id)) this.#images.delete(id);
@@ -111,13 +115,14 @@ export class GarbageCollector {
   }
 
   async #remove(images: readonly ImageState[], wantedBytes: number): Promise<number> {
-    const { clock, logger, runtime } = this.#options.context;
+    const { clock, logger, runtime, settings } = this.#options.context;
+    const leastAgeMs = settings.tuning?.imageMinimumAgeMs ?? minimumAgeMs;
     let freedBytes = 0;
     for (const { id, tags, sizeBytes } of images) {
       if (freedBytes >= wantedBytes) break;
       // One that was just pulled waits for its container.
       const ageMs = clock.now() - this.#images.get(id)!.firstSeenMs;
-      if (wantedBytes !== Infinity && ageMs < minimumAgeMs) continue;
+      if (wantedBytes !== Infinity && ageMs < leastAgeMs) continue;
       try {
         await runtime.removeImage(id);
         this.#images.delete(id);

@@ -289,9 +289,10 @@ export class NodeManager {
 
   /** A network that has just been set up is seen soon: pods wait for it. One that stays away is asked for ever more seldom. */
   #statusPeriodMs(): number {
+    const periodMs = this.#options.context.settings.tuning?.statusPeriodMs ?? statusPeriodMs;
     if (this.#facts?.networkProblem === undefined) this.#networkLooks = 0;
-    else return Math.min(statusPeriodMs, backoffMs(networkLook, this.#networkLooks++));
-    return statusPeriodMs;
+    else return Math.min(periodMs, backoffMs(networkLook, this.#networkLooks++));
+    return periodMs;
   }
 
   #arm(name: 'status' | 'lease', periodMs: () => number, work: () => Promise<void>): void {

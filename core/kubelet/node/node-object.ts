@@ -3,8 +3,11 @@ import { formatTime } from '../../api/time.js';
 import type { ImageState, RuntimeHandler, RuntimeStatus } from '../../contracts/container-runtime.js';
 import type { Node, NodeAddress, NodeCondition, NodeRuntimeHandler, NodeStatus, Taint } from '../../api/generated/types.js';
 import type { HostFacts } from '../../host/host-facts.js';
-import type { PressureCondition } from '../eviction/signals.js';
+import { parseQuantity } from '../../machinery/quantity.js';
+import { thresholds } from '../eviction/signals.js';
+import type { PressureCondition, Threshold } from '../eviction/signals.js';
 import type { KubeletSettings } from '../kubelet-context.js';
+import type { KubeletTuning } from '../kubelet-tuning.js';
 
 export interface NodeInput {
   readonly settings: KubeletSettings;
@@ -102,13 +105,34 @@ export function nodeResources({ settings, host, runtime }: Pick<NodeInput, 'sett
     memory: `${Math.floor(host.memoryBytes / 1024)}Ki`,
     pods: String(settings.maximumPods),
   };
+  const { tuning = {} } = settings;
   if (runtime?.capacity) {
-    const capacity = { ...ofHost, ...runtime.capacity };
-    return { capacity, allocatable: capacity };
+    const pods: Record<string, string> = tuning.maximumPods === undefined ? {} : { pods: String(tuning.maximumPods) };
+    const capacity = { ...ofHost, ...runtime.capacity, ...pods };
+    return { capacity, allocatable: withoutReserved(capacity, tuning) };
   }
-  // K3s keeps 5 % of the disk free.
-  const storage = String(host.storageBytes - Math.floor(host.storageBytes * 0.05));
-  return { capacity: ofHost, allocatable: { ...ofHost, 'ephemeral-storage': storage } };
+  const { limit = { fraction: 0 } }: Partial<Threshold> =
+    (tuning.evictionThresholds ?? thresholds).find(own => own.signal === 'nodefs.available') ?? {};
+  const kept = 'bytes' in limit ? limit.bytes : Math.floor(host.storageBytes * limit.fraction);
+  const storage = String(Math.max(0, host.storageBytes - kept));
+  return { capacity: ofHost, allocatable: withoutReserved({ ...ofHost, 'ephemeral-storage': storage }, tuning) };
+}
+
+/** What the system and Kubernetes keep is not for pods, nor is the memory below a limit that the user set. */
+function withoutReserved(
+  resources: Record<string, string>,
+  { reserved = {}, evictionThresholds }: KubeletTuning,
+): Record<string, string> {
+  const memory = evictionThresholds?.find(({ signal }) => signal === 'memory.available')?.limit;
+  const kept: Record<string, number> = { ...reserved };
+  if (memory && 'bytes' in memory) kept['memory'] = (kept['memory'] ?? 0) + memory.bytes;
+  const left = Object.entries(kept).flatMap(([name, amount]) => {
+    const whole = resources[name];
+    if (whole === undefined || amount === 0) return [];
+    const rest = parseQuantity(whole).sub(parseQuantity(name === 'cpu' ? `${Math.round(amount * 1000)}m` : String(amount)));
+    return [[name, rest.toNumber() < 0 ? '0' : String(rest)]];
+  });
+  return { ...resources, ...Object.fromEntries(left) };
 }
 
 function runtimeHandler({ name, recursiveReadOnlyMounts, userNamespaces }: RuntimeHandler): NodeRuntimeHandler {

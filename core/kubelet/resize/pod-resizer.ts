@@ -213,7 +213,7 @@ export class PodResizer {
   }
 
   async #change(pod: Pod, { container, state, restart }: Change, entry: Entry, signal: AbortSignal): Promise<void> {
-    const { context, facts, killer } = this.#options;
+    const { cgroups, context, facts, killer } = this.#options;
     if (restart) {
       // It is started anew, with what it is granted, as any that has ended.
       const message = `Container ${container.name} resize requires restart`;
@@ -224,7 +224,8 @@ export class PodResizer {
     void oomScoreAdjust;
     await this.#checkMemory(state, container, resources.memoryLimitBytes);
     const unlimited = resources.cpuQuotaMicros === undefined ? { cpuQuotaMicros: -1, cpuPeriodMicros: 100_000 } : {};
-    await context.runtime.updateContainerResources(state.id, { ...resources, ...unlimited });
+    const keys = cgroups ? { unified: cgroups.containerKeys } : {};
+    await context.runtime.updateContainerResources(state.id, { ...resources, ...unlimited, ...keys });
     entry.actual.set(state.id, container.resources);
   }
 

@@ -250,6 +250,7 @@ export class PodSyncer {
     const { recorder, runtime } = context;
     const uid = podUid(pod);
     const subject = containerReference(pod, container);
+    await this.#mountImages(pod, container, signal);
     const credentials = await pullCredentials(pod, container.image ?? '', this.#options.objects);
     const imageId = await images.ensure({
       podUid: uid,
@@ -301,6 +302,19 @@ export class PodSyncer {
     }
   }
 
+  /** Volumes that are made of images. Their trouble is told like that of the container's own image. */
+  async #mountImages(pod: Pod, container: Container, signal: AbortSignal): Promise<void> {
+    const { images, objects, volumes } = this.#options;
+    for (const volume of pod.spec.volumes ?? []) {
+      if (!volume.image || !container.volumeMounts?.some(({ name }) => name === volume.name)) continue;
+      const { reference: image = '', pullPolicy: policy } = volume.image;
+      const credentials = await pullCredentials(pod, image, objects);
+      const imageId = await images.ensure({ podUid: podUid(pod), image, policy, subject: pod, credentials, options: { signal } });
+      signal.throwIfAborted();
+      await volumes.mountImage(pod, volume, imageId);
+    }
+  }
+
   async #containerSpec(pod: Pod, container: Container, made: { imageId: string; restartCount: number }) {
     const { context, cache, objects, services, volumes } = this.#options;
     const facts = this.#options.facts();
@@ -328,6 +342,7 @@ export class PodSyncer {
         targetContainerId: target ? latestContainer(state, target)?.id : undefined,
         rootDir: context.settings.rootDir,
         memoryBytes: facts.memoryBytes,
+        cgroupKeys: this.#options.cgroups?.containerKeys ?? {},
       });
     } catch (error) {
       throw new StartError('CreateContainerConfigError', errorText(error), { event: errorText(error), cause: error });

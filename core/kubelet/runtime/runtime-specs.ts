@@ -93,6 +93,8 @@ export interface ContainerSpecInput {
   readonly rootDir: string;
   /** Memory of the machine, for the out-of-memory score. */
   readonly memoryBytes: number;
+  /** Of the container's control group, beside its limits. */
+  readonly cgroupKeys: Readonly<Record<string, string>>;
 }
 
 /** Throws CREATE_CONTAINER_CONFIG. Source: pkg/kubelet/kuberuntime generateContainerConfig. */
@@ -123,7 +125,7 @@ export function containerSpec(input: ContainerSpecInput): ContainerSpec {
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,
     ...(container.lifecycle?.stopSignal ? { stopSignal: container.lifecycle.stopSignal } : {}),
-    resources: linuxResources(pod, container, input.memoryBytes),
+    resources: { ...linuxResources(pod, container, input.memoryBytes), unified: input.cgroupKeys },
     security: containerSecurity(input),
     pidMode: input.targetContainerId
       ? { targetContainerId: input.targetContainerId }

@@ -1,8 +1,9 @@
-import { binaryText, thresholds } from '../eviction/signals.js';
+import { binaryText, thresholds as defaultThresholds } from '../eviction/signals.js';
 import type { KubeletSettings } from '../kubelet-context.js';
 
 /** `/configz`: what this kubelet keeps to, in upstream's words. Source: kubelet/config/v1beta1 KubeletConfiguration. */
 export function kubeletConfiguration(settings: KubeletSettings): object {
+  const thresholds = settings.tuning?.evictionThresholds ?? defaultThresholds;
   const percent = (fraction: number): string => `${Math.round(fraction * 100)}%`;
   return {
     kubeletconfig: {

@@ -43,6 +43,7 @@ describe('the counters of interfaces', () => {
     { name: 'scratch', emptyDir: {} },
     { name: 'gone', emptyDir: {} },
     { name: 'data', persistentVolumeClaim: { claimName: 'claim' } },
+    { name: 'image', image: { reference: 'i' } },
   ];
   const pod = (spec: object = {}): Pod =>
     ({ metadata: { name: 'p', namespace: 'n', uid: 'u' }, spec: { containers: [{ name: 'c' }], volumes, ...spec } }) as never;
@@ -61,6 +62,7 @@ describe('the counters of interfaces', () => {
     await writeFile(join(scratch, 'file'), Buffer.alloc(2 * mebibyte, 1));
     await mkdir(join(root, 'pods/u/volumes/kubernetes.io~local/data'), { recursive: true });
     await mkdir(join(root, 'pods/u/volumes/kubernetes.io~local/unknown'));
+    await mkdir(join(root, 'pods/u/volumes/kubernetes.io~image/image'), { recursive: true });
     await symlink('/nowhere', join(root, 'pods/u/volumes/kubernetes.io~local/gone'));
     await mkdir(join(root, 'logs/n_p_u/c'), { recursive: true });
     await writeFile(join(root, 'logs/n_p_u/c/0.log'), Buffer.alloc(mebibyte, 1));

@@ -3,6 +3,7 @@ import { uptime } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../base/clock.js';
 import { errorCode } from '../../base/errors.js';
+import { maximumThreads } from '../../host/host-facts.js';
 import type { Pod } from '../../api/generated/types.js';
 import type { ContainerRuntime } from '../../contracts/container-runtime.js';
 import { HostUsage } from '../eviction/node-usage.js';
@@ -88,7 +89,7 @@ export class HostMeasures {
       readFile('/proc/net/dev', 'utf8'),
       readFile('/proc/net/route', 'utf8'),
       readFile('/proc/loadavg', 'utf8'),
-      readFile('/proc/sys/kernel/pid_max', 'utf8'),
+      maximumThreads(),
     ]);
     const known = new Set(pods.map(podUid));
     for (const uid of this.#volumes.keys()) if (!known.has(uid)) this.#volumes.delete(uid);
@@ -101,7 +102,7 @@ export class HostMeasures {
       interfaces: parseInterfaces(devices),
       defaultInterface: /^(\S+)\t00000000\t/m.exec(routes)?.[1] ?? '',
       threads: Number(/\/(\d+)/.exec(load)?.[1] ?? 0),
-      maximumThreads: Number(maximum),
+      maximumThreads: maximum,
       pods: measures,
     };
   }
@@ -136,7 +137,8 @@ export class HostMeasures {
     for (const plugin of await namesIn(root)) {
       for (const name of await namesIn(join(root, plugin))) {
         const volume = pod.spec.volumes?.find(own => own.name === name);
-        if (!volume) continue;
+        // What an image holds is not the pod's.
+        if (!volume || volume.image) continue;
         const filesystem = await this.#volume(join(root, plugin, name));
         if (!filesystem) continue;
         const claimName = volume.persistentVolumeClaim?.claimName;

@@ -79,6 +79,7 @@ describe('streams of the kubelet', () => {
     } as unknown as ContainerRuntime;
     const pods = {
       list: () => [pod],
+      apiUid: () => 'mirror',
       find: (namespace: string, name: string) => (namespace === 'n' && name === 'p' ? pod : undefined),
       status: () => undefined,
       runtimeState: () => state,
@@ -214,6 +215,8 @@ describe('streams of the kubelet', () => {
     expect(await refusal('/exec/n/p/other?output=1')).toBe('500 container not found ("other")');
     expect(await refusal('/exec/n/p/c')).toBe('400 you must specify at least 1 of stdin, stdout, stderr');
     expect(await refusal('/exec/n/p/c?output=1', 'v9.channel.k8s.io')).toMatch(/^403 unable to upgrade/);
+    expect(await refusal('/exec/n/p/mirror/other?output=1')).toBe('500 container not found ("other")');
+    expect(await refusal('/exec/n/p/w/other?output=1')).toBe('404 pod does not exist');
     expect(await refusal('/portForward/n/p', 'v4.channel.k8s.io')).toBe('400 query parameter "port" is required');
   });
 

@@ -48,7 +48,8 @@ export class StreamRoutes {
     if (call.path.length !== segments && call.path.length !== segments + 1) throw new HttpProblem(404, '404 page not found');
     const pod = this.#options.pods().find(namespace, name);
     const uid = call.path.length > segments ? call.path[3] : undefined;
-    if (!pod || (uid !== undefined && uid !== podUid(pod))) throw new HttpProblem(404, 'pod does not exist');
+    if (!pod || (uid !== undefined && uid !== podUid(pod) && uid !== this.#options.pods().apiUid(pod)))
+      throw new HttpProblem(404, 'pod does not exist');
     if (isForward) return this.#portForward(call, pod);
     return this.#command(call, pod, { kind, container: call.path.at(-1) ?? '' });
   }

@@ -8,12 +8,13 @@ import { backoffMs } from '../../base/backoff.js';
 
 import { isStatusError } from '../../machinery/status-error.js';
 import type { KubeletContext } from '../kubelet-context.js';
+import { isStaticPod, mirroredUid } from '../static/static-pod.js';
 import { sameJson } from './same-json.js';
 import { finishedVerdict, kubeletConditions, withTransitionTimes } from './conditions.js';
 
 interface Tracked {
-  /** The newest that is known of the API's object. */
-  pod: Pod;
+  /** The newest that is known of the API's object, a static pod's mirror; undefined while a static pod has none. */
+  pod: Pod | undefined;
   status: PodStatus;
   /** Nothing of the pod is left on this node. */
   finished: boolean;
@@ -32,6 +33,8 @@ const parallel = 16;
 export class StatusManager {
   readonly #context: KubeletContext;
   readonly #pods = new Map<string, Tracked>();
+  /** By the uid of the static pod. */
+  readonly #mirrors = new Map<string, Pod>();
   readonly #waiting = new Set<string>();
   readonly #writing = new Set<string>();
   #stopping = new AbortController();
@@ -49,10 +52,24 @@ export class StatusManager {
   observe(pod: Pod): void {
     const tracked = this.#pods.get(pod.metadata.uid ?? '');
     if (!tracked) return;
-    if (!isOlder(pod, tracked.pod)) tracked.pod = pod;
-    const overwritten = statusPatch(tracked.pod.status ?? {}, mergedStatus(tracked)) !== undefined;
+    tracked.pod = newer(tracked.pod, pod);
     // What somebody else wrote over the kubelet's status does not stay.
-    if (overwritten || (tracked.finished && pod.metadata.deletionTimestamp)) this.#enqueue(pod.metadata.uid!);
+    if (differs(tracked) || (tracked.finished && pod.metadata.deletionTimestamp)) this.#enqueue(pod.metadata.uid!);
+  }
+
+  /** A static pod is shown in the API by this object from now on, or by none; a new one is given the whole status. */
+  mirror(podUid: string, mirror: Pod | undefined): void {
+    if (mirror) this.#mirrors.set(podUid, newer(this.#mirrors.get(podUid), mirror));
+    else this.#mirrors.delete(podUid);
+    const tracked = this.#pods.get(podUid);
+    if (!tracked) return;
+    tracked.pod = mirror && newer(tracked.pod, mirror);
+    if (differs(tracked)) this.#enqueue(podUid);
+  }
+
+  /** Of what shows a static pod in the API; undefined while nothing does. */
+  mirrorUid(podUid: string): string | undefined {
+    return this.#mirrors.get(podUid)?.metadata.uid;
   }
 
   /** Decides a pod's status; `running` says that containers may still run. The decided one, with its times, comes back. */
@@ -64,11 +81,14 @@ export class StatusManager {
     const timed = withTransitionTimes(status, previous, nowTime);
     timed.startTime ??= previous?.startTime ?? nowTime;
     if (known) {
-      if (!isOlder(pod, known.pod)) known.pod = pod;
+      this.#take(known, pod);
       known.running = running;
       if (sameJson(known.status, timed)) return known.status;
       known.status = timed;
-    } else this.#pods.set(uid, { pod, status: timed, finished: false, running, deleted: false });
+    } else {
+      const shown = isStaticPod(pod) ? this.#mirrors.get(uid) : pod;
+      this.#pods.set(uid, { pod: shown, status: timed, finished: false, running, deleted: false });
+    }
     this.#enqueue(uid);
     return timed;
   }
@@ -80,7 +100,7 @@ export class StatusManager {
     if (!tracked) return;
     tracked.finished = true;
     tracked.running = false;
-    if (!isOlder(pod, tracked.pod)) tracked.pod = pod;
+    this.#take(tracked, pod);
     if (!isPodFinished({ ...pod, status: tracked.status })) tracked.status = { ...tracked.status, phase: 'Failed' };
     this.#enqueue(uid);
   }
@@ -99,6 +119,11 @@ export class StatusManager {
     if (this.#waiting.size + this.#writing.size > 0) await new Promise<void>(resolve => this.#idle.push(resolve));
     this.#stopping.abort();
     this.#pods.clear();
+    this.#mirrors.clear();
+  }
+
+  #take(tracked: Tracked, pod: Pod): void {
+    if (!isStaticPod(pod)) tracked.pod = newer(tracked.pod, pod);
   }
 
   #enqueue(uid: string): void {
@@ -126,12 +151,12 @@ export class StatusManager {
       const tracked = this.#pods.get(uid);
       if (!tracked || tracked.deleted) return;
       try {
-        await this.#writeOnce(uid, tracked);
+        await this.#writeOnce(tracked);
         return;
       } catch (error) {
-        const name = tracked.pod.metadata.name;
+        const name = tracked.pod?.metadata.name;
         if (isStatusError(error, 'NotFound')) return;
-        if (isStatusError(error, 'Conflict') && failures < 5 && (await this.#reload(uid, tracked))) continue;
+        if (isStatusError(error, 'Conflict') && failures < 5 && (await this.#reload(tracked))) continue;
         // A server that refuses this status will take the next one, or never any.
         if (isStatusError(error, 'Invalid', 'Forbidden', 'BadRequest', 'Conflict')) {
           logger.error('the status of a pod was refused', { pod: name, error });
@@ -148,12 +173,14 @@ export class StatusManager {
   }
 
   /** Reads the object that somebody else has changed. False when it is gone. */
-  async #reload(uid: string, tracked: Tracked): Promise<boolean> {
-    const { namespace, name = '' } = tracked.pod.metadata;
+  async #reload(tracked: Tracked): Promise<boolean> {
+    const known = tracked.pod;
+    if (!known) return false;
+    const { namespace, name = '', uid } = known.metadata;
     try {
       const pod = await this.#context.client.resource(Pods, namespace).get(name);
       if (pod.metadata.uid !== uid) return false;
-      tracked.pod = pod;
+      written(tracked, pod);
       return true;
     } catch (error) {
       if (isStatusError(error)) return false;
@@ -161,20 +188,40 @@ export class StatusManager {
     }
   }
 
-  async #writeOnce(uid: string, tracked: Tracked): Promise<void> {
-    const { namespace, name = '', resourceVersion } = tracked.pod.metadata;
+  async #writeOnce(tracked: Tracked): Promise<void> {
+    // The next mirror is given it all.
+    if (!tracked.pod) return;
+    const { namespace, name = '', uid = '', resourceVersion } = tracked.pod.metadata;
     const pods = this.#context.client.resource(Pods, namespace);
-    const status = mergedStatus(tracked);
-    const patch = statusPatch(tracked.pod.status ?? {}, status);
+    const patch = pendingPatch(tracked, tracked.pod);
     if (patch) {
       const body = { metadata: withoutUndefined({ uid, resourceVersion }), status: patch };
-      tracked.pod = await pods.subresource<Pod>('status').patch(name, 'merge', body);
+      written(tracked, await pods.subresource<Pod>('status').patch(name, 'merge', body));
     }
-    if (tracked.finished && tracked.pod.metadata.deletionTimestamp) {
+    // Mirrors are their own maker's to delete.
+    if (tracked.finished && tracked.pod.metadata.deletionTimestamp && mirroredUid(tracked.pod) === undefined) {
       await pods.delete(name, { gracePeriodSeconds: 0, preconditions: { uid } });
       tracked.deleted = true;
     }
   }
+}
+
+/** The server's answer, unless the pod has got another mirror meanwhile. */
+function written(tracked: Tracked, pod: Pod): void {
+  if (tracked.pod?.metadata.uid === pod.metadata.uid) tracked.pod = pod;
+}
+
+function newer(known: Pod | undefined, pod: Pod): Pod {
+  return known && known.metadata.uid === pod.metadata.uid && isOlder(pod, known) ? known : pod;
+}
+
+/** What the API's object still lacks; undefined when it is as decided. */
+function pendingPatch({ status, running }: Tracked, pod: Pod): Record<string, unknown> | undefined {
+  return statusPatch(pod.status ?? {}, mergedStatus(pod, status, running));
+}
+
+function differs(tracked: Tracked): boolean {
+  return tracked.pod !== undefined && pendingPatch(tracked, tracked.pod) !== undefined;
 }
 
 function isOlder(pod: Pod, than: Pod): boolean {
@@ -182,7 +229,7 @@ function isOlder(pod: Pod, than: Pod): boolean {
 }
 
 /** What is to be written: the kubelet's own conditions, everybody else's as they are, no end while containers may run. */
-function mergedStatus({ pod, status, running }: Tracked): PodStatus {
+function mergedStatus(pod: Pod, status: PodStatus, running: boolean): PodStatus {
   const old = pod.status ?? {};
   const others = (old.conditions ?? []).filter(({ type }) => !kubeletConditions.has(type));
   const own = (status.conditions ?? []).filter(({ type }) => kubeletConditions.has(type));

@@ -112,7 +112,6 @@ describe('HostVolumeManager', () => {
         { projected: { sources: [{ podCertificate: { signerName: 'a/b', keyType: 'ED25519' } }] } } as Omit<Volume, 'name'>,
         'projected sources of kind podCertificate are not supported',
       ],
-      ['images', { image: { reference: 'i' } }, 'volumes of kind image are not supported'],
       ['network file systems', { nfs: { server: 's', path: '/' } }, 'volumes of kind nfs are not supported'],
     ];
     it.each(faults)('refuse what is missing or not supported: %s', async (_name, volume, message) => {

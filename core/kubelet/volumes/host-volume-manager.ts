@@ -1,5 +1,5 @@
 import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Disposable } from '../../base/disposable.js';
 import { CodedError, errorCode, errorText } from '../../base/errors.js';
 import type { Container, EmptyDirVolumeSource, Pod, Volume, VolumeMount } from '../../api/generated/types.js';
@@ -45,10 +45,13 @@ interface SetUpVolume {
   readonly stamp?: string;
   /** It is the place of a `local` persistent volume, which several pods may share. */
   readonly shared?: boolean;
+  /** It is of an image: nothing can be made in it. */
+  readonly ofImage?: boolean;
 }
 
 /** A volume's content could not be brought up to date: tried again after this, unless an event comes first. */
 const retryMs = 60_000;
+const imagePlugin = 'image';
 const blockDevices = 'block devices of persistent volumes are not supported';
 
 /** Volumes on this machine, under `<root>/pods/<uid>/volumes`. Layout and names: pkg/kubelet, pkg/volume. */
@@ -79,6 +82,8 @@ export class HostVolumeManager implements VolumeManager {
     const failures: Error[] = [];
     let stale = false;
     for (const volume of usedVolumes(pod)) {
+      // Their images are pulled when a container starts, whose failure it is.
+      if (volume.image) continue;
       const known = volumes.get(volume.name);
       try {
         const plugin = contentPlugin(volume);
@@ -93,6 +98,23 @@ export class HostVolumeManager implements VolumeManager {
     }
     this.#lookLater(uid, stale);
     if (failures.length > 0) throw volumesNotReady(failures);
+  }
+
+  /** Each image has a folder of its own: containers that run keep what they have when the name means another image by now. */
+  async mountImage(pod: Pod, volume: Volume, imageId: string): Promise<void> {
+    const { runtime } = this.#options.context;
+    if (!runtime.mountImage) throw new CodedError('VOLUME_UNSUPPORTED', 'the container runtime cannot mount images');
+    const path = join(this.#volumeDirectory(pod, imagePlugin, volume.name), imageId.replace(':', '-'));
+    await runtime.mountImage(imageId, path);
+    this.#remember(pod, volume, { path, readOnly: true, ofImage: true });
+  }
+
+  async imageIds(): Promise<string[]> {
+    const ids: string[] = [];
+    for (const uid of await this.podUids()) {
+      for (const path of await this.#imageDirectories(uid)) ids.push(basename(path).replace('-', ':'));
+    }
+    return ids;
   }
 
   async mountsFor(pod: Pod, container: Container, environment: ReadonlyMap<string, string>): Promise<Mount[]> {
@@ -113,7 +135,7 @@ export class HostVolumeManager implements VolumeManager {
       const target = join(this.#podDirectory(uid), 'volume-subpaths', mount.name, container.name, String(index));
       mounts.push({
         containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
-        hostPath: subPath === '' ? volume.path : await this.#subPath(volume.path, subPath, { target, mount, container }),
+        hostPath: subPath === '' ? volume.path : await this.#subPath(volume, subPath, { target, mount, container }),
         readOnly: (mount.readOnly ?? false) || volume.readOnly,
         propagation:
           mount.mountPropagation === 'Bidirectional'
@@ -140,16 +162,13 @@ export class HostVolumeManager implements VolumeManager {
     for (const point of (await this.#host.mountPoints(directory)).reverse()) {
       await this.#options.commands.run({ command: 'umount', arguments: [point] });
     }
+    // What the runtime made for them, also before a reboot took the mounts away.
+    for (const path of await this.#imageDirectories(podUid)) await this.#options.context.runtime.unmountImage?.(path);
     await rm(directory, { recursive: true, force: true });
   }
 
-  async podUids(): Promise<string[]> {
-    try {
-      return await readdir(join(this.#options.context.settings.rootDir, 'pods'));
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT') return [];
-      throw error;
-    }
+  podUids(): Promise<string[]> {
+    return namesIn(join(this.#options.context.settings.rootDir, 'pods'));
   }
 
   async stop(): Promise<void> {
@@ -160,6 +179,15 @@ export class HostVolumeManager implements VolumeManager {
 
   #podDirectory(uid: string): string {
     return join(this.#options.context.settings.rootDir, 'pods', uid);
+  }
+
+  async #imageDirectories(uid: string): Promise<string[]> {
+    const volumes = join(this.#podDirectory(uid), 'volumes', `kubernetes.io~${imagePlugin}`);
+    const paths: string[] = [];
+    for (const name of await namesIn(volumes)) {
+      for (const image of await namesIn(join(volumes, name))) paths.push(join(volumes, name, image));
+    }
+    return paths;
   }
 
   #volumeDirectory(pod: Pod, plugin: string, name: string): string {
@@ -273,14 +301,14 @@ export class HostVolumeManager implements VolumeManager {
   }
 
   async #subPath(
-    root: string,
+    { path: root, ofImage }: SetUpVolume,
     subPath: string,
     { target, mount, container }: { target: string; mount: VolumeMount; container: Container },
   ): Promise<string> {
     const which = `volumeMount "${mount.name}" of container "${container.name}"`;
     const { logger } = this.#options.context;
     try {
-      await makeSubPath(root, subPath);
+      if (!ofImage) await makeSubPath(root, subPath);
     } catch (error) {
       // The user does not learn how the node's files are laid out.
       logger.warn('the directory of a subPath could not be made', { root, subPath, error });
@@ -302,6 +330,15 @@ export class HostVolumeManager implements VolumeManager {
   /** A file that says that a volume was set up to its end. */
   #readyMark(pod: Pod, plugin: string, name: string): string {
     return join(this.#podDirectory(pod.metadata.uid ?? ''), 'plugins', `kubernetes.io~${plugin}`, name, 'ready');
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
   }
 }
 

@@ -99,6 +99,14 @@ export class ReferenceVolumeManager implements VolumeManager {
     if (failures.length > 0) throw volumesNotReady(failures);
   }
 
+  mountImage(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  imageIds(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
   async mountsFor(pod: Pod, container: Container, environment: ReadonlyMap<string, string>): Promise<Mount[]> {
     return (container.volumeMounts ?? []).map(mount => {
       subPathOf(mount, environment);

@@ -10,10 +10,14 @@ export interface VolumeManager {
   /** Begins to watch what the pod refers to. Cheap, may be called on every sync. */
   register(pod: Pod): void;
   /**
-   * Resolves when all volumes are mounted, with content that is up to date where it can be had. Rejects VOLUME_NOT_READY with a cause
+   * Resolves when all volumes are mounted but those made of images, with content that is up to date where it can be had. Rejects VOLUME_NOT_READY with a cause
    * for each volume that never was; the manager wakes the pod on changes. May be called on every sync.
    */
   mount(pod: Pod): Promise<void>;
+  /** Gets a volume ready that is made of an image, which the runtime has. Before the start of each container that mounts it. */
+  mountImage(pod: Pod, volume: Volume, imageId: string): Promise<void>;
+  /** Ids of the images that volumes are made of: these are in use. */
+  imageIds(): Promise<string[]>;
   /** What of the pod's volumes a container sees, which may depend on its variables. After `mount`. */
   mountsFor(pod: Pod, container: Container, environment: ReadonlyMap<string, string>): Promise<Mount[]>;
   /** Unmounts and removes everything of the pod. Twice is harmless. */

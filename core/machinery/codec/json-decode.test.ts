@@ -51,6 +51,15 @@ describe('the canonical form', () => {
     });
   });
 
+  it('cuts integers down to 32 bits where it is told to, as upstream does with applies', () => {
+    const lease = types.kind('coordination.k8s.io', 'v1', 'Lease')!;
+    const spec = { leaseDurationSeconds: 2 ** 31, leaseTransitions: 7 };
+    expect(canonicalize(lease, { spec }, true)).toMatchObject({
+      spec: { leaseDurationSeconds: -(2 ** 31), leaseTransitions: 7 },
+    });
+    expect(() => canonicalize(lease, { spec })).toThrow('leaseDurationSeconds');
+  });
+
   it('normalises times, base64, quantities and the choices of JSON schemas', () => {
     const secret = types.kind('', 'v1', 'Secret')!;
     expect(

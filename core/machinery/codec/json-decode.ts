@@ -90,9 +90,9 @@ export function parseJson(text: string): unknown {
   return tokens ? withoutTokens(value) : value;
 }
 
-/** The canonical form of an object built in this process; unknown fields are dropped. Throws DECODE_ERROR. */
-export function canonicalize<T extends object>(struct: StructType, object: T): T {
-  return decodeParsed(struct, { value: object, tokens: false }, { strict: false, text: undefined }).value as T;
+/** The canonical form of an object built in this process, without unknown fields. Throws DECODE_ERROR. `wraps` cuts integers to int32. */
+export function canonicalize<T extends object>(struct: StructType, object: T, wraps = false): T {
+  return decodeParsed(struct, { value: object, tokens: false, wraps }, { strict: false, text: undefined }).value as T;
 }
 
 /** What Go writes for the struct's zero value. */
@@ -105,6 +105,7 @@ interface ParsedBody {
   readonly tokens: boolean;
   readonly members?: number;
   readonly escapes?: boolean;
+  readonly wraps?: boolean;
 }
 
 function bodyText(body: unknown): string | undefined {
@@ -442,6 +443,7 @@ class Decoder {
   }
 
   #integer(type: TypeNode, value: unknown, primitive: PrimitiveType): number {
+    if (this.#parsed.wraps && primitive === 'int32' && Number.isSafeInteger(value)) return (value as number) | 0;
     if (typeof value === 'number' && Number.isSafeInteger(value)) {
       const [low, high] = integerRanges[primitive]!;
       if (value >= low && value <= high) return value;

@@ -259,7 +259,11 @@ function fieldOfDirective(patchKey: string, prefix: string): string {
 
 /** How the field `key` of a value of type `type` is merged. */
 function fieldRule(type: TypeNode, key: string, isList: boolean): FieldRule {
-  if (type.kind === 'map') return { type: isList ? elementOf(type.element) : type.element, strategy: '', mergeKey: '' };
+  if (type.kind === 'map') {
+    // Lists in maps have no rules to be merged by, not even that they are replaced.
+    if (isList) throw plainServerError('merging an object in json but data type is not struct, instead is: map');
+    return { type: type.element, strategy: '', mergeKey: '' };
+  }
   if (type.kind !== 'struct') {
     // Free-form values (raw extensions, JSON) have no rules: objects merge, lists are replaced.
     return { type, strategy: '', mergeKey: '' };

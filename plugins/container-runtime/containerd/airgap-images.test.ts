@@ -84,6 +84,29 @@ describe('images from a folder', () => {
     expect(images.brought('example/other:1')).toBe(false);
   });
 
+  it('says when what was there has arrived, also what was just copied', async () => {
+    archive('old.tar');
+    archive('new.tar', 'good', 0);
+    const images = start();
+    await images.arrived();
+    expect(imported).toEqual(['old.tar', 'new.tar']);
+    expect(present.has('example/new.tar:1')).toBe(true);
+    // Nothing is on its way: no waiting.
+    await images.arrived();
+  });
+
+  it('does not make anybody wait for ever for an archive', async () => {
+    archive('slow.tar', 'good', 0);
+    const clock = new FakeClock();
+    const images = start(clock);
+    let isOver = false;
+    const waiting = images.arrived().then(() => (isOver = true));
+    await new Promise(resolve => setImmediate(resolve));
+    expect(isOver).toBe(false);
+    await clock.advance(30_000);
+    await waiting;
+  });
+
   it('imports what appears and what changes, when it has been written to its end', async () => {
     start();
     await until(() => {

@@ -26,6 +26,8 @@ const archiveName = /\.(tar|tar\.gz|tgz|tar\.zst|tar\.zstd)$/;
 const settleMs = 500;
 const rescanMs = 60_000;
 const stopWaitMs = 2000;
+/** So long a pull waits for archives that may bring the image. */
+const longestArrivalMs = 30_000;
 
 /**
  * Imports the archives in a folder: those that are there at the start, then whatever appears or changes. It runs beside everything
@@ -43,6 +45,9 @@ export class AirgapImages {
   #timer: Disposable | undefined;
   #dueMs = 0;
   #running: Promise<void> = Promise.resolve();
+  /** Resolved when all that was there at the start was dealt with. */
+  #looked = Promise.resolve();
+  #lookedOnce: (() => void) | undefined;
   #stopped = true;
 
   constructor(options: AirgapImagesOptions) {
@@ -53,6 +58,7 @@ export class AirgapImages {
     if (!this.#stopped) return;
     this.#stopped = false;
     this.#running = this.#recall();
+    this.#looked = new Promise(resolve => (this.#lookedOnce = resolve));
     this.#scan(0);
   }
 
@@ -63,7 +69,20 @@ export class AirgapImages {
     this.#watcher = undefined;
     void this.#timer?.dispose();
     this.#timer = undefined;
+    this.#lookedOnce?.();
     await Promise.race([this.#running, sleep(this.#options.clock, stopWaitMs)]);
+  }
+
+  /**
+   * Resolves when what is being imported, or was there at the start, has been; after 30 s in any case. Without it a pod of the first
+   * second would be told that its image cannot be pulled, and wait out the back-off.
+   */
+  async arrived(): Promise<void> {
+    const waiting = new AbortController();
+    const all = this.#looked.then(() => this.#running);
+    const late = sleep(this.#options.clock, longestArrivalMs, waiting.signal).catch(() => undefined);
+    await Promise.race([all, late]);
+    waiting.abort();
   }
 
   /** Whether an archive in the folder brought the image of this name. */
@@ -86,6 +105,9 @@ export class AirgapImages {
         .catch((error: unknown) => {
           logger.warn('the folder of images cannot be read', { error: errorText(error) });
           this.#scan(rescanMs);
+        })
+        .finally(() => {
+          if (this.#changing.size === 0) this.#lookedOnce?.();
         });
     });
   }

@@ -4,13 +4,16 @@ import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { CodedError, errorText } from '../../../core/plugin-api/index.js';
 import type { Clock, ClusterPaths, CniPaths, Logger, Part } from '../../../core/plugin-api/index.js';
+import { HostCommands } from '../../../core/host/commands.js';
 import { filesIn } from '../../../core/host/debian-packages.js';
+import { mountPoints } from '../../../core/host/mounts.js';
 import { ProcessSupervisor } from '../../../core/host/process-supervisor.js';
 import { AirgapImages } from './airgap-images.js';
 import { checkBinaries, childEnvironment, prepareBinaries } from './binaries.js';
 import type { RuntimeBinaries } from './binaries.js';
 import { containerdConfig, mustRestrictOomScoreAdjust } from './containerd-config.js';
 import { ContainerdRuntime } from './containerd-runtime.js';
+import { ImageMounts } from './image-mounts.js';
 import { ImageService } from './image-service.js';
 import type { ContainerdPluginOptions } from './index.js';
 import { pauseArchive, pauseImage } from './pause-image.js';
@@ -52,10 +55,17 @@ export class ContainerdPart implements Part {
     this.runtime = new ContainerdRuntime({
       channel: this.#channel,
       images: this.#images,
+      imageMounts: new ImageMounts({
+        channel: this.#channel,
+        snapshotter: options.options.snapshotter,
+        commands: new HostCommands(),
+        mountPoints,
+      }),
       clock,
       logger,
       fifoDirectory: this.#fifoDirectory,
       appArmor: hasAppArmor(),
+      arrived: () => this.#airgap.arrived(),
     });
     this.#airgap = new AirgapImages({
       directory: paths.agent.imagesDir,

@@ -34,6 +34,7 @@ import {
 import { EventFeed } from './event-feed.js';
 import type { RuntimeListener } from './event-feed.js';
 import { startExec } from './exec-session.js';
+import type { ImageMounts } from './image-mounts.js';
 import type { ImageService } from './image-service.js';
 import { isNotFound, runtimeError } from './runtime-errors.js';
 import type { CallArea } from './runtime-errors.js';
@@ -45,12 +46,15 @@ import type { Calls, Container, PodSandbox } from './wire/generated/tables.js';
 export interface ContainerdRuntimeOptions {
   readonly channel: GrpcChannel;
   readonly images: ImageService;
+  readonly imageMounts: ImageMounts;
   readonly clock: Clock;
   readonly logger: Logger;
   /** For FIFOs of execs. */
   readonly fifoDirectory: string;
   /** Whether the kernel has AppArmor; without it every profile would be refused. */
   readonly appArmor: boolean;
+  /** Resolves when images that are on their way from archives are here. */
+  readonly arrived?: () => Promise<void>;
 }
 
 interface KnownState {
@@ -362,8 +366,12 @@ export class ContainerdRuntime implements ContainerRuntime {
     return this.#options.images.pull(reference, options);
   }
 
-  image(reference: string): Promise<ImageState | undefined> {
-    return this.#options.images.find(reference);
+  async image(reference: string): Promise<ImageState | undefined> {
+    const { images, arrived } = this.#options;
+    const known = await images.find(reference);
+    if (known || !arrived) return known;
+    await arrived();
+    return images.find(reference);
   }
 
   listImages(): Promise<ImageState[]> {
@@ -372,6 +380,14 @@ export class ContainerdRuntime implements ContainerRuntime {
 
   removeImage(reference: string): Promise<void> {
     return this.#options.images.remove(reference);
+  }
+
+  mountImage(imageId: string, directory: string): Promise<void> {
+    return this.#options.imageMounts.mount(imageId, directory);
+  }
+
+  unmountImage(directory: string): Promise<void> {
+    return this.#options.imageMounts.unmount(directory);
   }
 
   importImages(archivePath: string): Promise<string[]> {

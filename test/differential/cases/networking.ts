@@ -104,6 +104,7 @@ export const networkingCases: readonly Case[] = [
       rule('/', { backend: service('A_', { name: 'Ab', number: 70000 }) }),
       rule('/', { backend: service('a', { name: '-A_' }) }),
       rule('/', { backend: service('1a', { number: 70000 }) }),
+      rule('/', { backend: { resource: { kind: 'K', name: 'n' } } }),
       rule('/', { backend: { resource: { apiGroup: 'A', kind: '', name: 'a/b' } } }),
       rule('/', { backend: { ...service('a'), resource: { kind: 'a', name: 'b' } } }),
       {

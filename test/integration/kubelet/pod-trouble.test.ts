@@ -45,6 +45,32 @@ describe('what keeps a pod from starting', () => {
     expect((await fixture.pod('web')).status.phase).toBe('Pending');
   });
 
+  it('is the image of a volume that cannot be pulled, which its events are told of the pod', async () => {
+    const volumes = [{ name: 'data', image: { reference: 'fail/data:1' } }];
+    const volumeMounts = [{ name: 'data', mountPath: '/data' }];
+    await fixture.createPod('web', { volumes, containers: [testContainer('web', { volumeMounts }), testContainer('zother')] });
+    const text = 'failed to pull and unpack image "docker.io/fail/data:1": not found';
+    expect(await waiting()).toEqual({ reason: 'ErrImagePull', message: text });
+    expect((await fixture.pod('web')).status.containerStatuses!.map(({ state }) => Object.keys(state)[0])).toEqual([
+      'waiting',
+      'running',
+    ]);
+    await fixture.advance(5);
+    expect((await waiting())!.reason).toBe('ImagePullBackOff');
+    const { reference } = fixture.recorder.events.find(({ message }) => message === 'Pulling image "fail/data:1"')!;
+    expect(reference).not.toHaveProperty('fieldPath');
+    const failed = fixture.recorder.events.find(({ message }) => message === 'Error: ErrImagePull')!;
+    expect(failed.reference.fieldPath).toBe('spec.containers{web}');
+  });
+
+  it('may not be the image of a volume', async () => {
+    const volumes = [{ name: 'data', image: { reference: 'data:1', pullPolicy: 'Always' } }];
+    const volumeMounts = [{ name: 'data', mountPath: '/data' }];
+    await fixture.createPod('web', { volumes, containers: [testContainer('web', { volumeMounts })] });
+    expect((await fixture.pod('web')).status.phase).toBe('Running');
+    expect(fixture.recorder.lines('Pulling')).toContain('Pulling Pulling image "data:1"');
+  });
+
   it('is an image that another pod pulled with a secret, until its own secrets pull it too', async () => {
     const entry = (username: string) => ({ auths: { 'r.example': { username, password: 'p' } } });
     for (const [name, users] of [

@@ -2,7 +2,8 @@ import type { DaemonSet, DaemonSetUpdateStrategy } from '../../../api/generated/
 import { DaemonSets } from '../../../api/generated/resources.js';
 import { errorCode } from '../../../base/errors.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
-import { FieldErrors as Errors, fieldPath } from '../../../machinery/field-errors.js';
+import { FieldErrors as Errors, fieldPath, quote } from '../../../machinery/field-errors.js';
+import { badRequest } from '../../../machinery/status-error.js';
 import { labelSelectorFromObject, validateLabelSelector } from '../../../machinery/label-selector.js';
 import { cloneJson, jsonEqual } from '../../../machinery/object.js';
 import { defineResource } from '../../registry/resource-definition.js';
@@ -21,11 +22,35 @@ const path = fieldPath('spec');
 /** Counts the templates that a set has had; kept as an annotation since v1 has no field for it. */
 const templateGeneration = 'deprecated.daemonset.template.generation';
 
+const statusEndpoint = statusSubresource<DaemonSet>({
+  validateUpdate({ status }, old, errors) {
+    const at = fieldPath('status');
+    nonNegative(
+      status,
+      [
+        'currentNumberScheduled',
+        'numberMisscheduled',
+        'desiredNumberScheduled',
+        'numberReady',
+        'observedGeneration',
+        'updatedNumberScheduled',
+        'numberAvailable',
+        'numberUnavailable',
+        'collisionCount',
+      ],
+      at,
+      errors,
+    );
+    collisionsGrow(status, old.status, at, errors);
+  },
+});
+
 export const daemonSet = defineResource<DaemonSet>({
   reference: DaemonSets,
   resetFields: statusResetFields,
   defaults(object) {
     const { spec } = object;
+    checkTemplateGeneration(object);
     defaultPodTemplate(spec.template);
     spec.updateStrategy.type ||= 'RollingUpdate';
     if (spec.updateStrategy.type === 'RollingUpdate') {
@@ -72,34 +97,28 @@ export const daemonSet = defineResource<DaemonSet>({
     ];
   },
   subresources: {
-    status: statusSubresource<DaemonSet>({
-      validateUpdate({ status }, old, errors) {
-        const at = fieldPath('status');
-        nonNegative(
-          status,
-          [
-            'currentNumberScheduled',
-            'numberMisscheduled',
-            'desiredNumberScheduled',
-            'numberReady',
-            'observedGeneration',
-            'updatedNumberScheduled',
-            'numberAvailable',
-            'numberUnavailable',
-            'collisionCount',
-          ],
-          at,
-          errors,
-        );
-        collisionsGrow(status, old.status, at, errors);
+    status: {
+      ...statusEndpoint,
+      async prepareForUpdate(object, old, context) {
+        await statusEndpoint.prepareForUpdate!(object, old, context);
+        setTemplateGeneration(object, templateGenerationOf(old));
       },
-    }),
+    },
   },
 });
 
 function templateGenerationOf({ metadata }: Readonly<DaemonSet>): number {
   const text = metadata.annotations?.[templateGeneration] ?? '';
   return /^[+-]?\d{1,15}$/.test(text) ? Number(text) : 0;
+}
+
+/** Upstream keeps it as a number, and cannot read the object otherwise. */
+function checkTemplateGeneration({ metadata }: DaemonSet): void {
+  const text = metadata.annotations?.[templateGeneration];
+  if (text === undefined || /^[+-]?\d{1,18}$/.test(text)) return;
+  const fault = /^[+-]?\d+$/.test(text) ? 'value out of range' : 'invalid syntax';
+  const refused = 'DaemonSet in version "v1" cannot be handled as a DaemonSet';
+  throw badRequest(`${refused}: strconv.ParseInt: parsing ${quote(text)}: ${fault}`);
 }
 
 function setTemplateGeneration({ metadata }: DaemonSet, value: number): void {

@@ -6,7 +6,7 @@ import { fieldPath } from '../../../machinery/field-errors.js';
 import { labelSelectorFromObject } from '../../../machinery/label-selector.js';
 import { jsonEqual } from '../../../machinery/object.js';
 import { defineResource } from '../../registry/resource-definition.js';
-import { resetStatus } from '../../registry/resource-store.js';
+import { resetStatus } from '../../registry/status-reset.js';
 import { age } from '../../handlers/table.js';
 import {
   defaultPodTemplate,

@@ -83,8 +83,8 @@ export function atMost<T extends object>(
   { at, errors }: { readonly at: FieldPath; readonly errors: FieldErrors },
 ): void {
   for (const field of fields) {
-    const value = object[field];
-    if (typeof value === 'number' && value > total.value) errors.invalid(at.child(field), value, total.text);
+    const value = (object[field] as number | undefined) ?? 0;
+    if (value > total.value) errors.invalid(at.child(field), value, total.text);
   }
 }
 

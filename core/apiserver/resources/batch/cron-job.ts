@@ -7,7 +7,7 @@ import type { FieldErrors } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { ageOf } from '../../../machinery/human-duration.js';
 import { defineResource } from '../../registry/resource-definition.js';
-import { resetStatus } from '../../registry/resource-store.js';
+import { resetStatus } from '../../registry/status-reset.js';
 import { age } from '../../handlers/table.js';
 import { containerCells, isNewGeneration, nonNegative, podNameWarnings, selectorCell } from '../apps/pod-owner.js';
 import { dropDisabledPodFields } from '../core/pod-template-support.js';
@@ -73,7 +73,7 @@ export const cronJob = defineResource<CronJob>({
       selectorCell(spec.jobTemplate.spec.selector),
     ];
   },
-  subresources: { status: statusSubresource<CronJob>({}) },
+  subresources: { status: { ...statusSubresource<CronJob>({}), freeFinalizers: true } },
 });
 
 function validateSpec(spec: CronJobSpec, old: Readonly<CronJobSpec> | undefined, errors: FieldErrors): void {

@@ -35,10 +35,10 @@ export function validateJob(job: Job, old: Readonly<Job> | undefined, check: Job
   const { completions = 0, completionMode } = job.spec;
   if (completionMode !== 'Indexed' || completions <= 0) return;
   // Pods get the index behind the name, and that as their host name.
-  const hostname = `${job.metadata.name}-${completions - 1}`;
+  const hostname = `${job.metadata.name ?? ''}-${completions - 1}`;
   if (validateDns1123Label(hostname).length) {
     const text = `will not able to create pod with invalid DNS label: ${hostname}`;
-    errors.invalid(fieldPath('metadata', 'name'), job.metadata.name, text);
+    errors.invalid(fieldPath('metadata', 'name'), job.metadata.name ?? '', text);
   }
 }
 

@@ -5,7 +5,7 @@ import { fieldPath } from '../../../machinery/field-errors.js';
 import { humanDuration } from '../../../machinery/human-duration.js';
 import { timeToMs } from '../../../machinery/time.js';
 import { defineResource } from '../../registry/resource-definition.js';
-import { resetStatus } from '../../registry/resource-store.js';
+import { resetStatus } from '../../registry/status-reset.js';
 import { age } from '../../handlers/table.js';
 import { containerCells, isNewGeneration, podNameWarnings, selectorCell } from '../apps/pod-owner.js';
 import { defaultPodTemplate, dropDisabledPodFields, podTemplateWarnings } from '../core/pod-template-support.js';
@@ -29,11 +29,10 @@ export const job = defineResource<Job>({
   defaults: defaultJob,
   prepareForCreate(object) {
     const { metadata, spec } = object;
+    const own = Object.keys(metadata.labels ?? {}).length > 0 && !borrowedLabels.has(metadata.labels!);
+    const borrows = spec.template.metadata?.labels !== undefined && !own;
     if (!spec.manualSelector) generateSelector(object);
-    const labels = spec.template.metadata?.labels;
-    if (labels && (!Object.keys(metadata.labels ?? {}).length || borrowedLabels.has(metadata.labels!))) {
-      metadata.labels = { ...labels };
-    }
+    if (borrows) metadata.labels = { ...spec.template.metadata!.labels };
     resetStatus(object, undefined);
     dropDisabledPodFields(spec.template.spec);
   },

@@ -9,6 +9,7 @@ import { age } from '../../handlers/table.js';
 export const lease = defineResource<Lease>({
   reference: Leases,
   generation: false,
+  freeFinalizers: true,
   allowCreateOnUpdate: true,
   allowUnconditionalUpdate: false,
   // Coordinated leader election is behind a gate that is off by default.

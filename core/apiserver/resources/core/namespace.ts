@@ -21,6 +21,7 @@ export const namespace = defineResource<Namespace>({
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
   validateName: nameIsDnsLabel,
   defaults(object) {
+    object.status = { ...object.status, phase: object.status?.phase || 'Active' };
     if (object.metadata.name) object.metadata.labels = { ...object.metadata.labels, [nameLabel]: object.metadata.name };
   },
   prepareForCreate(object) {
@@ -31,7 +32,7 @@ export const namespace = defineResource<Namespace>({
       finalizers: finalizers.includes(kubernetesFinalizer) ? finalizers : [...finalizers, kubernetesFinalizer],
     };
     // generateName: the name is known only now.
-    object.metadata.labels = { ...object.metadata.labels, [nameLabel]: object.metadata.name! };
+    if (object.metadata.name) object.metadata.labels = { ...object.metadata.labels, [nameLabel]: object.metadata.name };
   },
   prepareForUpdate(object, old) {
     object.spec = { ...object.spec, finalizers: cloneJson(old.spec?.finalizers) };

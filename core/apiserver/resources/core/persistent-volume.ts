@@ -31,7 +31,7 @@ import { validateAccessModes, volumeModes } from './claim-spec-validation.js';
 import { validateDriverName } from './driver-name-validation.js';
 import { jsonDiff } from './line-diff.js';
 import { nodeSelectorTermWarnings } from './node-label-warnings.js';
-import { defaultVolumeSource } from './pod-defaults.js';
+import { defaultVolumeSource } from '../../../api/pod-defaults.js';
 import { roundResourceList } from './resource-names.js';
 import { validateNodeSelector } from './scheduling-validation.js';
 import {
@@ -358,7 +358,8 @@ function withNewLabels(old: NonNullable<Affinity>, next: Affinity): Affinity {
     for (const list of ['matchExpressions', 'matchFields'] as const) {
       term[list]?.forEach((requirement, at) => {
         const key = next?.required?.nodeSelectorTerms?.[index]?.[list]?.[at]?.key;
-        if (key !== undefined && betaLabels[requirement.key] === key) requirement.key = key;
+        // Upstream looks up labels that are no old ones too, finds '' and lets that pass.
+        if (key !== undefined && (betaLabels[requirement.key] ?? '') === key) requirement.key = key;
       });
     }
   });

@@ -1,5 +1,5 @@
 /** What kinds with a template of pods (apps, batch, ReplicationController, PodTemplate) share. */
-export { defaultPodSpec, defaultPodTemplate } from './pod-defaults.js';
+export { defaultPodSpec, defaultPodTemplate } from '../../../api/pod-defaults.js';
 export { dropDisabledPodFields } from './pod-disabled-fields.js';
 export { podTemplateOptions } from './pod-validation-options.js';
 export { validatePodSpec } from './pod-spec-validation.js';

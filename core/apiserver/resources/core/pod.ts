@@ -12,7 +12,7 @@ import { bindPod, setPodCondition } from './pod-binding.js';
 import { podRow } from './pod-columns.js';
 import { podConnections } from './pod-connect.js';
 import { everyContainer } from './pod-containers.js';
-import { defaultPod } from './pod-defaults.js';
+import { defaultPod } from '../../../api/pod-defaults.js';
 import { dropDisabledPodFields } from './pod-disabled-fields.js';
 import { evictPod } from './pod-eviction.js';
 import { keepResizeOnly, validatePodResize } from './pod-resize.js';
@@ -157,6 +157,7 @@ function nameWarnings({ metadata: { name } }: Pod): string[] {
 
 function prepareStatus(pod: Pod, old: Readonly<Pod>): void {
   pod.spec = cloneJson(old.spec);
+  if (!old.metadata.deletionTimestamp) delete pod.metadata.deletionTimestamp;
   if (old.metadata.ownerReferences) pod.metadata.ownerReferences = cloneJson(old.metadata.ownerReferences);
   else delete pod.metadata.ownerReferences;
   pod.status ??= {};

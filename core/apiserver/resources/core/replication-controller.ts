@@ -2,7 +2,7 @@ import type { ReplicationController } from '../../../api/generated/types.js';
 import { ReplicationControllers } from '../../../api/generated/resources.js';
 import type { FieldErrors } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
-import { validateDns1123Label } from '../../../machinery/names.js';
+import { nameIsDnsSubdomain, validateDns1123Label } from '../../../machinery/names.js';
 import { cloneJson, jsonEqual } from '../../../machinery/object.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
@@ -26,6 +26,9 @@ export const replicationController = defineResource<ReplicationController>({
   reference: ReplicationControllers,
   storagePrefix: 'controllers',
   orphanByDefault: true,
+  // Upstream checks this kind by rules as data, which count bytes.
+  validateName: (name, prefix) =>
+    nameIsDnsSubdomain(name, prefix).map(text => text.replace(/(?<=^must be no more than \d+ )characters$/, 'bytes')),
   resetFields: statusResetFields,
   defaults(object) {
     const { spec, metadata } = object;
@@ -48,7 +51,8 @@ export const replicationController = defineResource<ReplicationController>({
   validate: (object, errors) => validateSpec(object, undefined, errors),
   validateUpdate: (object, old, errors) => validateSpec(object, old, errors),
   warnings(object, old) {
-    if (old) return jsonEqual(object.spec, old.spec) ? [] : podTemplateWarnings(object.spec.template, templatePath);
+    // Of an update upstream looks at the template that was.
+    if (old) return jsonEqual(object.spec, old.spec) ? [] : podTemplateWarnings(old.spec.template, templatePath);
     const texts = validateDns1123Label(object.metadata.name);
     const use = 'this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended';
     const warnings = texts.length ? [`metadata.name: ${use}: [${texts.join(' ')}]`] : [];

@@ -1,11 +1,13 @@
+import { hugePagesPrefix, isHugePage, isNativeResource, isPodLevelResource } from '../../../api/resource-names.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { validateQualifiedName } from '../../../machinery/names.js';
 import type { Quantity } from '../../../machinery/quantity.js';
 import { parseQuantity } from '../../../machinery/quantity.js';
 import { addInvalid, negativeText } from './checks.js';
 
+export { isHugePage, isNativeResource, isOvercommitAllowed, roundResourceList } from '../../../api/resource-names.js';
+
 /** Which names of resources exist and what their amounts may be. Source: pkg/apis/core/helper. */
-const hugePagesPrefix = 'hugepages-';
 const requestsPrefix = 'requests.';
 
 const objectCounts = [
@@ -36,14 +38,10 @@ const standardResources = new Set([...quotaResources, 'storage']);
 const integerResources = new Set(objectCounts);
 const containerResources = new Set(['cpu', 'memory', 'ephemeral-storage']);
 
-export const isHugePage = (name: string): boolean => name.startsWith(hugePagesPrefix);
 const isQuotaHugePage = (name: string): boolean => isHugePage(name) || name.startsWith(requestsPrefix + hugePagesPrefix);
 export const isStandardResource = (name: string): boolean => standardResources.has(name) || isQuotaHugePage(name);
 export const isStandardQuotaResource = (name: string): boolean => quotaResources.has(name) || isQuotaHugePage(name);
 export const isStandardContainerResource = (name: string): boolean => containerResources.has(name) || isHugePage(name);
-export const isNativeResource = (name: string): boolean => !name.includes('/') || name.includes('kubernetes.io/');
-export const isOvercommitAllowed = (name: string): boolean => isNativeResource(name) && !isHugePage(name);
-export const isPodLevelResource = (name: string): boolean => name === 'cpu' || name === 'memory' || isHugePage(name);
 
 export function isExtendedResource(name: string): boolean {
   if (isNativeResource(name) || name.startsWith(requestsPrefix)) return false;
@@ -108,15 +106,4 @@ export function validateResourceQuantity(errors: FieldErrors, path: FieldPath, n
   nonNegativeQuantity(errors, path, amount);
   if (isIntegerResource(name) && amount.scaledValue(-3) % 1000n !== 0n)
     errors.invalid(path, amount.toString(), 'must be an integer');
-}
-
-/** The list with every amount rounded up to thousandths. Source: SetDefaults_ResourceList. */
-export function roundResourceList(list: Record<string, string> | undefined): void {
-  for (const name in list) {
-    const text = list[name]!;
-    const last = text.charCodeAt(text.length - 1);
-    // Only what ends in n, u or an exponent, or has a fraction, can be finer than thousandths.
-    if (last === 110 || last === 117 || text.includes('.') || text.includes('e'))
-      list[name] = parseQuantity(text).roundUp(-3).toString();
-  }
 }

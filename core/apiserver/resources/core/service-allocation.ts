@@ -3,7 +3,7 @@ import { errorCode } from '../../../base/errors.js';
 import type { ServiceAllocator, ServiceFamily } from '../../../contracts/service-allocator.js';
 import type { FieldPath } from '../../../machinery/field-errors.js';
 import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
-import { internalError, invalid } from '../../../machinery/status-error.js';
+import { internalError, invalid, StatusError } from '../../../machinery/status-error.js';
 import {
   allocatesNodePorts,
   familyOf,
@@ -16,6 +16,9 @@ import {
 import { validateServiceAddresses } from './service-validation.js';
 
 const specPath = fieldPath('spec');
+const allocatedText = 'provided port is already allocated';
+/** Dry runs pick the port after the last one of the request, or after this one, which nothing can have. */
+const lastDryPort = 32768;
 const policyPath = specPath.child('ipFamilyPolicy');
 
 export interface Allocation {
@@ -208,7 +211,10 @@ class PortOperation {
   }
 
   problem(port: number): string | undefined {
-    const problem = this.#taken.has(port) ? 'provided port is already allocated' : this.#allocation.allocator.portProblem(port);
+    const { allocator, dryRun } = this.#allocation;
+    let problem = this.#taken.has(port) ? allocatedText : allocator.portProblem(port);
+    // A dry run does not look at the range, upstream's neither.
+    if (dryRun && problem !== allocatedText) problem = undefined;
     if (!problem) this.#taken.add(port);
     return problem;
   }
@@ -220,6 +226,11 @@ class PortOperation {
 
   next(what: string): number {
     const { allocator, dryRun } = this.#allocation;
+    if (dryRun) {
+      const port = (this.#taken.size > 0 ? Math.max(0, ...this.#taken) : lastDryPort) + 1;
+      this.#taken.add(port);
+      return port;
+    }
     for (let tries = 0; tries < 16; tries++) {
       try {
         const port = allocator.suggestPort(dryRun);
@@ -264,7 +275,7 @@ function updateNodePorts(service: Service, old: Readonly<Service>, ports: PortOp
       taken.add(port.nodePort);
     }
     const key = `${port.protocol}/${port.nodePort}`;
-    if (seen.has(key)) throw internalError(new Error(`duplicate nodePort: {${port.protocol} ${port.nodePort}}`));
+    if (seen.has(key)) throw new StatusError(500, '', `duplicate nodePort: {${port.protocol} ${port.nodePort}}`);
     seen.add(key);
   }
 }

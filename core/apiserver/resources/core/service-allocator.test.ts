@@ -34,9 +34,9 @@ describe('InMemoryServiceAllocator', () => {
     expect(allocator.addressProblem(address)).toBeUndefined();
   });
 
-  it('holds nothing for a dry run', () => {
+  it('shows a dry run an address that nothing can have', () => {
     const address = allocator.suggestAddress('IPv4', true);
-    expect(allocator.addressProblem(address)).toBeUndefined();
+    expect(allocator.addressProblem(address)).toBe('the provided network does not match the current range');
   });
 
   it('refuses a family without a range', () => {

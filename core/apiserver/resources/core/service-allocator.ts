@@ -139,10 +139,12 @@ export class InMemoryServiceAllocator implements ServiceAllocator {
     const now = this.#clock.now();
     for (const range of this.#ranges) {
       if (range.family !== family) continue;
+      // A dry run shows the range's own address, which nothing can have.
+      if (dryRun) return addressText(range.first - 1n, family);
       const found = pick(range, value => this.#isFreeAddress(addressText(value, family), now));
       if (found === undefined) continue;
       const text = addressText(found, family);
-      if (!dryRun) this.#addresses.hold(text, now + holdMs);
+      this.#addresses.hold(text, now + holdMs);
       return text;
     }
     throw new CodedError('RANGE_FULL', 'range is full');

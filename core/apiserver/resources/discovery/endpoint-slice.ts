@@ -31,11 +31,19 @@ const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
 /** These two mend addresses themselves: upstream spares them the look at every one. */
 const careful = new Set(['endpointslice-controller.k8s.io', 'endpointslicemirroring-controller.k8s.io']);
 
+/** A change counts although part of it is dropped again. */
+const changedAsSent = new WeakSet<object>();
+
+function isChanged(object: EndpointSlice, old: Readonly<EndpointSlice>): boolean {
+  return (
+    !jsonEqual(object.metadata.labels, old.metadata.labels) ||
+    !jsonEqual({ ...object, metadata: undefined }, { ...old, metadata: undefined })
+  );
+}
+
 export const endpointSlice = defineResource<EndpointSlice>({
   reference: EndpointSlices,
-  generation: (object, old) =>
-    !jsonEqual(object.metadata.labels, old.metadata.labels) ||
-    !jsonEqual({ ...object, metadata: undefined }, { ...old, metadata: undefined }),
+  generation: (object, old) => changedAsSent.has(object) || isChanged(object, old),
   defaults(object) {
     for (const port of object.ports ?? []) {
       port.name ??= '';
@@ -43,7 +51,10 @@ export const endpointSlice = defineResource<EndpointSlice>({
     }
   },
   prepareForCreate: object => dropTopology(object, undefined),
-  prepareForUpdate: (object, old) => dropTopology(object, old),
+  prepareForUpdate(object, old) {
+    if (isChanged(object, old)) changedAsSent.add(object);
+    dropTopology(object, old);
+  },
   validate: (object, errors) => validateSlice(object, undefined, errors),
   validateUpdate(object, old, errors) {
     validateSlice(object, old, errors);

@@ -166,7 +166,7 @@ function validateBackend(backend: IngressBackend, path: FieldPath, errors: Field
 }
 
 function validateReference(reference: TypedLocalObjectReference, path: FieldPath, errors: FieldErrors): void {
-  if (reference.apiGroup !== undefined) dnsSubdomain(errors, path.child('apiGroup'), reference.apiGroup);
+  if (typeof reference.apiGroup === 'string') dnsSubdomain(errors, path.child('apiGroup'), reference.apiGroup);
   requiredSegment(errors, path.child('kind'), reference.kind);
   requiredSegment(errors, path.child('name'), reference.name);
 }

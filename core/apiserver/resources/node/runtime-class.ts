@@ -16,6 +16,7 @@ const noClaims: ReadonlySet<string> = new Set();
 export const runtimeClass = defineResource<RuntimeClass>({
   reference: RuntimeClasses,
   generation: false,
+  freeFinalizers: true,
   allowCreateOnUpdate: true,
   allowUnconditionalUpdate: false,
   defaults(object) {

@@ -16,6 +16,7 @@ export const podDisruptionBudget = defineResource<PodDisruptionBudget>({
   reference: PodDisruptionBudgets,
   allowUnconditionalUpdate: false,
   resetFields: statusResetFields,
+  uncheckedMetadata: true,
   prepareForCreate(object) {
     object.status = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
   },

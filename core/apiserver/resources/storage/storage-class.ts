@@ -59,7 +59,8 @@ function validateClass(object: StorageClass, errors: FieldErrors): void {
 }
 
 function validateTopologies(terms: readonly TopologySelectorTerm[], path: FieldPath, errors: FieldErrors): void {
-  const seen = new Set<string>();
+  // Upstream compares a term with as many empty ones as there are terms, too.
+  const seen = terms.map(() => '[]');
   for (const [index, term] of terms.entries()) {
     const at = path.index(index).child('matchLabelExpressions');
     const wanted = new Map<string, string[]>();
@@ -76,7 +77,7 @@ function validateTopologies(terms: readonly TopologySelectorTerm[], path: FieldP
       wanted.set(key, [...distinct].sort());
     }
     const fingerprint = JSON.stringify([...wanted].sort());
-    if (seen.has(fingerprint)) errors.duplicate(at, '');
-    seen.add(fingerprint);
+    for (const other of seen) if (other === fingerprint) errors.duplicate(at, '');
+    seen.push(fingerprint);
   }
 }

@@ -1,4 +1,4 @@
-import { chmod, link, lstat, mkdtemp, readFile, readdir, realpath, rm, stat, unlink } from 'node:fs/promises';
+import { chmod, link, lstat, mkdir, mkdtemp, readFile, readdir, realpath, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeClock } from '../../../base/fake-clock.js';
@@ -9,6 +9,7 @@ import { Client } from '../../../client/client.js';
 import { FakeRecorder } from '../../../client/testing/fake-recorder.js';
 import { FakeTransport } from '../../../client/testing/fake-transport.js';
 import type { WriteRequest } from '../../../contracts/api-transport.js';
+import type { ContainerRuntime } from '../../../contracts/container-runtime.js';
 import type { CommandRequest, CommandResult, Commands } from '../../../host/commands.js';
 import type { KubeletContext } from '../../kubelet-context.js';
 import { HostVolumeManager } from '../host-volume-manager.js';
@@ -68,6 +69,14 @@ export class VolumeFixture {
   readonly client = new Client(this.transport, { name: 'admin', groups: ['system:masters'] });
   readonly recorder = new FakeRecorder();
   readonly mounts = new FakeMounts();
+  /** `mountImage` and `unmountImage`: an image's only file says its id. */
+  readonly runtime: Partial<Pick<ContainerRuntime, 'mountImage' | 'unmountImage'>> = {
+    mountImage: async (id, directory) => {
+      await mkdir(join(directory, 'etc'), { recursive: true });
+      await writeFile(join(directory, 'etc', 'id'), id);
+    },
+    unmountImage: directory => rm(directory, { recursive: true }),
+  };
   readonly woken: string[] = [];
   readonly directory: string;
   manager: HostVolumeManager;
@@ -86,6 +95,7 @@ export class VolumeFixture {
     const context = {
       settings: { rootDir: join(this.directory, 'kubelet'), clusterDomain: 'cluster.example' },
       client: this.client,
+      runtime: this.runtime,
       recorder: this.recorder,
       clock: this.clock,
       logger: silentLogger,

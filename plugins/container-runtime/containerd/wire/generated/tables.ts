@@ -51,6 +51,22 @@ export const tables: WireTable = {
     { name: 'event', type: 'google.protobuf.Any', number: 4 },
   ],
   'containerd.services.events.v1.SubscribeRequest': [{ name: 'filters', type: '[]string', number: 1 }],
+  'containerd.services.snapshots.v1.MountsRequest': [
+    { name: 'snapshotter', type: 'string', number: 1 },
+    { name: 'key', type: 'string', number: 2 },
+  ],
+  'containerd.services.snapshots.v1.MountsResponse': [{ name: 'mounts', type: '[]containerd.types.Mount', number: 1 }],
+  'containerd.services.snapshots.v1.RemoveSnapshotRequest': [
+    { name: 'snapshotter', type: 'string', number: 1 },
+    { name: 'key', type: 'string', number: 2 },
+  ],
+  'containerd.services.snapshots.v1.ViewSnapshotRequest': [
+    { name: 'snapshotter', type: 'string', number: 1 },
+    { name: 'key', type: 'string', number: 2 },
+    { name: 'parent', type: 'string', number: 3 },
+    { name: 'labels', type: 'map[string]string', number: 4 },
+  ],
+  'containerd.services.snapshots.v1.ViewSnapshotResponse': [{ name: 'mounts', type: '[]containerd.types.Mount', number: 1 }],
   'containerd.services.tasks.v1.CloseIORequest': [
     { name: 'containerId', type: 'string', number: 1 },
     { name: 'execId', type: 'string', number: 2 },
@@ -103,6 +119,12 @@ export const tables: WireTable = {
   'containerd.services.version.v1.VersionResponse': [
     { name: 'version', type: 'string', number: 1 },
     { name: 'revision', type: 'string', number: 2 },
+  ],
+  'containerd.types.Mount': [
+    { name: 'type', type: 'string', number: 1 },
+    { name: 'source', type: 'string', number: 2 },
+    { name: 'target', type: 'string', number: 3 },
+    { name: 'options', type: '[]string', number: 4 },
   ],
   'google.protobuf.Any': [
     { name: 'typeUrl', type: 'string', number: 1 },
@@ -938,6 +960,21 @@ export const methods = {
     response: 'containerd.services.events.v1.Envelope',
     stream: true,
   },
+  'snapshots.View': {
+    path: '/containerd.services.snapshots.v1.Snapshots/View',
+    request: 'containerd.services.snapshots.v1.ViewSnapshotRequest',
+    response: 'containerd.services.snapshots.v1.ViewSnapshotResponse',
+  },
+  'snapshots.Mounts': {
+    path: '/containerd.services.snapshots.v1.Snapshots/Mounts',
+    request: 'containerd.services.snapshots.v1.MountsRequest',
+    response: 'containerd.services.snapshots.v1.MountsResponse',
+  },
+  'snapshots.Remove': {
+    path: '/containerd.services.snapshots.v1.Snapshots/Remove',
+    request: 'containerd.services.snapshots.v1.RemoveSnapshotRequest',
+    response: 'google.protobuf.Empty',
+  },
   'tasks.Exec': {
     path: '/containerd.services.tasks.v1.Tasks/Exec',
     request: 'containerd.services.tasks.v1.ExecProcessRequest',
@@ -1049,6 +1086,31 @@ export interface EventsSubscribeRequest {
   readonly filters?: readonly string[];
 }
 
+export interface SnapshotsMountsRequest {
+  readonly snapshotter?: string;
+  readonly key?: string;
+}
+
+export interface SnapshotsMountsResponse {
+  readonly mounts?: readonly TypesMount[];
+}
+
+export interface SnapshotsRemoveSnapshotRequest {
+  readonly snapshotter?: string;
+  readonly key?: string;
+}
+
+export interface SnapshotsViewSnapshotRequest {
+  readonly snapshotter?: string;
+  readonly key?: string;
+  readonly parent?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface SnapshotsViewSnapshotResponse {
+  readonly mounts?: readonly TypesMount[];
+}
+
 export interface TasksCloseIORequest {
   readonly containerId?: string;
   readonly execId?: string;
@@ -1113,6 +1175,13 @@ export interface TasksWaitResponse {
 export interface VersionVersionResponse {
   readonly version?: string;
   readonly revision?: string;
+}
+
+export interface TypesMount {
+  readonly type?: string;
+  readonly source?: string;
+  readonly target?: string;
+  readonly options?: readonly string[];
 }
 
 export interface WireAny {
@@ -2002,6 +2071,9 @@ export interface Calls {
   ImageFsInfo: { request: ImageFsInfoRequest; response: ImageFsInfoResponse };
   'containers.Get': { request: ContainersGetContainerRequest; response: ContainersGetContainerResponse };
   'events.Subscribe': { request: EventsSubscribeRequest; response: EventsEnvelope };
+  'snapshots.View': { request: SnapshotsViewSnapshotRequest; response: SnapshotsViewSnapshotResponse };
+  'snapshots.Mounts': { request: SnapshotsMountsRequest; response: SnapshotsMountsResponse };
+  'snapshots.Remove': { request: SnapshotsRemoveSnapshotRequest; response: WireEmpty };
   'tasks.Exec': { request: TasksExecProcessRequest; response: WireEmpty };
   'tasks.Start': { request: TasksStartRequest; response: TasksStartResponse };
   'tasks.Wait': { request: TasksWaitRequest; response: TasksWaitResponse };

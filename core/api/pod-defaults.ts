@@ -8,8 +8,8 @@ import type {
   PodTemplateSpec,
   Probe,
   Volume,
-} from '../../../api/generated/types.js';
-import { podLimits, podRequests } from '../../../api/pod-resources.js';
+} from './generated/types.js';
+import { podLimits, podRequests } from './pod-resources.js';
 import { isDefaultTag } from './image-names.js';
 import { isHugePage, isOvercommitAllowed, isPodLevelResource, roundResourceList } from './resource-names.js';
 

@@ -1,5 +1,5 @@
-import type { Pod, Volume } from '../../api/generated/types.js';
-import { podReferences } from '../auth/object-references.js';
+import type { Pod, Volume } from './generated/types.js';
+import { podReferences } from './object-references.js';
 
 /** Volumes that need nothing of the API. */
 const plainVolumes: readonly (keyof Volume)[] = [

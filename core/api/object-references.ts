@@ -1,4 +1,4 @@
-import type { EnvFromSource, EnvVar, PersistentVolume, Pod, Volume } from '../../api/generated/types.js';
+import type { EnvFromSource, EnvVar, PersistentVolume, Pod, Volume } from './generated/types.js';
 
 /** What a node must read to run a pod. Names are in the pod's namespace, each once, empty ones left out. */
 export interface PodReferences {

@@ -1,0 +1,20 @@
+import { parseQuantity } from '../machinery/quantity.js';
+
+/** What the names of compute resources say. Source: pkg/apis/core/helper. */
+export const hugePagesPrefix = 'hugepages-';
+
+export const isHugePage = (name: string): boolean => name.startsWith(hugePagesPrefix);
+export const isNativeResource = (name: string): boolean => !name.includes('/') || name.includes('kubernetes.io/');
+export const isOvercommitAllowed = (name: string): boolean => isNativeResource(name) && !isHugePage(name);
+export const isPodLevelResource = (name: string): boolean => name === 'cpu' || name === 'memory' || isHugePage(name);
+
+/** The list with every amount rounded up to thousandths. Source: SetDefaults_ResourceList. */
+export function roundResourceList(list: Record<string, string> | undefined): void {
+  for (const name in list) {
+    const text = list[name]!;
+    const last = text.charCodeAt(text.length - 1);
+    // Only what ends in n, u or an exponent, or has a fraction, can be finer than thousandths.
+    if (last === 110 || last === 117 || text.includes('.') || text.includes('e'))
+      list[name] = parseQuantity(text).roundUp(-3).toString();
+  }
+}

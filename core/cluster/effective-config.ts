@@ -1,0 +1,28 @@
+import { flags } from '../../config/index.js';
+import type { FlagDefinition } from '../../config/index.js';
+import type { PreparedCluster } from './prepare-cluster.js';
+import { shownValue } from './secrets.js';
+
+export interface EffectiveValue {
+  readonly name: string;
+  /** As it may be shown; null: not set, and without a default. */
+  readonly value: unknown;
+  /** `--name`, a variable, a file, `preset NAME` or `default`. */
+  readonly source: string;
+}
+
+/** Every flag that the command has, sorted, with its value and who set it; secrets are hidden. */
+export function effectiveConfig({ config, preset }: Pick<PreparedCluster, 'config' | 'preset'>): EffectiveValue[] {
+  const table: Readonly<Record<string, FlagDefinition>> = flags;
+  const values = config.values as Readonly<Record<string, unknown>>;
+  const names = Object.keys(values).filter(name => {
+    const on = Object.hasOwn(table, name) ? table[name]!.on : undefined;
+    return on === undefined || on === config.command;
+  });
+  return names.sort().map(name => {
+    const source = config.sources.get(name) ?? 'default';
+    const definition = Object.hasOwn(table, name) ? table[name] : undefined;
+    const value = shownValue(values[name], definition) ?? null;
+    return { name, value, source: source === 'preset' ? `preset ${preset.id}` : source };
+  });
+}

@@ -1,0 +1,19 @@
+/** A difference that stays, by what is printed of it. `docs/differences.md` says the same to users. */
+export interface KnownDifference {
+  /** Of `KIND, CHANGE` and the lines below it. */
+  readonly pattern: RegExp;
+  readonly reason: string;
+}
+
+const emptyIsNone = 'an empty list or map is none once it is read';
+
+export const knownDifferences: readonly KnownDifference[] = [
+  { pattern: /^Pod, spec\.overhead: \{\}/, reason: emptyIsNone },
+  { pattern: /^HorizontalPodAutoscaler.*policies: empty list\n.*at least one Policy/, reason: emptyIsNone },
+  { pattern: /: (\[\]|\{\}|empty list|empty map)\n {2}\.body\.metadata\.generation\n/, reason: emptyIsNone },
+  { pattern: /\n {4}upstream: 0 the server hung up/, reason: "upstream's handler panics" },
+];
+
+export function reasonFor(text: string): string | undefined {
+  return knownDifferences.find(({ pattern }) => pattern.test(text))?.reason;
+}
