@@ -104,7 +104,7 @@ describe('k3s plugin init', () => {
     child.kill('SIGTERM');
     expect(await outcome).toMatchObject({ code: 0 });
     const list = await k3s('plugin', 'list', '--plugin', './my-datastore');
-    expect(list.output).toMatch(/^datastore +my-datastore +\.\/my-datastore +--plugin$/m);
+    expect(list.output).toMatch(/^datastore +my-datastore +0\.1\.0 +\.\/my-datastore +not running +- +--plugin$/m);
 
     const green = await k3s('plugin', 'check', 'my-datastore');
     expect(green).toMatchObject({ code: 0, output: expect.stringMatching(/^\d+ promises kept$/m) });
