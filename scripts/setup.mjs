@@ -77,19 +77,20 @@ function removeOrphans() {
   for (const folder of sources) {
     if (!fs.existsSync(at('dist', folder))) continue;
     for (const file of sourceFiles(at('dist', folder))) {
-      if (!/\.js(\.map)?$/.test(file)) continue;
-      const source = path.join(root, path.relative(at('dist'), file).replace(/\.js(\.map)?$/, '.ts'));
+      if (!/\.(js|js\.map|ts)$/.test(file)) continue;
+      const source = path.join(root, path.relative(at('dist'), file).replace(/(\.js|\.js\.map|\.d\.ts)$/, '.ts'));
       if (!fs.existsSync(source)) fs.rmSync(file);
     }
   }
 }
 
-/** What the program reads beside its modules: tables, texts. */
+/** What the program reads beside its modules: tables, texts, and the sources that `k3s plugin init` hands out. */
 function copyData() {
   for (const folder of ['core', 'plugins', 'config', 'presets']) {
     if (!fs.existsSync(at(folder))) continue;
     for (const file of sourceFiles(at(folder))) {
-      if (file.endsWith('.ts') || file.endsWith('.md') || file.includes(`${path.sep}testdata${path.sep}`)) continue;
+      const template = file.includes(`${path.sep}templates${path.sep}`);
+      if (!template && (/\.(ts|md)$/.test(file) || file.includes(`${path.sep}testdata${path.sep}`))) continue;
       const target = at('dist', path.relative(root, file));
       fs.mkdirSync(path.dirname(target), { recursive: true });
       fs.copyFileSync(file, target);

@@ -52,7 +52,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'plugin',
-    summary: 'list: every slot, who holds it and why',
+    summary: 'list, init, check: the slots and who holds them, and plugins of your own',
     load: async () => (await import('./commands/plugin.js')).plugin,
   },
   { name: 'server', summary: 'run a server and its own node', load: async () => (await import('./commands/server.js')).server },

@@ -42,9 +42,13 @@ const systemMends: Readonly<Record<string, string>> = {
   EROFS: 'that file system is read-only: mount it writable, or choose another place with --data-dir',
 };
 
-/** The cause decides: a part that failed for a reason nobody foresaw is a fault of ours, and its stack is needed. */
+/**
+ * The cause decides: a part that failed for a reason nobody foresaw is a fault of ours, and its stack is needed. A part that came
+ * with `--plugin` (`origin`) is another's.
+ */
 function isExpected(error: unknown): boolean {
   if (errorCode(error) === undefined) return false;
+  if (typeof (error as { origin?: unknown }).origin === 'string') return true;
   const cause = error instanceof Error ? error.cause : undefined;
   if (cause === undefined || errorCode(error) !== 'PART_FAILED') return true;
   return cause instanceof AggregateError ? cause.errors.some(isExpected) : isExpected(cause);

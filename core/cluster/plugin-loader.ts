@@ -1,26 +1,35 @@
-import { readFile } from 'node:fs/promises';
-import { findPackageJSON, registerHooks } from 'node:module';
+import { access, readFile, stat } from 'node:fs/promises';
+import { createRequire, findPackageJSON, registerHooks } from 'node:module';
 import { isAbsolute, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { errorCode, errorText } from '../base/errors.js';
 import { assertDescriptor } from '../plugin-api/descriptor.js';
 import type { CatalogueEntry } from '../kernel/wiring.js';
 import { clusterError } from './cluster-errors.js';
 
+/** How long the file of a descriptor may take, which imports next to nothing. */
+const importDeadlineMs = 20_000;
+
 /**
- * Imports what `--plugin` names: a package with the keyword `k3s-plugin`, looked up from `directory` and then beside k3s, or a path.
- * It exports one descriptor or a list, as `plugin`, `plugins` or `default`. Throws CodedErrors that name package and mend.
+ * Imports what `--plugin` names: a package with the keyword `k3s-plugin`, looked up from `directory` and then beside k3s, or the path
+ * of a package's directory or of a file. It exports one descriptor or a list, as `plugin`, `plugins` or `default`. Throws CodedErrors
+ * that name package and mend.
  */
-export async function loadPlugin(name: string, directory: string): Promise<readonly CatalogueEntry[]> {
+export async function loadPlugin(
+  name: string,
+  directory: string,
+  deadlineMs = importDeadlineMs,
+): Promise<readonly CatalogueEntry[]> {
   mapOwnPackage();
-  const url = isPath(name) ? pathToFileURL(resolve(directory, name)).href : await packageUrl(name, directory);
+  const url = isPath(name) ? await pathUrl(name, resolve(directory, name)) : await packageUrl(name, directory);
   let exported: Record<string, unknown>;
   try {
-    exported = (await import(url)) as Record<string, unknown>;
+    exported = await importWithin(url, deadlineMs);
   } catch (error) {
     const missing = errorCode(error) === 'ERR_MODULE_NOT_FOUND' && isPath(name);
     const text = `--plugin ${name} cannot be loaded: ${errorText(error).split('\n', 1)[0]}`;
-    throw clusterError(missing ? 'PLUGIN_NOT_INSTALLED' : 'PLUGIN_INVALID', text, { cause: error });
+    // Without the cause: its text is in the message, its stack is the plugin's affair.
+    throw clusterError(missing ? 'PLUGIN_NOT_INSTALLED' : 'PLUGIN_INVALID', text);
   }
   const found = exported['plugins'] ?? exported['plugin'] ?? exported['default'];
   const descriptors: unknown[] = Array.isArray(found) ? found : [found];
@@ -29,9 +38,55 @@ export async function loadPlugin(name: string, directory: string): Promise<reado
     if (descriptor === undefined) {
       throw clusterError('PLUGIN_INVALID', `--plugin ${name} exports no descriptor as "plugin", "plugins" or "default"`);
     }
-    assertDescriptor(descriptor);
+    try {
+      assertDescriptor(descriptor);
+    } catch (error) {
+      throw clusterError('PLUGIN_INVALID', `--plugin ${name}: ${errorText(error)}`, { mend: (error as { mend?: string }).mend });
+    }
     return { descriptor, origin: name, ...(version === undefined ? {} : { version }) };
   });
+}
+
+/** A module that waits at its top for what never comes would hold the start for ever. */
+async function importWithin(url: string, deadlineMs: number): Promise<Record<string, unknown>> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`its import did not end within ${deadlineMs} ms`)), deadlineMs);
+  });
+  try {
+    return (await Promise.race([import(url), late])) as Record<string, unknown>;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A directory is a package: its own `exports` or `main` say where it begins. */
+async function pathUrl(name: string, path: string): Promise<string> {
+  const isDirectory = await stat(path).then(
+    found => found.isDirectory(),
+    () => false,
+  );
+  if (!isDirectory) return pathToFileURL(path).href;
+  const manifestFile = join(path, 'package.json');
+  let manifest: { name?: unknown; exports?: unknown };
+  try {
+    manifest = JSON.parse(await readFile(manifestFile, 'utf8')) as typeof manifest;
+  } catch (error) {
+    const why = errorCode(error) === 'ENOENT' ? 'has no package.json' : `has no valid package.json: ${errorText(error)}`;
+    throw clusterError('PLUGIN_INVALID', `--plugin ${name}: the directory ${why}`);
+  }
+  let url: string;
+  try {
+    const own = typeof manifest.name === 'string' && manifest.exports !== undefined;
+    url = own
+      ? resolveFrom(manifest.name as string, pathToFileURL(manifestFile).href)
+      : pathToFileURL(createRequire(manifestFile).resolve(path)).href;
+    await access(fileURLToPath(url));
+  } catch (error) {
+    const text = `--plugin ${name}: what its package.json names as its entry is not there`;
+    throw clusterError('PLUGIN_INVALID', text, { cause: error, mend: 'build the package first, as with "npm run build" in it' });
+  }
+  return url;
 }
 
 /** Of the package that a file lies in. */
@@ -80,11 +135,14 @@ function resolveFrom(name: string, base: string): string {
 }
 
 const requestPrefix = 'k3s-plugin-request:';
-const ownEntry = new URL('../plugin-api/index.js', import.meta.url).href;
+const ownEntries: Readonly<Record<string, string>> = {
+  'k3s-ts/plugin': new URL('../plugin-api/index.js', import.meta.url).href,
+  'k3s-ts/testing': new URL('../testing/index.js', import.meta.url).href,
+};
 let mapped = false;
 
 /**
- * Makes `k3s-ts/plugin` mean this running copy wherever a plugin lies; tokens would agree anyhow, decorators' metadata would not.
+ * Makes `k3s-ts/plugin` and `k3s-ts/testing` mean this running copy wherever a plugin lies; tokens would agree anyhow, decorators' metadata would not.
  * Holds for the process, since plugins import lazily.
  */
 function mapOwnPackage(): void {
@@ -92,7 +150,8 @@ function mapOwnPackage(): void {
   mapped = true;
   registerHooks({
     resolve(specifier, context, nextResolve) {
-      if (specifier === 'k3s-ts/plugin') return { url: ownEntry, format: 'module', shortCircuit: true };
+      const own = Object.hasOwn(ownEntries, specifier) ? ownEntries[specifier] : undefined;
+      if (own !== undefined) return { url: own, format: 'module', shortCircuit: true };
       if (specifier.startsWith(requestPrefix)) {
         const [name, base] = specifier.slice(requestPrefix.length).split(':').map(decodeURIComponent);
         return nextResolve(name!, { ...context, parentURL: base! });

@@ -90,8 +90,13 @@ export function selectPlugins(input: SelectionInput): Selection {
   }
   for (const [slotId, { plugin, by }] of config.slots) replace(slotId, plugin, by);
   for (const id of input.added) {
-    const slot = slotById.get(byName.get(id)!.descriptor.slot);
-    if (!slot) continue; // The kernel's wiring names the unknown slot.
+    const { descriptor, origin } = byName.get(id)!;
+    const slot = slotById.get(descriptor.slot);
+    if (!slot) {
+      const name = `"${descriptor.slot}"${didYouMean(descriptor.slot, slotById.keys())}`;
+      errors.push(clusterError('SLOT_UNKNOWN', `plugin ${id} (${origin}) wants the unknown slot ${name}`));
+      continue;
+    }
     const others = wishes.get(slot.id)!.filter(wish => wish.id !== id && (slot.cardinality === 'many' || wish.strict));
     wishes.set(slot.id, [...others, { id, slot, by: '--plugin', strict: true }]);
   }

@@ -108,7 +108,7 @@ export class PartContainers {
 
 /** Imports a part's module. Throws `PLUGIN_LOAD_FAILED`; names the package to install when that is what is missing. */
 export async function loadModule({ descriptor, origin }: PlannedPart): Promise<ContainerModule> {
-  let loaded: PartModule;
+  let loaded: PartModule | undefined;
   try {
     loaded = await descriptor.load();
   } catch (error) {
@@ -119,7 +119,7 @@ export async function loadModule({ descriptor, origin }: PlannedPart): Promise<C
       mend: missing === undefined ? undefined : `npm install ${missing}`,
     });
   }
-  const exported = loaded.module ?? loaded.default;
+  const exported = loaded?.module ?? loaded?.default;
   const module = typeof exported === 'function' ? exported() : exported;
   if (typeof module?.load !== 'function') {
     const text = `plugin ${descriptor.id} (${origin}): what it loads has no ContainerModule as "module" or "default"`;

@@ -33,6 +33,8 @@ export function kernelError(
 export class PartError extends CodedError {
   readonly partId: string;
   readonly phase: PartPhase | 'run';
+  /** Where the part comes from, when that is not k3s: what it throws is no fault of ours, and needs no stack. */
+  origin: string | undefined;
 
   constructor(partId: string, phase: PartPhase | 'run', cause: unknown) {
     const what = phase === 'run' ? 'failed' : `failed to ${phase === 'ready' ? 'become ready' : phase}`;

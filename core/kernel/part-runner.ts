@@ -178,6 +178,7 @@ export class PartRunner implements PartReporter {
     this.#initialized = false;
     if (stopping.aborted) return;
     const failure = error instanceof PartError ? error : new PartError(this.id, 'run', error);
+    if (planned.origin !== 'built-in') failure.origin = planned.origin;
     if (this.#status.state === 'ready') this.#ready = deferred();
     this.#change('failed', { error: failure });
     this.firstOutcome.resolve();

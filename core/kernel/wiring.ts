@@ -166,7 +166,11 @@ function checkSlots(input: WiringInput, candidates: readonly Candidate[], errors
       errors.push(kernelError('SLOT_TAKEN', `the slot ${slot.id} holds one plugin, but is claimed by ${parties}`, { mend }));
     }
     const here = slot.side === 'both' || (slot.side === 'server' ? input.sides.server : input.sides.node);
-    if (slot.cardinality === 'one' && here && holders.length === 0) {
+    // Whoever was to fill it and was refused is named already.
+    const refused = input.selection.some(({ id }) =>
+      input.catalogue.some(({ descriptor }) => descriptor.id === id && descriptor.slot === slot.id),
+    );
+    if (slot.cardinality === 'one' && here && holders.length === 0 && !refused) {
       errors.push(kernelError('SLOT_EMPTY', `the slot ${slot.id} is empty; ${whoCouldFill(input.catalogue, slot.id)}`));
     }
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { access } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../plugin-api/index.js';
 import { Recorder, assertSound, bytes, randomHistory, rejection, shown, text } from './datastore-suite-support.js';
@@ -119,7 +120,8 @@ export function lifecycleCases(test: Case): void {
 
   test('a backup is a whole store of one revision, taken while writes go on', async subject => {
     const { store } = subject;
-    if (!subject.backupPath || !subject.openBackup) return rejectsBackup(subject);
+    if (!subject.backupPath) return rejectsBackup(subject);
+    if (!subject.openBackup) return backsUpOrRefuses(subject, subject.backupPath());
     await Promise.all(Array.from({ length: 300 }, (_, index) => store.create(`/before/${index}`, new Uint8Array(5000).fill(1))));
     const path = subject.backupPath();
     const copying = store.backup(path);
@@ -148,6 +150,19 @@ export function lifecycleCases(test: Case): void {
 
 async function rejectsBackup({ store }: StoreUnderTest): Promise<void> {
   await rejection(store.backup('/nonexistent/backup'), 'DATASTORE_UNSUPPORTED');
+}
+
+/** Where nobody can say how a backup is opened, it is at least whole or refused, and nothing is replaced by a second one. */
+async function backsUpOrRefuses({ store }: StoreUnderTest, path: string): Promise<void> {
+  await store.create('/a', bytes('a'));
+  try {
+    await store.backup(path);
+  } catch (error) {
+    assert.equal(errorCode(error), 'DATASTORE_UNSUPPORTED', String(error));
+    return;
+  }
+  await access(path);
+  await assert.rejects(store.backup(path), 'a file that exists must not be replaced');
 }
 
 async function pass({ advanceTime }: StoreUnderTest, byMs: number): Promise<void> {

@@ -10,9 +10,9 @@ export interface StoreUnderTest {
   reopen?(): Promise<Datastore>;
   /** Moves the store's clock; absent: real time is waited for. */
   advanceTime?(byMs: number): Promise<void>;
-  /** A file name that does not exist yet, for a backup; absent: backups are not tried. */
+  /** A file name that does not exist yet, for a backup; absent: the store must refuse backups. */
   backupPath?(): string;
-  /** Opens a backup as a store of the same kind. */
+  /** Opens a backup as a store of the same kind; absent: what is in it is not looked at. */
   openBackup?(path: string): Promise<Datastore>;
   dispose(): Promise<void> | void;
 }

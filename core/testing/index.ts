@@ -1,5 +1,9 @@
 /** The testing kit, `k3s-ts/testing`: clusters in the process, and the suites that plugins of a slot must pass. */
+export { FakeClock } from '../base/fake-clock.js';
+export { silentLogger } from '../plugin-api/index.js';
 export * from './container-runtime-suite.js';
 export * from './datastore-suite.js';
+export { checkPlugin } from './plugin-check.js';
+export type { PromiseOutcome } from './plugin-check.js';
 export { startCluster } from './start-cluster.js';
 export type { TestCluster, TestClusterOptions } from './start-cluster.js';

@@ -8,11 +8,14 @@ import { takeOutput } from '../output.js';
 
 /**
  * `k3s plugin list [-o json]`: every slot. Of the server that runs in the data directory; where none does, with the flags and files
- * that one would have.
+ * that one would have. `init` and `check` have files of their own.
  */
 export async function plugin(context: CommandContext): Promise<number> {
   const [verb, ...rest] = context.arguments;
-  if (verb !== 'list') throw new CodedError('COMMAND_UNKNOWN', `"k3s plugin" knows "list", not "${verb ?? ''}"`);
+  if (verb === 'init') return (await import('./plugin-init.js')).pluginInit({ ...context, arguments: rest });
+  if (verb === 'check') return (await import('./plugin-check.js')).pluginCheck({ ...context, arguments: rest });
+  if (verb !== 'list')
+    throw new CodedError('COMMAND_UNKNOWN', `"k3s plugin" knows "list", "init" and "check", not "${verb ?? ''}"`);
   const { output, others } = takeOutput(rest, ['table', 'json']);
   const prepared = await prepareCluster({ command: 'server', arguments: others, environment: context.environment });
   await discardCluster(prepared);

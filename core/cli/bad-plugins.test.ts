@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { launch } from '../../test/support/command-line.js';
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'bad-plugin-'));
+  await writeFile(join(dir, 'config.yaml'), '');
+  await mkdir(join(dir, 'bad'));
+  await writeFile(join(dir, 'bad', 'package.json'), '{ "name": "bad", "type": "module", "exports": "./index.js" }');
+});
+afterEach(() => rm(dir, { recursive: true }));
+
+const minimal = ['apiserver', 'controllers', 'core', 'kubelet', 'scheduler', 'helm', 'metrics'].map(
+  slot => `--slot=${slot}=none`,
+);
+
+/** The index.js of a package with one plugin whose part is `part`. */
+const withPart = (part: string, more = ''): string => `
+  import { ContainerModule, definePlugin, Part } from 'k3s-ts/plugin';
+  export const plugin = definePlugin({
+    id: 'bad', slot: 'controllers', contract: 1, vital: true, ${more}
+    load: async () => ({ module: new ContainerModule(({ bind }) => { bind(Part).toConstantValue(${part}); }) }),
+  });`;
+
+/** Starts a sandbox whose slots are empty but for the datastore and the plugin's; only the lines of errors come back. */
+async function startWith(
+  source: string | undefined,
+  more: readonly string[] = [],
+): Promise<{ code: number | null; errors: string }> {
+  if (source !== undefined) await writeFile(join(dir, 'bad', 'index.js'), source);
+  const { code, errors } = await launch(dir, ['server', '--preset', 'sandbox', ...minimal, '--plugin', './bad', ...more], {
+    // A plugin that is let in would run for ever.
+    spawn: { timeout: 20_000, killSignal: 'SIGKILL' },
+  }).outcome;
+  return {
+    code,
+    errors: errors
+      .split('\n')
+      .filter(line => line.startsWith('error:') || line.startsWith(' '))
+      .join('\n'),
+  };
+}
+
+describe('k3s server with a plugin that', () => {
+  it.each([
+    ['was not built', undefined, 'error: --plugin ./bad: what its package.json names as its entry is not there: ENOENT'],
+    ['is no JavaScript', 'export const = 3;', 'error: --plugin ./bad cannot be loaded: Unexpected token'],
+    ['throws when it is imported', `throw new Error('no luck')`, 'error: --plugin ./bad cannot be loaded: no luck'],
+    ['throws nothing at all when it is imported', `throw undefined`, 'error: --plugin ./bad cannot be loaded'],
+    [
+      'imports a package that is not there',
+      `import 'no-such-package'; export const plugin = {};`,
+      `error: --plugin ./bad cannot be loaded: Cannot find package 'no-such-package'`,
+    ],
+    [
+      'has no descriptor',
+      'export const other = 1;',
+      'error: --plugin ./bad exports no descriptor as "plugin", "plugins" or "default"',
+    ],
+    ['has nonsense for a descriptor', 'export const plugin = 3;', 'error: --plugin ./bad: plugin (unnamed) is not an object'],
+    [
+      'has no slot',
+      `export const plugin = { id: 'bad', contract: 1, load() {} };`,
+      'error: --plugin ./bad: plugin bad needs a "slot"',
+    ],
+    [
+      'wants an unknown slot',
+      `export const plugin = { id: 'bad', slot: 'datastor', contract: 1, load() {} };`,
+      'unknown slot "datastor" (did you mean "datastore"?)',
+    ],
+    [
+      'claims a taken id',
+      `export const plugin = { id: 'sqlite', slot: 'datastore', contract: 1, load() {} };`,
+      'error: the name "sqlite" belongs to two plugins: sqlite (./bad) and sqlite (built-in)',
+    ],
+    [
+      'was made for another contract version',
+      `export const plugin = { id: 'bad', slot: 'datastore', contract: 2, load() {} };`,
+      'error: plugin bad (./bad) speaks datastore@2, this k3s speaks datastore@1',
+    ],
+    [
+      'requires what is not there',
+      withPart('{}', `requires: ['ingress'],`),
+      'error: plugin bad (./bad) requires the slot ingress, which is empty',
+    ],
+    [
+      'fails its own options schema',
+      withPart('{}', `options: { size: { default: 'large', format: 'nat' } },`),
+      'error: --plugin: option of plugin bad is not valid: size: must be a positive integer',
+    ],
+    [
+      'loads no module',
+      `export const plugin = { id: 'bad', slot: 'controllers', contract: 1, load: async () => ({}) };`,
+      'error: plugin bad (./bad): what it loads has no ContainerModule',
+    ],
+    [
+      'loads nothing at all',
+      `export const plugin = { id: 'bad', slot: 'controllers', contract: 1, load: async () => undefined };`,
+      'error: plugin bad (./bad): what it loads has no ContainerModule',
+    ],
+    [
+      'does not bind its contract',
+      withPart('{}').replace(`'controllers'`, `'datastore'`),
+      'error: the module of plugin bad (./bad) does not bind k3s/datastore@1',
+    ],
+    ['throws in init', withPart(`{ init() { throw new Error('no luck'); } }`), 'error: bad failed to init: no luck'],
+    ['throws in start', withPart(`{ start() { throw new Error('no luck'); } }`), 'error: bad failed to start: no luck'],
+    ['throws nothing at all in start', withPart(`{ start() { throw undefined; } }`), 'error: bad failed to start'],
+    ['throws in ready', withPart(`{ ready() { throw new Error('no luck'); } }`), 'error: bad failed to become ready: no luck'],
+    [
+      'hangs in start',
+      withPart(`{ start: () => new Promise(() => {}) }`, 'deadlinesMs: { start: 200 },'),
+      'error: bad failed to start: no answer from bad.start within 200 ms',
+    ],
+    [
+      'hangs in stop after it could not start',
+      withPart(`{ start() { throw new Error('no luck'); }, stop: () => new Promise(() => {}) }`, 'deadlinesMs: { stop: 200 },'),
+      'error: bad failed to start: no luck\nerror: bad failed to stop: no answer from bad.stop within 200 ms',
+    ],
+  ])('%s says so in one line', async (_name, source, line) => {
+    const { code, errors } = await startWith(source);
+    expect(errors).toContain(line);
+    expect(errors.split('\n').length).toBe(line.split('\n').length);
+    expect(errors).not.toMatch(/unexpected|\n +at /);
+    expect(code).toBe(1);
+    expect((await readdir(dir)).filter(name => name.startsWith('k3s-sandbox'))).toEqual([]);
+  });
+
+  it('gets an option that its schema does not know is told the option', async () => {
+    await writeFile(join(dir, 'config.yaml'), 'plugin-options: { bad: { sise: 3 } }');
+    const { code, errors } = await startWith(withPart('{}', `options: { size: { default: 1, format: 'nat' } },`));
+    expect([code, errors]).toEqual([1, expect.stringContaining('unknown option "sise" (did you mean "size"?) for plugin bad')]);
+  });
+
+  it('never ends its import is left after a deadline', async () => {
+    await writeFile(join(dir, 'bad', 'index.js'), 'await new Promise(() => undefined);');
+    // Jest has an import of its own, in which nothing can be mapped.
+    const loader = new URL('../cluster/plugin-loader.js', import.meta.url).href;
+    const script = `const { loadPlugin } = await import('${loader}');
+      await loadPlugin('./bad', ${JSON.stringify(dir)}, 100).catch(error => process.stdout.write(error.message));`;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', timeout: 20_000 });
+    expect(stdout).toBe('--plugin ./bad cannot be loaded: its import did not end within 100 ms');
+  });
+
+  it('is a directory without a package is told so', async () => {
+    await rm(join(dir, 'bad', 'package.json'));
+    expect((await startWith(undefined)).errors).toContain('error: --plugin ./bad: the directory has no package.json');
+  });
+});

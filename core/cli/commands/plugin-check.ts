@@ -1,0 +1,32 @@
+import { CodedError, errorCode } from '../../base/errors.js';
+import type { CommandContext } from '../command.js';
+import { textWithMend } from '../print-error.js';
+
+/** `k3s plugin check DIR`: one line a promise, and exit code 1 when one of them is broken. */
+export async function pluginCheck(context: CommandContext): Promise<number> {
+  const [directory, ...more] = context.arguments;
+  if (directory === undefined || directory.startsWith('-') || more.length > 0) {
+    throw new CodedError('ARGUMENT_INVALID', '"k3s plugin check" takes the directory of one package', {
+      mend: 'k3s plugin check ./my-plugin',
+    });
+  }
+  const { checkPlugin } = await import('../../testing/plugin-check.js');
+  let count = 0;
+  let broken = 0;
+  const { kept, notes } = await checkPlugin(directory, ({ name, error }) => {
+    count++;
+    if (error === undefined) return context.print(`ok      ${name}`);
+    broken++;
+    const expected = errorCode(error) === undefined ? firstLineOf(error) : textWithMend(error);
+    context.print(`broken  ${name}: ${expected}`);
+  });
+  for (const note of notes) context.print(`note    ${note}`);
+  context.print(kept ? `${count} promises kept` : `${broken} of ${count} promises broken`);
+  return kept ? 0 : 1;
+}
+
+/** An assertion shows what it compared on further lines. */
+function firstLineOf(error: unknown): string {
+  const [first = '', ...rest] = (error instanceof Error ? error.message || error.name : String(error)).split('\n');
+  return [first, ...rest.map(line => line.trim()).filter(line => line !== '')].slice(0, 6).join(' ');
+}
