@@ -187,8 +187,8 @@ describe('the setup of a bare clone', () => {
     write('dist/core/cli/node-flags.js', 'export const nodeFlags = ["--no-warnings"];');
     write(
       'dist/core/cli/main.js',
-      `console.log(process.execArgv.join(), process.argv.slice(2).join());
-       process.on('SIGTERM', () => process.exit(9));
+      `process.on('SIGTERM', () => process.exit(9));
+       console.log(process.execArgv.join(), process.argv.slice(2).join());
        if (process.argv[2] === 'wait') setInterval(() => undefined, 1000); else process.exit(5);`,
     );
     expect(await run([process.execPath, launcher, 'get', '-w'])).toEqual({
