@@ -11,7 +11,7 @@ import type {
   RuntimeEvent,
   SandboxSpec,
 } from '../contracts/container-runtime.js';
-import type { TestRunner } from './datastore-suite-support.js';
+import type { TestRunner } from './test-runner.js';
 
 /** A runtime under test, started. Several cases share it; each makes sandboxes of its own and removes them. */
 export interface RuntimeUnderTest {

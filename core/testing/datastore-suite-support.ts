@@ -17,12 +17,6 @@ export interface StoreUnderTest {
   dispose(): Promise<void> | void;
 }
 
-/** The functions of a test runner that the suite needs: Jest's, Vitest's, node:test's ... */
-export interface TestRunner {
-  describe(name: string, body: () => void): void;
-  it(name: string, body: () => Promise<void>): void;
-}
-
 export type Case = (name: string, body: (subject: StoreUnderTest) => Promise<void>) => void;
 
 /** How long the suite waits for what an engine promises to do soon. */

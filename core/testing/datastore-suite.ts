@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import type { Datastore } from '../contracts/datastore.js';
 import { lifecycleCases } from './datastore-suite-lifecycle.js';
 import { Recorder, assertSound, bytes, randomHistory, rejection, shown, text } from './datastore-suite-support.js';
-import type { Case, ConflictError, StoreUnderTest, TestRunner } from './datastore-suite-support.js';
+import type { Case, ConflictError, StoreUnderTest } from './datastore-suite-support.js';
+import type { TestRunner } from './test-runner.js';
 import { watchCases } from './datastore-suite-watch.js';
 
-export type { StoreUnderTest, TestRunner } from './datastore-suite-support.js';
+export type { StoreUnderTest } from './datastore-suite-support.js';
 
 /**
  * Every promise of the Datastore contract, as tests. `makeStore` gives a new, empty, open store for each of them.

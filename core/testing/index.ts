@@ -7,3 +7,5 @@ export { checkPlugin } from './plugin-check.js';
 export type { PromiseOutcome } from './plugin-check.js';
 export { startCluster } from './start-cluster.js';
 export type { TestCluster, TestClusterOptions } from './start-cluster.js';
+export { casesOf } from './test-runner.js';
+export type { Suite, SuiteCase, TestRunner } from './test-runner.js';

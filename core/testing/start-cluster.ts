@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCluster } from '../cluster/index.js';
+import { checkEnvironment } from '../cluster/single-plugin.js';
 import { ApiTransport, Client, silentLogger } from '../plugin-api/index.js';
 import type { CallerIdentity, Logger } from '../plugin-api/index.js';
 
@@ -40,7 +41,7 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
     const running = await runCluster({
       command: 'server',
       arguments: ['--preset', options.preset ?? 'sandbox', '--write-kubeconfig', kubeconfigFile, ...(options.arguments ?? [])],
-      environment: {},
+      environment: checkEnvironment,
       logger: options.logger ?? silentLogger,
     });
     const transport = running.kernel.get<ApiTransport>(ApiTransport);

@@ -1,15 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { datastoreSuite } from '../../core/testing/datastore-suite.js';
 import type { StoreUnderTest } from '../../core/testing/datastore-suite.js';
+import { casesOf } from '../../core/testing/test-runner.js';
 import type { Fault } from './datastore-faults.js';
 import { faults, faultyStore } from './datastore-faults.js';
 import { memoryStore } from './datastore-stores.js';
 
-/** The suite's cases as functions. */
-function casesOf(makeStore: () => Promise<StoreUnderTest>): Map<string, () => Promise<void>> {
-  const cases = new Map<string, () => Promise<void>>();
-  datastoreSuite({ describe: (_name, body) => body(), it: (name, body) => void cases.set(name, body) }, makeStore);
-  return cases;
+/** The suite's cases, by their own names without the groups'. */
+function casesFor(makeStore: () => Promise<StoreUnderTest>): Map<string, () => Promise<void>> {
+  const cases = casesOf(runner => datastoreSuite(runner, makeStore));
+  return new Map(cases.map(({ name, body }) => [name.slice(name.indexOf(': ') + 2), body]));
 }
 
 /** All at once: what a fault keeps silent about is waited for in vain, and that may as well be waited for together. */
@@ -21,7 +21,7 @@ function outcomesOf(fault: Fault): Promise<string[]> {
 }
 
 async function outcome(fault: Fault, name: string): Promise<string> {
-  const run = casesOf(() => faultyStore(fault)).get(name);
+  const run = casesFor(() => faultyStore(fault)).get(name);
   if (!run) return `the suite has no case "${name}"`;
   return run().then(
     () => `passed: ${name}`,
@@ -38,7 +38,7 @@ describe('the datastore suite turns red for an engine that', () => {
   }
 
   it('and stays green for one without a fault', async () => {
-    const sound = casesOf(memoryStore);
+    const sound = casesFor(memoryStore);
     const named = new Set(faults.flatMap(fault => fault.noticedBy));
     await Promise.all([...named].map(name => sound.get(name)!()));
   });

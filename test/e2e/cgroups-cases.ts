@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Pod, ResourceRequirements } from '../../core/api/generated/types.js';
 import { Pods } from '../../core/api/generated/resources.js';
-import type { TestRunner } from '../../core/testing/datastore-suite-support.js';
+import type { TestRunner } from '../../core/testing/test-runner.js';
 import { boxReference } from '../support/containerd-node.js';
 import type { NodeUnderTest } from './cgroups-child.js';
 

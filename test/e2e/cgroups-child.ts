@@ -5,7 +5,7 @@ import { FakeRecorder } from '../../core/client/testing/fake-recorder.js';
 import { FakeTransport } from '../../core/client/testing/fake-transport.js';
 import { nodeIdentity } from '../../core/kubelet/kubelet-part.js';
 import { Kubelet } from '../../core/kubelet/kubelet.js';
-import type { TestRunner } from '../../core/testing/datastore-suite-support.js';
+import type { TestRunner } from '../../core/testing/test-runner.js';
 import { ContainerdNode } from '../support/containerd-node.js';
 import { testSettings } from '../support/kubelet-fixture.js';
 import { serveCases } from '../support/remote-cases.js';

@@ -14,7 +14,7 @@ import {
 } from '../../core/testing/container-runtime-suite.js';
 import { promisify } from 'node:util';
 import { errorText } from '../../core/base/errors.js';
-import type { TestRunner } from '../../core/testing/datastore-suite-support.js';
+import type { TestRunner } from '../../core/testing/test-runner.js';
 import { ContainerdPart } from '../../plugins/container-runtime/containerd/containerd-part.js';
 import type { Container, Pod } from '../../core/api/generated/types.js';
 import type { ContainerSecurity } from '../../core/contracts/container-runtime.js';

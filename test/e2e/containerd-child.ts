@@ -1,5 +1,5 @@
 import { containerRuntimeSuite } from '../../core/testing/container-runtime-suite.js';
-import type { TestRunner } from '../../core/testing/datastore-suite-support.js';
+import type { TestRunner } from '../../core/testing/test-runner.js';
 import { ContainerdNode } from '../support/containerd-node.js';
 import { serveCases } from '../support/remote-cases.js';
 import { containerdCases } from './containerd-cases.js';

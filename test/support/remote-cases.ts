@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import type { TestRunner } from '../../core/testing/datastore-suite-support.js';
+import type { TestRunner } from '../../core/testing/test-runner.js';
 
 /**
  * Cases that run in another process, for instance in a network namespace of their own, and are still single tests here: both sides

@@ -1,0 +1,7 @@
+import { checkDatastore } from './datastore-check.js';
+import type { SlotCheck } from './slot-check.js';
+
+/** By slot. */
+export const slotChecks: Readonly<Record<string, SlotCheck>> = {
+  datastore: checkDatastore,
+};
