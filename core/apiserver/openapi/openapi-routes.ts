@@ -14,8 +14,8 @@ export function openApiRoutes(router: Router, openApi: () => OpenApi): void {
     const form = negotiated(context, 'v2');
     if (form) answer(context, openApi().documentV2(form.form), form.contentType);
   });
-  router.get('/openapi/v3', context => {
-    answer(context, openApi().index(), 'application/json');
+  router.get('/openapi/v3', async context => {
+    answer(context, await openApi().index(), 'application/json');
   });
   router.get('/openapi/v3/*key', context => {
     const key = String(context.params['key']);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { TypeSet } from '../../machinery/schema.js';
 import type { DiscoveredResource } from '../discovery/discovery.js';
 import { documentV2, documentV3 } from './gnostic-messages.js';
@@ -39,21 +40,15 @@ export class OpenApi {
   readonly #hashes = new Map<string, string>();
   /** By form and key, the latest last. */
   readonly #kept = new Map<string, Buffer>();
-  #index: OpenApiDocument | undefined;
+  #index: Promise<OpenApiDocument> | undefined;
 
   constructor(options: OpenApiOptions) {
     this.#options = options;
   }
 
   /** `/openapi/v3`: where each document lies, by hash. */
-  index(): OpenApiDocument {
-    if (!this.#index) {
-      const keys = [...this.#serverPaths().keys()].sort();
-      const paths = keys.map(key => [key, { serverRelativeURL: `/openapi/v3/${key}?hash=${this.document(key)!.hash}` }]);
-      const bytes = Buffer.from(JSON.stringify({ paths: Object.fromEntries(paths) as object }));
-      this.#index = { hash: hashOf(bytes), bytes };
-    }
-    return this.#index;
+  index(): Promise<OpenApiDocument> {
+    return (this.#index ??= this.#buildIndex());
   }
 
   /** `/openapi/v3/KEY`: `key` is `api`, `apis/GROUP`, `apis/GROUP/VERSION` and the like. Undefined when there is none. */
@@ -65,6 +60,17 @@ export class OpenApi {
   /** `/openapi/v2`: everything in one document. */
   documentV2(form: OpenApiForm = 'json'): OpenApiDocument {
     return this.#document('', form, () => this.#buildV2());
+  }
+
+  async #buildIndex(): Promise<OpenApiDocument> {
+    const paths: Record<string, object> = {};
+    for (const key of [...this.#serverPaths().keys()].sort()) {
+      paths[key] = { serverRelativeURL: `/openapi/v3/${key}?hash=${this.document(key)!.hash}` };
+      // Dozens of documents are made for their hashes: others get their turn between them.
+      await setImmediate();
+    }
+    const bytes = Buffer.from(JSON.stringify({ paths }));
+    return { hash: hashOf(bytes), bytes };
   }
 
   #document(key: string, form: OpenApiForm, build: () => object): OpenApiDocument {
