@@ -100,12 +100,15 @@ export class OpenApi {
     return [...new Map(all.map(each => [key(each), each])).values()].sort((a, b) => (key(a) < key(b) ? -1 : 1));
   }
 
-  readonly #kindsOf = (typeName: string): KindKey[] => {
-    // These two belong to every version of every group.
-    for (const kind of ['DeleteOptions', 'WatchEvent'])
-      if (typeName === `${metaTypes}.${kind}`) return this.#groupVersions().map(each => ({ ...each, kind }));
-    return this.#options.types.kindsOf(typeName);
-  };
+  /** The kinds of a type, in a document of some versions of groups. */
+  #kindsIn(groupVersions: readonly { readonly group: string; readonly version: string }[]): (typeName: string) => KindKey[] {
+    return typeName => {
+      // These two belong to every version of every group.
+      for (const kind of ['DeleteOptions', 'WatchEvent'])
+        if (typeName === `${metaTypes}.${kind}`) return groupVersions.map(each => ({ ...each, kind }));
+      return this.#options.types.kindsOf(typeName);
+    };
+  }
 
   #serverPaths(): Map<string, ApiPath> {
     return serverPaths(this.#groupVersions());
@@ -125,7 +128,8 @@ export class OpenApi {
   #buildV3(key: string): object {
     const builder = new SchemaBuilder(this.#options.types, this.#options.describe, 'v3');
     const paths = renderPathsV3(this.#paths(key), builder);
-    const schemas = builder.finish(this.#kindsOf);
+    const own = this.#groupVersions().filter(({ group, version }) => group === '' || key === `apis/${group}/${version}`);
+    const schemas = builder.finish(this.#kindsIn(own));
     return {
       openapi: '3.0.0',
       info: { title: 'Kubernetes', version: this.#options.version },
@@ -141,7 +145,7 @@ export class OpenApi {
       swagger: '2.0',
       info: { title: 'Kubernetes', version: this.#options.version },
       paths,
-      definitions: builder.finish(this.#kindsOf),
+      definitions: builder.finish(this.#kindsIn(this.#groupVersions())),
       parameters,
       securityDefinitions: security,
       security: [{ BearerToken: [] }],
