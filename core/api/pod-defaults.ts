@@ -9,6 +9,7 @@ import type {
   Probe,
   Volume,
 } from './generated/types.js';
+import { emptyMap } from '../machinery/object.js';
 import { podLimits, podRequests } from './pod-resources.js';
 import { isDefaultTag } from './image-names.js';
 import { isHugePage, isOvercommitAllowed, isPodLevelResource, roundResourceList } from './resource-names.js';
@@ -77,11 +78,8 @@ function withDefaults(
   defaults: Readonly<Record<string, string>>,
 ): Record<string, string> {
   const all = { ...defaults, ...list };
-  return Object.fromEntries(
-    Object.keys(all)
-      .sort()
-      .map(name => [name, all[name]!]),
-  );
+  const names = Object.keys(all).sort();
+  return names.length === 0 ? emptyMap() : Object.fromEntries(names.map(name => [name, all[name]!]));
 }
 
 function hostPorts(container: Container): void {

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type Router from '@koa/router';
 import type { Clock } from '../base/clock.js';
 import type { Disposable } from '../base/disposable.js';
-import { nullEmptyLists } from '../machinery/codec/empty-lists.js';
+import { dropEmpties } from '../machinery/codec/empties.js';
 import { DisposableStore } from '../base/disposable.js';
 import type { Logger } from '../base/logger.js';
 import { groupData, loadTypes, resourceData } from '../api/schema-data.js';
@@ -200,8 +200,8 @@ export class ApiServer {
       clock: this.#options.clock,
       ownership: owner,
       settle: draft => {
+        if (!definition.keepsEmptyLists) dropEmpties(struct, draft);
         definition.defaults?.(draft);
-        if (!definition.keepsEmptyLists) nullEmptyLists(struct, draft);
       },
       admission: this.#options.admission,
       stores: this.stores,

@@ -101,9 +101,25 @@ export function cloneJson<T>(value: T): T {
     for (let i = 0; i < value.length; i++) copy[i] = cloneJson(value[i] as unknown);
     return copy as T;
   }
+  const keys = Object.keys(value);
+  if (keys.length === 0 && isEmptyMap(value)) return emptyMap() as T;
   const copy: Record<string, unknown> = {};
-  for (const key of Object.keys(value)) setOwn(copy, key, cloneJson((value as Record<string, unknown>)[key]));
+  for (const key of keys) setOwn(copy, key, cloneJson((value as Record<string, unknown>)[key]));
   return copy as T;
+}
+
+/**
+ * What decoding makes of a map without entries. It has no prototype, which tells it from a struct without fields: to upstream such a map
+ * equals none, such a struct does not.
+ */
+export function emptyMap(): Record<string, never> {
+  return Object.create(null) as Record<string, never>;
+}
+
+function isEmptyMap(value: object): boolean {
+  if (Object.getPrototypeOf(value) !== null) return false;
+  for (const _ in value) return false;
+  return true;
 }
 
 /** Sets a key as data even when it is `__proto__`. */
@@ -130,6 +146,34 @@ export function jsonEqual(a: unknown, b: unknown): boolean {
   }
   for (const key of Object.keys(right)) if (right[key] !== undefined && !Object.hasOwn(left, key)) return false;
   return true;
+}
+
+/**
+ * As `jsonEqual`, but a list or map without elements equals one that is not there: the equality that upstream's validation and strategies
+ * ask for (`apiequality.Semantic`), which sees objects as requests bring them beside stored ones, that have no empty lists and maps.
+ */
+export function semanticEqual(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return isNothing(a) && isNothing(b);
+  if (Array.isArray(a)) {
+    if (!Array.isArray(b) || a.length !== b.length) return isNothing(a) && isNothing(b);
+    for (let i = 0; i < a.length; i++) if (!semanticEqual(a[i], b[i])) return false;
+    return true;
+  }
+  if (Array.isArray(b)) return false;
+  const left = a as Record<string, unknown>;
+  const right = b as Record<string, unknown>;
+  for (const key of Object.keys(left)) {
+    if (!semanticEqual(left[key], Object.hasOwn(right, key) ? right[key] : undefined)) return false;
+  }
+  for (const key of Object.keys(right)) if (!Object.hasOwn(left, key) && !isNothing(right[key])) return false;
+  return true;
+}
+
+function isNothing(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  if (typeof value !== 'object') return false;
+  return Array.isArray(value) ? value.length === 0 : isEmptyMap(value);
 }
 
 /** A copy of `object` on which `edit` may write freely; the frozen original stays as it is. */

@@ -75,8 +75,16 @@ function* patchesAt(path: readonly string[], identity: object, stored: Json): Ge
       patch: nest([{ $patch: 'replace' }, ...held.slice(0, 1)]),
     };
     yield { name: `merge patch: first of ${at}`, type: merge, patch: nest(held.slice(0, 1)) };
+    yield { name: `json patch: ${at} is empty`, type: json, patch: [{ op: 'replace', path: `/${path.join('/')}`, value: [] }] };
+    yield { name: `merge patch: ${at} is empty`, type: merge, patch: nest([]) };
+    yield { name: `strategic patch: ${at} is empty`, type: strategic, patch: nest([]) };
+    yield { name: `apply: ${at} is empty`, type: apply, patch: { ...identity, metadata, ...nest([]) }, force: true };
   } else if (typeof held === 'object' && held !== null) {
     yield { name: `strategic patch: ${at} is deleted`, type: strategic, patch: nest({ $patch: 'delete' }) };
+  }
+  if (typeof held === 'object' && held !== null && !Array.isArray(held)) {
+    yield { name: `json patch: ${at} is empty`, type: json, patch: [{ op: 'replace', path: `/${path.join('/')}`, value: {} }] };
+    yield { name: `apply: ${at} is empty`, type: apply, patch: { ...identity, metadata, ...nest({}) }, force: true };
   }
   const applied = { ...identity, metadata, ...nest(held) };
   yield { name: `apply: same ${at}`, type: apply, patch: applied };

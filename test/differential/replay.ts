@@ -227,9 +227,7 @@ function sortRules(body: object): void {
   }
 }
 
-// An empty list or map is none once it is read, which shows as null.
-const objectPattern = /Invalid value: (\{.*\}|"\{.*\}"|null|\[\]): /;
-const emptyPattern = /Unsupported value: (\{\}|null): /;
+const objectPattern = /Invalid value: (\{.*\}|"\{.*\}"): /;
 
 /**
  * Upstream validates metadata more than once and prints its internal types: each cause counts once, and of objects and their
@@ -237,10 +235,7 @@ const emptyPattern = /Unsupported value: (\{\}|null): /;
  */
 function plainStatus(status: { message?: string; details?: { causes?: { message?: string }[] } }): unknown {
   const plain = (text = ''): string =>
-    text
-      .split('\n@@')[0]!
-      .replace(objectPattern, 'Invalid value: <object>: ')
-      .replace(emptyPattern, 'Unsupported value: <empty>: ');
+    text.split('\n@@')[0]!.replace(objectPattern, 'Invalid value: <object>: ');
   const causes = status.details?.causes?.map(cause => ({ ...cause, message: plain(cause.message) }));
   const once = new Map(causes?.map(cause => [JSON.stringify(cause), cause]));
   return {

@@ -1,6 +1,6 @@
 import type { CertificateSigningRequest } from '../../api/generated/types.js';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../contracts/admission.js';
-import { jsonEqual } from '../../machinery/object.js';
+import { semanticEqual } from '../../machinery/object.js';
 import type { Authorizer } from '../auth/authorizer.js';
 import { isFor, refusal } from './refusal.js';
 import { maySigner } from './signer-permission.js';
@@ -22,7 +22,7 @@ export class CertificateSigning implements AdmissionPlugin {
     const { status } = attributes.object as unknown as CertificateSigningRequest;
     const { status: before, spec } = attributes.oldObject as unknown as CertificateSigningRequest;
     const sameCertificate = (status?.certificate ?? '') === (before?.certificate ?? '');
-    if (sameCertificate && jsonEqual(status?.conditions ?? [], before?.conditions ?? [])) return;
+    if (sameCertificate && semanticEqual(status?.conditions ?? [], before?.conditions ?? [])) return;
     if (maySigner(this.#authorizer, attributes.caller, 'sign', spec.signerName)) return;
     throw refusal(attributes, `user not permitted to sign requests with signerName ${JSON.stringify(spec.signerName)}`);
   }

@@ -11,7 +11,7 @@ import { CSIDrivers, Nodes, PersistentVolumeClaims, PersistentVolumes, Pods } fr
 import { errorText } from '../../base/errors.js';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../contracts/admission.js';
 import type { KubeObject } from '../../machinery/object.js';
-import { cloneJson, jsonEqual } from '../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../machinery/object.js';
 import { notFound } from '../../machinery/status-error.js';
 import { readCertificateRequest } from '../../pki/certificate-request.js';
 import type { Authorizer } from '../auth/authorizer.js';
@@ -198,11 +198,11 @@ function checkPodStatus(attributes: AdmissionAttributes, nodeName: string): void
   const who = quote(nodeName);
   if (old.spec.nodeName !== nodeName)
     throw refusal(attributes, `node ${who} can only update pod status for pods with spec.nodeName set to itself`);
-  if (!jsonEqual(old.metadata.labels ?? {}, pod.metadata.labels ?? {}))
+  if (!semanticEqual(old.metadata.labels ?? {}, pod.metadata.labels ?? {}))
     throw refusal(attributes, `node ${who} cannot update labels through pod status`);
-  if (!jsonEqual(old.status?.resourceClaimStatuses ?? [], pod.status?.resourceClaimStatuses ?? []))
+  if (!semanticEqual(old.status?.resourceClaimStatuses ?? [], pod.status?.resourceClaimStatuses ?? []))
     throw refusal(attributes, `node ${who} cannot update resource claim statues`);
-  if (!jsonEqual(old.status?.extendedResourceClaimStatus, pod.status?.extendedResourceClaimStatus))
+  if (!semanticEqual(old.status?.extendedResourceClaimStatus, pod.status?.extendedResourceClaimStatus))
     throw refusal(attributes, `node ${who} cannot update extended resource claim status`);
 }
 
@@ -219,11 +219,11 @@ function checkNode(attributes: AdmissionAttributes, nodeName: string): void {
       throw refusal(attributes, `node ${who} is not allowed to set the following labels: ${wrong.join(', ')}`);
   } else if (attributes.operation === 'UPDATE') {
     const old = attributes.oldObject as unknown as Node;
-    if (node.spec?.configSource && !jsonEqual(node.spec.configSource, old.spec?.configSource))
+    if (node.spec?.configSource && !semanticEqual(node.spec.configSource, old.spec?.configSource))
       throw refusal(attributes, `node ${who} is not allowed to update configSource to a new non-nil configSource`);
-    if (!jsonEqual(node.spec?.taints ?? [], old.spec?.taints ?? []))
+    if (!semanticEqual(node.spec?.taints ?? [], old.spec?.taints ?? []))
       throw refusal(attributes, `node ${who} is not allowed to modify taints`);
-    if (!jsonEqual(node.metadata.ownerReferences ?? [], old.metadata.ownerReferences ?? []))
+    if (!semanticEqual(node.metadata.ownerReferences ?? [], old.metadata.ownerReferences ?? []))
       throw refusal(attributes, `node ${who} is not allowed to modify ownerReferences`);
     const wrong = forbiddenNodeLabels(node.metadata.labels, old.metadata.labels);
     if (wrong.length > 0) throw refusal(attributes, `is not allowed to modify labels: ${wrong.join(', ')}`);
@@ -240,7 +240,7 @@ function checkClaim(attributes: AdmissionAttributes, nodeName: string): void {
     const { allocatedResourceStatuses: _statuses, ...state } = other;
     return { ...rest, metadata: meta, status: state };
   };
-  if (jsonEqual(plain(attributes.oldObject), plain(attributes.object))) return;
+  if (semanticEqual(plain(attributes.oldObject), plain(attributes.object))) return;
   throw refusal(
     attributes,
     `node ${quote(nodeName)} is not allowed to update fields other than status.quantity and status.conditions`,

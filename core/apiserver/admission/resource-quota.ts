@@ -19,7 +19,7 @@ import type { AdmissionAttributes, AdmissionPlugin } from '../../contracts/admis
 import type { CallerIdentity } from '../../contracts/api-transport.js';
 import type { Quantity } from '../../machinery/quantity.js';
 import { parseQuantity } from '../../machinery/quantity.js';
-import { cloneJson, jsonEqual } from '../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../machinery/object.js';
 import { isStatusError } from '../../machinery/status-error.js';
 import type { ResourceStores } from '../registry/resource-definition.js';
 import type { ObjectLookup } from './object-lookup.js';
@@ -214,7 +214,7 @@ function mayCost({ group, resource, subresource, operation, object, oldObject }:
       return (
         subresource === 'status' &&
         (claim.status?.allocatedResources?.['storage'] !== old.status?.allocatedResources?.['storage'] ||
-          !jsonEqual(attributesClassNames(claim), attributesClassNames(old)))
+          !semanticEqual(attributesClassNames(claim), attributesClassNames(old)))
       );
     }
     default:

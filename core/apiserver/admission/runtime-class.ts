@@ -1,7 +1,7 @@
 import type { Pod, RuntimeClass, Toleration } from '../../api/generated/types.js';
 import { RuntimeClasses } from '../../api/generated/resources.js';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../contracts/admission.js';
-import { cloneJson, jsonEqual } from '../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../machinery/object.js';
 import { StatusError } from '../../machinery/status-error.js';
 import type { ObjectLookup } from './object-lookup.js';
 import { isFor, refusal } from './refusal.js';
@@ -27,7 +27,7 @@ export class RuntimeClassAdmission implements AdmissionPlugin {
     const { spec } = attributes.object as unknown as Pod;
     if (found.overhead) {
       const fixed = found.overhead.podFixed;
-      if (Object.keys(spec.overhead ?? {}).length > 0 && !jsonEqual(fixed, spec.overhead)) throw refusal(attributes, mismatch);
+      if (Object.keys(spec.overhead ?? {}).length > 0 && !semanticEqual(fixed, spec.overhead)) throw refusal(attributes, mismatch);
       if (fixed) spec.overhead = cloneJson(fixed);
     }
     if (!found.scheduling) return;
@@ -51,7 +51,7 @@ export class RuntimeClassAdmission implements AdmissionPlugin {
     const fixed = (await this.#classOf(attributes))?.overhead;
     const { overhead } = (attributes.object as unknown as Pod).spec;
     if (fixed) {
-      if (!jsonEqual(fixed.podFixed, overhead)) throw refusal(attributes, mismatch);
+      if (!semanticEqual(fixed.podFixed, overhead)) throw refusal(attributes, mismatch);
     } else if (overhead !== undefined) {
       throw refusal(attributes, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead');
     }
@@ -74,14 +74,14 @@ function mergeTolerations(all: readonly Toleration[]): Toleration[] {
   for (const [index, toleration] of all.entries()) {
     if (merged.some(kept => isSuperset(kept, toleration))) continue;
     const rest = all.slice(index + 1);
-    if (rest.some(other => !jsonEqual(toleration, other) && isSuperset(other, toleration))) continue;
+    if (rest.some(other => !semanticEqual(toleration, other) && isSuperset(other, toleration))) continue;
     merged.push(toleration);
   }
   return merged;
 }
 
 function isSuperset(wide: Toleration, narrow: Toleration): boolean {
-  if (jsonEqual(wide, narrow)) return true;
+  if (semanticEqual(wide, narrow)) return true;
   if ((narrow.key ?? '') !== (wide.key ?? '') && (wide.key || wide.operator !== 'Exists')) return false;
   if (wide.effect && narrow.effect !== wide.effect) return false;
   if (wide.effect === 'NoExecute' && wide.tolerationSeconds !== undefined) {

@@ -2,6 +2,7 @@ import type { CallerIdentity, DeleteOptions, FieldValidation, PatchType } from '
 import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, isJsonObject, jsonEqual, parseApiVersion } from '../../machinery/object.js';
+import { dropEmpties } from '../../machinery/codec/empties.js';
 import { canonicalize, decodeObject } from '../../machinery/codec/json-decode.js';
 import { formatGoValue } from '../../machinery/patch/go-format.js';
 import { applyJsonPatch } from '../../machinery/patch/json-patch.js';
@@ -75,6 +76,7 @@ export class Operations<T extends KubeObject = KubeObject> {
     const { object, strictErrors } = decodeObject(this.#served.struct, body, {
       kind: this.#served.definition.reference,
       fieldValidation: validation,
+      keepsEmpties: true,
       kinds: this.#served.types,
     });
     for (const text of strictErrors) warn(text);
@@ -103,7 +105,9 @@ export class Operations<T extends KubeObject = KubeObject> {
         subresource: '',
         nowMs: context.nowMs,
       });
-      return { object: await this.#served.definition.evaluate(owned, context), created: true };
+      const made = await this.#served.definition.evaluate(owned, context);
+      dropEmpties(this.#served.struct, made);
+      return { object: made, created: true };
     }
     if (!call.subresource) return { entry: await store.create(object as T, this.#writeCall(call)), created: true };
     const sub = this.subresource(call.subresource);
@@ -181,7 +185,7 @@ export class Operations<T extends KubeObject = KubeObject> {
   #prepareApplied(merged: T, applied: T): T {
     try {
       // Go comes here by way of untyped 64 bit numbers, and cuts them down without a word.
-      return this.#prepare(canonicalize(this.#served.struct, cloneJson(merged), true));
+      return this.#prepare(canonicalize(this.#served.struct, cloneJson(merged), { wraps: true, keepsEmpties: true }));
     } catch (error) {
       if (isStatusError(error)) throw error;
       const { name = '', namespace = '' } = applied.metadata;

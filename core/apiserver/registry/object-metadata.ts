@@ -1,7 +1,7 @@
 import type { FieldErrors, FieldPath } from '../../machinery/field-errors.js';
 import { fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject, ObjectMeta } from '../../machinery/object.js';
-import { jsonEqual } from '../../machinery/object.js';
+import { semanticEqual } from '../../machinery/object.js';
 import { nameIsDnsSubdomain, nameIsPathSegment, validateLabelValue, validateQualifiedName } from '../../machinery/names.js';
 import { formatTime } from '../../machinery/time.js';
 import type { ResourceDefinition } from './resource-definition.js';
@@ -38,7 +38,7 @@ export function dropDuplicateOwners(metadata: ObjectMeta): string[] {
   const kept: typeof owners = [];
   const duplicates: string[] = [];
   for (const owner of owners) {
-    if (kept.some(other => jsonEqual(other, owner))) duplicates.push(owner.uid);
+    if (kept.some(other => semanticEqual(other, owner))) duplicates.push(owner.uid);
     else kept.push(owner);
   }
   if (duplicates.length > 0) metadata.ownerReferences = kept;

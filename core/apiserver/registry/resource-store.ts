@@ -6,7 +6,7 @@ import type { DatastoreConflict } from '../../contracts/datastore-errors.js';
 import { errorCode } from '../../base/errors.js';
 import { FieldErrors, fieldPath, quote } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
-import { cloneJson, jsonEqual } from '../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../machinery/object.js';
 import { keepUnchangedTimes } from '../../machinery/patch/managed-fields/unchanged-times.js';
 import type { Subject } from '../../machinery/status-error.js';
 import {
@@ -286,7 +286,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     draft.metadata.resourceVersion = old.metadata.resourceVersion!;
     if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional && !patch);
     draft = keepUnchangedTimes(old, draft);
-    if (jsonEqual(draft, old)) return current;
+    if (semanticEqual(draft, old)) return current;
     const key = this.cache.key(call.namespace, call.name);
     return this.#withSideEffects(draft, current, context, async bytes => {
       try {
@@ -392,7 +392,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const rises =
       typeof generation === 'function'
         ? generation(draft, old)
-        : !jsonEqual((draft as { spec?: unknown }).spec, (old as { spec?: unknown }).spec);
+        : !semanticEqual((draft as { spec?: unknown }).spec, (old as { spec?: unknown }).spec);
     if (rises) draft.metadata.generation = (old.metadata.generation ?? 0) + 1;
   }
 
@@ -472,7 +472,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       if (graceSeconds === 0) metadata.deletionTimestamp = old.metadata.deletionTimestamp;
     }
     this.definition.prepareForDelete?.(draft, context);
-    return !jsonEqual(draft, old);
+    return !semanticEqual(draft, old);
   }
 
   #mayGo(draft: T): boolean {

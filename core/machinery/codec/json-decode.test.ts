@@ -54,7 +54,7 @@ describe('the canonical form', () => {
   it('cuts integers down to 32 bits where it is told to, as upstream does with applies', () => {
     const lease = types.kind('coordination.k8s.io', 'v1', 'Lease')!;
     const spec = { leaseDurationSeconds: 2 ** 31, leaseTransitions: 7 };
-    expect(canonicalize(lease, { spec }, true)).toMatchObject({
+    expect(canonicalize(lease, { spec }, { wraps: true })).toMatchObject({
       spec: { leaseDurationSeconds: -(2 ** 31), leaseTransitions: 7 },
     });
     expect(() => canonicalize(lease, { spec })).toThrow('leaseDurationSeconds');

@@ -1,7 +1,7 @@
 import { CodedError } from '../../base/errors.js';
 import { quote } from '../field-errors.js';
 import type { GroupVersionKind, KubeObject } from '../object.js';
-import { formatApiVersion, isJsonObject, parseApiVersion, setOwn } from '../object.js';
+import { emptyMap, formatApiVersion, isJsonObject, parseApiVersion, setOwn } from '../object.js';
 import { canonicalQuantity } from '../quantity.js';
 import type { PrimitiveType, StructType, TypeNode } from '../schema.js';
 import type { StatusError } from '../status-error.js';
@@ -23,6 +23,8 @@ export interface DecodeOptions {
   /** What the request is for; fills in what the body leaves out. */
   readonly kind: GroupVersionKind;
   readonly fieldValidation?: FieldValidation;
+  /** Lists and maps without elements stay where the tags would leave them out, as in Go's objects; `dropEmpties` takes them away. */
+  readonly keepsEmpties?: boolean;
   /** The kinds that there are, to tell a kind that is wrong here from one that is nowhere. */
   readonly kinds?: KindLookup;
 }
@@ -62,7 +64,7 @@ export function decodeObject(struct: StructType, body: unknown, options: DecodeO
   const strict = options.fieldValidation === 'Strict' || options.fieldValidation === 'Warn';
   let result: ValueResult;
   try {
-    result = decodeParsed(struct, parsed, { strict, text });
+    result = decodeParsed(struct, { ...parsed, keepsEmpties: options.keepsEmpties === true }, { strict, text });
   } catch (error) {
     throw asBadRequest(error, actual, kind.kind);
   }
@@ -90,9 +92,15 @@ export function parseJson(text: string): unknown {
   return tokens ? withoutTokens(value) : value;
 }
 
-/** The canonical form of an object built in this process, without unknown fields. Throws DECODE_ERROR. `wraps` cuts integers to int32. */
-export function canonicalize<T extends object>(struct: StructType, object: T, wraps = false): T {
-  return decodeParsed(struct, { value: object, tokens: false, wraps }, { strict: false, text: undefined }).value as T;
+export interface CanonicalOptions {
+  /** Integers are cut to int32. */
+  readonly wraps?: boolean;
+  readonly keepsEmpties?: boolean;
+}
+
+/** The canonical form of an object built in this process, without unknown fields. Throws DECODE_ERROR. */
+export function canonicalize<T extends object>(struct: StructType, object: T, options: CanonicalOptions = {}): T {
+  return decodeParsed(struct, { value: object, tokens: false, ...options }, { strict: false, text: undefined }).value as T;
 }
 
 /** What Go writes for the struct's zero value. */
@@ -106,6 +114,7 @@ interface ParsedBody {
   readonly members?: number;
   readonly escapes?: boolean;
   readonly wraps?: boolean;
+  readonly keepsEmpties?: boolean;
 }
 
 function bodyText(body: unknown): string | undefined {
@@ -326,7 +335,7 @@ class Decoder {
       const decoded = this.#value(type, raw);
       this.#path.pop();
       if (!field.pointer) {
-        if (field.omitEmpty && isEmpty(decoded, type)) continue;
+        if (field.omitEmpty && isEmpty(decoded, type) && !(this.#parsed.keepsEmpties && isElementless(decoded))) continue;
         if (field.omitZero && isZero(decoded, type)) continue;
       }
       out[name] = decoded;
@@ -386,7 +395,7 @@ class Decoder {
         break;
       }
     }
-    const out: Record<string, unknown> = {};
+    const out: Record<string, unknown> = keys.length === 0 ? emptyMap() : {};
     for (const key of keys) {
       const raw = value[key];
       if (raw === undefined) continue;
@@ -588,6 +597,11 @@ function isEmpty(value: unknown, type: TypeNode): boolean {
           return value === '' || value === 0 || value === false || value === null;
       }
   }
+}
+
+/** A list or map that is there. */
+function isElementless(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }
 
 /** Go's `omitzero`. */

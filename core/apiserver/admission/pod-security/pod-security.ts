@@ -12,7 +12,7 @@ import { controllerOf } from '../../../api/owners.js';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../../contracts/admission.js';
 import { quote } from '../../../machinery/field-errors.js';
 import type { KubeObject, ObjectMeta } from '../../../machinery/object.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { forbidden, internalError, invalid } from '../../../machinery/status-error.js';
 import type { ObjectLookup } from '../object-lookup.js';
 import { detailText, reasonText, violations } from './evaluate.js';
@@ -91,7 +91,7 @@ export class PodSecurity implements AdmissionPlugin {
     if (attributes.operation === 'CREATE') return errors.empty ? undefined : fail();
     const before = policyOf(attributes.oldObject!.metadata.labels);
     // Faults that were there before stay as they are.
-    if (!errors.empty && !jsonEqual([...errors.list], [...before.errors.list])) fail();
+    if (!errors.empty && !semanticEqual([...errors.list], [...before.errors.list])) fail();
     const [next, old] = [policy.enforce, before.policy.enforce];
     if (isSameLevel(next, old) || next.level === 'privileged') return;
     if (next.minor === old.minor && compareLevels(next.level, old.level) < 1) return;

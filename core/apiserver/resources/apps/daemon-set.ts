@@ -5,7 +5,7 @@ import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js'
 import { FieldErrors as Errors, fieldPath, quote } from '../../../machinery/field-errors.js';
 import { badRequest } from '../../../machinery/status-error.js';
 import { labelSelectorFromObject, validateLabelSelector } from '../../../machinery/label-selector.js';
-import { cloneJson, jsonEqual } from '../../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { age } from '../../handlers/table.js';
 import {
@@ -70,7 +70,7 @@ export const daemonSet = defineResource<DaemonSet>({
     dropDisabledPodFields(object.spec.template.spec, old.spec.template.spec);
     object.status = cloneJson(old.status);
     const before = templateGenerationOf(old);
-    setTemplateGeneration(object, jsonEqual(object.spec.template, old.spec.template) ? before : before + 1);
+    setTemplateGeneration(object, semanticEqual(object.spec.template, old.spec.template) ? before : before + 1);
   },
   validate: (object, errors) => validateSpec(object, undefined, errors),
   validateUpdate(object, old, errors) {

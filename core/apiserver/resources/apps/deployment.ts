@@ -4,7 +4,7 @@ import { errorCode } from '../../../base/errors.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { labelSelectorFromObject } from '../../../machinery/label-selector.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { resetStatus } from '../../registry/status-reset.js';
 import { age } from '../../handlers/table.js';
@@ -55,7 +55,7 @@ export const deployment = defineResource<Deployment>({
     dropDisabledPodFields(object.spec.template.spec, old.spec.template.spec);
   },
   generation: (object, old) =>
-    !jsonEqual(object.spec, old.spec) || !jsonEqual(object.metadata.annotations ?? {}, old.metadata.annotations ?? {}),
+    !semanticEqual(object.spec, old.spec) || !semanticEqual(object.metadata.annotations ?? {}, old.metadata.annotations ?? {}),
   validate: (object, errors) => validateSpec(object, undefined, errors),
   validateUpdate(object, old, errors) {
     validateSpec(object, old, errors);

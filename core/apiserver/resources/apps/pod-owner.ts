@@ -4,7 +4,7 @@ import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js'
 import type { LabelSelector as Selector } from '../../../machinery/label-selector.js';
 import { labelSelectorFromObject, validateLabelSelector } from '../../../machinery/label-selector.js';
 import { validateDns1123Label } from '../../../machinery/names.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import type { KubeObject, ObjectMeta } from '../../../machinery/object.js';
 
 /** What kinds that own pods by a template and a selector share. */
@@ -59,7 +59,7 @@ export function isEmpty(selector: LabelSelector): boolean {
 
 /** A field that an update must leave as it is. */
 export function unchanged(value: unknown, old: unknown, path: FieldPath, errors: FieldErrors): void {
-  if (!jsonEqual(value, old)) errors.invalid(path, value, 'field is immutable');
+  if (!semanticEqual(value, old)) errors.invalid(path, value, 'field is immutable');
 }
 
 /** Numbers that must not be negative; absent ones are fine. */

@@ -10,7 +10,7 @@ import type { FieldPath } from '../../../machinery/field-errors.js';
 import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
 import { validateLabels } from '../../../machinery/label-selector.js';
 import { nameIsDnsLabel, validateDns1123Label } from '../../../machinery/names.js';
-import { cloneJson, jsonEqual } from '../../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { age } from '../../handlers/table.js';
 import { validateAnnotations } from '../core/annotations-validation.js';
@@ -91,7 +91,7 @@ export const statefulSet = defineResource<StatefulSet>({
     validateSpec(spec, { errors, old: old.spec, checkTemplate: !isInvalid(old.spec) });
     const fixed: StatefulSetSpec = { ...spec };
     for (const field of mutableFields) Object.assign(fixed, { [field]: old.spec[field] });
-    if (!jsonEqual(fixed, old.spec)) errors.forbidden(path, mutableText);
+    if (!semanticEqual(fixed, old.spec)) errors.forbidden(path, mutableText);
   },
   warnings(object, old) {
     const { spec } = object;

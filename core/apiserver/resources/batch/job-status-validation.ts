@@ -3,7 +3,7 @@ import { errorCode, errorText } from '../../../base/errors.js';
 import type { FieldErrors } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { isJobFinished } from '../../../api/jobs.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { timeToMs } from '../../../machinery/time.js';
 import { nonNegative } from '../apps/pod-owner.js';
 import { countIndexes, sharedIndex } from './job-indexes.js';
@@ -75,7 +75,7 @@ function validateUncounted({ status }: Job, errors: FieldErrors): void {
 }
 
 function differs(now: JobState, before: JobState, field: keyof Job['status']): boolean {
-  return !jsonEqual(now.job.status[field], before.job.status[field]);
+  return !semanticEqual(now.job.status[field], before.job.status[field]);
 }
 
 function validateEnd(now: JobState, before: JobState, errors: FieldErrors): void {

@@ -1,7 +1,7 @@
 import type { Container, Job, JobSpec, PodSpec } from '../../../api/generated/types.js';
 import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
 import { validateLabelSelector } from '../../../machinery/label-selector.js';
-import { cloneJson, jsonEqual } from '../../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { unchanged } from '../apps/pod-owner.js';
 import { internalFailurePolicy } from './job-policy-validation.js';
 import { internalSuccessPolicy } from './job-policy-validation.js';
@@ -42,7 +42,7 @@ function unchangedPolicy<F extends 'podFailurePolicy' | 'successPolicy'>(
   field: F,
   errors: FieldErrors,
 ): void {
-  if (jsonEqual(value, old)) return;
+  if (semanticEqual(value, old)) return;
   const internal =
     field === 'podFailurePolicy'
       ? internalFailurePolicy(value as JobSpec['podFailurePolicy'])
@@ -93,7 +93,7 @@ function takeAffinity(from: PodSpec, to: PodSpec): void {
     take(from.affinity, to.affinity, 'nodeAffinity');
   } else if (to.affinity) {
     delete to.affinity.nodeAffinity;
-    if (jsonEqual(to.affinity, {})) delete to.affinity;
+    if (semanticEqual(to.affinity, {})) delete to.affinity;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { CertificateSigningRequest, CertificateSigningRequestCondition as Condition } from '../../../api/generated/types.js';
 import { CertificateSigningRequests } from '../../../api/generated/resources.js';
 import { humanDuration } from '../../../machinery/human-duration.js';
-import { cloneJson, jsonEqual } from '../../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { quote } from '../../../machinery/field-errors.js';
 import { forbidden } from '../../../machinery/status-error.js';
 import { formatTime } from '../../../machinery/time.js';
@@ -85,7 +85,7 @@ export const certificateSigningRequest = defineResource<CertificateSigningReques
         validateRequestUpdate(object, old, errors, { allowCertificate: true });
         const same =
           object.status.certificate === old.status.certificate &&
-          jsonEqual(object.status.conditions ?? [], old.status.conditions ?? []);
+          semanticEqual(object.status.conditions ?? [], old.status.conditions ?? []);
         if (errors.empty && !same) await checkSigner('sign', old, context);
       },
     },

@@ -4,7 +4,7 @@ import { CodedError, errorText } from '../../../base/errors.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath, quote } from '../../../machinery/field-errors.js';
 import { validateDns1123Label, validateDns1123Subdomain } from '../../../machinery/names.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { pemBlocks, verifiedRequest } from './signing-request.js';
 
 /** Source: pkg/apis/certificates/validation. */
@@ -168,7 +168,7 @@ export function validateRequestUpdate(object: Request, old: Request, errors: Fie
     const [now, before] = [ofType(object, type), ofType(old, type)];
     if (now.length > before.length) {
       errors.forbidden(conditionsPath, `updates may not add a condition of type ${quote(type)}`);
-    } else if (now.length === before.length && !jsonEqual(now, before)) {
+    } else if (now.length === before.length && !semanticEqual(now, before)) {
       errors.forbidden(conditionsPath, `updates may not modify a condition of type ${quote(type)}`);
     }
   }

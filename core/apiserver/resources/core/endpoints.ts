@@ -3,7 +3,7 @@ import { Endpoints } from '../../../api/generated/resources.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import type { FieldPath, FieldErrors } from '../../../machinery/field-errors.js';
 import { validatePortNumber } from '../../../machinery/names.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { addInvalid, addressWarnings, dnsLabel, legacyIp, objectName, qualifiedName, requiredOneOf } from './checks.js';
@@ -22,7 +22,7 @@ export const endpoints = defineResource<EndpointsObject>({
   },
   validate: validateSubsets,
   validateUpdate(object, old, errors) {
-    if (!jsonEqual(object.subsets, old.subsets)) validateSubsets(object, errors);
+    if (!semanticEqual(object.subsets, old.subsets)) validateSubsets(object, errors);
   },
   deprecation: 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
   warnings(object) {

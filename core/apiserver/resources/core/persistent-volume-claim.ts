@@ -8,7 +8,7 @@ import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
 import type { FieldPath } from '../../../machinery/field-errors.js';
 import { validateLabelSelector } from '../../../machinery/label-selector.js';
 import { validateQualifiedName } from '../../../machinery/names.js';
-import { cloneJson, jsonEqual } from '../../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { Quantity, parseQuantity } from '../../../machinery/quantity.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
@@ -129,7 +129,7 @@ function validateClaimUpdate(object: PersistentVolumeClaim, old: Readonly<Persis
     if (before.volumeAttributesClassName === undefined) delete next.volumeAttributesClassName;
     else next.volumeAttributesClassName = before.volumeAttributesClassName;
   }
-  if (!jsonEqual(next, before)) {
+  if (!semanticEqual(next, before)) {
     const text = 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
     errors.forbidden(specPath, `${text}\n${jsonDiff(before, next)}`);
   }

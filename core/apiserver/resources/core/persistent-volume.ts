@@ -9,7 +9,7 @@ import { PersistentVolumes } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { validateLabelValue } from '../../../machinery/names.js';
-import { cloneJson, jsonEqual } from '../../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { parseQuantity } from '../../../machinery/quantity.js';
 import { formatTime } from '../../../machinery/time.js';
 import { age } from '../../handlers/table.js';
@@ -320,14 +320,14 @@ function validateVolumeUpdate(object: PersistentVolume, old: Readonly<Persistent
     const { controllerExpandSecretRef: _added, ...csi }: CSIPersistentVolumeSource = after.csi;
     after.csi = csi;
   }
-  if (!jsonEqual(after, before)) {
+  if (!semanticEqual(after, before)) {
     const text = `spec.persistentvolumesource is immutable after creation\n${jsonDiff(before, after)}`;
     errors.forbidden(specPath.child('persistentvolumesource'), text);
   }
   if (object.spec.volumeMode !== old.spec.volumeMode) immutable(errors, fieldPath('volumeMode'), object.spec.volumeMode ?? null);
   if (
     old.spec.nodeAffinity &&
-    !jsonEqual(withNewLabels(old.spec.nodeAffinity, object.spec.nodeAffinity), object.spec.nodeAffinity)
+    !semanticEqual(withNewLabels(old.spec.nodeAffinity, object.spec.nodeAffinity), object.spec.nodeAffinity)
   ) {
     const text = `${immutableText}, except for updating from beta label to GA`;
     errors.invalid(fieldPath('nodeAffinity'), object.spec.nodeAffinity ?? null, text);

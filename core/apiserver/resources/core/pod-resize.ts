@@ -2,7 +2,7 @@ import type { Container, Pod, ResourceRequirements } from '../../../api/generate
 import { podQosClass } from '../../../api/pod-resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
-import { cloneJson, jsonEqual } from '../../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { mirrorAnnotation } from './pod-spec-validation.js';
 import { validatePodAndSpec } from './pod-update-validation.js';
 import { podOptions } from './pod-validation-options.js';
@@ -51,7 +51,7 @@ export function validatePodResize(pod: Pod, old: Readonly<Pod>, errors: FieldErr
       const resources = withOldCompute(rest.resources, old.spec.resources);
       if (resources) rest.resources = resources;
       else delete rest.resources;
-      if (!jsonEqual(rest.resources, old.spec.resources)) {
+      if (!semanticEqual(rest.resources, old.spec.resources)) {
         errors.forbidden(specPath, 'only cpu and memory resources are mutable at pod-level');
       }
     }
@@ -73,18 +73,18 @@ export function validatePodResize(pod: Pod, old: Readonly<Pod>, errors: FieldErr
   rest.containers?.forEach((container, index) => {
     const before = old.spec.containers[index]!;
     container.resources = withOldCompute(container.resources, before.resources) ?? {};
-    if (!jsonEqual(container, before)) errors.forbidden(specPath, 'only cpu and memory resources are mutable');
+    if (!semanticEqual(container, before)) errors.forbidden(specPath, 'only cpu and memory resources are mutable');
   });
   rest.initContainers?.forEach((container, index) => {
     validateInitContainer(container, old.spec.initContainers![index]!, specPath.child('initContainers').index(index), errors);
   });
-  if (errors.empty && !jsonEqual(rest, old.spec)) errors.forbidden(specPath, 'only cpu and memory resources are mutable');
+  if (errors.empty && !semanticEqual(rest, old.spec)) errors.forbidden(specPath, 'only cpu and memory resources are mutable');
 }
 
 function validateInitContainer(container: Container, before: Container, path: FieldPath, errors: FieldErrors): void {
-  const changed = !jsonEqual(container, before);
+  const changed = !semanticEqual(container, before);
   container.resources = withOldCompute(container.resources, before.resources) ?? {};
-  if (!jsonEqual(container, before)) {
+  if (!semanticEqual(container, before)) {
     errors.forbidden(path, 'only cpu and memory resources for init or sidecar containers are mutable');
   }
   if (!changed || container.restartPolicy === 'Always') return;

@@ -1,7 +1,7 @@
 import type { PodTemplate } from '../../../api/generated/types.js';
 import { PodTemplates } from '../../../api/generated/resources.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import {
   defaultPodTemplate,
@@ -16,13 +16,13 @@ const path = fieldPath('template');
 export const podTemplate = defineResource<PodTemplate>({
   reference: PodTemplates,
   returnsDeleted: true,
-  generation: (object, old) => !jsonEqual(object.template, old.template),
+  generation: (object, old) => !semanticEqual(object.template, old.template),
   defaults: object => defaultPodTemplate(object.template),
   prepareForCreate: object => dropDisabledPodFields(object.template.spec),
   prepareForUpdate: (object, old) => dropDisabledPodFields(object.template.spec, old.template.spec),
   validate: (object, errors) => validatePodTemplateSpec(object.template, path, errors),
   validateUpdate: (object, old, errors) => validatePodTemplateSpec(object.template, path, errors, old.template),
-  warnings: (object, old) => (old && jsonEqual(object.template, old.template) ? [] : podTemplateWarnings(object.template, path)),
+  warnings: (object, old) => (old && semanticEqual(object.template, old.template) ? [] : podTemplateWarnings(object.template, path)),
   row(object) {
     const containers = object.template.spec.containers ?? [];
     return [

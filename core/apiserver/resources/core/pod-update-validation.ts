@@ -2,7 +2,7 @@ import type { Container, NodeAffinity, NodeSelectorTerm, Pod, PodSpec, Toleratio
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath, quote } from '../../../machinery/field-errors.js';
 import { rangeError } from '../../../machinery/names.js';
-import { cloneJson, jsonEqual } from '../../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { maximumInt32 } from './checks.js';
 import { validateImageText } from './container-validation.js';
 import { goShape } from './go-shape.js';
@@ -96,10 +96,10 @@ export function validatePodUpdate(pod: Pod, old: Readonly<Pod>, errors: FieldErr
   if (!validateDeadline(pod.spec, old.spec, errors)) return;
   validateOnlyAddedTolerations(pod.spec.tolerations ?? [], old.spec.tolerations ?? [], errors, options);
   validateOnlyRemovedGates(pod.spec, old.spec, errors);
-  if (jsonEqual(pod.spec, old.spec)) return;
+  if (semanticEqual(pod.spec, old.spec)) return;
   const rest = withoutChangeable(pod.spec, old.spec);
   if (old.spec.schedulingGates?.length) validateGatedChanges(rest, old.spec, errors);
-  if (jsonEqual(rest, old.spec)) return;
+  if (semanticEqual(rest, old.spec)) return;
   const text = `pod updates may not change fields other than ${changeableFields.join(',')}\n${jsonDiff(old.spec, rest)}`;
   errors.forbidden(specPath, text);
 }
@@ -134,7 +134,7 @@ function validateOnlyAddedTolerations(
 ): void {
   const path = specPath.child('tolerations');
   const withoutSeconds = ({ tolerationSeconds: _seconds, ...rest }: Toleration): Toleration => rest;
-  const kept = old.every(before => tolerations.some(after => jsonEqual(withoutSeconds(before), withoutSeconds(after))));
+  const kept = old.every(before => tolerations.some(after => semanticEqual(withoutSeconds(before), withoutSeconds(after))));
   if (!kept) errors.forbidden(path, 'existing toleration can not be modified except its tolerationSeconds');
   else validateTolerations(tolerations, path, errors, options.tolerationComparison);
 }
@@ -172,7 +172,7 @@ function withoutChangeable(spec: PodSpec, old: PodSpec): PodSpec {
 
 /** A gated pod may be narrowed to fewer nodes. Puts back in `rest` what it checked. */
 function validateGatedChanges(rest: PodSpec, old: PodSpec, errors: FieldErrors): void {
-  if (!jsonEqual(rest.nodeSelector, old.nodeSelector)) {
+  if (!semanticEqual(rest.nodeSelector, old.nodeSelector)) {
     for (const [key, value] of Object.entries(old.nodeSelector ?? {})) {
       if (rest.nodeSelector?.[key] === value) continue;
       const text = 'only additions to spec.nodeSelector are allowed (no mutations or deletions)';
@@ -183,7 +183,7 @@ function validateGatedChanges(rest: PodSpec, old: PodSpec, errors: FieldErrors):
     else rest.nodeSelector = old.nodeSelector;
   }
   const before = old.affinity?.nodeAffinity;
-  if (jsonEqual(rest.affinity?.nodeAffinity, before)) return;
+  if (semanticEqual(rest.affinity?.nodeAffinity, before)) return;
   validateNodeAffinityChange(rest.affinity?.nodeAffinity, before, errors);
   if (!rest.affinity) rest.affinity = { ...(before ? { nodeAffinity: before } : {}) };
   else if (!old.affinity && !rest.affinity.podAffinity && !rest.affinity.podAntiAffinity) delete rest.affinity;
@@ -222,7 +222,7 @@ function onlyAdds(term: NodeSelectorTerm, old: NodeSelectorTerm): boolean {
   if (lists.every(list => !old[list]?.length)) return lists.every(list => !term[list]?.length);
   return lists.every(list => {
     const before = old[list] ?? [];
-    return jsonEqual((term[list] ?? []).slice(0, before.length), before);
+    return semanticEqual((term[list] ?? []).slice(0, before.length), before);
   });
 }
 
@@ -238,7 +238,7 @@ export function validateEphemeralContainersUpdate(pod: Pod, old: Readonly<Pod>, 
   for (const before of old.spec.ephemeralContainers ?? []) {
     const after = pod.spec.ephemeralContainers?.findLast(container => container.name === before.name);
     if (!after) errors.forbidden(path, `existing ephemeral containers ${quote(before.name)} may not be removed\n`);
-    else if (!jsonEqual(before, after)) {
+    else if (!semanticEqual(before, after)) {
       errors.forbidden(
         path,
         `existing ephemeral containers ${quote(before.name)} may not be changed\n${jsonDiff(before, after)}`,

@@ -1,7 +1,7 @@
 import type { ContainerPort, ObjectMeta, PodSpec, PodTemplateSpec } from '../../../api/generated/types.js';
 import type { FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath, quote } from '../../../machinery/field-errors.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { parseQuantity } from '../../../machinery/quantity.js';
 import { addressWarnings } from './checks.js';
 import { appArmorFieldOf } from './app-armor-annotations.js';
@@ -169,7 +169,7 @@ function containerWarnings(spec: PodSpec, { annotations }: Partial<ObjectMeta>, 
       const podProfile = spec.securityContext?.appArmorProfile;
       // Pods are told when the annotation is turned into the field.
       if (isTemplate && appArmor !== undefined && !container.securityContext?.appArmorProfile) {
-        if (!podProfile || !jsonEqual(podProfile, appArmorFieldOf(appArmor))) {
+        if (!podProfile || !semanticEqual(podProfile, appArmorFieldOf(appArmor))) {
           const where = path.child('metadata', 'annotations').key(appArmorPrefix + container.name);
           warnings.push(`${where}: deprecated since v1.30; use the "appArmorProfile" field instead`);
         }

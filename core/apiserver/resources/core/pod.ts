@@ -4,7 +4,7 @@ import { podQosClass } from '../../../api/pod-resources.js';
 import type { PodConnector } from '../../../contracts/pod-connector.js';
 import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
 import { validateDns1123Label } from '../../../machinery/names.js';
-import { cloneJson, jsonEqual } from '../../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import type { RequestContext, ResourceDefinition } from '../../registry/resource-definition.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { appArmorFieldOf } from './app-armor-annotations.js';
@@ -141,7 +141,7 @@ function fillAppArmorFields({ spec, metadata: { annotations } }: Pod, context: R
     const profile = appArmorFieldOf(annotation);
     validateAppArmorProfile(profile, fieldPath(), errors);
     if (profile && errors.empty) {
-      if (jsonEqual(profile, spec.securityContext?.appArmorProfile)) continue;
+      if (semanticEqual(profile, spec.securityContext?.appArmorProfile)) continue;
       container.securityContext = { ...container.securityContext, appArmorProfile: profile };
     }
     const path = fieldPath('metadata', 'annotations').key(key);

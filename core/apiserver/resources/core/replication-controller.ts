@@ -3,7 +3,7 @@ import { ReplicationControllers } from '../../../api/generated/resources.js';
 import type { FieldErrors } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { nameIsDnsSubdomain, validateDns1123Label } from '../../../machinery/names.js';
-import { cloneJson, jsonEqual } from '../../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { scaleSubresource } from '../scale.js';
@@ -52,7 +52,7 @@ export const replicationController = defineResource<ReplicationController>({
   validateUpdate: (object, old, errors) => validateSpec(object, old, errors),
   warnings(object, old) {
     // Of an update upstream looks at the template that was.
-    if (old) return jsonEqual(object.spec, old.spec) ? [] : podTemplateWarnings(old.spec.template, templatePath);
+    if (old) return semanticEqual(object.spec, old.spec) ? [] : podTemplateWarnings(old.spec.template, templatePath);
     const texts = validateDns1123Label(object.metadata.name);
     const use = 'this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended';
     const warnings = texts.length ? [`metadata.name: ${use}: [${texts.join(' ')}]`] : [];

@@ -31,7 +31,7 @@ export const secret = defineResource<Secret>({
     if (object.type !== old.type) immutable(errors, fieldPath('type'), object.type ?? '');
     if (old.immutable) {
       if (!object.immutable) errors.forbidden(fieldPath('immutable'), immutableText);
-      if (!jsonEqual(object.data ?? {}, old.data ?? {})) errors.forbidden(dataPath, immutableText);
+      if (!jsonEqual(object.data, old.data)) errors.forbidden(dataPath, immutableText);
     }
     validateSecret(object, errors);
   },

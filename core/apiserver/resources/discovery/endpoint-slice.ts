@@ -4,7 +4,7 @@ import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js'
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { validateLabels } from '../../../machinery/label-selector.js';
 import { validateDns1123Label, validateDns1123Subdomain, validateIp, validateLabelValue } from '../../../machinery/names.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import {
@@ -36,8 +36,8 @@ const changedAsSent = new WeakSet<object>();
 
 function isChanged(object: EndpointSlice, old: Readonly<EndpointSlice>): boolean {
   return (
-    !jsonEqual(object.metadata.labels, old.metadata.labels) ||
-    !jsonEqual({ ...object, metadata: undefined }, { ...old, metadata: undefined })
+    !semanticEqual(object.metadata.labels, old.metadata.labels) ||
+    !semanticEqual({ ...object, metadata: undefined }, { ...old, metadata: undefined })
   );
 }
 
@@ -81,7 +81,7 @@ export const endpointSlice = defineResource<EndpointSlice>({
 
 /** The deprecated topology cannot be written in v1; a node's name that stood there moves to its field. */
 function dropTopology(object: EndpointSlice, old: Readonly<EndpointSlice> | undefined): void {
-  if (old && jsonEqual(object.endpoints, old.endpoints)) return;
+  if (old && semanticEqual(object.endpoints, old.endpoints)) return;
   const earlier = new Set((old?.endpoints ?? []).map(endpoint => endpoint.deprecatedTopology?.[hostnameLabel]));
   for (const endpoint of object.endpoints ?? []) {
     const name = endpoint.deprecatedTopology?.[hostnameLabel];
@@ -97,7 +97,7 @@ function validateSlice(object: EndpointSlice, old: Readonly<EndpointSlice> | und
   else supported(errors, path, object.addressType, addressTypes);
   validatePorts(object.ports ?? [], fieldPath('ports'), errors);
   // Endpoints that older servers took may stay.
-  if (old && jsonEqual(old.endpoints, object.endpoints)) return;
+  if (old && semanticEqual(old.endpoints, object.endpoints)) return;
   validateEndpoints(object.endpoints ?? [], object.addressType, errors);
 }
 

@@ -1,7 +1,7 @@
 import type { Event, ObjectReference } from '../../../api/generated/types.js';
 import type { FieldErrors } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { dnsSubdomain, immutable, qualifiedName } from '../core/checks.js';
 
 const maximumWordBytes = 128;
@@ -76,9 +76,9 @@ const fixedFields = [
 
 /** Only the series of an event may change through events.k8s.io/v1. */
 export function validateEventChange(event: Readonly<Event>, old: Readonly<Event>, errors: FieldErrors): void {
-  if (!jsonEqual(event.series, old.series)) validateSeries(event, errors);
+  if (!semanticEqual(event.series, old.series)) validateSeries(event, errors);
   for (const field of fixedFields)
-    if (!jsonEqual(event[field], old[field])) immutable(errors, fieldPath(field), shown(event[field]));
+    if (!semanticEqual(event[field], old[field])) immutable(errors, fieldPath(field), shown(event[field]));
   if (event.reportingComponent !== old.reportingComponent)
     immutable(errors, fieldPath('reportingController'), event.reportingComponent);
   if (event.reportingInstance !== old.reportingInstance)

@@ -3,7 +3,7 @@ import { IngressClasses } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { validateDns1123Subdomain, validateHttpPath } from '../../../machinery/names.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { addInvalid, dnsSubdomain, immutable, namespaceName, supported } from '../core/checks.js';
@@ -15,7 +15,7 @@ const scopes = ['Cluster', 'Namespace'];
 
 export const ingressClass = defineResource<IngressClass>({
   reference: IngressClasses,
-  generation: (object, old) => !jsonEqual(object.spec, old.spec),
+  generation: (object, old) => !semanticEqual(object.spec, old.spec),
   defaults(object) {
     if (object.spec?.parameters) object.spec.parameters.scope ??= 'Cluster';
   },

@@ -3,7 +3,7 @@ import { IPAddresses } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { validateIp, validatePathSegmentName } from '../../../machinery/names.js';
-import { jsonEqual, qualifiedName } from '../../../machinery/object.js';
+import { semanticEqual, qualifiedName } from '../../../machinery/object.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { addInvalid, dnsSubdomain, immutable } from '../core/checks.js';
@@ -17,7 +17,7 @@ export const ipAddress = defineResource<IPAddress>({
   validateUpdate(object, old, errors) {
     validateAddress(object, errors);
     const { parentRef } = object.spec;
-    if (!jsonEqual(parentRef, old.spec.parentRef)) immutable(errors, fieldPath('spec', 'parentRef'), internal(parentRef));
+    if (!semanticEqual(parentRef, old.spec.parentRef)) immutable(errors, fieldPath('spec', 'parentRef'), internal(parentRef));
   },
   row(object, context) {
     const { parentRef } = object.spec;

@@ -2,7 +2,7 @@ import type { ClusterRoleBinding, RoleBinding, Subject } from '../../../api/gene
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { nameIsDnsSubdomain, nameIsPathSegment } from '../../../machinery/names.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import type { RowContext } from '../../registry/resource-definition.js';
 import { age } from '../../handlers/table.js';
 
@@ -39,7 +39,7 @@ export function validateBindingUpdate(
   errors: FieldErrors,
 ): void {
   validateBinding(binding, namespaced, errors);
-  if (jsonEqual(binding.roleRef, old.roleRef)) return;
+  if (semanticEqual(binding.roleRef, old.roleRef)) return;
   const { apiGroup, kind, name } = binding.roleRef;
   // Upstream prints its internal type, whose fields have their Go names.
   errors.invalid(fieldPath('roleRef'), { APIGroup: apiGroup, Kind: kind, Name: name }, 'cannot change roleRef');

@@ -1,7 +1,7 @@
 import type { PolicyRule } from '../../../api/generated/types.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import type { EscalationGuard } from '../../auth/escalation.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import type { KubeObject } from '../../../machinery/object.js';
 
 /** What the RBAC kinds ask before a write: nobody may hand out more than they hold. */
@@ -25,5 +25,5 @@ export function validatePolicyRule(rule: PolicyRule, namespaced: boolean, path: 
 /** Whether an update changes nothing but what the garbage collector writes, which needs no right to the rules. */
 export function changesOnlyOwnership(object: Readonly<KubeObject>, old: Readonly<KubeObject>): boolean {
   const { ownerReferences, finalizers, selfLink, managedFields } = old.metadata;
-  return jsonEqual({ ...object, metadata: { ...object.metadata, ownerReferences, finalizers, selfLink, managedFields } }, old);
+  return semanticEqual({ ...object, metadata: { ...object.metadata, ownerReferences, finalizers, selfLink, managedFields } }, old);
 }

@@ -2,7 +2,7 @@ import type { CSIDriver, CSIDriverSpec, StorageTokenRequest } from '../../../api
 import { CSIDrivers } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { immutable, supported } from '../core/checks.js';
@@ -38,7 +38,7 @@ export const csiDriver = defineResource<CSIDriver>({
   },
   prepareForUpdate(object, old) {
     if (old.spec.preventPodSchedulingIfMissing === undefined) delete object.spec.preventPodSchedulingIfMissing;
-    if (!jsonEqual(object.spec, old.spec)) object.metadata.generation = (old.metadata.generation ?? 0) + 1;
+    if (!semanticEqual(object.spec, old.spec)) object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   },
   validate: (object, errors) => validateSpec(object.spec, fieldPath('spec'), errors),
   validateUpdate(object, old, errors) {
@@ -46,11 +46,11 @@ export const csiDriver = defineResource<CSIDriver>({
     validateSpec(object.spec, path, errors);
     if (object.spec.attachRequired !== old.spec.attachRequired)
       immutable(errors, path.child('attachedRequired'), object.spec.attachRequired);
-    if (!jsonEqual(object.spec.volumeLifecycleModes, old.spec.volumeLifecycleModes))
+    if (!semanticEqual(object.spec.volumeLifecycleModes, old.spec.volumeLifecycleModes))
       immutable(errors, path.child('volumeLifecycleModes'), object.spec.volumeLifecycleModes);
   },
   warnings({ spec }, old) {
-    const changed = !old || !jsonEqual(spec.tokenRequests, old.spec.tokenRequests);
+    const changed = !old || !semanticEqual(spec.tokenRequests, old.spec.tokenRequests);
     return changed && spec.tokenRequests?.length && spec.serviceAccountTokenInSecrets === undefined ? [tokenWarning] : [];
   },
   row: (object, context) => [

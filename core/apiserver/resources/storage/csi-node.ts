@@ -2,7 +2,7 @@ import type { CSINode, CSINodeDriver } from '../../../api/generated/types.js';
 import { CSINodes } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { immutable, nonNegative, qualifiedName } from '../core/checks.js';
@@ -24,7 +24,7 @@ export const csiNode = defineResource<CSINode>({
     for (const before of old.spec.drivers ?? []) {
       for (const driver of object.spec.drivers ?? []) {
         // How many volumes fit may change.
-        const same = jsonEqual({ ...driver, allocatable: undefined }, { ...before, allocatable: undefined });
+        const same = semanticEqual({ ...driver, allocatable: undefined }, { ...before, allocatable: undefined });
         if (driver.name === before.name && !same) immutable(errors, path, internal(driver));
       }
     }

@@ -4,7 +4,7 @@ import type { FieldErrors } from '../../../machinery/field-errors.js';
 import { FieldErrors as Errors, fieldPath } from '../../../machinery/field-errors.js';
 import { validateLabelSelector } from '../../../machinery/label-selector.js';
 import { nameIsDnsSubdomain } from '../../../machinery/names.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { parseQuantity } from '../../../machinery/quantity.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { addInvalid, immutable, negativeText } from '../core/checks.js';
@@ -22,7 +22,7 @@ export const csiStorageCapacity = defineResource<CSIStorageCapacity>({
     const before = new Errors();
     validateLabelSelector(old.nodeTopology, topology, before);
     validateCapacity(object, errors, !before.empty);
-    if (!jsonEqual(object.nodeTopology, old.nodeTopology)) immutable(errors, topology, object.nodeTopology ?? null);
+    if (!semanticEqual(object.nodeTopology, old.nodeTopology)) immutable(errors, topology, object.nodeTopology ?? null);
     if (object.storageClassName !== old.storageClassName)
       immutable(errors, fieldPath('storageClassName'), object.storageClassName);
   },

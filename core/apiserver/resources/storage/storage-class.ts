@@ -2,7 +2,7 @@ import type { StorageClass, TopologySelectorTerm } from '../../../api/generated/
 import { StorageClasses } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { immutable, qualifiedName, supported } from '../core/checks.js';
@@ -26,7 +26,7 @@ export const storageClass = defineResource<StorageClass>({
   validateUpdate(object, old, errors) {
     validateClass(object, errors);
     for (const field of fixedFields)
-      if (!jsonEqual(object[field], old[field])) immutable(errors, fieldPath(field), object[field] ?? null);
+      if (!semanticEqual(object[field], old[field])) immutable(errors, fieldPath(field), object[field] ?? null);
   },
   warnings: object =>
     (object.allowedTopologies ?? []).flatMap((term, index) =>

@@ -2,7 +2,7 @@ import type { VolumeAttachment, VolumeAttachmentSpec, VolumeError } from '../../
 import { VolumeAttachments } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
-import { jsonEqual } from '../../../machinery/object.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { immutable, maximumInt32, objectName } from '../core/checks.js';
@@ -35,7 +35,7 @@ export const volumeAttachment = defineResource<VolumeAttachment>({
 
 function validateChange(object: VolumeAttachment, old: Readonly<VolumeAttachment>, errors: FieldErrors): void {
   validateAttachment(object, errors);
-  if (!jsonEqual(object.spec, old.spec)) immutable(errors, fieldPath('spec'), internal(object.spec));
+  if (!semanticEqual(object.spec, old.spec)) immutable(errors, fieldPath('spec'), internal(object.spec));
 }
 
 function validateAttachment({ spec, status }: VolumeAttachment, errors: FieldErrors): void {
