@@ -83,7 +83,7 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
   const settings = makeClusterSettings({ role: options.command, values, hostName: hostname(), token, agentToken });
   const sides = { server: options.command === 'server', node: settings.nodeEnabled };
   const selection = selectPlugins({ preset, config, catalogue, added: added.map(entry => entry.descriptor.id), sides });
-  const checked = await checkArguments(selection.plugins, config.sources);
+  const checked = await checkArguments(selection.plugins, catalogue, config.sources);
   if (checked.errors.length === 1) throw checked.errors[0];
   if (checked.errors.length > 1) throw new AggregateError(checked.errors, `${checked.errors.length} faults in the arguments`);
   const isRoot = options.isRoot ?? process.getuid?.() === 0;

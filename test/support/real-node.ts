@@ -77,8 +77,8 @@ export class RealNode {
     return (await run(program!, words)).stdout;
   }
 
-  /** Resolves when the Node is ready. */
-  async start(): Promise<void> {
+  /** Resolves when the Node is ready. `prepare` runs when the node's network is there, before the server. */
+  async start(prepare?: () => Promise<void>): Promise<void> {
     await fetchTestPackages();
     await addNamespace(this.#namespace);
     const ip = (...words: string[]): Promise<unknown> => run('ip', ['-n', this.#namespace, ...words]);
@@ -91,6 +91,7 @@ export class RealNode {
     const archive = await boxArchive({ reference: this.image, layout: 'docker' });
     writeFileSync(join(this.dataDirectory, 'agent', 'images', 'box.tar'), archive);
     this.#kubectl = await realTool('kubectl', this.kubeconfig, this.directory, this.inside);
+    await prepare?.();
     await this.launch();
   }
 
@@ -124,13 +125,14 @@ export class RealNode {
     await ended;
   }
 
-  /** Ends everything that was started and removes what was made. */
-  async remove(): Promise<void> {
+  /** Ends everything that was started and removes what was made; `cleanUp` runs before the node's network goes. */
+  async remove(cleanUp?: () => Promise<void>, killArguments: readonly string[] = []): Promise<void> {
     await this.stop('SIGTERM');
     // A second time there is nothing left to end.
     if (!existsSync(`/run/netns/${this.#namespace}`)) return;
     const [program, ...before] = this.inside;
-    await run(program!, [...before, process.execPath, main, 'killall', '--data-dir', this.dataDirectory]);
+    await run(program!, [...before, process.execPath, main, 'killall', '--data-dir', this.dataDirectory, ...killArguments]);
+    await cleanUp?.();
     await removeNamespace(this.#namespace);
     rmSync(this.directory, { recursive: true, force: true });
   }
