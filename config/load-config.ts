@@ -172,7 +172,10 @@ class ConfigLoader {
 
   #readPreset(): void {
     for (const [name, value] of Object.entries(this.#options.presetValues ?? {})) {
-      if (Object.hasOwn(this.#table, name)) this.#set(name, value, 'preset');
+      if (!Object.hasOwn(this.#table, name) || value === null || value === undefined) continue;
+      const definition = this.#table[name]!;
+      const texts = (Array.isArray(value) ? (value as unknown[]) : [value]).map(String);
+      this.#set(name, this.#fromTexts(name, definition, texts, 'preset'), 'preset');
     }
   }
 
