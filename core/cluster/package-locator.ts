@@ -1,6 +1,6 @@
 import { access, readFile, stat } from 'node:fs/promises';
 import { createRequire, findPackageJSON, registerHooks } from 'node:module';
-import { isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { errorCode, errorText } from '../base/errors.js';
 import { clusterError } from './cluster-errors.js';
@@ -69,6 +69,12 @@ async function pathUrl(name: string, path: string, { flag, invalid }: PackageKin
     throw clusterError(invalid, text, { cause: error, mend: 'build the package first, as with "npm run build" in it' });
   }
   return url;
+}
+
+/** Directory of the package that a file lies in, or the file where it lies in none. */
+export function locationOf(url: string): string {
+  const manifestFile = findPackageJSON('.', url);
+  return manifestFile === undefined ? fileURLToPath(url) : dirname(manifestFile);
 }
 
 /** Of the package that a file lies in. */

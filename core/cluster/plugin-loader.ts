@@ -2,7 +2,7 @@ import { errorCode, errorText } from '../base/errors.js';
 import { assertDescriptor } from '../plugin-api/descriptor.js';
 import type { CatalogueEntry } from '../kernel/wiring.js';
 import { clusterError } from './cluster-errors.js';
-import { importWithin, isPath, locatePackage, versionOf } from './package-locator.js';
+import { importWithin, isPath, locatePackage, locationOf, versionOf } from './package-locator.js';
 import type { PackageKind } from './package-locator.js';
 
 const kind: PackageKind = {
@@ -32,6 +32,7 @@ export async function loadPlugin(name: string, directory: string, deadlineMs?: n
   const found = exported['plugins'] ?? exported['plugin'] ?? exported['default'];
   const descriptors: unknown[] = Array.isArray(found) ? found : [found];
   const version = await versionOf(url);
+  const location = locationOf(url);
   return descriptors.map(descriptor => {
     if (descriptor === undefined) {
       throw clusterError('PLUGIN_INVALID', `--plugin ${name} exports no descriptor as "plugin", "plugins" or "default"`);
@@ -41,6 +42,6 @@ export async function loadPlugin(name: string, directory: string, deadlineMs?: n
     } catch (error) {
       throw clusterError('PLUGIN_INVALID', `--plugin ${name}: ${errorText(error)}`, { mend: (error as { mend?: string }).mend });
     }
-    return { descriptor, origin: name, ...(version === undefined ? {} : { version }) };
+    return { descriptor, origin: name, location, ...(version === undefined ? {} : { version }) };
   });
 }

@@ -28,9 +28,16 @@ export interface PartDescriptor<Options extends object = Record<string, unknown>
   readonly after?: readonly string[];
   /** Further contract tokens, beside the slot's own, that its module binds for others to inject. */
   readonly provides?: readonly symbol[];
-  /** Its failure ends the process. Absent: as the slot says. What a vital part requires is vital too. */
+  /**
+   * Its failure ends the process, also during the start. Absent: as the slot says. What a vital part requires is vital too. A part that
+   * is not vital is reported as failed and tried again while the rest goes on; what requires it waits. Only what is found before
+   * anything runs ends the start for every part: wiring, options, a module that cannot be loaded or built, and a refusal by `init`.
+   */
   readonly vital?: boolean;
-  /** convict schema of its options; formats that are not built in are functions. Values reach the part as `PluginOptions`. */
+  /**
+   * convict schema of its options; formats that are not built in are functions. Values reach the part as `PluginOptions`. Those of an
+   * option with `secret: true` are shown nowhere: `config view`, errors, `plugin list` and every part's log lines have `***` instead.
+   */
   readonly options?: Schema<Options>;
   /** Command-line flags (also keys of the config file) that set options, by flag name without dashes. */
   readonly flags?: Readonly<Record<string, PluginFlag>>;

@@ -79,7 +79,11 @@ export class NftablesServiceProxy implements Part {
     // Refuses by name where nft or the kernel's nf_tables is missing.
     await this.#given.host.nftables.list(['tables', tableFamily], signal);
     const { options, settings } = this.#given;
-    parseProxyArguments(options.arguments, settings.nodeIps, options);
+    try {
+      parseProxyArguments(options.arguments, settings.nodeIps, options);
+    } catch (error) {
+      throw new CodedError('PROXY_OPTION', `plugin-options of nftables: ${errorText(error)}`);
+    }
   }
 
   async start(signal: AbortSignal): Promise<void> {
