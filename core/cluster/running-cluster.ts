@@ -13,6 +13,7 @@ import { claimDataDirectory } from './foreign-k3s.js';
 import { discardCluster, prepareCluster } from './prepare-cluster.js';
 import type { PreparedCluster, PrepareOptions } from './prepare-cluster.js';
 import { SelectedParts } from './selected-parts.js';
+import { removeAbsent } from './removal/absent.js';
 import { HidingLogger, withoutSecrets } from './secrets.js';
 import { lockServer } from './server-lock.js';
 import { slotTable } from './slot-table.js';
@@ -91,6 +92,7 @@ export async function runCluster(options: StartOptions): Promise<RunningCluster>
     throw error;
   }
   const { kernel, ledger } = built;
+  if (prepared.ownsHost) await removeAbsent(prepared, { ledger, logger });
   for (const warning of prepared.warnings) logger.warn(warning);
   const onAbort = (): void => {
     // Its errors are those of `finished`.

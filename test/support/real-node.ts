@@ -95,18 +95,17 @@ export class RealNode {
     await this.launch();
   }
 
-  /** Starts the server, the first time or again. Resolves when the Node is ready. */
-  async launch(): Promise<void> {
+  /** Starts the server, the first time or again. Resolves when the Node is ready, or `isUp` says so. */
+  async launch(moreArguments: readonly string[] = [], isUp?: () => Promise<boolean>): Promise<void> {
     const log = join(this.directory, 'server.log');
     const words = ['--data-dir', this.dataDirectory, '--write-kubeconfig', this.kubeconfig, '--node-ip', nodeAddress];
-    words.push('--node-name', this.#mark, '--log', log, ...this.#arguments);
+    words.push('--node-name', this.#mark, '--log', log, ...this.#arguments, ...moreArguments);
     const [program, ...before] = this.inside;
     this.#server = spawn(program!, [...before, process.execPath, ...nodeFlags, main, 'server', ...words], { stdio: 'ignore' });
     const beganMs = performance.now();
     const deadline = Date.now() + 30_000;
     for (;;) {
-      const nodes = await this.kubectl(['get', 'nodes', '--no-headers']).catch(() => undefined);
-      if (nodes && /\bReady\b/.test(nodes.stdout)) {
+      if (await (isUp ?? this.#isReady)()) {
         this.launchMs = performance.now() - beganMs;
         return;
       }
@@ -114,6 +113,11 @@ export class RealNode {
       await new Promise(resolve => setTimeout(resolve, 100));
     }
   }
+
+  readonly #isReady = async (): Promise<boolean> => {
+    const nodes = await this.kubectl(['get', 'nodes', '--no-headers']).catch(() => undefined);
+    return nodes !== undefined && /\bReady\b/.test(nodes.stdout);
+  };
 
   /** Ends the server; pods, containerd and the dataplane go on. */
   async stop(signal: NodeJS.Signals): Promise<void> {
