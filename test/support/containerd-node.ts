@@ -74,7 +74,7 @@ export class ContainerdNode {
   newPart(): ContainerdPart {
     const part = new ContainerdPart({
       paths: this.paths,
-      options: { binaries: 'private', pauseImage: '', snapshotter: 'overlayfs', logLimitMegabytes: 50 },
+      options: { binaries: 'private', endpoint: '', pauseImage: '', snapshotter: 'overlayfs', logLimitMegabytes: 50 },
       cni: {
         configurationDirectory: join(this.directory, 'cni'),
         binaryDirectories: [cniBinaryDirectory(this.paths.binDir)],

@@ -35,8 +35,12 @@ export async function checkBinaries(source: 'private' | 'path'): Promise<void> {
  * `private`: copies of Debian's packages under `binDir`; `path`: what the machine has.
  * Throws `RUNTIME_BINARY_MISSING` with the mend.
  */
-export async function prepareBinaries(source: 'private' | 'path', binDir: string): Promise<RuntimeBinaries> {
-  return source === 'path' ? findOnPath() : installPrivate(binDir);
+export async function prepareBinaries(
+  source: 'private' | 'path',
+  binDir: string,
+  preferBundled = false,
+): Promise<RuntimeBinaries> {
+  return source === 'path' ? findOnPath() : installPrivate(binDir, preferBundled);
 }
 
 async function findOnPath(): Promise<RuntimeBinaries> {
@@ -79,14 +83,20 @@ function fetchedPackages(): { packages: DebianPackages; roots: string[] } {
   return { packages, roots: roots.map(({ root }) => root!) };
 }
 
-async function installPrivate(binDir: string): Promise<RuntimeBinaries> {
+/** CNI plugins for a containerd that is not ours, where they were fetched. */
+export async function installCniPlugins(binDir: string): Promise<void> {
+  const root = readDebianPackages()?.root('containernetworking-plugins');
+  if (root !== undefined) await installFiles(await filesIn(join(root, 'usr/lib/cni')), cniBinaryDirectory(binDir));
+}
+
+async function installPrivate(binDir: string, preferBundled: boolean): Promise<RuntimeBinaries> {
   const { packages, roots } = fetchedPackages();
-  const [containerd, runc, cni] = roots as [string, string, string];
+  const [containerd, runc] = roots as [string, string, string];
   await mkdir(binDir, { recursive: true, mode: 0o755 });
   const programs = ['containerd', 'containerd-shim-runc-v2', 'ctr'].map(name => join(containerd, 'usr/bin', name));
   await installFiles([...programs, join(runc, 'usr/sbin/runc')], binDir);
-  await installFiles(await filesIn(join(cni, 'usr/lib/cni')), cniBinaryDirectory(binDir));
-  const libraries = await installLibraries(packages.versions, name => packages.root(name), binDir);
+  await installCniPlugins(binDir);
+  const libraries = await installLibraries(packages, binDir, preferBundled || (await search('iptables')) === undefined);
   const { containerd: containerdVersion, runc: runcVersion } = packages.versions;
   return {
     containerd: join(binDir, 'containerd'),
@@ -98,11 +108,11 @@ async function installPrivate(binDir: string): Promise<RuntimeBinaries> {
   };
 }
 
-/** Libraries and iptables where the machine had none when the packages were fetched. */
+/** Libraries where the machine had none when the packages were fetched, and iptables where it has none now or is not to be used. */
 async function installLibraries(
-  versions: Readonly<Record<string, string>>,
-  root: (name: string) => string | undefined,
+  { versions, root }: DebianPackages,
   binDir: string,
+  withIptables: boolean,
 ): Promise<{ searchPath: string[]; environment: Record<string, string> }> {
   const extra = Object.keys(versions).filter(name => !needed.includes(name));
   const libraryDir = join(binDir, 'lib');
@@ -117,7 +127,7 @@ async function installLibraries(
       environment['LD_LIBRARY_PATH'] = libraryDir;
     }
   }
-  const iptables = root('iptables');
+  const iptables = withIptables ? root('iptables') : undefined;
   if (iptables !== undefined) {
     const folder = join(binDir, 'iptables');
     await installFiles([join(iptables, 'usr/sbin/xtables-nft-multi')], folder);

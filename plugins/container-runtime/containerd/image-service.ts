@@ -11,7 +11,7 @@ import type { GrpcChannel } from './wire/grpc-channel.js';
 export interface ImageServiceOptions {
   readonly channel: GrpcChannel;
   readonly socket: string;
-  readonly snapshotter: string;
+  snapshotter(): string;
   /** containerd's client program. Throws before it is there. */
   program(): { readonly ctr: string; readonly environment: Readonly<Record<string, string>> };
   /** Whether the image of this name is never collected. */
@@ -96,7 +96,7 @@ export class ImageService {
   async #import(feed: (stdin: NodeJS.WritableStream) => Promise<void>): Promise<string[]> {
     const { socket, snapshotter } = this.#options;
     const { ctr, environment } = this.#options.program();
-    const args = ['--address', socket, '--namespace', 'k8s.io', 'images', 'import', '--snapshotter', snapshotter, '-'];
+    const args = ['--address', socket, '--namespace', 'k8s.io', 'images', 'import', '--snapshotter', snapshotter(), '-'];
     const { child, done } = runProgram(ctr, args, environment);
     const [result, fed] = await Promise.allSettled([done, feed(child.stdin!)]);
     if (result.status === 'rejected') throw result.reason;
