@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { access, constants, mkdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { CodedError } from '../../../core/plugin-api/index.js';
+import { promisify } from 'node:util';
+import { CodedError, errorText } from '../../../core/plugin-api/index.js';
 import { filesIn, installFiles, installLink, readDebianPackages } from '../../../core/host/debian-packages.js';
 import type { DebianPackages } from '../../../core/host/debian-packages.js';
 
@@ -15,6 +17,8 @@ export interface RuntimeBinaries {
   /** Folders that containerd finds its shim and the tools of CNI plugins in, before those of the system. */
   readonly searchPath: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** What `ctr images import` needs to print the names of images as 1.6 does. */
+  readonly importArguments: readonly string[];
 }
 
 const needed = ['containerd', 'runc', 'containernetworking-plugins'];
@@ -55,7 +59,35 @@ async function findOnPath(): Promise<RuntimeBinaries> {
     found[name] = file;
   }
   const { containerd, ctr, runc } = found as Record<'containerd' | 'ctr' | 'runc', string>;
-  return { containerd, ctr, runc, version: containerd, searchPath: [], environment: {} };
+  const versions = await Promise.all([containerd, runc].map(versionOf));
+  return {
+    containerd,
+    ctr,
+    runc,
+    version: versions.join(' '),
+    searchPath: [],
+    environment: {},
+    importArguments: importArguments(versions[0]!),
+  };
+}
+
+/** The first line that it prints: `containerd github.com/containerd/containerd/v2 2.1.9 ...`. */
+async function versionOf(program: string): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(program, ['--version'], { timeout: 10_000 });
+    return stdout.split('\n', 1)[0]!.trim();
+  } catch (error) {
+    throw new CodedError('RUNTIME_BINARY_MISSING', `${program} cannot be run: ${errorText(error).split('\n', 1)[0]}`, {
+      mend: 'install a containerd and runc that run on this machine, or leave out --containerd-binaries',
+      cause: error,
+    });
+  }
+}
+
+/** From 2.0 on the server imports, and `ctr` prints a progress that has lost the first dash of names. */
+export function importArguments(containerdVersion: string): readonly string[] {
+  const major = / v?(\d+)\.\d/.exec(containerdVersion)?.[1];
+  return major !== undefined && Number(major) < 2 ? [] : ['--local'];
 }
 
 async function search(name: string): Promise<string | undefined> {
@@ -105,6 +137,7 @@ async function installPrivate(binDir: string, preferBundled: boolean): Promise<R
     version: `containerd ${containerdVersion} runc ${runcVersion}`,
     searchPath: [binDir, ...libraries.searchPath],
     environment: libraries.environment,
+    importArguments: importArguments(`containerd ${containerdVersion}`),
   };
 }
 

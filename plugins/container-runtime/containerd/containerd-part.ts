@@ -255,9 +255,10 @@ export class ContainerdPart implements Part {
     );
   }
 
-  #program(): { readonly ctr: string; readonly environment: Readonly<Record<string, string>> } {
+  #program(): Pick<RuntimeBinaries, 'ctr' | 'environment' | 'importArguments'> {
     if (!this.#binaries) throw new CodedError('RUNTIME_UNAVAILABLE', 'containerd has not been started');
-    return { ctr: this.#binaries.ctr, environment: childEnvironment(this.#binaries) };
+    const { ctr, importArguments } = this.#binaries;
+    return { ctr, importArguments, environment: childEnvironment(this.#binaries) };
   }
 }
 
