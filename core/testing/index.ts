@@ -1,6 +1,9 @@
 /** The testing kit, `k3s-ts/testing`: clusters in the process, and the suites that plugins of a slot must pass. */
 export { FakeClock } from '../base/fake-clock.js';
 export { silentLogger } from '../plugin-api/index.js';
+export { hasOwnNetwork } from './cni-pods.js';
+export * from './cni-suite.js';
+export { startCniUnderTest } from './cni-under-test.js';
 export * from './container-runtime-suite.js';
 export * from './datastore-suite.js';
 export { checkPlugin } from './plugin-check.js';

@@ -130,6 +130,10 @@ export class ContainerdNode {
       image: boxReference,
       logDirectory: join(this.directory, 'logs'),
       cgroupRoot: `/${this.#mark}/burstable`,
+      restart: async () => {
+        await this.restart();
+        return this.part.runtime;
+      },
     };
   }
 
