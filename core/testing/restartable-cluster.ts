@@ -9,9 +9,9 @@ import type { TestCluster } from './start-cluster.js';
 export interface RestartableCluster extends TestCluster {
   /**
    * Stops everything and starts it again; `client` and the rest are new ones then. `meanwhile` changes objects while the flags under
-   * test, and so the plugin that they bring, are not there.
+   * test, and so the plugin that they bring, are not there. With other `flags` it goes on with those.
    */
-  restart(meanwhile?: (client: Client) => Promise<void>): Promise<void>;
+  restart(meanwhile?: (client: Client) => Promise<void>, flags?: readonly string[]): Promise<void>;
 }
 
 /** `flags`: those of `k3s server` that bring the plugin under test: `['--plugin', directory]`. */
@@ -36,14 +36,14 @@ export async function startRestartableCluster(flags: readonly string[]): Promise
     },
     get: token => current.get(token),
     clientAs: caller => current.clientAs(caller),
-    async restart(meanwhile) {
+    async restart(meanwhile, next = flags) {
       await current.stop();
       if (meanwhile) {
         current = await start([]);
         await meanwhile(current.client);
         await current.stop();
       }
-      current = await start(flags);
+      current = await start(next);
     },
     async stop() {
       await current.stop();
