@@ -99,9 +99,13 @@ export class PluginHome {
     return launch(this.home, words, { spawn, before }).outcome;
   }
 
-  /** A server in the background; `dispose` ends it. */
-  serve(words: readonly string[], environment: Readonly<Record<string, string>> = {}): CommandLineProcess {
-    const server = launch(this.home, ['server', ...words], { spawn, environment });
+  /** A server in the background; `dispose` ends it. `before` goes before the program (`unshare` and its words). */
+  serve(
+    words: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+    before: readonly string[] = [],
+  ): CommandLineProcess {
+    const server = launch(this.home, ['server', ...words], { spawn, environment, before });
     this.#servers.push(server);
     return server;
   }
