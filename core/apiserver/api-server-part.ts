@@ -38,6 +38,7 @@ import { CompiledRules } from './auth/compiled-rules.js';
 import { EscalationGuard } from './auth/escalation.js';
 import { NodeAuthorizer } from './auth/node-authorizer.js';
 import { NodeGraph } from './auth/node-graph.js';
+import { checkRepresentable } from './handlers/negotiation.js';
 import { jwksPath, openidConfigurationPath, openidMaxAgeSeconds } from './auth/openid-metadata.js';
 import type { PolicyRule } from './auth/rbac-types.js';
 import { RbacAuthorizer } from './auth/rbac-authorizer.js';
@@ -75,6 +76,8 @@ export interface ApiServerPartOptions {
   /** Absent: this machine's network. */
   readonly dialer?: ClusterDialer | undefined;
 }
+
+const jwksType = 'application/jwk-set+json';
 
 /** The API server as the kernel starts it: certificates, authorities, bootstrap objects, port, kubeconfig. */
 export class ApiServerPart implements Part {
@@ -240,8 +243,9 @@ export class ApiServerPart implements Part {
           context.body = configurationJson;
         });
         router.get(jwksPath, context => {
+          checkRepresentable(context.headers.accept, [jwksType]);
           context.set('Cache-Control', `public, max-age=${openidMaxAgeSeconds}`);
-          context.type = 'application/jwk-set+json';
+          context.type = jwksType;
           context.body = keysJson;
         });
         router.get('/cacerts', context => {

@@ -139,6 +139,7 @@ export class ApiServer {
     const connections = new ConnectHandler(endpoint);
     const routes = new Routes({
       discovery: () => this.discovery,
+      types: this.types,
       serverAddress: () => this.address,
       livez: [{ name: 'ping', check: async () => undefined }],
       readyz: [
@@ -151,7 +152,8 @@ export class ApiServer {
       extend: router => {
         openApiRoutes(router, () => openApi);
         router.get('/metrics', context => {
-          context.set('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
+          context.set('Content-Type', 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
+          context.set('Process-Start-Time-Unix', String(Math.floor(Date.now() / 1000 - process.uptime())));
           context.body = metrics.text() + this.#objectMetrics() + processMetrics();
         });
         options.extendRoutes?.(router, this);

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { didYouMean } from '../../core/base/nearest-name.js';
 import { areasOf } from './conformance-list.js';
 import type { ConformanceTest } from './conformance-list.js';
 
@@ -73,7 +74,8 @@ export function parseOptions(words: readonly string[], environment: NodeJS.Proce
 export function chooseTests(options: Options, list: readonly ConformanceTest[]): ConformanceTest[] {
   const known = areasOf(list);
   const unknown = options.areas.find(area => !known.includes(area));
-  if (unknown !== undefined) throw new OptionsError(`--area ${unknown}: no such area; --list names them`);
+  if (unknown !== undefined)
+    throw new OptionsError(`--area ${unknown}: no such area${didYouMean(unknown, known)}; --list names them`);
   const { focus } = options;
   const chosen = list.filter(test => options.all || options.areas.includes(test.area) || focus?.test(test.name));
   if (chosen.length === 0) throw new OptionsError(`--focus ${focus?.source}: no test of the list has such a name`);

@@ -19,19 +19,39 @@ export async function compareMutations({ upstream, ours, wanted, limit }: Mutati
   const tables = Tables.load();
   const served = await servedResources(ours);
   const tally = new Tally({ upstream, ours }, limit);
-  for (const seed of seeds(at => served.kindAt(at))) {
-    if (wanted.size > 0 && !wanted.has(seed.kind)) continue;
+  const chosen = seeds(at => served.kindAt(at)).filter(({ kind }) => wanted.size === 0 || wanted.has(kind));
+  tally.begin('First bookmark of a watch');
+  const watched = chosen.filter(({ at }) => served.resourceAt(at)!.verbs.includes('watch'));
+  await Promise.all(watched.map(({ kind, at }) => tally.ask(kind, () => ({ method: 'GET', path: `${at}?${bookmarkQuery}` }))));
+  tally.end();
+  for (const seed of chosen) {
     const { apiVersion } = seed.body as { apiVersion: string };
     const type = tables.typeOf(apiVersion, seed.kind);
     if (type === undefined) throw new Error(`no type ${apiVersion} ${seed.kind}`);
-    await compareCreates(seed, type, tables, tally);
     const resource = served.resourceAt(seed.at)!;
+    await compareCreates(seed, { type, tables, tally });
     await compareUpdates(seed, { type, tables, tally, ...resource, servers: { upstream, ours } });
   }
   return tally.total;
 }
 
-async function compareCreates({ kind, at, body }: Seed, type: string, tables: Tables, tally: Tally): Promise<void> {
+interface CreateRun {
+  readonly type: string;
+  readonly tables: Tables;
+  readonly tally: Tally;
+}
+
+/** Of no object, so that nothing but the mark of its end comes: an object of the kind without anything. */
+const bookmarkQuery = new URLSearchParams({
+  watch: 'true',
+  timeoutSeconds: '1',
+  allowWatchBookmarks: 'true',
+  sendInitialEvents: 'true',
+  resourceVersionMatch: 'NotOlderThan',
+  fieldSelector: 'metadata.name=none',
+}).toString();
+
+async function compareCreates({ kind, at, body }: Seed, { type, tables, tally }: CreateRun): Promise<void> {
   tally.begin(kind);
   const path = `${at}?dryRun=All&fieldValidation=Strict`;
   for (const { name, apply } of mutationsOf(body, type, tables)) {

@@ -29,7 +29,7 @@ export function firstDifference(expected: Answer, given: Answer): string {
   };
   if (expected.code !== given.code) {
     const text = ({ code, body }: Answer): string =>
-      `${code} ${String((body as { message?: string }).message ?? '').slice(0, 500)}`;
+      `${code} ${String((body as { message?: string } | null)?.message ?? '').slice(0, 500)}`;
     return `    upstream: ${text(expected)}\n    ours:     ${text(given)}`;
   }
   return walk(expected, given, '')!;

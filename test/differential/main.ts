@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { didYouMean } from '../../core/base/nearest-name.js';
 import { MissingError } from '../conformance/go-programs.js';
 import { startApiServer } from '../support/api-server.js';
 import { cases } from './cases/index.js';
@@ -16,12 +17,15 @@ import { firstDifference, same } from './difference.js';
 import { buildOracle } from './oracle.js';
 import { connect, replay, send } from './replay.js';
 import type { Answer, Server } from './replay.js';
+import { knownKinds } from './seeds.js';
 
 const usage = `npm run differential -- [GROUP ... | KIND ... | openapi] [--cases | --mutations] [--record] [--limit N]
 
 Asks upstream's API server and ours the same and prints where the answers differ. GROUP is a file of test/differential/cases, KIND a kind
 whose objects are changed in one place after another, openapi the documents of the API. --record writes what upstream answers to the cases.
-Exits 0 when nothing differs, 1 when something does, 2 where Go is missing or an option is unknown.`;
+Exits 0 when nothing differs, 1 when something does, 2 where Go is missing or an option or name is unknown.`;
+
+const optionNames = ['--cases', '--mutations', '--record', '--limit', '--help'];
 
 interface Options {
   readonly wanted: ReadonlySet<string>;
@@ -37,7 +41,7 @@ process.exitCode = await main(process.argv.slice(2));
 async function main(words: readonly string[]): Promise<number> {
   const options = read(words);
   if (typeof options === 'string') {
-    console.error(options === usage ? usage : `error: ${options}\n${usage}`);
+    console.error(options === usage ? usage : `error: ${options}`);
     return options === usage ? 0 : 2;
   }
   const directory = await mkdtemp(join(tmpdir(), 'differential-'));
@@ -88,12 +92,16 @@ function read(words: readonly string[]): Options | string {
     if (word === '--limit') {
       limit = Number(words[++at]);
       if (!Number.isInteger(limit) || limit < 1) return '--limit takes a whole number';
-    } else if (['--cases', '--mutations', '--record'].includes(word)) flags.add(word);
-    else if (word.startsWith('-')) return `unknown option ${word}`;
+    } else if (optionNames.includes(word)) flags.add(word);
+    else if (word.startsWith('-')) return `unknown option ${word}${didYouMean(word, optionNames)}; --help names them`;
     else wanted.add(word);
   }
   const wantsOpenApi = wanted.delete('openapi');
   const anything = wanted.size === 0 && !wantsOpenApi;
+  const known = [...Object.keys(cases), ...knownKinds(), 'openapi'];
+  for (const name of wanted) {
+    if (!known.includes(name)) return `${name} is neither a kind that is compared nor a group of cases${didYouMean(name, known)}`;
+  }
   const record = flags.has('--record');
   const all = !flags.has('--cases') && !flags.has('--mutations');
   const withCases = record || flags.has('--cases') || (all && (anything || [...wanted].some(name => name in cases)));
@@ -109,9 +117,10 @@ async function compareCases(upstream: Server, ours: Server, { wanted, record }: 
     if (wanted.size > 0 && !wanted.has(group)) continue;
     const answers: Record<string, Answer[]> = {};
     for (const one of list) {
-      const expected = (answers[one.name] = await replay(upstream, one));
+      const asked = Promise.all([replay(upstream, one), record ? [] : replay(ours, one)]);
+      const [expected, given] = await asked;
+      answers[one.name] = expected;
       if (record) continue;
-      const given = await replay(ours, one);
       for (const [at, answer] of expected.entries()) {
         if (same(answer, given[at])) continue;
         differences++;

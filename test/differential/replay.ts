@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, request } from 'node:https';
 import { parseYaml } from '../../core/machinery/codec/yaml.js';
 import { applyMergePatch } from '../../core/machinery/patch/merge-patch.js';
@@ -23,9 +24,24 @@ export type Step =
     }
   | { readonly do: 'patch'; readonly patch: unknown; readonly type: string; readonly sub?: string }
   | { readonly do: 'get'; readonly sub?: string; readonly query?: string; readonly accept?: string }
-  | { readonly do: 'list' }
+  /** `more` goes on where the list before it stopped, `since` names the object whose first version is asked for. */
+  | { readonly do: 'list'; readonly query?: string; readonly more?: true; readonly since?: string; readonly accept?: string }
   | { readonly do: 'table' }
-  | { readonly do: 'delete'; readonly at?: string; readonly query?: string };
+  /** All events since the first version of an object, for a second. */
+  | { readonly do: 'watch'; readonly since: string; readonly query?: string; readonly accept?: string }
+  /** Without a name the object at hand; `body` are delete options. */
+  | { readonly do: 'delete'; readonly at?: string; readonly query?: string; readonly body?: object }
+  /** Anything else, at a path of its own. `bare`: its body does not count. */
+  | {
+      readonly do: 'request';
+      readonly method: string;
+      readonly path?: string;
+      readonly body?: unknown;
+      readonly type?: string;
+      readonly accept?: string;
+      readonly encoding?: string;
+      readonly bare?: true;
+    };
 
 /** What goes on with objects at one collection, e.g. `/apis/apps/v1/namespaces/default/deployments`. */
 export interface Case {
@@ -37,6 +53,8 @@ export interface Case {
 export interface Answer {
   readonly code: number;
   readonly warnings?: readonly string[];
+  /** In an answer made comparable: absent where they are what most answers have. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body: unknown;
 }
 
@@ -69,6 +87,7 @@ export interface Call {
   readonly body?: unknown;
   readonly type?: string;
   readonly accept?: string | undefined;
+  readonly encoding?: string | undefined;
   readonly as?: string;
   readonly groups?: readonly string[];
 }
@@ -90,6 +109,7 @@ export function send({ url, agent }: Server, call: Call): Promise<Answer> {
           ...(text === undefined
             ? {}
             : { 'content-type': call.type ?? 'application/json', 'content-length': Buffer.byteLength(text) }),
+          ...(call.encoding ? { 'accept-encoding': call.encoding } : {}),
           ...(call.as ? { 'impersonate-user': call.as } : {}),
           ...(call.groups ? { 'impersonate-group': [...call.groups] } : {}),
         },
@@ -103,8 +123,9 @@ export function send({ url, agent }: Server, call: Call): Promise<Answer> {
           const warnings = String(response.headers.warning ?? '')
             .split(/, (?=299 - )/)
             .filter(warning => warning !== '');
-          const body: unknown = response.headers['content-type']?.includes('json') ? JSON.parse(text) : text;
-          resolve({ code: response.statusCode!, ...(warnings.length ? { warnings } : {}), body });
+          const body: unknown = isJson(response.headers) && text !== '' ? bodyOf(text) : text;
+          const headers = headersOf(response.headers);
+          resolve({ code: response.statusCode!, ...(warnings.length ? { warnings } : {}), headers, body });
         });
       },
     );
@@ -118,15 +139,40 @@ export function send({ url, agent }: Server, call: Call): Promise<Answer> {
   });
 }
 
-type Named = { metadata?: { name?: string; uid?: string } };
+/** A value, or those of a watch's events, one a line. */
+function bodyOf(text: string): unknown {
+  const lines = text.trimEnd().split('\n');
+  const isStream = lines.length > 0 && lines.every(line => line.startsWith('{"type":'));
+  return isStream ? lines.map(line => JSON.parse(line) as unknown) : JSON.parse(text);
+}
+
+function isJson(headers: IncomingHttpHeaders): boolean {
+  return headers['content-encoding'] === undefined && headers['content-type']?.includes('json') === true;
+}
+
+/** Warnings are kept apart; the rest is how the bytes travel, when and in which ranges, and flow control, which is not built. */
+const leftOutHeaders =
+  /^(warning|date|connection|keep-alive|content-length|last-modified|process-start-time-unix|transfer-encoding|accept-ranges|x-kubernetes-pf-.*)$/;
+
+function headersOf(headers: IncomingHttpHeaders): Record<string, string> {
+  const kept = Object.entries(headers).filter(([name]) => !leftOutHeaders.test(name));
+  // Documents of what is served have other hashes while other things are.
+  return Object.fromEntries(kept.map(([name, value]) => [name, name === 'etag' ? '<etag>' : String(value)]));
+}
+
+type Named = { metadata?: { name?: string; resourceVersion?: string; continue?: string } };
 
 /** Runs a case and answers with what came back, made comparable. Objects that it left are deleted. */
 export async function replay(server: Server, { at, steps }: Case): Promise<Answer[]> {
   const answers: Answer[] = [];
   const left = new Set<string>();
+  const versions = new Map<string, string>();
   let last: Named = {};
+  let next = '';
   let place = at;
-  for (const step of steps) {
+  // They change nothing, and each takes its second.
+  let watches: Promise<Answer>[] = [];
+  for (const [index, step] of steps.entries()) {
     const path = (sub?: string): string => `${place}/${last.metadata?.name}${sub ? `/${sub}` : ''}`;
     let answer: Answer;
     switch (step.do) {
@@ -135,6 +181,8 @@ export async function replay(server: Server, { at, steps }: Case): Promise<Answe
         answer = await send(server, { ...step, method: 'POST', path: place });
         if (answer.code === 201) {
           last = answer.body as Named;
+          const { name, resourceVersion } = last.metadata ?? {};
+          if (name && resourceVersion && !versions.has(name)) versions.set(name, resourceVersion);
           if (last.metadata?.name) left.add(path());
         }
         break;
@@ -157,8 +205,29 @@ export async function replay(server: Server, { at, steps }: Case): Promise<Answe
       case 'get':
         answer = await send(server, { method: 'GET', path: `${path(step.sub)}${step.query ?? ''}`, accept: step.accept });
         break;
-      case 'list':
-        answer = await send(server, { method: 'GET', path: at });
+      case 'list': {
+        const query = new URLSearchParams(step.query);
+        if (step.more) query.set('continue', next);
+        if (step.since) query.set('resourceVersion', versions.get(step.since) ?? '');
+        const path = query.size ? `${at}?${query.toString()}` : at;
+        answer = await send(server, { method: 'GET', path, accept: step.accept });
+        next = (answer.body as Named).metadata?.continue ?? '';
+        break;
+      }
+      case 'watch': {
+        if (watches.length === 0) {
+          const end = steps.findIndex((other, position) => position > index && other.do !== 'watch');
+          const together = steps.slice(index, end < 0 ? undefined : end);
+          watches = together
+            .map(each => each.do === 'watch' && send(server, watchCall(at, each, versions)))
+            .filter(each => !!each);
+        }
+        answer = await watches.shift()!;
+        break;
+      }
+      case 'request':
+        answer = await send(server, { ...step, path: step.path ?? at });
+        if (step.bare) answer = { ...answer, body: null };
         break;
       case 'table': {
         const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
@@ -166,12 +235,19 @@ export async function replay(server: Server, { at, steps }: Case): Promise<Answe
         break;
       }
       case 'delete':
-        answer = await send(server, { method: 'DELETE', path: `${step.at ?? path()}${step.query ?? ''}` });
+        answer = await send(server, { method: 'DELETE', path: `${step.at ?? path()}${step.query ?? ''}`, body: step.body });
     }
     answers.push(comparable(answer));
   }
   for (const path of left) await send(server, { method: 'DELETE', path, body: { propagationPolicy: 'Background' } });
   return answers;
+}
+
+function watchCall(at: string, step: Extract<Step, { do: 'watch' }>, versions: ReadonlyMap<string, string>): Call {
+  const query = new URLSearchParams({ watch: 'true', timeoutSeconds: '1' });
+  query.set('resourceVersion', versions.get(step.since) ?? '');
+  for (const [name, value] of new URLSearchParams(step.query)) query.set(name, value);
+  return { method: 'GET', path: `${at}?${query.toString()}`, accept: step.accept };
 }
 
 const credentialPattern = /X509SHA256=[0-9a-f]{64}/g;
@@ -183,7 +259,11 @@ const portPattern = /"(nodePort|healthCheckNodePort)":3[0-2]\d{3}\b/g;
 const duplicatePortPattern = /\b(TCP|UDP) 3[0-2]\d{3}\b/g;
 const addressPattern = /\b10\.43\.\d{1,3}\.\d{1,3}(?!\d)/g;
 const uidPattern = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
-const timePattern = /"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"/g;
+const timePattern = /"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"/g;
+// Where a list goes on: upstream's are base64 of a form of their own.
+const continuePattern = /"continue":"[^"]+"/g;
+// In messages about versions that are too old or not the one that was asked for.
+const versionPattern = /(resource ?version\D{0,40})\d+( \(\d+\)|, current: \d+)?/gi;
 // Also the ages of the dates fixed in the cases, which grow with the calendar: 323d, 6y326d, 8y.
 const agePattern = /^(\d+s|\d{3,}d|\d+y(\d+d)?)$/;
 
@@ -197,8 +277,9 @@ export function comparable(answer: Answer): Answer {
     .replace(duplicatePortPattern, '$1 <port>')
     .replace(addressPattern, '<service address>')
     .replace(uidPattern, '<uid>')
+    .replace(continuePattern, '"continue":"<continue>"')
     .replace(timePattern, '"<time>"');
-  const value = JSON.parse(text) as Answer;
+  const value = withoutOrdinaryHeaders(JSON.parse(text) as Answer);
   const body = value.body as {
     kind?: string;
     metadata?: { resourceVersion?: string };
@@ -207,14 +288,28 @@ export function comparable(answer: Answer): Answer {
     details?: { causes?: { message?: string }[] };
     rows?: { cells: unknown[]; object?: unknown }[];
   };
+  if (typeof body !== 'object' || body === null) return value;
+  if (Array.isArray(body)) return { ...value, body: body.map(plainEvent) };
   dropVersions(body);
   sortRules(body);
   if (body.kind === 'Status') return { ...value, body: plainStatus(body) };
   if (body.kind !== 'Table') return value;
-  const cells = body.rows?.map(row =>
-    row.cells.map(cell => (typeof cell === 'string' && agePattern.test(cell) ? '<age>' : cell)),
-  );
-  return { ...value, body: { cells } };
+  return { ...value, body: { cells: body.rows?.map(row => withoutAges(row.cells)) } };
+}
+
+function withoutAges(cells: readonly unknown[]): unknown[] {
+  return cells.map(cell => (typeof cell === 'string' && agePattern.test(cell) ? '<age>' : cell));
+}
+
+const ordinaryHeaders = JSON.stringify({
+  'audit-id': '<uid>',
+  'cache-control': 'no-cache, private',
+  'content-type': 'application/json',
+});
+
+function withoutOrdinaryHeaders({ headers, ...answer }: Answer): Answer {
+  const sorted = Object.fromEntries(Object.entries(headers ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return JSON.stringify(sorted) === ordinaryHeaders ? answer : { ...answer, headers: sorted };
 }
 
 /** The rules of a review come from bindings in no order. */
@@ -235,7 +330,7 @@ const objectPattern = /Invalid value: (\{.*\}|"\{.*\}"): /;
  */
 function plainStatus(status: { message?: string; details?: { causes?: { message?: string }[] } }): unknown {
   const plain = (text = ''): string =>
-    text.split('\n@@')[0]!.replace(objectPattern, 'Invalid value: <object>: ');
+    text.split('\n@@')[0]!.replace(objectPattern, 'Invalid value: <object>: ').replace(versionPattern, '$1<version>');
   const causes = status.details?.causes?.map(cause => ({ ...cause, message: plain(cause.message) }));
   const once = new Map(causes?.map(cause => [JSON.stringify(cause), cause]));
   return {
@@ -250,6 +345,21 @@ function plainStatus(status: { message?: string; details?: { causes?: { message?
 /** The causes follow, in the order in which upstream came across them: that of a Go map sometimes, hence none. */
 function beginning(message: string): string {
   return message.split(' is invalid: [')[0]!;
+}
+
+/** An event of a watch; columns have descriptions upstream. */
+function plainEvent(event: {
+  type: string;
+  object: { kind?: string; message?: string; columnDefinitions?: unknown; rows?: { object?: unknown; cells: unknown[] }[] };
+}): unknown {
+  const { object } = event;
+  delete object.columnDefinitions;
+  for (const row of object.rows ?? []) {
+    dropVersions(row.object);
+    row.cells = withoutAges(row.cells);
+  }
+  dropVersions(object);
+  return object.kind === 'Status' ? { ...event, object: plainStatus(object) } : event;
 }
 
 function dropVersions(body: unknown): void {

@@ -1,3 +1,5 @@
+import { resourceData } from '../../core/api/schema-data.js';
+import { formatApiVersion } from '../../core/machinery/object.js';
 import { cases } from './cases/index.js';
 import { groupSeeds } from './group-seeds.js';
 
@@ -266,4 +268,14 @@ export function seeds(kindAt: (at: string) => { apiVersion: string; kind: string
     if (type && !found.has(type.kind)) found.set(type.kind, { kind: type.kind, at, body: { ...type, ...step.body } });
   }
   return [...found.values()];
+}
+
+/** The kinds of all seeds, by the tables of the API. */
+export function knownKinds(): string[] {
+  return seeds(at => {
+    const [, root, ...parts] = at.replace(/\/namespaces\/[^/]+(?=\/)/, '').split('/');
+    const [group, version, resource] = root === 'api' ? ['', ...parts] : parts;
+    const data = resourceData(group ?? '', version ?? '', resource ?? '');
+    return data && { apiVersion: formatApiVersion({ group: group ?? '', version: version ?? '' }), kind: data.kind };
+  }).map(({ kind }) => kind);
 }

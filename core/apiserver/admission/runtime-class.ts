@@ -27,7 +27,8 @@ export class RuntimeClassAdmission implements AdmissionPlugin {
     const { spec } = attributes.object as unknown as Pod;
     if (found.overhead) {
       const fixed = found.overhead.podFixed;
-      if (Object.keys(spec.overhead ?? {}).length > 0 && !semanticEqual(fixed, spec.overhead)) throw refusal(attributes, mismatch);
+      if (Object.keys(spec.overhead ?? {}).length > 0 && !semanticEqual(fixed, spec.overhead))
+        throw refusal(attributes, mismatch);
       if (fixed) spec.overhead = cloneJson(fixed);
     }
     if (!found.scheduling) return;

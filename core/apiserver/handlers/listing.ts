@@ -53,7 +53,7 @@ export function parseSelection<T extends KubeObject>(
       if (known && Object.hasOwn(known, field)) continue;
       throw badRequest(
         known
-          ? `field label not supported: ${field}`
+          ? (definition.unknownFieldText?.(field) ?? `field label not supported: ${field}`)
           : `${quote(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`,
       );
     }
@@ -176,11 +176,10 @@ function fromCache<T extends KubeObject>(
   const entries: StoredObject<T>[] = [];
   let more = false;
   for (const entry of store.select(selection, after)) {
-    if (limit !== undefined && entries.length === limit) {
-      more = true;
-      break;
-    }
     entries.push(entry);
+    if (entries.length !== limit) continue;
+    more = isMoreBehind(store, selection, entry);
+    break;
   }
   return page(store, selection, entries, more, revision, after);
 }
@@ -194,20 +193,34 @@ function page<T extends KubeObject>(
   after: string | undefined,
 ): Listing<T> {
   if (!more) return { revision, entries, continue: undefined, remaining: undefined };
-  const last = entries.at(-1)!;
-  const lastKey = store.cache.namespaced ? `${last.namespace}/${last.name}` : last.name;
-  const isWhole = after === undefined && !selection.labels && !selection.fields;
+  const lastKey = keyOf(store, entries.at(-1)!);
+  const isWhole = after === undefined && !selection.labels && !selection.fields && selection.name === undefined;
   const total = selection.namespace ? store.cache.countIn(selection.namespace) : store.cache.count;
   const remaining = isWhole ? total - entries.length : countBehind(store, selection, lastKey);
   return { revision, entries, continue: encodeToken(revision, lastKey), remaining };
 }
 
+/** Whether anything follows, selected or not: upstream looks no further than the page either. */
+function isMoreBehind<T extends KubeObject>(store: ResourceStore<T>, selection: Selection, last: StoredObject<T>): boolean {
+  if (isOne(store, selection)) return false;
+  return !store.select({ namespace: selection.namespace }, keyOf(store, last)).next().done;
+}
+
+/** Whether the selection names one object. */
+function isOne<T extends KubeObject>(store: ResourceStore<T>, selection: Selection): boolean {
+  return selection.name !== undefined && (!!selection.namespace || !store.cache.namespaced);
+}
+
+function keyOf<T extends KubeObject>({ cache }: ResourceStore<T>, { namespace, name }: StoredObject<T>): string {
+  return cache.namespaced ? `${namespace}/${name}` : name;
+}
+
 /**
- * How many objects follow, of the newest state: for a page out of the history it is the estimate that the field is for. Unknown with
+ * How many objects follow, of the newest state: for a page out of a long history it is the estimate that the field is for. Unknown with
  * selectors, as upstream.
  */
 function countBehind<T extends KubeObject>(store: ResourceStore<T>, selection: Selection, key: string): number | undefined {
-  if (selection.labels || selection.fields) return undefined;
+  if (selection.labels || selection.fields || selection.name !== undefined) return undefined;
   let count = 0;
   for (const _ of store.select(selection, key)) count++;
   return count;
@@ -225,16 +238,17 @@ async function fromHistory<T extends KubeObject>(
   try {
     for (;;) {
       const read = await source.hub.datastore.list(prefix, { revision: range.revision, after, limit: 500 });
-      for (const item of read.items) {
+      for (const [index, item] of read.items.entries()) {
         const entry = cache.decode(item.value, item.modRevision);
         if (!matches(selection, entry)) continue;
-        if (range.limit !== undefined && entries.length === range.limit) {
-          const last = entries.at(-1)!;
-          const lastKey = cache.namespaced ? `${last.namespace}/${last.name}` : last.name;
-          const remaining = countBehind(source.store, selection, lastKey);
-          return { revision: range.revision, entries, continue: encodeToken(range.revision, lastKey), remaining };
-        }
         entries.push(entry);
+        if (entries.length !== range.limit) continue;
+        const behind = read.items.length - 1 - index;
+        if (isOne(source.store, selection) || (behind === 0 && !read.more)) break;
+        const lastKey = keyOf(source.store, entry);
+        const estimate = countBehind(source.store, selection, lastKey);
+        const remaining = estimate !== undefined && !read.more ? behind : estimate;
+        return { revision: range.revision, entries, continue: encodeToken(range.revision, lastKey), remaining };
       }
       if (!read.more) return { revision: range.revision, entries, continue: undefined, remaining: undefined };
       after = read.items.at(-1)!.key;

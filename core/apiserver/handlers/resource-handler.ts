@@ -7,7 +7,7 @@ import { decodeProtobuf } from '../../machinery/codec/protobuf-decode.js';
 import type { YamlDocument } from '../../machinery/codec/yaml.js';
 import { duplicateKeysText, parseYaml, parseYamlStrict } from '../../machinery/codec/yaml.js';
 import { quote } from '../../machinery/field-errors.js';
-import type { KubeObject } from '../../machinery/object.js';
+import type { GroupVersionKind, KubeObject } from '../../machinery/object.js';
 import { isJsonObject } from '../../machinery/object.js';
 import type { StructType, TypeSet } from '../../machinery/schema.js';
 import type { Status } from '../../machinery/status-error.js';
@@ -94,6 +94,8 @@ export class ResourceHandler {
     if (!endpoint) return this.#handleVirtual(exchange);
     setWarnings(exchange.response, deprecationOf(endpoint));
     checkScope(info, endpoint);
+    // Nothing but discovery and the like is asked for its head alone.
+    if (exchange.request.method === 'HEAD') throw methodNotAllowed();
     checkNameSegment(info.name);
     // What cannot be answered is not begun.
     if (exchange.request.headers.accept !== undefined && info.verb !== 'watch' && info.verb !== 'list')
@@ -258,6 +260,7 @@ export class ResourceHandler {
     const warnings = deprecationOf(endpoint);
     const options = await this.#deleteOptions(exchange);
     const call = { ...this.#call(exchange, warnings), dryRun: options.dryRun || isDryRun(info.query) };
+    warnOfOrphans(endpoint, options, call);
     const { entry, gone } = await endpoint.operations.delete(call, options);
     setWarnings(response, warnings);
     const acceptance = this.#acceptance(exchange, endpoint);
@@ -288,6 +291,7 @@ export class ResourceHandler {
     const call = { ...this.#call(exchange, warnings), dryRun: options.dryRun || isDryRun(info.query) };
     const query = listQuery(info.query);
     const selection = parseSelection(endpoint.served.definition, info.namespace, query);
+    warnOfOrphans(endpoint, options, call);
     const entries = await endpoint.served.store.deleteCollection(selection, call, options);
     setWarnings(response, warnings);
     const listing = { revision: this.#options.hub.revision, entries, continue: undefined, remaining: undefined };
@@ -375,9 +379,9 @@ export class ResourceHandler {
       if (!isJsonObject(given)) throw badRequest('the delete options are not an object');
       const apiVersion = String(given.apiVersion ?? 'v1');
       // Options are registered in every group.
-      if ((given.kind ?? kind.kind) !== kind.kind) throw badRequest(notRegistered(String(given.kind), apiVersion));
+      if ((given.kind ?? kind.kind) !== kind.kind) throw badRequest(notRegistered(String(given.kind), apiVersion, metaScheme));
       const [group, version] = apiVersion.includes('/') ? (apiVersion.split('/') as [string, string]) : ['', apiVersion];
-      options = decodeObject(type, given, { kind: { ...kind, group, version } }).object as unknown as Record<string, unknown>;
+      options = decodeOptions(type, given, { ...kind, group, version });
     } else {
       const grace = numberOf(info.query.get('gracePeriodSeconds'));
       const policy = info.query.get('propagationPolicy');
@@ -419,10 +423,12 @@ export class ResourceHandler {
 }
 
 /** Throws 404 and 405 for what the resource's scope and verbs do not have. */
-function checkScope(info: RequestInfo, { served: { definition } }: ResourceEndpoint): void {
+function checkScope(info: RequestInfo, { served: { definition, data } }: ResourceEndpoint): void {
   if (definition.reference.namespaced) {
     if (!info.namespace && info.verb !== 'list' && info.verb !== 'watch') throw info.name ? pathNotFound() : methodNotAllowed();
   } else if (info.namespace && info.resource !== 'namespaces') throw pathNotFound();
+  const sub = info.subresource ? data.subresources?.find(({ name }) => name === info.subresource) : undefined;
+  if (sub && !sub.verbs.includes(info.verb)) throw methodNotAllowed();
   if (!info.subresource && definition.verbs && !definition.verbs.includes(info.verb as 'get')) throw methodNotAllowed();
 }
 
@@ -464,6 +470,19 @@ function parsePatch(bytes: Buffer, type: PatchType): unknown {
   }
 }
 
+/** Where upstream's own scheme for options lies. */
+const metaScheme = 'pkg/runtime/scheme.go:111';
+
+/** What is wrong with options is said without a word about their kind. */
+function decodeOptions(type: StructType, given: unknown, kind: GroupVersionKind): Record<string, unknown> {
+  try {
+    return decodeObject(type, given, { kind }).object as unknown as Record<string, unknown>;
+  } catch (error) {
+    if (!isStatusError(error, 'BadRequest')) throw error;
+    throw badRequest(error.message.replace(/^DeleteOptions in version \S+ cannot be handled as a DeleteOptions: /, ''), error);
+  }
+}
+
 async function parseDeleteOptions(bytes: Buffer, contentType: string): Promise<unknown> {
   if (contentType === 'application/yaml') return parseYaml(bytes);
   try {
@@ -489,6 +508,11 @@ async function strictYaml(bytes: Buffer, call: OperationCall, kind?: string): Pr
   if (call.fieldValidation === 'Warn') for (const text of duplicates) call.warn(text);
   // Text would be taken for JSON that is still to be read.
   return typeof value === 'string' ? JSON.stringify(value) : value;
+}
+
+function warnOfOrphans({ served }: ResourceEndpoint, { propagationPolicy }: DeleteOptions, call: OperationCall): void {
+  const { deleteWarning } = served.definition;
+  if (deleteWarning !== undefined && propagationPolicy === undefined) call.warn(deleteWarning);
 }
 
 /** What every request to a deprecated resource is told. */

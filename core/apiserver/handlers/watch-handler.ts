@@ -214,6 +214,7 @@ class FrameEncoder<T extends KubeObject> {
     const metadata = { resourceVersion, ...(initialEventsEnd ? { annotations: { [initialEventsEndAnnotation]: 'true' } } : {}) };
     const head = { kind: served.definition.reference.kind, apiVersion: served.apiVersion };
     const object = canonicalize(served.struct, { ...head, metadata }) as T;
+    served.definition.fillBookmark?.(object);
     if (this.#mode === 'table') return this.#framed('BOOKMARK', this.#table({ object, resourceVersion }));
     return this.#framed('BOOKMARK', this.#mode === 'partial' ? this.#partial(object) : object);
   }

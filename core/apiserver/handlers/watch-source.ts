@@ -33,6 +33,8 @@ export interface WatchOptions {
 }
 
 const bookmarkEveryMs = 60_000;
+/** So long before its end a watch tells how far it came. */
+const lastBookmarkMs = 2_000;
 const shortestDefaultTimeoutSeconds = 1800;
 
 /** Throws 500, as upstream does everywhere but in lists. */
@@ -125,12 +127,11 @@ export async function openWatch<T extends KubeObject>(
     held.addCallback(() => timer?.dispose());
   }
   const timeoutSeconds = options.timeoutSeconds || shortestDefaultTimeoutSeconds * (1 + Math.random());
-  held.add(
-    clock.setTimer(timeoutSeconds * 1000, () => {
-      if (options.allowWatchBookmarks && !over) sink.bookmark(cache.revision, false);
-      end(undefined);
-    }),
-  );
+  const timeoutMs = timeoutSeconds * 1000;
+  if (options.allowWatchBookmarks && timeoutMs > lastBookmarkMs) {
+    held.add(clock.setTimer(timeoutMs - lastBookmarkMs, () => void (over || sink.bookmark(cache.revision, false))));
+  }
+  held.add(clock.setTimer(timeoutMs, () => end(undefined)));
   return held;
 }
 

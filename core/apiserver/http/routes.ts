@@ -1,10 +1,16 @@
 import Koa from 'koa';
 import Router from '@koa/router';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { methodNotAllowed, notAcceptable } from '../../machinery/status-error.js';
-import { checkRepresentable } from '../handlers/negotiation.js';
+import { encodeProtobuf } from '../../machinery/codec/protobuf.js';
+import type { KubeObject } from '../../machinery/object.js';
+import type { TypeSet } from '../../machinery/schema.js';
+import { isStatusError, methodNotAllowed, notAcceptable, pathNotFound, toStatus } from '../../machinery/status-error.js';
+import { encodeValue } from '../handlers/encoding.js';
+import type { MediaType } from '../handlers/negotiation.js';
+import { checkRepresentable, negotiate } from '../handlers/negotiation.js';
 import type { Discovery } from '../discovery/discovery.js';
 import { acceptsAggregated, asksOnlyForOthers } from '../discovery/discovery.js';
+import type { RequestInfo } from '../handlers/request-info.js';
 import type { RouteExchange } from './front.js';
 
 export interface HealthCheck {
@@ -19,11 +25,14 @@ export interface RoutesOptions {
   readonly livez: readonly HealthCheck[];
   readonly readyz: readonly HealthCheck[];
   readonly version: Readonly<Record<string, string>>;
+  /** With those of meta/v1. */
+  readonly types: TypeSet;
   /** Adds routes of others: OpenAPI, OIDC, metrics, plugins. */
   readonly extend?: (router: Router) => void;
 }
 
-const forms = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
+const jsonType = 'application/json';
+const forms = [jsonType, 'application/yaml', 'application/vnd.kubernetes.protobuf'];
 
 /** Everything that is no resource. Discovery goes past Koa, since every client begins with it. */
 export class Routes {
@@ -44,12 +53,24 @@ export class Routes {
       ['readyz', options.readyz],
       ['healthz', options.livez],
     ] as const) {
-      router.get(`/${path}`, context => health(context, path, checks));
+      router.all(`/${path}`, context => health(context, path, checks));
       router.get(`/${path}/:check`, context => oneCheck(context, checks, String(context.params['check'])));
     }
     options.extend?.(router);
     router.get('/', context => {
       context.body = { paths: this.#paths(router) };
+    });
+    app.use(async (context, next) => {
+      try {
+        await next();
+      } catch (error) {
+        if (!isStatusError(error)) throw error;
+        context.body = toStatus(error);
+        context.status = toStatus(error).code ?? 500;
+      }
+      // Koa's own, which Go's servers do not say of JSON.
+      if (context.response.get('Content-Type') === 'application/json; charset=utf-8')
+        context.set('Content-Type', 'application/json');
     });
     app.use(router.routes());
     this.#callback = app.callback();
@@ -59,7 +80,7 @@ export class Routes {
   async serve({ request, response, info }: RouteExchange): Promise<boolean> {
     const { path } = info;
     if (path === '/api' || path === '/apis' || path.startsWith('/api/') || path.startsWith('/apis/')) {
-      return this.#discover(request, response, path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path);
+      return this.#discover(request, response, { path: path.endsWith('/') ? path.slice(0, -1) : path, query: info.query });
     }
     if (!this.#known(path, 'GET')) return false;
     if (!this.#known(path, request.method ?? 'GET')) throw methodNotAllowed();
@@ -68,26 +89,49 @@ export class Routes {
     return true;
   }
 
-  #discover(request: IncomingMessage, response: ServerResponse, path: string): boolean {
+  async #discover(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { path, query }: Pick<RequestInfo, 'path' | 'query'>,
+  ): Promise<boolean> {
     const aggregated = acceptsAggregated(request.headers.accept);
-    const document = this.#options.discovery().document(path, aggregated, this.#options.serverAddress());
-    if (!document) return false;
-    if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed();
+    const discovery = this.#options.discovery();
+    const document = discovery.document(path, aggregated, this.#options.serverAddress());
+    if (!document) {
+      const [, root, group] = path.split('/');
+      if (root === 'api' || discovery.groupVersions().some(known => known.group === group)) throw pathNotFound();
+      return false;
+    }
+    if (request.method !== 'GET') throw methodNotAllowed();
     checkRepresentable(request.headers.accept, forms);
     if (!aggregated && asksOnlyForOthers(request.headers.accept)) throw notAcceptable(forms);
-    response.setHeader('Vary', 'Accept');
-    response.setHeader('ETag', document.etag);
-    response.setHeader('Cache-Control', 'public');
-    if (request.headers['if-none-match'] === document.etag) {
+    if (aggregated) {
+      response.setHeader('Vary', 'Accept');
+      response.setHeader('ETag', document.etag);
+      response.setHeader('Cache-Control', 'public');
+    }
+    if (aggregated && request.headers['if-none-match'] === document.etag) {
       response.writeHead(304);
       response.end();
       return true;
     }
-    response.setHeader('Content-Type', document.contentType);
-    response.setHeader('Content-Length', document.bytes.length);
+    let { contentType, bytes } = document;
+    const { mediaType }: { mediaType: MediaType } = aggregated
+      ? { mediaType: 'application/json' }
+      : negotiate(request.headers.accept, { protobuf: true, transforms: [] }, query);
+    if (mediaType !== jsonType) [contentType, bytes] = [mediaType, await this.#encoded(bytes, mediaType)];
+    response.setHeader('Content-Type', contentType);
+    response.setHeader('Content-Length', bytes.length);
     response.writeHead(200);
-    response.end(document.bytes);
+    response.end(bytes);
     return true;
+  }
+
+  /** A document in a form that few ask for. */
+  async #encoded(bytes: Buffer, mediaType: MediaType): Promise<Buffer> {
+    const document = JSON.parse(bytes.toString()) as KubeObject;
+    if (mediaType === 'application/yaml') return (await encodeValue(document, { mediaType, pretty: false })).parts[0]!;
+    return encodeProtobuf(this.#options.types.struct(`io.k8s.apimachinery.pkg.apis.meta.v1.${document.kind}`), document);
   }
 
   #paths(router: Router): string[] {
@@ -139,11 +183,13 @@ async function oneCheck(context: HealthContext, checks: readonly HealthCheck[], 
   const check = checks.find(candidate => candidate.name === name);
   if (!check) {
     context.status = 404;
+    context.set('X-Content-Type-Options', 'nosniff');
     context.body = '404 page not found\n';
     return;
   }
   const fault = await check.check();
   context.status = fault === undefined ? 200 : 500;
   context.set('Content-Type', 'text/plain; charset=utf-8');
+  if (fault !== undefined) context.set('X-Content-Type-Options', 'nosniff');
   context.body = fault === undefined ? 'ok' : `internal server error: ${fault}\n`;
 }

@@ -63,6 +63,12 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   readonly freeFinalizers?: boolean;
   /** The kind's own checks leave out metadata, which is held to what all kinds are held to once they have passed. */
   readonly uncheckedMetadata?: boolean;
+  /** What an object without anything has all the same when upstream converts it: what bookmarks show. In place. */
+  fillBookmark?(object: T): void;
+  /** Told to who deletes without a propagation policy. */
+  readonly deleteWarning?: string;
+  /** What is said of a field selector's label that it does not have, where its words are its own. */
+  unknownFieldText?(label: string): string;
   /** Kept as JSON, as custom resources are, which tells an empty list from none. */
   readonly keepsEmptyLists?: boolean;
   readonly selectableFields?: Readonly<Record<string, (object: Readonly<T>) => string>>;

@@ -22,9 +22,7 @@ import type { CacheEvent, ObjectCache } from '../storage/resource-cache.js';
 import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import { runAdmission } from './admission-chain.js';
-import { formatTime } from '../../machinery/time.js';
 import {
-  deletionFinalizers,
   dropDuplicateOwners,
   fillSystemFields,
   validateAnyMetadata,
@@ -33,6 +31,7 @@ import {
   wipeSystemFields,
 } from './object-metadata.js';
 import type { RequestContext, ResourceDefinition, ResourceStores, Rollback, StatusSubresource } from './resource-definition.js';
+import { beforeDelete, checkPreconditions, markAsDeleting, setFinalizers } from './deletion.js';
 import type { Selection } from './selection.js';
 import { afterKey, generateName, isLeaseRenewal, nameMismatch, setOrDelete, storageError, uidText } from './store-support.js';
 import { matches } from './selection.js';
@@ -332,27 +331,34 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     await this.#hub.fresh();
     for (let attempt = 0; ; attempt++) {
       const current = this.cached(call.namespace, call.name);
-      this.#checkPreconditions(current, options, call.name);
+      checkPreconditions(current, options, this.definition.reference);
       const old = current.object as Readonly<T>;
       const context = this.context(call, 'DELETE');
       await this.#admit('mutate', context, undefined, old);
       await this.#admit('validate', context, undefined, old);
       const draft = cloneJson(old) as T;
-      const changed = this.#markForDeletion(draft, old, options, context);
+      const grace = beforeDelete(draft, old, options, { definition: this.definition, nowMs: context.nowMs });
+      // Nor do finalizers change by options any more.
+      if (grace === 'pending') return { entry: current, gone: false };
+      setFinalizers(draft, old, options.propagationPolicy, this.definition.orphanByDefault ?? false);
+      if (grace === 'none') markAsDeleting(draft, context.nowMs);
+      this.definition.prepareForDelete?.(draft, context);
       try {
-        if (this.#mayGo(draft)) {
-          const last = await this.#remove(current, draft, context, false);
-          // What knows no grace was never marked: it goes as it was.
-          return { entry: this.definition.gracePeriodSeconds ? last : current, gone: true };
+        // What knows no grace was never marked: it goes as it was.
+        if (grace === 'none' && this.#mayGo(draft)) {
+          await this.#remove(current, draft, context, false);
+          return { entry: current, gone: true };
         }
-        if (!changed) return { entry: current, gone: false };
+        if (semanticEqual(draft, old)) return { entry: current, gone: false };
         const key = this.cache.key(call.namespace, call.name);
         const entry = await this.#withSideEffects(draft, current, context, bytes => {
           return this.#hub.datastore.update(key, bytes, current.revision).catch((error: unknown) => {
             throw this.#writeConflict(error, false, call.name);
           });
         });
-        return { entry, gone: false };
+        if (!this.#mayGo(entry.object as T)) return { entry, gone: false };
+        // Watchers see that the grace is over before they see it go.
+        return { entry: await this.#remove(entry, cloneJson(entry.object) as T, context, false), gone: true };
       } catch (error) {
         if (!(error instanceof RetryOnConflict)) throw error;
         if (attempt >= conflictRetries) throw conflict(this.subject(call.name));
@@ -434,45 +440,6 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       throw badRequest(`the namespace of the provided object does not match the namespace sent on the request`);
     }
     metadata.namespace = call.namespace;
-  }
-
-  #checkPreconditions(current: StoredObject<T>, options: DeleteOptions, name: string): void {
-    const { preconditions } = options;
-    if (preconditions?.uid !== undefined && preconditions.uid !== current.uid) {
-      throw conflict(this.subject(name), uidText(preconditions.uid, current.uid));
-    }
-    if (preconditions?.resourceVersion !== undefined && preconditions.resourceVersion !== current.resourceVersion) {
-      throw conflict(
-        this.subject(name),
-        `Precondition failed: ResourceVersion in precondition: ${preconditions.resourceVersion}, ResourceVersion in object meta: ${current.resourceVersion}`,
-      );
-    }
-  }
-
-  /** Whether the draft differs from `old` afterwards. */
-  #markForDeletion(draft: T, old: Readonly<T>, options: DeleteOptions, context: RequestContext): boolean {
-    const { metadata } = draft;
-    const finalizers = deletionFinalizers(
-      old.metadata.finalizers ?? [],
-      options.propagationPolicy,
-      this.definition.orphanByDefault ?? false,
-    );
-    if (finalizers.length) metadata.finalizers = finalizers;
-    else delete metadata.finalizers;
-    const graceSeconds = Math.max(0, this.definition.gracePeriodSeconds?.(old, options.gracePeriodSeconds) ?? 0);
-    const runningSeconds = old.metadata.deletionGracePeriodSeconds;
-    if (old.metadata.deletionTimestamp === undefined) {
-      metadata.deletionTimestamp = formatTime(context.nowMs + graceSeconds * 1000);
-      metadata.deletionGracePeriodSeconds = graceSeconds;
-      if (metadata.generation) metadata.generation++;
-    } else if (runningSeconds !== undefined && graceSeconds < runningSeconds) {
-      const startedMs = Date.parse(old.metadata.deletionTimestamp) - runningSeconds * 1000;
-      metadata.deletionTimestamp = formatTime(Math.max(startedMs + graceSeconds * 1000, graceSeconds === 0 ? 0 : context.nowMs));
-      metadata.deletionGracePeriodSeconds = graceSeconds;
-      if (graceSeconds === 0) metadata.deletionTimestamp = old.metadata.deletionTimestamp;
-    }
-    this.definition.prepareForDelete?.(draft, context);
-    return !semanticEqual(draft, old);
   }
 
   #mayGo(draft: T): boolean {

@@ -9,9 +9,19 @@ describe('dropEmpties', () => {
     const role = { rules: [] };
     dropEmpties(types.struct('io.k8s.api.rbac.v1.ClusterRole'), role);
     expect(role).toEqual({ rules: null });
-    const pod = { spec: { containers: [], volumes: [{ name: 'a', projected: { sources: [] } }], tolerations: [], overhead: {}, securityContext: {} } };
+    const pod = {
+      spec: {
+        containers: [],
+        volumes: [{ name: 'a', projected: { sources: [] } }],
+        tolerations: [],
+        overhead: {},
+        securityContext: {},
+      },
+    };
     dropEmpties(types.struct('io.k8s.api.core.v1.Pod'), pod);
-    expect(pod).toEqual({ spec: { containers: null, volumes: [{ name: 'a', projected: { sources: null } }], securityContext: {} } });
+    expect(pod).toEqual({
+      spec: { containers: null, volumes: [{ name: 'a', projected: { sources: null } }], securityContext: {} },
+    });
   });
 
   it('goes into types that hold themselves', () => {

@@ -205,8 +205,7 @@ function checkKind(actual: GroupVersionKind, expected: GroupVersionKind, kinds: 
 }
 
 /** The place in upstream's sources is part of what clients see. */
-export function notRegistered(kind: string, apiVersion: string): string {
-  const scheme = 'pkg/api/legacyscheme/scheme.go:30';
+export function notRegistered(kind: string, apiVersion: string, scheme = 'pkg/api/legacyscheme/scheme.go:30'): string {
   return `no kind ${quote(kind)} is registered for version ${quote(apiVersion)} in scheme ${quote(scheme)}`;
 }
 

@@ -5,6 +5,8 @@ import { batchCases } from './batch.js';
 import { certificatesCases } from './certificates.js';
 import { coreCases } from './core.js';
 import { eventCases } from './events.js';
+import { httpCases } from './http.js';
+import { listCases } from './lists.js';
 import { networkingCases } from './networking.js';
 import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
@@ -19,6 +21,8 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   certificates: certificatesCases,
   core: coreCases,
   events: eventCases,
+  http: httpCases,
+  lists: listCases,
   networking: networkingCases,
   rbac: rbacCases,
   reviews: reviewCases,

@@ -47,6 +47,7 @@ const statusEndpoint = statusSubresource<DaemonSet>({
 
 export const daemonSet = defineResource<DaemonSet>({
   reference: DaemonSets,
+  fillBookmark: object => setTemplateGeneration(object, 0),
   resetFields: statusResetFields,
   defaults(object) {
     const { spec } = object;

@@ -32,6 +32,7 @@ const path = fieldPath('spec');
 
 export const deployment = defineResource<Deployment>({
   reference: Deployments,
+  fillBookmark: object => void (object.spec.replicas = 0),
   resetFields: statusResetFieldsWithLabels,
   defaults({ spec }) {
     defaultPodTemplate(spec.template);

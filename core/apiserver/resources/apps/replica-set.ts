@@ -28,6 +28,7 @@ const path = fieldPath('spec');
 
 export const replicaSet = defineResource<ReplicaSet>({
   reference: ReplicaSets,
+  fillBookmark: object => void (object.spec.replicas = 0),
   resetFields: statusResetFields,
   defaults({ spec }) {
     defaultPodTemplate(spec.template);

@@ -53,6 +53,7 @@ const mutableText =
 
 export const statefulSet = defineResource<StatefulSet>({
   reference: StatefulSets,
+  fillBookmark: object => void (object.spec.replicas = 0),
   resetFields: statusResetFields,
   validateName: nameIsDnsLabel,
   defaults({ spec }) {

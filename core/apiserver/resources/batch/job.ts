@@ -1,7 +1,7 @@
 import type { Job, JobSpec } from '../../../api/generated/types.js';
 import { Jobs } from '../../../api/generated/resources.js';
 import type { FieldPath } from '../../../machinery/field-errors.js';
-import { fieldPath } from '../../../machinery/field-errors.js';
+import { fieldPath, quote } from '../../../machinery/field-errors.js';
 import { humanDuration } from '../../../machinery/human-duration.js';
 import { timeToMs } from '../../../machinery/time.js';
 import { defineResource } from '../../registry/resource-definition.js';
@@ -26,6 +26,10 @@ export const job = defineResource<Job>({
   resetFields: statusResetFields,
   // For clients of the time before garbage collection.
   orphanByDefault: true,
+  deleteWarning:
+    'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set ' +
+    'propagationPolicy=Orphan to suppress this warning',
+  unknownFieldText: label => `field label ${quote(label)} not supported for Job`,
   defaults: defaultJob,
   prepareForCreate(object) {
     const { metadata, spec } = object;

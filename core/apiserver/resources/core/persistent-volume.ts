@@ -252,7 +252,7 @@ function validateSecretReference({ name, namespace }: SecretReference, path: Fie
 function validateVolume({ metadata, spec }: PersistentVolume, errors: FieldErrors, invalidAffinityValues: boolean): void {
   if (!spec.accessModes?.length) errors.required(specPath.child('accessModes'));
   validateAccessModes(spec.accessModes ?? [], specPath.child('accessModes'), errors);
-  validateCapacity(spec.capacity ?? {}, errors);
+  validateCapacity(spec.capacity, errors);
   if (spec.persistentVolumeReclaimPolicy) {
     supported(errors, specPath.child('persistentVolumeReclaimPolicy'), spec.persistentVolumeReclaimPolicy, [
       'Delete',
@@ -297,12 +297,12 @@ function validateVolume({ metadata, spec }: PersistentVolume, errors: FieldError
 
 const isRoot = (path: string): boolean => path !== '' && path.split('/').every(part => part === '' || part === '.');
 
-function validateCapacity(capacity: Readonly<Record<string, string>>, errors: FieldErrors): void {
+function validateCapacity(given: Readonly<Record<string, string>> | undefined, errors: FieldErrors): void {
   const path = specPath.child('capacity');
+  const capacity = given ?? {};
   const names = Object.keys(capacity);
   if (!names.length) errors.required(path);
-  if (capacity['storage'] === undefined || names.length > 1)
-    errors.notSupported(path, names.length ? capacity : null, ['storage']);
+  if (capacity['storage'] === undefined || names.length > 1) errors.notSupported(path, given ?? null, ['storage']);
   for (const name of names) {
     const amount = parseQuantity(capacity[name]!);
     if (amount.sign < 0) errors.invalid(path.key(name), amount.value(), 'must be a valid resource quantity');

@@ -22,7 +22,8 @@ export const podTemplate = defineResource<PodTemplate>({
   prepareForUpdate: (object, old) => dropDisabledPodFields(object.template.spec, old.template.spec),
   validate: (object, errors) => validatePodTemplateSpec(object.template, path, errors),
   validateUpdate: (object, old, errors) => validatePodTemplateSpec(object.template, path, errors, old.template),
-  warnings: (object, old) => (old && semanticEqual(object.template, old.template) ? [] : podTemplateWarnings(object.template, path)),
+  warnings: (object, old) =>
+    old && semanticEqual(object.template, old.template) ? [] : podTemplateWarnings(object.template, path),
   row(object) {
     const containers = object.template.spec.containers ?? [];
     return [

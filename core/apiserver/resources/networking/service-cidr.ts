@@ -21,7 +21,7 @@ export const serviceCidr = defineResource<ServiceCIDR>({
       // A second family may be added, nothing else.
       if (ranges[0] !== before[0]) immutable(errors, path.index(0), ranges[0]);
       validateRanges(object, errors);
-    } else immutable(errors, path, ranges);
+    } else immutable(errors, path, object.spec.cidrs ?? null);
   },
   row: (object, context) => [object.metadata.name, (object.spec.cidrs ?? []).join(','), age(object, context)],
   subresources: { status: { type: 'update' } },

@@ -25,5 +25,8 @@ export function validatePolicyRule(rule: PolicyRule, namespaced: boolean, path: 
 /** Whether an update changes nothing but what the garbage collector writes, which needs no right to the rules. */
 export function changesOnlyOwnership(object: Readonly<KubeObject>, old: Readonly<KubeObject>): boolean {
   const { ownerReferences, finalizers, selfLink, managedFields } = old.metadata;
-  return semanticEqual({ ...object, metadata: { ...object.metadata, ownerReferences, finalizers, selfLink, managedFields } }, old);
+  return semanticEqual(
+    { ...object, metadata: { ...object.metadata, ownerReferences, finalizers, selfLink, managedFields } },
+    old,
+  );
 }
