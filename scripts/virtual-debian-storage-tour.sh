@@ -121,6 +121,7 @@ taints() { kubectl get nodes -o 'jsonpath={.items[0].spec.taints[*].key}'; }
 is_tainted() { taints | holds "$1"; }
 is_not_tainted() { ! is_tainted "$1"; }
 evicted() { kubectl get pod "$1" -o 'jsonpath={.status.phase} {.status.reason}: {.status.message}{.status.conditions[?(@.type=="DisruptionTarget")].reason}' | holds '^Failed Evicted: .*TerminationByKubelet'; }
+none_failed() { same "$(kubectl get pods -A --field-selector status.phase=Failed -o name)" ''; }
 runs() { kubectl get pod "$1" -o 'jsonpath={.status.phase}' | holds '^Running$'; }
 node_events() { kubectl get events -A --field-selector involvedObject.kind=Node -o 'jsonpath={range .items[*]}{.reason}: {.message}{"\n"}{end}' | grep -E "$1"; }
 
@@ -168,7 +169,7 @@ disk_pressure() {
   step 'the image is removed' eventually 60 no_image k3s.local/unused
   step 'the node is tainted' eventually 30 is_tainted node.kubernetes.io/disk-pressure
   step 'an event tells' node_events 'EvictionThresholdMet|NodeHasDiskPressure'
-  step 'no pod was evicted' sh -c '! kubectl get pods -A --field-selector status.phase=Failed --no-headers 2>/dev/null | grep .'
+  step 'no pod was evicted' none_failed
   step 'DiskPressure goes' eventually 120 is_condition DiskPressure False
   step 'the taint goes' eventually 60 is_not_tainted disk-pressure
 }
@@ -214,6 +215,7 @@ memory_pressure() {
   step 'MemoryPressure goes' eventually 120 is_condition MemoryPressure False
   step 'the taint goes' eventually 60 is_not_tainted memory-pressure
   for name in fair frugal; do step "$name runs" runs $name; done
+  kubectl delete pod greedy fair frugal --wait=true >/dev/null
   rm -f /mnt/memory/ballast
 }
 
