@@ -223,7 +223,10 @@ export class Kubelet {
         usage,
         pods: () => [...this.#workers.values()].filter(worker => worker.staying),
         sandboxIds: uid => cache.pod(uid).sandboxes.map(({ id }) => id),
-        reclaimDisk: () => garbage.removeUnused(),
+        reclaimDisk: async () => {
+          for (const worker of this.#workers.values()) await worker.discard();
+          await garbage.removeUnused();
+        },
         changed: () => void node.update(),
       });
     }

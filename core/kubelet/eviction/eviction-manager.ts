@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import type { Disposable } from '../../base/disposable.js';
 import type { Pod } from '../../api/generated/types.js';
 import { isTolerated } from '../../api/taints.js';
@@ -15,6 +16,8 @@ import type { CrossedThreshold, PressureCondition } from './signals.js';
 
 export interface EvictablePod {
   readonly pod: Pod;
+  /** Nothing of it is left that takes memory or disk. */
+  readonly finished: boolean;
   fail(reason: string, message: string, graceSeconds?: number): void;
 }
 
@@ -24,7 +27,7 @@ export interface EvictionManagerOptions {
   /** Pods that run or are to run, without those that are about to end. */
   readonly pods: () => readonly EvictablePod[];
   readonly sandboxIds: (podUid: string) => readonly string[];
-  /** Frees what nobody needs: images, dead containers. */
+  /** Frees what nobody needs: containers of finished pods, images. */
   readonly reclaimDisk: () => Promise<void>;
   /** The node's conditions are to be written. */
   readonly changed: () => void;
@@ -34,6 +37,9 @@ const periodMs = 10_000;
 /** A condition stays this long after it was last true. */
 const transitionMs = 300_000;
 const graceSeconds = 1;
+/** So long the pods that were ended may take before others are. */
+const cleanUpMs = 30_000;
+const cleanUpLookMs = 1000;
 
 /** Keeps the node from running out of memory and disk, by ending pods. Source: pkg/kubelet/eviction. */
 export class EvictionManager {
@@ -42,6 +48,9 @@ export class EvictionManager {
   #conditions = new Set<PressureCondition>();
   /** Crossed at the last look, and not yet free of it by their minimum. */
   #unresolved = new Set<CrossedThreshold['signal']>();
+  /** Ended at the last look: what they free is not seen before they are gone. */
+  #leaving: readonly EvictablePod[] = [];
+  #leavingUntilMs = 0;
   #timer: Disposable | undefined;
   #running: Promise<void> | undefined;
   #stopped = false;
@@ -91,7 +100,7 @@ export class EvictionManager {
     if (worst.resource !== 'memory') {
       await this.#options.reclaimDisk();
       found = await this.#observe(() => true);
-      if (!found.some(({ signal }) => signal === worst.signal)) return;
+      if (found.length === 0) return;
     }
     await this.#evictOne(worst, active);
   }
@@ -104,7 +113,11 @@ export class EvictionManager {
       usage.filesystem(context.settings.rootDir),
       usage.filesystem(path),
     ]);
-    return crossed({ availableMemoryBytes, nodefs, imagefs }, reclaiming, context.settings.tuning?.evictionThresholds);
+    return crossed(
+      { availableMemoryBytes, memoryBytes: totalmem(), nodefs, imagefs },
+      reclaiming,
+      context.settings.tuning?.evictionThresholds,
+    );
   }
 
   #update(found: readonly CrossedThreshold[]): void {
@@ -182,6 +195,8 @@ export class EvictionManager {
   #evict(own: EvictablePod, message: string): void {
     this.#options.context.recorder.event(own.pod, 'Warning', 'Evicted', message);
     own.fail('Evicted', message, graceSeconds);
+    this.#leaving = [...this.#leaving, own];
+    this.#leavingUntilMs = this.#options.context.clock.now() + cleanUpMs;
   }
 
   #nodeEvent(message: string): void {
@@ -193,7 +208,9 @@ export class EvictionManager {
   #arm(): void {
     if (this.#stopped) return;
     const { clock, logger } = this.#options.context;
-    this.#timer = clock.setTimer(periodMs, () => {
+    this.#timer = clock.setTimer(this.#leaving.length > 0 ? cleanUpLookMs : periodMs, () => {
+      if (this.#leaving.some(({ finished }) => !finished) && clock.now() < this.#leavingUntilMs) return this.#arm();
+      this.#leaving = [];
       this.#running = this.look()
         .catch(error => logger.warn("the node's memory and disks could not be looked at", { error }))
         .then(() => this.#arm());

@@ -15,12 +15,15 @@ import { binaryText, crossed } from './signals.js';
 
 const gibibyte = 1024 ** 3;
 const mebibyte = 1024 ** 2;
+const memoryBytes = 8 * gibibyte;
 const plenty: FilesystemUsage = { availableBytes: 50 * gibibyte, capacityBytes: 100 * gibibyte, freeInodes: 900, inodes: 1000 };
 
 class TestNode {
   readonly clock = new FakeClock();
   readonly recorder = new FakeRecorder();
   readonly ended: string[] = [];
+  /** Ended, and still there. */
+  readonly lingering = new Set<string>();
   readonly stats: ContainerStats[] = [];
   readonly pods: Pod[] = [];
   readonly directories = new Map<string, number>();
@@ -57,7 +60,17 @@ class TestNode {
     pods: () =>
       this.pods
         .filter(({ metadata }) => !this.ended.includes(metadata.name!))
-        .map(pod => ({ pod, fail: () => void this.ended.push(pod.metadata.name!) })),
+        .map(pod => {
+          const name = pod.metadata.name!;
+          const isLingering = (): boolean => this.lingering.has(name);
+          return {
+            pod,
+            fail: () => void this.ended.push(name),
+            get finished() {
+              return !isLingering();
+            },
+          };
+        }),
     sandboxIds: uid => [`s-${uid}`],
     reclaimDisk: async () => {
       this.reclaimed++;
@@ -86,7 +99,7 @@ const requests = (memory: string): Partial<PodSpec> => ({
 describe('thresholds', () => {
   it("are K3s's and upstream's, in order of memory, disk and inodes", () => {
     const low = { availableBytes: 4 * gibibyte, capacityBytes: 100 * gibibyte, freeInodes: 49, inodes: 1000 };
-    const found = crossed({ availableMemoryBytes: 99 * mebibyte, nodefs: low, imagefs: low });
+    const found = crossed({ availableMemoryBytes: 99 * mebibyte, memoryBytes, nodefs: low, imagefs: low });
     expect(found.map(({ signal }) => signal)).toEqual([
       'memory.available',
       'nodefs.available',
@@ -95,10 +108,25 @@ describe('thresholds', () => {
       'imagefs.inodesFree',
     ]);
     const fifth = { ...plenty, availableBytes: 5 * gibibyte };
-    expect(crossed({ availableMemoryBytes: 100 * mebibyte, nodefs: fifth, imagefs: fifth })).toEqual([]);
-    expect(crossed({ availableMemoryBytes: gibibyte, nodefs: { ...plenty, inodes: 0, freeInodes: 0 }, imagefs: plenty })).toEqual(
-      [],
-    );
+    expect(crossed({ availableMemoryBytes: 100 * mebibyte, memoryBytes, nodefs: fifth, imagefs: fifth })).toEqual([]);
+    expect(
+      crossed({ availableMemoryBytes: gibibyte, memoryBytes, nodefs: { ...plenty, inodes: 0, freeInodes: 0 }, imagefs: plenty }),
+    ).toEqual([]);
+  });
+
+  it('of memory hold until their minimum is free, which may be a part of it', () => {
+    const memory = {
+      signal: 'memory.available',
+      condition: 'MemoryPressure',
+      resource: 'memory',
+      limit: { bytes: gibibyte },
+    } as const;
+    const low = (availableMemoryBytes: number, minimumReclaim?: number): boolean => {
+      const limits = [{ ...memory, ...(minimumReclaim === undefined ? {} : { minimumReclaim }) }];
+      return crossed({ availableMemoryBytes, memoryBytes, nodefs: plenty, imagefs: plenty }, () => true, limits).length > 0;
+    };
+    expect([low(gibibyte - 1), low(gibibyte)]).toEqual([true, false]);
+    expect([low(1.9 * gibibyte, 0.125), low(2 * gibibyte, 0.125)]).toEqual([true, false]);
   });
 
   it('are printed as quantities', () => {
@@ -121,9 +149,34 @@ describe('memory pressure', () => {
       'Evicted The node was low on resource: memory. Threshold quantity: 100Mi, available: 50Mi. ' +
         'Container c was using 200Mi, request is 100Mi, has larger consumption of memory. ',
     ]);
-    for (let round = 0; round < 4; round++) await node.manager.look();
+    await node.manager.look();
+    expect(node.ended).toEqual(['over', 'important']);
+    for (let round = 0; round < 3; round++) await node.manager.look();
     expect(node.ended).toEqual(['over', 'important', 'within']);
     expect(node.reclaimed).toBe(0);
+  });
+
+  it('waits for what an ended pod frees before it ends another', async () => {
+    const node = new TestNode();
+    node.add('slow', { memory: 300 * mebibyte });
+    node.add('next', { memory: 200 * mebibyte });
+    node.add('last', { memory: 100 * mebibyte });
+    node.lingering.add('slow').add('next');
+    node.memory = 50 * mebibyte;
+    node.manager.start();
+    await node.clock.advance(10_000);
+    expect(node.ended).toEqual(['slow']);
+    await node.clock.advance(20_000);
+    expect(node.ended).toEqual(['slow']);
+    node.lingering.delete('slow');
+    await node.clock.advance(1000);
+    expect(node.ended).toEqual(['slow', 'next']);
+    // One that cannot be cleaned up does not hold the node up for ever.
+    await node.clock.advance(29_000);
+    expect(node.ended).toEqual(['slow', 'next']);
+    await node.clock.advance(1000);
+    expect(node.ended).toEqual(['slow', 'next', 'last']);
+    await node.manager.stop();
   });
 
   it('begins and ends where the user wants', async () => {

@@ -27,6 +27,7 @@ export const thresholds: readonly Threshold[] = [
 
 export interface Observations {
   readonly availableMemoryBytes: number;
+  readonly memoryBytes: number;
   readonly nodefs: FilesystemUsage;
   readonly imagefs: FilesystemUsage;
 }
@@ -53,7 +54,7 @@ export function crossed(
 }
 
 function measure(signal: Threshold['signal'], seen: Observations): { available: number; capacity: number } {
-  if (signal === 'memory.available') return { available: seen.availableMemoryBytes, capacity: Infinity };
+  if (signal === 'memory.available') return { available: seen.availableMemoryBytes, capacity: seen.memoryBytes };
   const filesystem = signal.startsWith('nodefs') ? seen.nodefs : seen.imagefs;
   return signal.endsWith('inodesFree')
     ? { available: filesystem.freeInodes, capacity: filesystem.inodes }

@@ -92,6 +92,17 @@ export class PodWorker {
     return this.#stage === 'syncing' && !this.#endWanted();
   }
 
+  /** Nothing of it runs or is mounted any more. */
+  get finished(): boolean {
+    return this.#stage === 'done' || this.#stage === 'gone';
+  }
+
+  /** Frees the disk of what a finished pod ran; its logs stay until the pod is deleted. */
+  async discard(): Promise<void> {
+    if (this.#stage !== 'done' || this.#busy) return;
+    await this.#services.killer.removeAll(this.#services.cache.pod(this.#uid));
+  }
+
   /** The API's newer object. */
   update(pod: Pod): void {
     const before = this.#pod;
