@@ -8,6 +8,8 @@ export * from './container-runtime-suite.js';
 export * from './datastore-suite.js';
 export { checkPlugin } from './plugin-check.js';
 export type { PromiseOutcome } from './plugin-check.js';
+export * from './service-proxy-suite.js';
+export { startServiceProxyUnderTest } from './service-proxy-under-test.js';
 export { startCluster } from './start-cluster.js';
 export type { TestCluster, TestClusterOptions } from './start-cluster.js';
 export { casesOf } from './test-runner.js';

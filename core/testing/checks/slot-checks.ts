@@ -1,6 +1,7 @@
 import { checkCni } from './cni-check.js';
 import { checkContainerRuntime } from './container-runtime-check.js';
 import { checkDatastore } from './datastore-check.js';
+import { checkServiceProxy } from './service-proxy-check.js';
 import type { SlotCheck } from './slot-check.js';
 
 /** By slot. */
@@ -8,4 +9,5 @@ export const slotChecks: Readonly<Record<string, SlotCheck>> = {
   cni: checkCni,
   'container-runtime': checkContainerRuntime,
   datastore: checkDatastore,
+  'service-proxy': checkServiceProxy,
 };
