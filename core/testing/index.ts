@@ -11,6 +11,8 @@ export { checkPlugin } from './plugin-check.js';
 export type { CheckOptions, PromiseOutcome } from './plugin-check.js';
 export { startRestartableCluster } from './restartable-cluster.js';
 export type { RestartableCluster } from './restartable-cluster.js';
+export * from './service-proxy-suite.js';
+export { startServiceProxyUnderTest } from './service-proxy-under-test.js';
 export { startCluster } from './start-cluster.js';
 export type { TestCluster, TestClusterOptions } from './start-cluster.js';
 export { casesOf } from './test-runner.js';

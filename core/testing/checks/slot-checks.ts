@@ -2,6 +2,7 @@ import { checkCni } from './cni-check.js';
 import { checkContainerRuntime } from './container-runtime-check.js';
 import { checkDatastore } from './datastore-check.js';
 import { checkLoadBalancer } from './load-balancer-check.js';
+import { checkServiceProxy } from './service-proxy-check.js';
 import type { SlotCheck } from './slot-check.js';
 
 /** By slot. */
@@ -10,4 +11,5 @@ export const slotChecks: Readonly<Record<string, SlotCheck>> = {
   'container-runtime': checkContainerRuntime,
   datastore: checkDatastore,
   'load-balancer': checkLoadBalancer,
+  'service-proxy': checkServiceProxy,
 };

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { NftCommand } from '../../core/host/nftables.js';
+import { HostCommands } from '../../core/host/commands.js';
+import { serviceProxySuite } from '../../core/testing/service-proxy-suite.js';
+import type { ServiceProxyUnderTest } from '../../core/testing/service-proxy-suite.js';
+import { startServiceProxyUnderTest } from '../../core/testing/service-proxy-under-test.js';
+import { casesOf } from '../../core/testing/test-runner.js';
+import type { TestRunner } from '../../core/testing/test-runner.js';
+import { faults, faultyProxy, SoundProxy } from './service-proxy-faults.js';
+import type { Fault } from './service-proxy-faults.js';
+
+/** For a process that is root in a network namespace of its own. */
+export function defineServiceProxyCases({ describe, it }: TestRunner): void {
+  describe('nftables', () => serviceProxySuite({ describe, it }, startNftables));
+  describe('the suite turns red for a proxy that', () => {
+    for (const fault of faults) {
+      it(fault.name, async () => assert.deepEqual(await brokenBy(fault, fault.noticedBy), fault.noticedBy));
+    }
+    it('and stays green for one without a fault', async () => {
+      for (const { name, body } of casesFor({ type: SoundProxy })) {
+        await body().catch((error: unknown) => assert.fail(`${name}: ${String(error)}`));
+      }
+    });
+    it('and has a fault for each of its cases', async () => {
+      const noticed = new Set(faults.flatMap(({ noticedBy }) => noticedBy));
+      assert.deepEqual(
+        casesFor({ type: SoundProxy }).flatMap(({ name }) => (noticed.has(name) ? [] : [name])),
+        [],
+      );
+    });
+  });
+}
+
+async function startNftables(): Promise<ServiceProxyUnderTest> {
+  const subject = await startServiceProxyUnderTest({ arguments: ['--slot', 'service-proxy=nftables'], outlivesStop: true });
+  return {
+    ...subject,
+    async dispose() {
+      await subject.dispose();
+      await new NftCommand(new HostCommands()).deleteTable('inet', 'k3s-services');
+    },
+  };
+}
+
+function casesFor(fault: Pick<Fault, 'type'>): { name: string; body: () => Promise<void> }[] {
+  const cases = casesOf(runner => serviceProxySuite(runner, () => faultyProxy(fault)));
+  return cases.map(({ name, body }) => ({ name: name.slice(name.indexOf(': ') + 2), body }));
+}
+
+/** Those of the named cases that fail, in the suite's order. One after the other: all are on one network. */
+async function brokenBy(fault: Fault, among: readonly string[]): Promise<string[]> {
+  const broken: string[] = [];
+  for (const { name, body } of casesFor(fault)) {
+    if (among.includes(name)) await body().catch(() => broken.push(name));
+  }
+  return broken;
+}
