@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCluster } from '../cluster/index.js';
+import type { RunningCluster } from '../cluster/index.js';
 import { checkEnvironment } from '../cluster/single-plugin.js';
-import { ApiTransport, Client, silentLogger } from '../plugin-api/index.js';
+import { ApiTransport, Client, deferred, silentLogger } from '../plugin-api/index.js';
 import type { CallerIdentity, Logger } from '../plugin-api/index.js';
 
 export interface TestClusterOptions {
@@ -23,6 +24,11 @@ export interface TestCluster {
   /** What a contract's token is bound to; for control of plugins (the simulated runtime ...). */
   get<T>(token: symbol): T;
   clientAs(caller: CallerIdentity): Client;
+  /**
+   * Lets a part fail as if it had said so itself, and resolves when it has been stopped and is ready again, about a second later.
+   * `whileAway` is called in between. Not for vital parts: those take the cluster with them.
+   */
+  restartPart(id: string, whileAway?: () => Promise<void>): Promise<void>;
   /** Stops everything and removes what was made. Twice is safe. */
   stop(): Promise<void>;
 }
@@ -50,6 +56,7 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
       kubeconfigFile,
       get: token => running.kernel.get(token),
       clientAs: caller => new Client(transport, caller, 'k3s-testing'),
+      restartPart: (id, whileAway) => restartPart(running, id, whileAway),
       async stop() {
         await running.stop();
         await remove();
@@ -58,5 +65,27 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
   } catch (error) {
     await remove();
     throw error;
+  }
+}
+
+async function restartPart({ kernel }: RunningCluster, id: string, whileAway?: () => Promise<void>): Promise<void> {
+  const back = deferred<void>();
+  let away: Promise<void> | undefined;
+  const watching = kernel.onStatus(status => {
+    if (status.id !== id) return;
+    if (status.state === 'restarting') {
+      away ??= whileAway?.() ?? Promise.resolve();
+      // Its error is told below.
+      away.catch(() => undefined);
+    }
+    if (status.state === 'ready' && away) back.resolve();
+    if (status.state === 'failed' && away) back.reject(status.error);
+  });
+  try {
+    kernel.fail(id, new Error('told to fail by a test'));
+    await back.promise;
+    await away;
+  } finally {
+    await watching.dispose();
   }
 }

@@ -1,0 +1,31 @@
+import type { SchedulerUnderTest } from './scheduler-suite.js';
+import { startCluster } from './start-cluster.js';
+
+/** How a suite's cluster comes to its plugin. */
+export interface PluginChoice {
+  /** Id of the plugin. */
+  readonly id: string;
+  /** Its package, as `--plugin` takes it. Absent: it comes with k3s. */
+  readonly package?: string;
+  /** Further flags of `k3s server`. */
+  readonly arguments?: readonly string[];
+}
+
+/** Flags of `k3s server` that put the plugin into the slot. */
+export function argumentsFor(slot: string, choice: PluginChoice): string[] {
+  const { id, package: origin, arguments: more = [] } = choice;
+  return [...(origin === undefined ? [] : ['--plugin', origin]), '--slot', `${slot}=${id}`, ...more];
+}
+
+/** A new sandbox with the plugin as its scheduler, for `schedulerSuite`. */
+export async function schedulerCluster(
+  choice: PluginChoice & Pick<SchedulerUnderTest, 'mayRefuse'>,
+): Promise<SchedulerUnderTest> {
+  const cluster = await startCluster({ arguments: [...argumentsFor('scheduler', choice), '--disable-agent'] });
+  return {
+    client: cluster.client,
+    restart: whileAway => cluster.restartPart(choice.id, whileAway),
+    ...(choice.mayRefuse && { mayRefuse: choice.mayRefuse }),
+    dispose: () => cluster.stop(),
+  };
+}
