@@ -1,5 +1,11 @@
+import { fileURLToPath } from 'node:url';
+import { FakeClock } from '../base/fake-clock.js';
+import type { MetricsUnderTest } from './metrics-suite.js';
 import type { SchedulerUnderTest } from './scheduler-suite.js';
+import { ScriptedUsage } from './scripted-usage.js';
 import { startCluster } from './start-cluster.js';
+
+const scriptedUsage = fileURLToPath(new URL('./scripted-usage.js', import.meta.url));
 
 /** How a suite's cluster comes to its plugin. */
 export interface PluginChoice {
@@ -26,6 +32,26 @@ export async function schedulerCluster(
     client: cluster.client,
     restart: whileAway => cluster.restartPart(choice.id, whileAway),
     ...(choice.mayRefuse && { mayRefuse: choice.mayRefuse }),
+    dispose: () => cluster.stop(),
+  };
+}
+
+/** A new sandbox with the plugin as its metrics, for `metricsSuite`. */
+export async function metricsCluster(choice: PluginChoice): Promise<MetricsUnderTest> {
+  const clock = new FakeClock(Date.now());
+  const more = ['--disable-agent', '--plugin', scriptedUsage];
+  const cluster = await startCluster({ arguments: [...argumentsFor('metrics', choice), ...more], clock });
+  return {
+    client: cluster.client,
+    usage: cluster.get<ScriptedUsage>(ScriptedUsage.token),
+    nowMs: () => clock.now(),
+    advanceTime: byMs => clock.advance(byMs),
+    restart: whileAway =>
+      cluster.restartPart(choice.id, async () => {
+        await whileAway();
+        // The kernel's pause before the next start.
+        await clock.advance(5000);
+      }),
     dispose: () => cluster.stop(),
   };
 }

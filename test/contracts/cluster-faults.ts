@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { errorCode, errorText } from '../../core/base/errors.js';
 import { casesOf } from '../../core/testing/index.js';
 import type { Suite } from '../../core/testing/index.js';
 
@@ -14,7 +15,11 @@ export function describeFaults(slot: string, faults: readonly NamedFault[], suit
     if (!found) return `the suite has no case "${name}"`;
     return found.body().then(
       () => `passed: ${name}`,
-      () => `noticed: ${name}`,
+      error => {
+        // Whatever has a code is the cluster's own, which did not begin.
+        const code = errorCode(error);
+        return code === undefined || code === 'ERR_ASSERTION' ? `noticed: ${name}` : errorText(error);
+      },
     );
   };
   const names = [...new Set(faults.map(({ noticedBy }) => noticedBy))];
