@@ -100,6 +100,13 @@ export class Kernel {
     return culprit !== undefined;
   }
 
+  /** As if the part had reported this itself (`PartReporter`). Throws when there is no part with this id. */
+  fail(id: string, error: unknown): void {
+    const runner = this.#runners.find(each => each.id === id);
+    if (!runner) throw kernelError('KERNEL_STATE', `no part ${id} is in this kernel`);
+    runner.failed(error);
+  }
+
   /** All that parts bound to the token of an open slot. */
   getAll<T>(token: symbol): T[] {
     return this.#containers.getAll<T>(token);

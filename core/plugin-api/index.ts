@@ -68,6 +68,7 @@ export * from './api-extension.js';
 export * from './cluster-access.js';
 export { Logger } from '../contracts/logger.js';
 export { PluginOptions } from '../contracts/plugin-options.js';
+export * from './scheduling.js';
 export { ClusterAction, SchedulerPlugin } from '../contracts/scheduler-plugin.js';
 export type {
   ClusterEvent,

@@ -36,6 +36,7 @@ export async function startRestartableCluster(flags: readonly string[]): Promise
     },
     get: token => current.get(token),
     clientAs: caller => current.clientAs(caller),
+    restartPart: (id, whileAway) => current.restartPart(id, whileAway),
     async restart(meanwhile, next = flags) {
       await current.stop();
       if (meanwhile) {

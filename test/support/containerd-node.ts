@@ -83,7 +83,13 @@ export class ContainerdNode {
   newPart(): ContainerdPart {
     const part = new ContainerdPart({
       paths: this.paths,
-      options: { binaries: ownBinaries ? 'path' : 'private', endpoint: '', pauseImage: '', snapshotter: 'overlayfs', logLimitMegabytes: 50 },
+      options: {
+        binaries: ownBinaries ? 'path' : 'private',
+        endpoint: '',
+        pauseImage: '',
+        snapshotter: 'overlayfs',
+        logLimitMegabytes: 50,
+      },
       cni: {
         configurationDirectory: join(this.directory, 'cni'),
         binaryDirectories: [ownBinaries ? fetchedCniPlugins() : cniBinaryDirectory(this.paths.binDir)],

@@ -3,6 +3,8 @@ import { checkContainerRuntime } from './container-runtime-check.js';
 import { checkDatastore } from './datastore-check.js';
 import { checkLoadBalancer } from './load-balancer-check.js';
 import { checkServiceProxy } from './service-proxy-check.js';
+import { checkMetrics } from './metrics-check.js';
+import { checkScheduler } from './scheduler-check.js';
 import type { SlotCheck } from './slot-check.js';
 
 /** By slot. */
@@ -12,4 +14,6 @@ export const slotChecks: Readonly<Record<string, SlotCheck>> = {
   datastore: checkDatastore,
   'load-balancer': checkLoadBalancer,
   'service-proxy': checkServiceProxy,
+  metrics: checkMetrics,
+  scheduler: checkScheduler,
 };
