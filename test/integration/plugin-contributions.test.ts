@@ -246,6 +246,14 @@ describe("a stranger's plugin brings", () => {
       'error: k3s shop of plugin shop (k3s-plugin-shop) failed: closed (come tomorrow)\n',
     ]);
     expect((await launch(dir, ['shop', 'nonsense']).outcome).errors).toContain('gave no exit code from 0 to 255');
+    const twin = `import { definePlugin } from 'k3s-ts/plugin';
+      const commands = { shop: { summary: 'twice', load: async () => ({ run: async () => 0 }) } };
+      export const plugin = definePlugin({ id: 'twin', slot: 'controllers', contract: 1, commands, load: async () => ({}) });`;
+    await writeFile(join(dir, 'twin.js'), twin);
+    const both = ['shop', '--plugin', 'k3s-plugin-shop', '--plugin=./twin.js'];
+    expect((await launch(dir, both).outcome).errors).toBe(
+      'error: two plugins bring the command "shop": shop (k3s-plugin-shop) and twin (./twin.js)\n',
+    );
     expect((await launch(dir, ['shp']).outcome).errors).toBe(
       'error: unknown command "shp" (did you mean "shop"?) (see "k3s --help")\n',
     );
