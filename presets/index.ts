@@ -10,6 +10,7 @@ const openSlots = {
   'cli-commands': '*',
   controllers: '*',
   core: '*',
+  'exposed-metrics': '*',
   'http-routes': '*',
   'metrics-sources': '*',
   'scheduler-plugins': '*',

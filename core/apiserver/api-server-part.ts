@@ -11,6 +11,8 @@ import type { ClusterAuthority } from '../contracts/cluster-authority.js';
 import type { ClusterDialer } from '../contracts/cluster-dialer.js';
 import type { ClusterPaths } from '../contracts/cluster-paths.js';
 import type { ClusterSettings } from '../contracts/cluster-settings.js';
+import type { ExposedMetrics } from '../contracts/exposed-metrics.js';
+import type { HttpRoutes } from '../contracts/http-routes.js';
 import type { Datastore } from '../contracts/datastore.js';
 import type { NodeCredentials } from '../contracts/node-credentials.js';
 import type { PodConnector } from '../contracts/pod-connector.js';
@@ -68,6 +70,8 @@ export interface ApiServerPartOptions {
   readonly admission: () => readonly AdmissionPlugin[];
   /** Groups that other parts serve. */
   readonly groups?: readonly ApiGroup[];
+  readonly routes?: readonly HttpRoutes[];
+  readonly metrics?: readonly ExposedMetrics[];
   /** Built-in plugins to leave out. */
   readonly disabledAdmission?: readonly string[];
   readonly tolerationSeconds?: TolerationSeconds;
@@ -216,6 +220,8 @@ export class ApiServerPart implements Part {
         podConnector: this.#options.podConnector ?? this.#nodeConnector(certificates),
       }),
       groups: this.#options.groups,
+      pluginRoutes: this.#options.routes,
+      pluginMetrics: this.#options.metrics,
       authenticator: new AuthenticatorChain([
         new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: ['system:auth-proxy'] }),
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),

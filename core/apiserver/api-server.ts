@@ -11,6 +11,8 @@ import type { ResourceData } from '../api/schema-data.js';
 import type { AdmissionPlugin } from '../contracts/admission.js';
 import type { ApiGroup, VirtualApiResource } from '../contracts/api-group.js';
 import type { ApiTransport, CallerIdentity } from '../contracts/api-transport.js';
+import type { ExposedMetrics } from '../contracts/exposed-metrics.js';
+import type { HttpRoutes } from '../contracts/http-routes.js';
 import type { Datastore } from '../contracts/datastore.js';
 import type { CataloguedResource } from '../contracts/resource-catalogue.js';
 import type { KubeObject } from '../machinery/object.js';
@@ -38,6 +40,8 @@ import type { TlsMaterial } from './http/listener.js';
 import { Listener } from './http/listener.js';
 import type { HealthCheck } from './http/routes.js';
 import { processMetrics, RequestMetrics } from './http/request-metrics.js';
+import { PluginMetrics } from './http/plugin-metrics.js';
+import { PluginRoutes } from './http/plugin-routes.js';
 import { Routes } from './http/routes.js';
 import { OpenApi } from './openapi/openapi.js';
 import { builtDescriptions, openApiRoutes } from './openapi/openapi-routes.js';
@@ -51,6 +55,8 @@ export interface ApiServerOptions {
   readonly definitions: readonly ResourceDefinition[];
   /** Groups beside the built-in ones. */
   readonly groups?: readonly ApiGroup[];
+  readonly pluginRoutes?: readonly HttpRoutes[] | undefined;
+  readonly pluginMetrics?: readonly ExposedMetrics[] | undefined;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   /** Asked for each write, so that plugins may come and go. */
@@ -137,7 +143,10 @@ export class ApiServer {
       isLongRunning: info => info.verb === 'watch' || connections.handles(info),
     });
     const connections = new ConnectHandler(endpoint);
+    const pluginRoutes = new PluginRoutes(options.pluginRoutes ?? [], clock, logger);
+    const pluginMetrics = new PluginMetrics(options.pluginMetrics ?? [], logger);
     const routes = new Routes({
+      others: () => pluginRoutes.paths,
       discovery: () => this.discovery,
       types: this.types,
       serverAddress: () => this.address,
@@ -154,7 +163,7 @@ export class ApiServer {
         router.get('/metrics', context => {
           context.set('Content-Type', 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
           context.set('Process-Start-Time-Unix', String(Math.floor(Date.now() / 1000 - process.uptime())));
-          context.body = metrics.text() + this.#objectMetrics() + processMetrics();
+          context.body = metrics.text() + this.#objectMetrics() + processMetrics() + pluginMetrics.text();
         });
         options.extendRoutes?.(router, this);
       },
@@ -173,7 +182,7 @@ export class ApiServer {
       connections,
       metrics,
       serves: (group, version) => this.discovery.has(group, version),
-      routes: exchange => routes.serve(exchange),
+      routes: async exchange => (await pluginRoutes.serve(exchange)) || routes.serve(exchange),
       logger: logger.child('http'),
       types: this.types,
     });

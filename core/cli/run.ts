@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { CodedError, errorCode } from '../base/errors.js';
 import { didYouMean } from '../base/nearest-name.js';
 import { commands, commandsNotBuilt } from './command.js';
-import type { CommandContext, CommandEntry } from './command.js';
+import type { CommandContext, CommandEntry, CommandFunction } from './command.js';
 import { errorLines } from './print-error.js';
 
 /** Runs one command line (`process.argv`) and resolves the exit code. Never rejects. */
@@ -36,10 +36,10 @@ export async function run(argv: readonly string[]): Promise<number> {
     if (name === undefined || name === 'help' || rootWords.some(isHelp)) {
       const { rootHelp, commandHelp } = await import('./help.js');
       const about = name === 'help' ? rest[0] : name;
-      print(about === undefined ? rootHelp() : await commandHelp(entryOf(about)));
+      print(about === undefined ? rootHelp() : await commandHelp(findEntry(about) ?? (await pluginEntry(about, rest))));
       return 0;
     }
-    const entry = entryOf(name);
+    const entry = findEntry(name) ?? (await pluginEntry(name, rest));
     if (!entry.passThrough && rest.some(isHelp)) {
       const { commandHelp } = await import('./help.js');
       print(await commandHelp(entry));
@@ -68,10 +68,29 @@ function isHelp(word: string): boolean {
   return word === '--help' || word === '-h';
 }
 
-function entryOf(name: string): CommandEntry {
+function findEntry(name: string): CommandEntry | undefined {
   const entry = commands.find(command => command.name === name);
-  if (entry) return entry;
-  if (commandsNotBuilt.includes(name)) throw new CodedError('NOT_BUILT', `"k3s ${name}" is not built yet`);
-  const known = commands.map(command => command.name);
+  if (!entry && commandsNotBuilt.includes(name)) throw new CodedError('NOT_BUILT', `"k3s ${name}" is not built yet`);
+  return entry;
+}
+
+/** A command that a plugin brings gets all words behind it, `--help` too. */
+async function pluginEntry(name: string, rest: readonly string[]): Promise<CommandEntry> {
+  const { pluginCommands } = await import('../cluster/plugin-commands.js');
+  const brought = await pluginCommands({ arguments: rest, environment: process.env });
+  const found = brought.find(name);
+  if (found) {
+    const { catchSignals } = await import('./signals.js');
+    const run: CommandFunction = async () => {
+      const signals = catchSignals();
+      try {
+        return await found.run(signals.aborted);
+      } finally {
+        await signals.dispose();
+      }
+    };
+    return { name, summary: '', passThrough: true, load: async () => run };
+  }
+  const known = [...commands.map(command => command.name), ...brought.names];
   throw new CodedError('COMMAND_UNKNOWN', `unknown command "${name}"${didYouMean(name, known)}`, { mend: 'see "k3s --help"' });
 }

@@ -1,6 +1,8 @@
 import { CodedError } from '../base/errors.js';
 
 export type ClusterErrorCode =
+  | 'COMMAND_FAILED'
+  | 'COMMAND_TAKEN'
   | 'FOREIGN_K3S'
   | 'NEEDS_ROOT'
   | 'NOT_BUILT'

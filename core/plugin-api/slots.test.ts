@@ -6,6 +6,8 @@ import {
   ContainerRuntime,
   contractToken,
   Datastore,
+  ExposedMetrics,
+  HttpRoutes,
   MetricsSource,
   SchedulerPlugin,
   slots,
@@ -19,6 +21,8 @@ describe('slots', () => {
       cni: Cni,
       'container-runtime': ContainerRuntime,
       datastore: Datastore,
+      'exposed-metrics': ExposedMetrics,
+      'http-routes': HttpRoutes,
       'metrics-sources': MetricsSource,
       'scheduler-plugins': SchedulerPlugin,
     };

@@ -81,6 +81,7 @@ export const slots: readonly SlotDefinition[] = [
     summary: 'where objects are kept',
     k3sName: '--datastore-endpoint, --cluster-init',
   },
+  { id: 'exposed-metrics', ...openSlot, side: 'server', summary: "further lines of the API server's /metrics" },
   {
     id: 'helm',
     ...runningSlot,

@@ -29,6 +29,8 @@ export interface RoutesOptions {
   readonly types: TypeSet;
   /** Adds routes of others: OpenAPI, OIDC, metrics, plugins. */
   readonly extend?: (router: Router) => void;
+  /** Paths that somebody else serves, for the list of all. */
+  readonly others?: () => readonly string[];
 }
 
 const jsonType = 'application/json';
@@ -140,7 +142,7 @@ export class Routes {
       group ? [`/apis/${group}`, `/apis/${group}/${version}`] : ['/api', `/api/${version}`],
     );
     const plain = router.stack.map(layer => String(layer.path)).filter(path => path !== '/' && !path.includes(':'));
-    return [...new Set(['/apis', ...api, ...plain])].sort();
+    return [...new Set(['/apis', ...api, ...plain, ...(this.#options.others?.() ?? [])])].sort();
   }
 }
 

@@ -8,6 +8,8 @@ import { ClusterAuthority } from '../../contracts/cluster-authority.js';
 import { ClusterPaths } from '../../contracts/cluster-paths.js';
 import { ClusterSettings } from '../../contracts/cluster-settings.js';
 import { Datastore } from '../../contracts/datastore.js';
+import { ExposedMetrics } from '../../contracts/exposed-metrics.js';
+import { HttpRoutes } from '../../contracts/http-routes.js';
 import { Logger } from '../../contracts/logger.js';
 import { NodeCredentials } from '../../contracts/node-credentials.js';
 import { Part } from '../../contracts/part.js';
@@ -26,6 +28,8 @@ export const module = new ContainerModule(({ bind }) => {
       logger: Logger,
       admission: AdmissionPlugin[],
       groups: ApiGroup[],
+      routes: HttpRoutes[],
+      metrics: ExposedMetrics[],
       options: ArgumentOptions,
     ) => {
       const { tuning } = apiServerTuning(options.arguments);
@@ -38,6 +42,8 @@ export const module = new ContainerModule(({ bind }) => {
         logger,
         admission: () => admission,
         groups,
+        routes,
+        metrics,
         ...(disabledAdmission ? { disabledAdmission } : {}),
         tolerationSeconds: { notReady: tuning.notReadySeconds, unreachable: tuning.unreachableSeconds },
       });
@@ -50,6 +56,8 @@ export const module = new ContainerModule(({ bind }) => {
       Logger,
       { isMultiple: true, serviceIdentifier: AdmissionPlugin },
       { isMultiple: true, serviceIdentifier: ApiGroup },
+      { isMultiple: true, serviceIdentifier: HttpRoutes },
+      { isMultiple: true, serviceIdentifier: ExposedMetrics },
       PluginOptions,
     ],
   );
