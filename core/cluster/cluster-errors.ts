@@ -1,6 +1,7 @@
 import { CodedError } from '../base/errors.js';
 
 export type ClusterErrorCode =
+  | 'ADDRESS_FAMILIES'
   | 'FOREIGN_K3S'
   | 'NEEDS_ROOT'
   | 'NOT_BUILT'
