@@ -166,8 +166,8 @@ disk_pressure() {
   step 'the disk is fuller' leave 900
   step 'the image comes again' image k3s.local/unused:1 300
   step 'DiskPressure' eventually 60 is_condition DiskPressure True
-  step 'the image is removed' eventually 60 no_image k3s.local/unused
   step 'the node is tainted' eventually 30 is_tainted node.kubernetes.io/disk-pressure
+  step 'the image is removed' eventually 60 no_image k3s.local/unused
   step 'an event tells' node_events 'EvictionThresholdMet|NodeHasDiskPressure'
   step 'no pod was evicted' none_failed
   step 'DiskPressure goes' eventually 120 is_condition DiskPressure False

@@ -306,7 +306,7 @@ export class ApiServerPart implements Part {
   #advertised(): string {
     const { settings } = this.#options;
     const host = advertisedAddress(settings.advertiseAddress, settings.nodeIps) ?? '127.0.0.1';
-    return `${host}:${settings.advertisePort ?? settings.httpsListenPort}`;
+    return `${host.includes(':') ? `[${host}]` : host}:${settings.advertisePort ?? settings.httpsListenPort}`;
   }
 
   /** A real read, through the whole of the server but its port. */

@@ -3,6 +3,7 @@ import { CodedError } from '../base/errors.js';
 export type ClusterErrorCode =
   | 'COMMAND_FAILED'
   | 'COMMAND_TAKEN'
+  | 'ADDRESS_FAMILIES'
   | 'FOREIGN_K3S'
   | 'NEEDS_ROOT'
   | 'NOT_BUILT'

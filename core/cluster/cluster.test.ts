@@ -122,12 +122,17 @@ describe('choice of plugins', () => {
 
 describe('settings and paths', () => {
   it('types what flags say and derives the rest', async () => {
-    const argumentList = ['--service-cidr=10.99.0.0/16,fd00:99::/112', '--node-name=here', '--write-kubeconfig-mode=644'];
+    const argumentList = [
+      '--cluster-cidr=10.98.0.0/16,fd00:98::/56',
+      '--service-cidr=10.99.0.0/16,fd00:99::/112',
+      '--node-name=here',
+      '--write-kubeconfig-mode=644',
+    ];
     const { settings } = await prepare([...argumentList, '--service-node-port-range=100-200']);
     expect(settings).toMatchObject({
       role: 'server',
       preset: 'default',
-      clusterCidrs: ['10.42.0.0/16'],
+      clusterCidrs: ['10.98.0.0/16', 'fd00:98::/56'],
       clusterDns: ['10.99.0.10', 'fd00:99::a'],
       nodeName: 'here',
       nodeEnabled: true,
@@ -137,6 +142,21 @@ describe('settings and paths', () => {
     });
     expect(Object.isFrozen(settings)).toBe(true);
     expect(nthAddress('10.1.2.255/24', 300)).toBe('10.1.3.44');
+  });
+
+  it('wants pods and Services of the same families', async () => {
+    const six = ['fd00:42::/56', 'fd00:43::/112'];
+    await expect(prepare([`--cluster-cidr=10.42.0.0/16,${six[0]}`])).rejects.toMatchObject({
+      code: 'ADDRESS_FAMILIES',
+      message:
+        '--cluster-cidr 10.42.0.0/16,fd00:42::/56 and --service-cidr 10.43.0.0/16 must share the same IP version (IPv4, IPv6 or dual-stack)',
+    });
+    await expect(prepare([`--cluster-cidr=${six[0]}`])).rejects.toMatchObject({ code: 'ADDRESS_FAMILIES' });
+    await expect(prepare(['--cluster-cidr=10.42.0.0/16,10.44.0.0/16'])).rejects.toMatchObject({
+      message: '--cluster-cidr 10.42.0.0/16,10.44.0.0/16 names more than one range of a family',
+    });
+    const mixed = await prepare([`--cluster-cidr=10.42.0.0/16,${six[0]}`, `--service-cidr=${six[1]},10.43.0.0/16`]);
+    expect(mixed.settings.clusterDns).toEqual(['fd00:43::a', '10.43.0.10']);
   });
 
   it('reads tokens from files', async () => {

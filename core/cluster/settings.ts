@@ -1,6 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import type { ConfigValues } from '../../config/index.js';
 import type { ClusterSettings } from '../contracts/cluster-settings.js';
+import { clusterError } from './cluster-errors.js';
 import { kubernetesVersion } from './version.js';
 
 export interface SettingsOptions {
@@ -16,6 +17,8 @@ export interface SettingsOptions {
 /** The typed settings of a cluster. Values were checked by the configuration's formats. */
 export function makeClusterSettings({ role, values, hostName, token, agentToken }: SettingsOptions): ClusterSettings {
   const serviceCidrs = orDefault(values['service-cidr'], '10.43.0.0/16');
+  const clusterCidrs = orDefault(values['cluster-cidr'], '10.42.0.0/16');
+  checkFamilies(clusterCidrs, serviceCidrs);
   const [first, last] = values['service-node-port-range']?.split('-').map(Number) ?? [30000, 32767];
   return Object.freeze({
     role,
@@ -26,7 +29,7 @@ export function makeClusterSettings({ role, values, hostName, token, agentToken 
     advertiseAddress: values['advertise-address'],
     advertisePort: values['advertise-port'],
     tlsSans: values['tls-san'] ?? [],
-    clusterCidrs: orDefault(values['cluster-cidr'], '10.42.0.0/16'),
+    clusterCidrs,
     serviceCidrs,
     serviceNodePortRange: Object.freeze({ first: first!, last: last! }),
     clusterDns: values['cluster-dns']?.length
@@ -51,6 +54,24 @@ export function makeClusterSettings({ role, values, hostName, token, agentToken 
       name: values['write-kubeconfig-name'] ?? 'default',
     }),
     disabled: values.disable ?? [],
+  });
+}
+
+/** As K3s: pods and Services have addresses of the same families, of each one range. Throws `ADDRESS_FAMILIES`. */
+function checkFamilies(clusterCidrs: readonly string[], serviceCidrs: readonly string[]): void {
+  const families = (ranges: readonly string[]): string => ranges.map(range => (range.includes(':') ? 'IPv6' : 'IPv4')).join(',');
+  for (const [flag, ranges] of [
+    ['cluster-cidr', clusterCidrs],
+    ['service-cidr', serviceCidrs],
+  ] as const) {
+    if (['IPv4', 'IPv4,IPv6', 'IPv6,IPv4', 'IPv6'].includes(families(ranges))) continue;
+    const message = `--${flag} ${ranges.join(',')} names more than one range of a family`;
+    throw clusterError('ADDRESS_FAMILIES', message, { mend: 'give one IPv4 range, or one IPv4 and one IPv6 range' });
+  }
+  if (new Set([families(clusterCidrs), families(serviceCidrs)].map(text => text.split(',').sort().join(','))).size === 1) return;
+  const message = `--cluster-cidr ${clusterCidrs.join(',')} and --service-cidr ${serviceCidrs.join(',')} must share the same IP version (IPv4, IPv6 or dual-stack)`;
+  throw clusterError('ADDRESS_FAMILIES', message, {
+    mend: 'give both flags ranges of the same families, like 10.42.0.0/16,fd00:42::/56 and 10.43.0.0/16,fd00:43::/112',
   });
 }
 

@@ -74,13 +74,13 @@ async function storageBytes(directory: string): Promise<number> {
   return 0;
 }
 
-/** The address that packets to the world leave from: of the interface with the default route, else of the first one. */
-export async function defaultAddress(): Promise<string | undefined> {
+/** The address that packets to the world leave from: of the interface with the default route, else of the first one. IPv4 where there is any. */
+export async function defaultAddress(families: readonly ('IPv4' | 'IPv6')[] = ['IPv4', 'IPv6']): Promise<string | undefined> {
   const routes = (await readText('/proc/net/route')).split('\n').slice(1);
   const defaultInterface = routes.map(line => line.split('\t')).find(fields => fields[1] === '00000000')?.[0];
   const interfaces = networkInterfaces();
   const ordered = [...(defaultInterface ? [defaultInterface] : []), ...Object.keys(interfaces)];
-  for (const family of ['IPv4', 'IPv6']) {
+  for (const family of families) {
     for (const name of ordered) {
       const found = interfaces[name]?.find(own => own.family === family && !own.internal && !own.address.startsWith('fe80:'));
       if (found) return found.address;

@@ -181,13 +181,22 @@ const serverIdentity: CallerIdentity = { name: 'system:admin', groups: ['system:
 const controlPlaneLabel = 'node-role.kubernetes.io/control-plane';
 const maximumPods = 110;
 
+/** One for each family that pods have. Without any of a second family the node goes on without it. */
+async function ownAddresses(clusterCidrs: readonly string[]): Promise<string[]> {
+  if (clusterCidrs.length < 2) return [(await defaultAddress()) ?? '127.0.0.1'];
+  const families = clusterCidrs.map(range => (range.includes(':') ? ('IPv6' as const) : ('IPv4' as const)));
+  const found = await Promise.all(families.map(family => defaultAddress([family])));
+  const own = found.filter(address => address !== undefined);
+  return own.length > 0 ? own : ['127.0.0.1'];
+}
+
 function cgroupName(runDir: string): string {
   const own = basename(runDir);
   return own.startsWith('k3s-') ? own : `k3s-${createHash('sha256').update(runDir).digest('hex').slice(0, 8)}`;
 }
 
 async function kubeletSettings({ settings, paths, nodeName, tuning = {} }: KubeletPartOptions): Promise<KubeletSettings> {
-  const nodeIps = settings.nodeIps.length > 0 ? settings.nodeIps : [(await defaultAddress()) ?? '127.0.0.1'];
+  const nodeIps = settings.nodeIps.length > 0 ? settings.nodeIps : await ownAddresses(settings.clusterCidrs);
   return {
     nodeName: nodeName ?? settings.nodeName,
     version: settings.version,

@@ -30,7 +30,7 @@ describe('flannel', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  function make(options: Partial<FlannelOptions> = {}) {
+  function make(options: Partial<FlannelOptions> = {}, clusterCidrs = ['10.42.0.0/16']) {
     const clock = new FakeClock();
     const transport = new FakeTransport(clock);
     const api = new Client(transport, { name: 'tester', groups: [] });
@@ -58,7 +58,7 @@ describe('flannel', () => {
         nodeName: 'node-a',
         nodeIps: ['192.0.2.1'],
         nodeExternalIps: ['203.0.113.1'],
-        clusterCidrs: ['10.42.0.0/16'],
+        clusterCidrs,
       } as unknown as ClusterSettings,
       clusterPaths: {
         binDir: join(directory, 'bin'),
@@ -106,6 +106,14 @@ describe('flannel', () => {
       nodes: api.resource(Resources.Nodes),
     };
   }
+
+  it('needs an IPv4 range', async () => {
+    const { start } = make({}, ['fd00:42::/56']);
+    await expect(start()).rejects.toMatchObject({
+      code: 'FLANNEL_IPV6_ONLY',
+      message: 'pods with IPv6 addresses alone are not built: --cluster-cidr is fd00:42::/56',
+    });
+  });
 
   it('writes the CNI configuration as soon as the node has its range, and not before', async () => {
     const { start, quiet, nodes, configuration, host, ledger, part } = make();
