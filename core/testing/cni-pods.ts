@@ -10,6 +10,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { CodedError } from '../plugin-api/index.js';
 import type { CniPaths } from '../plugin-api/index.js';
+import { answerIn, ask, askIn } from './network-talk.js';
+import type { Question } from './network-talk.js';
 
 let ownNetwork: boolean | undefined;
 
@@ -98,7 +100,7 @@ export class PodNamespace {
   readonly containerId = randomBytes(16).toString('hex');
   readonly path: string;
   readonly #holder: ChildProcess;
-  readonly #listeners: ChildProcess[] = [];
+  readonly #servers: (() => Promise<void>)[] = [];
 
   private constructor(holder: ChildProcess) {
     this.#holder = holder;
@@ -120,32 +122,32 @@ export class PodNamespace {
 
   /** A TCP server that tells everybody who they are. */
   async listen(port: number): Promise<void> {
-    const script = `require('net').createServer(s => s.end(s.remoteAddress)).listen(${port}, '0.0.0.0', () => console.log('up'))`;
-    const server = spawn('nsenter', [`--net=${this.path}`, process.execPath, '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#listeners.push(server);
-    await once(server.stdout, 'data');
+    this.#servers.push(await answerIn(this.path, '', '0.0.0.0', port, 'TCP'));
   }
 
-  /** What a server at the address says to this pod, or the error's code. */
-  ask(address: string, port: number): Promise<string> {
-    return this.run(process.execPath, '-e', askScript(address, port));
+  /** What a server at the address says to this pod, or the error. */
+  async ask(address: string, port: number): Promise<string> {
+    const [said = ''] = await askIn(this.path, questionOf(address, port));
+    return said.trim();
   }
 
   async dispose(): Promise<void> {
-    for (const child of [...this.#listeners, this.#holder]) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const ended = once(child, 'exit');
-      child.kill('SIGKILL');
-      await ended;
-    }
+    for (const end of this.#servers.splice(0)) await end();
+    if (this.#holder.exitCode !== null || this.#holder.signalCode !== null) return;
+    const ended = once(this.#holder, 'exit');
+    this.#holder.kill('SIGKILL');
+    await ended;
   }
 }
 
 /** The same from the node. */
-export function askFromNode(address: string, port: number): Promise<string> {
-  return runTool(process.execPath, '-e', askScript(address, port));
+export async function askFromNode(address: string, port: number): Promise<string> {
+  const [said = ''] = await ask(questionOf(address, port));
+  return said.trim();
+}
+
+function questionOf(address: string, port: number): Question {
+  return { address, port, protocol: 'TCP', times: 1, localPort: 0, timeoutMs: 2000 };
 }
 
 export async function runTool(program: string, ...words: readonly string[]): Promise<string> {
@@ -154,10 +156,4 @@ export async function runTool(program: string, ...words: readonly string[]): Pro
   const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
   if (code !== 0) throw new CodedError('TOOL_FAILED', `${program} ${words.join(' ')}: ${errors.trim()}`);
   return output;
-}
-
-function askScript(address: string, port: number): string {
-  return `const s = require('net').connect({ host: '${address}', port: ${port}, timeout: 2000 });
-    s.on('data', d => process.stdout.write(String(d).replace('::ffff:', '')));
-    s.on('error', e => process.stdout.write(e.code)); s.on('timeout', () => { process.stdout.write('TIMEOUT'); s.destroy(); })`;
 }

@@ -181,7 +181,7 @@ function podCases(test: Case): void {
     assert.match(await askFromNode(two!.ip, 8080), /^\d+\.\d+\.\d+\.\d+$/, 'the node reaches a pod');
     const [, gateway] = /^default via (\S+)/.exec(await one!.pod.run('ip', 'route', 'show', 'default')) ?? [];
     // Nobody listens there, which the node says.
-    if (gateway !== undefined) assert.equal(await one!.pod.ask(gateway, 9), 'ECONNREFUSED', 'a pod reaches the node');
+    if (gateway !== undefined) assert.equal(await one!.pod.ask(gateway, 9), 'error ECONNREFUSED', 'a pod reaches the node');
   });
 
   test('a pod that goes leaves nothing, and goes twice without an error', async bench => {

@@ -88,11 +88,13 @@ export async function answerIn(
   ...[name, host, port, protocol]: Parameters<typeof answer>
 ): Promise<() => Promise<void>> {
   const given = [name, host, port, protocol].map(each => JSON.stringify(each)).join();
-  const script = `(${answer.toString()})(${given}).then(() => console.log('up'))`;
+  // Its input ends with this process, whatever happens to it.
+  const script = `process.stdin.resume().on('end', () => process.exit()); (${answer.toString()})(${given}).then(() => console.log('up'))`;
   const child = spawn('nsenter', [`--net=${namespacePath}`, process.execPath, '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'ignore'],
   });
-  await once(child.stdout, 'data');
+  const [said] = (await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])) as [Buffer | number | null];
+  if (!Buffer.isBuffer(said)) throw new CodedError('TOOL_FAILED', `no server comes up at ${namespacePath}, port ${port}`);
   return async () => {
     const ended = once(child, 'exit');
     child.kill('SIGKILL');

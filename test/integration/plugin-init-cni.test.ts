@@ -34,14 +34,19 @@ describe('k3s plugin init for a pod network', () => {
   (mayUseNamespaces() ? it : it.skip)(
     'and wires pods where root checks it in a network namespace (needs root)',
     async () => {
-      const directory = await packages.initialise('my-bridge', 'cni');
-      const green = await packages.k3sInNamespace('plugin', 'check', 'my-bridge');
-      expect(green.output).not.toContain('note ');
-      expect(green).toMatchObject({ code: 0, output: expect.stringMatching(/^\d+ promises kept$/m) });
-      await packages.replaceIn(directory, 'cni-program.js', 'owner === ownerOf(wish)', 'owner === ""');
-      const red = await packages.k3sInNamespace('plugin', 'check', 'my-bridge');
-      const left = 'what pods leave is given to others, and a pod too many is told';
-      expect(red).toMatchObject({ code: 1, output: expect.stringContaining(`broken  my-bridge: pods: ${left}: `) });
+      const alone = await PluginHome.make({ ownNetwork: true });
+      try {
+        const directory = await alone.initialise('my-bridge', 'cni');
+        const green = await alone.k3s('plugin', 'check', 'my-bridge');
+        expect(green.output).not.toContain('note ');
+        expect(green).toMatchObject({ code: 0, output: expect.stringMatching(/^\d+ promises kept$/m) });
+        await alone.replaceIn(directory, 'cni-program.js', 'owner === ownerOf(wish)', 'owner === ""');
+        const left = 'what pods leave is given to others, and a pod too many is told';
+        const red = await alone.k3s('plugin', 'check', 'my-bridge');
+        expect(red).toMatchObject({ code: 1, output: expect.stringContaining(`broken  my-bridge: pods: ${left}: `) });
+      } finally {
+        await alone.dispose();
+      }
     },
     120_000,
   );

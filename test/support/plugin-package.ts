@@ -19,14 +19,18 @@ export class PluginHome {
   readonly directory: string;
   readonly home: string;
   readonly #servers: CommandLineProcess[] = [];
+  /** Words before every program. */
+  readonly #before: readonly string[];
 
-  private constructor(directory: string) {
+  private constructor(directory: string, ownNetwork: boolean) {
     this.directory = directory;
     this.home = join(directory, 'home');
+    this.#before = ownNetwork ? ['unshare', '--net', '--', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'] : [];
   }
 
-  static async make(): Promise<PluginHome> {
-    const made = new PluginHome(await mkdtemp(join(tmpdir(), 'third-party-')));
+  /** `ownNetwork`: each program of it runs in a network namespace that ends with it; needs root. */
+  static async make({ ownNetwork = false } = {}): Promise<PluginHome> {
+    const made = new PluginHome(await mkdtemp(join(tmpdir(), 'third-party-')), ownNetwork);
     await mkdir(made.home);
     await writeFile(join(made.home, 'config.yaml'), '');
     await writeFile(join(made.home, 'package.json'), '{ "private": true }');
@@ -60,7 +64,8 @@ export class PluginHome {
   async ownTest(directory: string): Promise<{ code: number; output: string }> {
     const environment = { PATH: process.env['PATH'], TMPDIR: this.directory };
     try {
-      const { stdout } = await run(process.execPath, ['--test', 'dist/*.test.js'], { cwd: directory, env: environment });
+      const [program, ...words] = [...this.#before, process.execPath, '--test', 'dist/*.test.js'];
+      const { stdout } = await run(program!, words, { cwd: directory, env: environment });
       return { code: 0, output: stdout };
     } catch (error) {
       const { code, stdout } = error as { code: number; stdout: string };
@@ -90,13 +95,7 @@ export class PluginHome {
   }
 
   k3s(...words: string[]): Promise<Outcome> {
-    return launch(this.home, words, { spawn }).outcome;
-  }
-
-  /** The same as root in a network namespace that ends with it. */
-  k3sInNamespace(...words: string[]): Promise<Outcome> {
-    const before = ['unshare', '--net', '--', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
-    return launch(this.home, words, { spawn, before }).outcome;
+    return launch(this.home, words, { spawn, before: this.#before }).outcome;
   }
 
   /** A server in the background; `dispose` ends it. `before` goes before the program (`unshare` and its words). */
@@ -105,7 +104,7 @@ export class PluginHome {
     environment: Readonly<Record<string, string>> = {},
     before: readonly string[] = [],
   ): CommandLineProcess {
-    const server = launch(this.home, ['server', ...words], { spawn, environment, before });
+    const server = launch(this.home, ['server', ...words], { spawn, environment, before: [...this.#before, ...before] });
     this.#servers.push(server);
     return server;
   }
