@@ -1,6 +1,7 @@
 /** The testing kit, `k3s-ts/testing`: clusters in the process, and the suites that plugins of a slot must pass. */
 export { FakeClock } from '../base/fake-clock.js';
 export { silentLogger } from '../plugin-api/index.js';
+export type { ContainerSelector, ExecHandler, ProbeHandler, SimulatedControl, SimulatedUsage } from '../plugin-api/index.js';
 export * from './container-runtime-suite.js';
 export * from './datastore-suite.js';
 export * from './metrics-suite.js';
