@@ -71,6 +71,14 @@ export { PluginOptions } from '../contracts/plugin-options.js';
 export * from './scheduling.js';
 export { ClusterAction, SchedulerPlugin } from '../contracts/scheduler-plugin.js';
 export type {
+  ContainerSelector,
+  ExecHandler,
+  ProbeHandler,
+  SimulatedControl,
+  SimulatedMethod,
+  SimulatedUsage,
+} from '../contracts/simulated-control.js';
+export type {
   ClusterEvent,
   ClusterEventResource,
   CycleState,

@@ -4,6 +4,7 @@ export { silentLogger } from '../plugin-api/index.js';
 export { hasOwnNetwork } from './cni-pods.js';
 export * from './cni-suite.js';
 export { startCniUnderTest } from './cni-under-test.js';
+export type { ContainerSelector, ExecHandler, ProbeHandler, SimulatedControl, SimulatedUsage } from '../plugin-api/index.js';
 export * from './container-runtime-suite.js';
 export * from './datastore-suite.js';
 export * from './load-balancer-suite.js';

@@ -37,6 +37,9 @@ export async function startRestartableCluster(flags: readonly string[]): Promise
     get: token => current.get(token),
     clientAs: caller => current.clientAs(caller),
     restartPart: (id, whileAway) => current.restartPart(id, whileAway),
+    get simulation() {
+      return current.simulation;
+    },
     async restart(meanwhile, next = flags) {
       await current.stop();
       if (meanwhile) {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { runCluster } from '../cluster/index.js';
 import type { RunningCluster } from '../cluster/index.js';
 import { checkEnvironment } from '../cluster/single-plugin.js';
-import { ApiTransport, Client, deferred, silentLogger } from '../plugin-api/index.js';
-import type { CallerIdentity, Clock, Logger } from '../plugin-api/index.js';
+import { ApiTransport, Client, ContainerRuntime, deferred, silentLogger } from '../plugin-api/index.js';
+import type { CallerIdentity, Clock, Logger, SimulatedControl } from '../plugin-api/index.js';
 
 export interface TestClusterOptions {
   /** Further flags of `k3s server`, as on the command line. */
@@ -27,6 +27,8 @@ export interface TestCluster {
   readonly client: Client;
   /** For kubectl, helm and other processes. */
   readonly kubeconfigFile: string;
+  /** Says what the containers of the simulated runtime do. Throws where another runtime runs. */
+  readonly simulation: SimulatedControl;
   /** What a contract's token is bound to; for control of plugins (the simulated runtime ...). */
   get<T>(token: symbol): T;
   clientAs(caller: CallerIdentity): Client;
@@ -61,6 +63,11 @@ export async function startCluster(options: TestClusterOptions = {}): Promise<Te
     return {
       client: new Client(transport, administrator, 'k3s-testing'),
       kubeconfigFile,
+      get simulation() {
+        const { control } = running.kernel.get<{ control?: SimulatedControl }>(ContainerRuntime);
+        if (!control) throw new Error('the container runtime of this cluster is not a simulated one');
+        return control;
+      },
       get: token => running.kernel.get(token),
       clientAs: caller => new Client(transport, caller, 'k3s-testing'),
       restartPart: (id, whileAway) => restartPart(running, id, whileAway),

@@ -38,6 +38,8 @@ export class SimulatedContainer {
   #stopTimer: Disposable | undefined;
   #stopDueMs = Infinity;
   #startedAtMs: number | undefined;
+  #cpuNanos = 0;
+  #countedUntilMs = 0;
   #end: { readonly exitCode: number; readonly signal?: number; readonly reason: string; readonly atMs: number } | undefined;
 
   constructor(options: ContainerOptions) {
@@ -101,8 +103,17 @@ export class SimulatedContainer {
 
   start(): void {
     if (this.#startedAtMs !== undefined) return;
-    this.#startedAtMs = this.#options.clock.now();
+    this.#startedAtMs = this.#countedUntilMs = this.#options.clock.now();
     this.#follow(this.#plan(), 0);
+  }
+
+  /** CPU time since the start, with this use since it was asked last. */
+  cpuNanos(cpuMillicores: number): number {
+    if (!this.running) return this.#cpuNanos;
+    const nowMs = this.#options.clock.now();
+    this.#cpuNanos += (nowMs - this.#countedUntilMs) * cpuMillicores * 1000;
+    this.#countedUntilMs = nowMs;
+    return this.#cpuNanos;
   }
 
   /** SIGTERM, and SIGKILL after the grace; resolves when it has ended. */

@@ -1,37 +1,15 @@
-import type { ExecResult, ProbeAnswer, ProbeTarget } from '../../../core/plugin-api/index.js';
-
-/** Names a container of a pod; without `container` all of the pod's, without `namespace` in any. */
-export interface ContainerSelector {
-  readonly pod: string;
-  readonly container?: string;
-  readonly namespace?: string;
-}
-
-export type ExecHandler = (command: readonly string[]) => { readonly exitCode: number; readonly output?: string } | undefined;
-export type ProbeHandler = (target: ProbeTarget) => ProbeAnswer | undefined;
-
-/** What tests tell a simulated runtime to do. */
-export interface SimulatedControl {
-  /** Ends running containers with this exit code, now. False when none was running. */
-  exit(selector: ContainerSelector, exitCode: number, reason?: string): boolean;
-  /** Ends sandboxes as a reboot or a crash would. */
-  killSandbox(selector: ContainerSelector): boolean;
-  /** Pulls of this reference (with its tag, `busybox:latest`) fail with this code until `clearImage`. */
-  failImage(reference: string, code: string, message?: string): void;
-  clearImage(reference: string): void;
-  /** Pulls take this long. */
-  setPullMs(delayMs: number): void;
-  /** Network probes of these containers are answered so; undefined: with success. */
-  setProbe(selector: ContainerSelector, answer: ProbeAnswer | ProbeHandler | undefined): void;
-  /** Commands run in these containers (exec probes, hooks, `kubectl exec`) are answered so; undefined: by the simulation. */
-  setExec(selector: ContainerSelector, answer: ExecHandler | undefined): void;
-  /** The next calls of a method fail with this error, as often as told. */
-  failNext(method: 'runSandbox' | 'createContainer' | 'startContainer' | 'stopContainer', error: Error, times?: number): void;
-  /** The network is not ready: `RuntimeStatus.networkReady` is false and sandboxes are refused. */
-  setNetworkReady(ready: boolean): void;
-  /** Writes to a container's log. */
-  log(selector: ContainerSelector, text: string): void;
-}
+import { sleep } from '../../../core/plugin-api/index.js';
+import type {
+  Clock,
+  ContainerSelector,
+  ExecHandler,
+  ExecResult,
+  ProbeAnswer,
+  ProbeHandler,
+  ProbeTarget,
+  SimulatedMethod,
+  SimulatedUsage,
+} from '../../../core/plugin-api/index.js';
 
 interface Target {
   readonly podName: string;
@@ -41,12 +19,23 @@ interface Target {
 
 /** The answers and faults that a control object has collected. */
 export class Scripts {
-  readonly images = new Map<string, { readonly code: string; readonly message: string }>();
+  readonly #images = new Map<string, { readonly code: string; readonly message: string }>();
   readonly #probes: { selector: ContainerSelector; answer: ProbeHandler }[] = [];
   readonly #execs: { selector: ContainerSelector; answer: ExecHandler }[] = [];
+  readonly #usages: { selector: ContainerSelector; answer: SimulatedUsage }[] = [];
+  readonly #delays = new Map<string, number>();
   readonly #faults = new Map<string, { error: Error; times: number }>();
   pullMs = 0;
   networkReady = true;
+
+  setImage(reference: string, failure: { readonly code: string; readonly message: string } | undefined): void {
+    if (failure) this.#images.set(plainName(reference), failure);
+    else this.#images.delete(plainName(reference));
+  }
+
+  image(reference: string): { readonly code: string; readonly message: string } | undefined {
+    return this.#images.get(plainName(reference));
+  }
 
   setProbe(selector: ContainerSelector, answer: ProbeHandler | undefined): void {
     replace(this.#probes, selector, answer);
@@ -56,12 +45,26 @@ export class Scripts {
     replace(this.#execs, selector, answer);
   }
 
+  setUsage(selector: ContainerSelector, usage: SimulatedUsage | undefined): void {
+    replace(this.#usages, selector, usage);
+  }
+
+  usage(target: Target): SimulatedUsage | undefined {
+    return this.#usages.find(({ selector }) => selects(selector, target))?.answer;
+  }
+
+  setDelayMs(method: SimulatedMethod, delayMs: number): void {
+    this.#delays.set(method, delayMs);
+  }
+
   failNext(method: string, error: Error, times: number): void {
     this.#faults.set(method, { error, times });
   }
 
-  /** Throws the fault that was ordered for this method. */
-  strike(method: string): void {
+  /** Takes the time, and throws the fault, that were ordered for this method. */
+  async strike(method: SimulatedMethod, clock: Clock): Promise<void> {
+    const delayMs = this.#delays.get(method) ?? 0;
+    if (delayMs > 0) await sleep(clock, delayMs);
     const fault = this.#faults.get(method);
     if (!fault) return;
     if (--fault.times <= 0) this.#faults.delete(method);
@@ -95,4 +98,10 @@ function replace<A>(
   const at = list.findIndex(item => JSON.stringify(item.selector) === key);
   if (at >= 0) list.splice(at, 1);
   if (answer !== undefined) list.unshift({ selector, answer });
+}
+
+/** As pods write it: without the registry that is meant when none is named, with a tag. */
+function plainName(reference: string): string {
+  const name = reference.replace(/^docker\.io\/(library\/)?/, '');
+  return /[@:][^/]*$/.test(name) ? name : `${name}:latest`;
 }

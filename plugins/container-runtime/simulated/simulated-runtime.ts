@@ -6,6 +6,7 @@ import type {
   AttachOptions,
   Clock,
   ContainerRuntime,
+  ContainerSelector,
   ContainerSpec,
   ContainerState,
   ContainerStats,
@@ -22,11 +23,11 @@ import type {
   RuntimeStatus,
   SandboxSpec,
   SandboxState,
+  SimulatedControl,
 } from '../../../core/plugin-api/index.js';
 import { AddressPool, nodeRange } from './address-pool.js';
 import { SimulatedContainer, wish } from './simulated-container.js';
 import { Scripts, selects } from './simulated-control.js';
-import type { ContainerSelector, SimulatedControl } from './simulated-control.js';
 import { planProcess } from './simulated-process.js';
 
 /** The plugin's options. */
@@ -74,11 +75,17 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
         container => container.exit(exitCode, reason),
       ),
     killSandbox: selector => this.#killSandboxes(selector),
-    failImage: (reference, code, message = 'told to fail') => void this.#scripts.images.set(reference, { code, message }),
-    clearImage: reference => void this.#scripts.images.delete(reference),
+    failImage: (reference, code, message = 'told to fail') => this.#scripts.setImage(reference, { code, message }),
+    clearImage: reference => this.#scripts.setImage(reference, undefined),
     setPullMs: delayMs => void (this.#scripts.pullMs = delayMs),
     setProbe: (selector, answer) => this.#scripts.setProbe(selector, typeof answer === 'object' ? () => answer : answer),
     setExec: (selector, answer) => this.#scripts.setExec(selector, answer),
+    setDelayMs: (method, delayMs) => this.#scripts.setDelayMs(method, delayMs),
+    setStats: (selector, usage) => {
+      // What was used so far was used as before.
+      for (const container of this.#containers.values()) container.cpuNanos(this.#cpuMillis(container));
+      this.#scripts.setUsage(selector, usage);
+    },
     failNext: (method, error, times = 1) => this.#scripts.failNext(method, error, times),
     setNetworkReady: ready => void (this.#scripts.networkReady = ready),
     log: (selector, text) =>
@@ -125,7 +132,7 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
   }
 
   async runSandbox(spec: SandboxSpec): Promise<string> {
-    this.#scripts.strike('runSandbox');
+    await this.#scripts.strike('runSandbox', this.#options.clock);
     const id = this.#id(`sandbox ${spec.podUid} ${spec.attempt}`);
     if (this.#sandboxes.has(id)) return id;
     if (!this.#scripts.networkReady && !spec.hostNetwork) throw new CodedError('RUNTIME_NETWORK', 'network is not ready');
@@ -167,7 +174,7 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
   }
 
   async createContainer(sandboxId: string, spec: ContainerSpec): Promise<string> {
-    this.#scripts.strike('createContainer');
+    await this.#scripts.strike('createContainer', this.#options.clock);
     const sandbox = this.#sandbox(sandboxId);
     const id = this.#id(`container ${sandboxId} ${spec.name} ${spec.attempt}`);
     if (this.#containers.has(id)) return id;
@@ -192,7 +199,7 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
   }
 
   async startContainer(containerId: string): Promise<void> {
-    this.#scripts.strike('startContainer');
+    await this.#scripts.strike('startContainer', this.#options.clock);
     const container = this.#container(containerId);
     const refusal = wish(container.sandbox, 'fail-start', container.name);
     if (refusal !== undefined) throw new CodedError('RUNTIME_FAILED', refusal);
@@ -203,7 +210,7 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
   }
 
   async stopContainer(containerId: string, graceSeconds: number): Promise<void> {
-    this.#scripts.strike('stopContainer');
+    await this.#scripts.strike('stopContainer', this.#options.clock);
     await this.#containers.get(containerId)?.stop(graceSeconds);
   }
 
@@ -285,7 +292,7 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
 
   async pullImage(reference: string, _options: PullOptions): Promise<string> {
     if (this.#scripts.pullMs > 0) await sleep(this.#options.clock, this.#scripts.pullMs);
-    const ordered = this.#scripts.images.get(reference);
+    const ordered = this.#scripts.image(reference);
     if (ordered) throw new CodedError(ordered.code, ordered.message);
     const name = reference.replace(/^docker\.io\/(library\/)?/, '');
     if (name.startsWith('invalid.')) {
@@ -337,14 +344,15 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
     const found: ContainerStats[] = [];
     for (const container of this.#containers.values()) {
       if (!container.running || (sandboxId !== undefined && container.sandboxId !== sandboxId)) continue;
-      const cpuMillis = Number(wish(container.sandbox, 'cpu-millicores', container.name) ?? 1);
-      const memoryBytes = Number(wish(container.sandbox, 'memory-bytes', container.name) ?? 8_388_608);
+      const memoryBytes =
+        this.#scripts.usage(container)?.memoryBytes ??
+        Number(wish(container.sandbox, 'memory-bytes', container.name) ?? 8_388_608);
       found.push({
         containerId: container.id,
         sandboxId: container.sandboxId,
         name: container.name,
         timeMs: nowMs,
-        cpuUsageCoreNanos: (nowMs - (container.state.startedAtMs ?? nowMs)) * cpuMillis * 1000,
+        cpuUsageCoreNanos: container.cpuNanos(this.#cpuMillis(container)),
         memoryWorkingSetBytes: memoryBytes,
         memoryUsageBytes: memoryBytes,
         memoryRssBytes: memoryBytes,
@@ -383,6 +391,11 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
   #exited(container: SimulatedContainer): void {
     const { exitCode, finishedAtMs } = container.state;
     this.#emit({ type: 'exited', kind: 'container', id: container.id, exitCode, exitedAtMs: finishedAtMs });
+  }
+
+  #cpuMillis(container: SimulatedContainer): number {
+    const scripted = this.#scripts.usage(container)?.cpuMillicores;
+    return scripted ?? Number(wish(container.sandbox, 'cpu-millicores', container.name) ?? 1);
   }
 
   #id(seed: string): string {
