@@ -3,6 +3,8 @@ export { FakeClock } from '../base/fake-clock.js';
 export { silentLogger } from '../plugin-api/index.js';
 export * from './container-runtime-suite.js';
 export * from './datastore-suite.js';
+export { ingressSuite } from './ingress-suite.js';
+export type { IngressSuiteOptions, IngressUnderTest } from './ingress-suite.js';
 export * from './load-balancer-suite.js';
 export { checkPlugin } from './plugin-check.js';
 export type { CheckOptions, PromiseOutcome } from './plugin-check.js';
