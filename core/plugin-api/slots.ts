@@ -92,6 +92,8 @@ export const slots: readonly SlotDefinition[] = [
     k3sName: '--disable-helm-controller',
   },
   { id: 'http-routes', ...openSlot, side: 'server', summary: 'further routes of the HTTPS listener' },
+  // Listens on nodes, has an IngressClass that is the default, and a Service of type LoadBalancer whose ports 80 and 443 have its
+  // listeners for endpoints. That ports 80 and 443 of anything answer is the load balancer's affair.
   {
     id: 'ingress',
     ...runningSlot,

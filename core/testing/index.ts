@@ -7,6 +7,8 @@ export { startCniUnderTest } from './cni-under-test.js';
 export type { ContainerSelector, ExecHandler, ProbeHandler, SimulatedControl, SimulatedUsage } from '../plugin-api/index.js';
 export * from './container-runtime-suite.js';
 export * from './datastore-suite.js';
+export { ingressSuite } from './ingress-suite.js';
+export type { IngressSuiteOptions, IngressUnderTest } from './ingress-suite.js';
 export * from './load-balancer-suite.js';
 export * from './metrics-suite.js';
 export * from './scheduler-suite.js';

@@ -2,25 +2,31 @@ import { describe, expect, it } from '@jest/globals';
 import { fileURLToPath } from 'node:url';
 import { loadBalancerSuite } from '../../core/testing/load-balancer-suite.js';
 import { startRestartableCluster } from '../../core/testing/restartable-cluster.js';
+import type { RestartableCluster } from '../../core/testing/restartable-cluster.js';
 import { casesOf } from '../../core/testing/test-runner.js';
 import { makeFaults } from './load-balancer-faults.js';
 
 const faultyPlugin = fileURLToPath(new URL('faulty-load-balancer.js', import.meta.url));
 const faults = makeFaults();
 
-/** The suite's cases, by their own names without the groups'. */
-function casesFor(fault: string, patienceMs: number): Map<string, () => Promise<void>> {
-  const flags = ['--plugin', faultyPlugin, '--fault', fault];
-  const cases = casesOf(runner => loadBalancerSuite(runner, () => startRestartableCluster(flags), { patienceMs }));
+/** The suite's cases, by their own names without the groups'. `started` is called once there is something to try. */
+function casesFor(fault: string, patienceMs: number, started = (): void => undefined): Map<string, () => Promise<void>> {
+  const makeSubject = async (): Promise<RestartableCluster> => {
+    const cluster = await startRestartableCluster(['--plugin', faultyPlugin, '--fault', fault]);
+    started();
+    return cluster;
+  };
+  const cases = casesOf(runner => loadBalancerSuite(runner, makeSubject, { patienceMs }));
   return new Map(cases.map(({ name, body }) => [name.slice(name.indexOf(': ') + 2), body]));
 }
 
 async function outcome(fault: string, name: string): Promise<string> {
-  const run = casesFor(fault, 1000).get(name);
+  let hasStarted = false;
+  const run = casesFor(fault, 1000, () => (hasStarted = true)).get(name);
   if (!run) return `the suite has no case "${name}"`;
   return run().then(
     () => `passed: ${name}`,
-    () => `noticed: ${name}`,
+    (error: unknown) => (hasStarted ? `noticed: ${name}` : `did not start: ${String(error)}`),
   );
 }
 

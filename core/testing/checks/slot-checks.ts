@@ -1,6 +1,7 @@
 import { checkCni } from './cni-check.js';
 import { checkContainerRuntime } from './container-runtime-check.js';
 import { checkDatastore } from './datastore-check.js';
+import { checkIngress } from './ingress-check.js';
 import { checkLoadBalancer } from './load-balancer-check.js';
 import { checkServiceProxy } from './service-proxy-check.js';
 import { checkMetrics } from './metrics-check.js';
@@ -12,6 +13,7 @@ export const slotChecks: Readonly<Record<string, SlotCheck>> = {
   cni: checkCni,
   'container-runtime': checkContainerRuntime,
   datastore: checkDatastore,
+  ingress: checkIngress,
   'load-balancer': checkLoadBalancer,
   'service-proxy': checkServiceProxy,
   metrics: checkMetrics,
