@@ -24,4 +24,4 @@ export { startCluster } from './start-cluster.js';
 export type { TestCluster, TestClusterOptions } from './start-cluster.js';
 export { casesOf } from './test-runner.js';
 export type { Suite, SuiteCase, TestRunner } from './test-runner.js';
-export { eventually } from './eventually.js';
+export { until } from './until.js';

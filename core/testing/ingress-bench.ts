@@ -83,26 +83,30 @@ export class IngressBench {
 
   /** The listeners behind ports 80 and 443 of a Service of type LoadBalancer: what the load balancer leads to. */
   listeners(): Promise<Listeners> {
-    return until('a Service of type LoadBalancer with endpoints for its ports 80 and 443', this.patienceMs, async () => {
-      for (const { metadata, spec } of await this.client.resource(Resources.Services).objects()) {
-        const ports = (spec.ports ?? []).map(({ port }) => port);
-        if (spec.type !== 'LoadBalancer' || !ports.includes(80) || !ports.includes(443)) continue;
-        const labelSelector = `kubernetes.io/service-name=${metadata.name}`;
-        const slices = await this.client.resource(Resources.EndpointSlices, metadata.namespace).objects({ labelSelector });
-        const place = (wanted: number): Place | undefined => {
-          const name = spec.ports!.find(({ port }) => port === wanted)?.name ?? '';
-          for (const slice of slices) {
-            const port = slice.ports?.find(each => (each.name ?? '') === name)?.port;
-            const address = slice.endpoints?.find(({ conditions }) => conditions?.ready !== false)?.addresses?.[0];
-            if (port !== undefined && address !== undefined) return { address, port };
-          }
-          return undefined;
-        };
-        const [plain, secure] = [place(80), place(443)];
-        if (plain && secure) return { plain, secure };
-      }
-      return undefined;
-    });
+    return until(
+      'a Service of type LoadBalancer with endpoints for its ports 80 and 443',
+      async () => {
+        for (const { metadata, spec } of await this.client.resource(Resources.Services).objects()) {
+          const ports = (spec.ports ?? []).map(({ port }) => port);
+          if (spec.type !== 'LoadBalancer' || !ports.includes(80) || !ports.includes(443)) continue;
+          const labelSelector = `kubernetes.io/service-name=${metadata.name}`;
+          const slices = await this.client.resource(Resources.EndpointSlices, metadata.namespace).objects({ labelSelector });
+          const place = (wanted: number): Place | undefined => {
+            const name = spec.ports!.find(({ port }) => port === wanted)?.name ?? '';
+            for (const slice of slices) {
+              const port = slice.ports?.find(each => (each.name ?? '') === name)?.port;
+              const address = slice.endpoints?.find(({ conditions }) => conditions?.ready !== false)?.addresses?.[0];
+              if (port !== undefined && address !== undefined) return { address, port };
+            }
+            return undefined;
+          };
+          const [plain, secure] = [place(80), place(443)];
+          if (plain && secure) return { plain, secure };
+        }
+        return undefined;
+      },
+      this.patienceMs,
+    );
   }
 
   async ask(host: string, { path = '/', method = 'GET', headers, body, isSecure = false }: Question = {}): Promise<Answer> {
@@ -136,11 +140,15 @@ export class IngressBench {
   async answeredBy(expected: string | RegExp, host: string, question?: Question): Promise<void> {
     let last = '';
     const what = (): string => `${host}${question?.path ?? '/'} answered by ${expected}`;
-    await until(what(), this.patienceMs, async () => {
-      last = await this.answerer(host, question);
-      if (typeof expected === 'string' ? last === expected : expected.test(last)) return true;
-      throw new Error(`it is ${last}`);
-    });
+    await until(
+      what(),
+      async () => {
+        last = await this.answerer(host, question);
+        if (typeof expected === 'string' ? last === expected : expected.test(last)) return true;
+        throw new Error(`it is ${last}`);
+      },
+      this.patienceMs,
+    );
   }
 
   /** A server of this process, a Service and a slice that leads to it. `listen` gets the server to give it more to do. */
@@ -191,10 +199,14 @@ export class IngressBench {
 
   /** Slices cannot hold the loopback addresses. */
   async nodeAddress(): Promise<string> {
-    return (this.#nodeAddress ??= await until('the address of the node', this.patienceMs, async () => {
-      const [node] = await this.client.resource(Resources.Nodes).objects();
-      return node?.status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;
-    }));
+    return (this.#nodeAddress ??= await until(
+      'the address of the node',
+      async () => {
+        const [node] = await this.client.resource(Resources.Nodes).objects();
+        return node?.status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;
+      },
+      this.patienceMs,
+    ));
   }
 
   /** Paths as `/x` (Prefix) or `=/x` (Exact), each with the name of a Service, whose port 80 is asked. */

@@ -178,7 +178,7 @@ export function ingressSuite(
         server.on('request', (request, response) => void request.pipe(response));
       });
       await bench.route('echo', 'echo.test', { '/': 'echo' });
-      await until('the route', patienceMs, async () => (await bench.ask('echo.test')).status === 200);
+      await until('the route', async () => (await bench.ask('echo.test')).status === 200, patienceMs);
       const { plain } = await bench.listeners();
       const options = {
         host: plain.address,
@@ -228,16 +228,24 @@ export function ingressSuite(
       await bench.answeredBy('503', 'web.test');
       for (const name of ['one', 'two', 'unready']) await bench.slice('web', name, await bench.listen(name), name !== 'unready');
       const seen = new Set<string>();
-      await until('answers of both', patienceMs, async () => {
-        seen.add(await bench.answerer('web.test'));
-        return seen.has('one') && seen.has('two');
-      });
+      await until(
+        'answers of both',
+        async () => {
+          seen.add(await bench.answerer('web.test'));
+          return seen.has('one') && seen.has('two');
+        },
+        patienceMs,
+      );
       assert.ok(!seen.has('unready'), 'one that is not ready answered');
       await bench.setReady('one', false);
-      await until('ten answers of the other alone', patienceMs, async () => {
-        for (let count = 0; count < 10; count++) if ((await bench.answerer('web.test')) !== 'two') return false;
-        return true;
-      });
+      await until(
+        'ten answers of the other alone',
+        async () => {
+          for (let count = 0; count < 10; count++) if ((await bench.answerer('web.test')) !== 'two') return false;
+          return true;
+        },
+        patienceMs,
+      );
     });
 
     promise('to endpoints that nobody listens at are answered by a 5xx', async bench => {
@@ -258,11 +266,15 @@ export function ingressSuite(
         await bench.route(host, host, { '/': 'web' }, { tls: [{ hosts: [host], secretName: host }] });
       }
       const certified = (host: string, commonName: string): Promise<unknown> =>
-        until(`${commonName} for ${host}`, patienceMs, async () => {
-          const { certificate } = await bench.ask(host, { isSecure: true });
-          if (certificate !== commonName) throw new Error(`it is ${certificate}`);
-          return true;
-        });
+        until(
+          `${commonName} for ${host}`,
+          async () => {
+            const { certificate } = await bench.ask(host, { isSecure: true });
+            if (certificate !== commonName) throw new Error(`it is ${certificate}`);
+            return true;
+          },
+          patienceMs,
+        );
       await certified('a.test', 'first of a.test');
       await certified('b.test', 'first of b.test');
       const { body } = await bench.ask('a.test', { isSecure: true });
@@ -301,10 +313,14 @@ export function ingressSuite(
         .patch(metadata.name!, 'merge', { status });
       const ingresses = bench.client.resource(Resources.Ingresses, 'default');
       const told = (name: string): Promise<unknown> =>
-        until(`the status of ${name}`, patienceMs, async () => {
-          const found = (await ingresses.get(name)).status?.loadBalancer?.ingress ?? [];
-          return found.length === 1 && found[0]!.ip === reachedAt;
-        });
+        until(
+          `the status of ${name}`,
+          async () => {
+            const found = (await ingresses.get(name)).status?.loadBalancer?.ingress ?? [];
+            return found.length === 1 && found[0]!.ip === reachedAt;
+          },
+          patienceMs,
+        );
       await told('web');
       // Whoever is told after all others.
       await bench.route('late', 'late.test', { '/': 'web' });

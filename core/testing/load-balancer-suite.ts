@@ -127,10 +127,14 @@ export function loadBalancerSuite(
       const { served, waiting } = await bench.fill();
       if (waiting.length === 0) return;
       await bench.services().delete(served[0]!);
-      await until(`an address for one of ${waiting.join(', ')}`, patienceMs, async () => {
-        const found = await Promise.all(waiting.map(name => bench.addresses(name)));
-        return found.some(addresses => addresses.length > 0);
-      });
+      await until(
+        `an address for one of ${waiting.join(', ')}`,
+        async () => {
+          const found = await Promise.all(waiting.map(name => bench.addresses(name)));
+          return found.some(addresses => addresses.length > 0);
+        },
+        patienceMs,
+      );
     });
   });
 
@@ -160,7 +164,7 @@ export function loadBalancerSuite(
         assert.equal(served.length, (room ??= served.length), 'as many as before');
         // Those that wait go first, so that nobody moves up.
         for (const name of [...waiting, ...served]) await bench.services().delete(name);
-        for (const name of served) await until(`the end of ${name}`, patienceMs, () => bench.isGone(name));
+        for (const name of served) await until(`the end of ${name}`, () => bench.isGone(name), patienceMs);
       }
     });
 
@@ -169,7 +173,7 @@ export function loadBalancerSuite(
       const before = addressesOf(await bench.served('web'));
       for (const wrong of [null, [{ ip: foreignAddress }]]) {
         await bench.writeIngress('web', wrong);
-        await until(`${before.join()} again`, patienceMs, async () => (await bench.addresses('web')).join() === before.join());
+        await until(`${before.join()} again`, async () => (await bench.addresses('web')).join() === before.join(), patienceMs);
       }
     });
 
@@ -231,7 +235,7 @@ export function loadBalancerSuite(
       });
       await bench.served('came');
       await bench.unserved('changed');
-      await until('the end of the deletion', patienceMs, () => bench.isGone('gone'));
+      await until('the end of the deletion', () => bench.isGone('gone'), patienceMs);
       await bench.create('again', { ports: [{ port: 8191 }] });
       await bench.served('again');
     });
@@ -273,14 +277,18 @@ class Workbench {
 
   /** Waits for an address; the object that has it. */
   served(name: string, namespace?: string): Promise<Service> {
-    return until(`an address for ${name}`, this.#patienceMs, async () => {
-      const service = await this.services(namespace).get(name);
-      return addressesOf(service).length > 0 && service;
-    });
+    return until(
+      `an address for ${name}`,
+      async () => {
+        const service = await this.services(namespace).get(name);
+        return addressesOf(service).length > 0 && service;
+      },
+      this.#patienceMs,
+    );
   }
 
   async unserved(name: string): Promise<void> {
-    await until(`no address for ${name}`, this.#patienceMs, async () => (await this.addresses(name)).length === 0);
+    await until(`no address for ${name}`, async () => (await this.addresses(name)).length === 0, this.#patienceMs);
   }
 
   async isGone(name: string): Promise<boolean> {
@@ -299,7 +307,7 @@ class Workbench {
     await this.create(name, { ports: [{ port: 8300 + this.#barriers }] });
     await this.served(name);
     await this.services().delete(name);
-    await until(`the end of ${name}`, this.#patienceMs, () => this.isGone(name));
+    await until(`the end of ${name}`, () => this.isGone(name), this.#patienceMs);
   }
 
   /** Many Services of the same port, until each has an address or an event that says why not. */
@@ -309,16 +317,20 @@ class Workbench {
     const events = this.subject.client.resource(Resources.Events, 'default');
     const served: string[] = [];
     const waiting: string[] = [];
-    await until('an address or a Warning event for each Service', this.#patienceMs, async () => {
-      const warned = new Set((await events.objects()).filter(isWarning).map(({ involvedObject }) => involvedObject.name));
-      served.length = waiting.length = 0;
-      for (const service of await this.services().objects()) {
-        const name = service.metadata.name!;
-        if (addressesOf(service).length > 0) served.push(name);
-        else if (warned.has(name)) waiting.push(name);
-      }
-      return served.length + waiting.length === rivals;
-    });
+    await until(
+      'an address or a Warning event for each Service',
+      async () => {
+        const warned = new Set((await events.objects()).filter(isWarning).map(({ involvedObject }) => involvedObject.name));
+        served.length = waiting.length = 0;
+        for (const service of await this.services().objects()) {
+          const name = service.metadata.name!;
+          if (addressesOf(service).length > 0) served.push(name);
+          else if (warned.has(name)) waiting.push(name);
+        }
+        return served.length + waiting.length === rivals;
+      },
+      this.#patienceMs,
+    );
     return { served, waiting };
   }
 

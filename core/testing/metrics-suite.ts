@@ -3,7 +3,7 @@ import { isStatusError, Quantity, Resources } from '../plugin-api/index.js';
 import type { CallerIdentity, Client, Node, NodeUsage, Pod, RoleBinding } from '../plugin-api/index.js';
 import type { ScriptedUsage } from './scripted-usage.js';
 import type { TestRunner } from './test-runner.js';
-import { eventually } from './eventually.js';
+import { until } from './until.js';
 
 /** A running cluster with the plugin under test, without a node, whose time moves only when it is told to. */
 export interface MetricsUnderTest {
@@ -188,7 +188,7 @@ function objectCases(test: Case): void {
       subjects,
     };
     await world.client.resource(Resources.RoleBindings, 'default').create(binding as RoleBinding);
-    assert.equal((await eventually('the viewer may read', read)).length, 1);
+    assert.equal((await until('the viewer may read', read)).length, 1);
     await assert.rejects(viewer.resource(Resources.MetricsPods).list(), error => isStatusError(error, 'Forbidden'));
   });
 }
@@ -280,7 +280,7 @@ class World {
     await this.client.resource(Resources.Nodes).create({ apiVersion: 'v1', kind: 'Node', metadata } as unknown as Node);
     for (const namespace of ['default', 'kube-system']) {
       const accounts = this.client.resource(Resources.ServiceAccounts, namespace);
-      await eventually('the account that pods run as', () => accounts.get('default'));
+      await until('the account that pods run as', () => accounts.get('default'));
     }
   }
 

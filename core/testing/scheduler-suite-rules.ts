@@ -4,7 +4,7 @@ import type { PersistentVolume, PersistentVolumeClaim, PodSpec, PriorityClass } 
 import type { SchedulerCase } from './scheduler-suite.js';
 import { namespace } from './scheduler-suite-support.js';
 import type { SchedulerWorld } from './scheduler-suite-support.js';
-import { eventually } from './eventually.js';
+import { until } from './until.js';
 
 const host = 'kubernetes.io/hostname';
 
@@ -173,7 +173,7 @@ export function ruleCases(test: SchedulerCase): void {
       await world.refused('high');
       return;
     }
-    await eventually('the pod that is in the way is told to go', async () => (await world.get('low')).metadata.deletionTimestamp);
+    await until('the pod that is in the way is told to go', async () => (await world.get('low')).metadata.deletionTimestamp);
     assert.equal((await world.get('high')).status.nominatedNodeName, 'n1');
     assert.equal((await world.get('equal')).spec.nodeName, undefined);
     await world.remove('low');
@@ -218,5 +218,5 @@ async function makeVolume(world: SchedulerWorld, name: string, node: string): Pr
     metadata: { name },
     spec: { ...common, volumeName: name, resources: { requests: { storage: '1Gi' } } },
   } as unknown as PersistentVolumeClaim);
-  await eventually(`claim ${name} is bound`, async () => ((await claims.get(name)).status?.phase === 'Bound' ? true : undefined));
+  await until(`claim ${name} is bound`, async () => ((await claims.get(name)).status?.phase === 'Bound' ? true : undefined));
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isStatusError, Resources } from '../plugin-api/index.js';
 import type { Client, Node, Pod, PodSpec } from '../plugin-api/index.js';
-import { eventually } from './eventually.js';
+import { until } from './until.js';
 
 /** A running cluster with the scheduler under test and without a node. */
 export interface SchedulerUnderTest {
@@ -76,13 +76,11 @@ export class SchedulerWorld {
     await this.nodes.patch(name, 'merge', { spec: { taints: taints ?? null, unschedulable: unschedulable ?? null } });
     if (unschedulable || taints) return;
     // The node controller takes the taint of a cordoned node away, and may do so a little later.
-    await eventually(`node ${name} has no taints`, async () =>
-      (await this.nodes.get(name)).spec?.taints?.length ? undefined : true,
-    );
+    await until(`node ${name} has no taints`, async () => ((await this.nodes.get(name)).spec?.taints?.length ? undefined : true));
   }
 
   async pod(name: string, { cpu, labels, spec }: PodWish = {}): Promise<Pod> {
-    this.#accountKnown ??= eventually('the account that pods run as', () =>
+    this.#accountKnown ??= until('the account that pods run as', () =>
       this.client.resource(Resources.ServiceAccounts, namespace).get('default'),
     );
     await this.#accountKnown;
@@ -102,7 +100,7 @@ export class SchedulerWorld {
 
   /** Resolves with the node that the pod was bound to. */
   async bound(name: string): Promise<string> {
-    return eventually(`pod ${name} is bound`, async () => {
+    return until(`pod ${name} is bound`, async () => {
       const pod = await this.get(name);
       if (!pod.spec.nodeName) throw new Error(scheduled(pod)?.message ?? 'it has no condition');
       return pod.spec.nodeName;
@@ -111,7 +109,7 @@ export class SchedulerWorld {
 
   /** Resolves with the message of a pod that the scheduler has tried, and that stays unbound. */
   async refused(name: string): Promise<string> {
-    return eventually(`pod ${name} is told why it waits`, async () => {
+    return until(`pod ${name} is told why it waits`, async () => {
       const pod = await this.get(name);
       assertUnbound(pod);
       const condition = scheduled(pod);
@@ -121,7 +119,7 @@ export class SchedulerWorld {
 
   /** Bound in the end; or, where that is allowed, refused with a message that names it. */
   async boundOrRefused(name: string, what: Refusable): Promise<string | undefined> {
-    return eventually(`pod ${name} is bound${this.mayRefuse(what) ? ` or refused for its ${what}` : ''}`, async () => {
+    return until(`pod ${name} is bound${this.mayRefuse(what) ? ` or refused for its ${what}` : ''}`, async () => {
       const pod = await this.get(name);
       if (pod.spec.nodeName) return { nodeName: pod.spec.nodeName };
       const condition = scheduled(pod);

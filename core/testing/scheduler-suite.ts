@@ -5,7 +5,7 @@ import { ruleCases } from './scheduler-suite-rules.js';
 import { namespace, scheduled, SchedulerWorld } from './scheduler-suite-support.js';
 import type { SchedulerUnderTest } from './scheduler-suite-support.js';
 import type { TestRunner } from './test-runner.js';
-import { eventually } from './eventually.js';
+import { until } from './until.js';
 
 export type { Refusable, SchedulerUnderTest } from './scheduler-suite-support.js';
 
@@ -100,7 +100,7 @@ function bindingCases(test: SchedulerCase): void {
     await Promise.all(nodes.map(name => world.node(name, { allocatable: { pods: '100' } })));
     const names = Array.from({ length: 60 }, (_, index) => `p${index}`);
     await Promise.all(names.map(name => world.pod(name, { cpu: '100m' })));
-    await eventually('50 pods are bound and 10 are told why not', async () => {
+    await until('50 pods are bound and 10 are told why not', async () => {
       const pods = await world.pods.objects();
       const bound = pods.filter(({ spec }) => spec.nodeName);
       const told = pods.filter(pod => scheduled(pod)?.reason === 'Unschedulable');
@@ -201,7 +201,7 @@ function lifecycleCases(test: SchedulerCase): void {
       await world.remove('gone');
       await world.pod('late', { cpu: '500m' });
     });
-    const bound = await eventually('one of the two that wait is bound', async () => {
+    const bound = await until('one of the two that wait is bound', async () => {
       const pods = await Promise.all(['waiting', 'late'].map(name => world.get(name)));
       const [first, ...others] = pods.filter(({ spec }) => spec.nodeName);
       assert.deepEqual(others, [], 'the node has room for one');
@@ -227,7 +227,7 @@ function lifecycleCases(test: SchedulerCase): void {
 
 async function eventOf(world: SchedulerWorld, pod: string, reason: string) {
   const events = world.client.resource(Resources.Events, namespace);
-  return eventually(`an event ${reason} of pod ${pod}`, async () =>
+  return until(`an event ${reason} of pod ${pod}`, async () =>
     (await events.objects()).find(event => event.reason === reason && event.involvedObject.name === pod),
   );
 }

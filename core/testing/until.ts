@@ -1,22 +1,27 @@
-import { errorText } from '../plugin-api/index.js';
+import { errorCode, errorText } from '../plugin-api/index.js';
 
-const betweenMs = 10;
+const pauseMs = 10;
 
 /**
- * Waits until `attempt` gives something other than undefined or false, and resolves that. What it throws counts as not yet. Rejects
- * after `patienceMs`, with what was waited for and the last error.
+ * Asks again and again until the answer is neither undefined nor false, and resolves it. A question that throws is asked again, unless
+ * it is an assertion that failed. Rejects after `deadlineMs` with what was waited for and the last error.
  */
-export async function until<T>(what: string, patienceMs: number, attempt: () => Promise<T | undefined | false>): Promise<T> {
-  const endMs = performance.now() + patienceMs;
+export async function until<T>(
+  waitedFor: string,
+  ask: () => Promise<T | undefined | false> | T | undefined | false,
+  deadlineMs = 10_000,
+): Promise<T> {
+  const untilMs = performance.now() + deadlineMs;
   for (;;) {
-    let problem = '';
+    let why = '';
     try {
-      const found = await attempt();
-      if (found !== undefined && found !== false) return found;
+      const answer = await ask();
+      if (answer !== undefined && answer !== false) return answer;
     } catch (error) {
-      problem = `: ${errorText(error)}`;
+      if (errorCode(error) === 'ERR_ASSERTION') throw error;
+      why = `: ${errorText(error)}`;
     }
-    if (performance.now() > endMs) throw new Error(`not within ${patienceMs} ms: ${what}${problem}`);
-    await new Promise(resolve => setTimeout(resolve, betweenMs));
+    if (performance.now() > untilMs) throw new Error(`not within ${deadlineMs} ms: ${waitedFor}${why}`);
+    await new Promise(resolve => setTimeout(resolve, pauseMs));
   }
 }

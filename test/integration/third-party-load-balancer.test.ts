@@ -68,10 +68,14 @@ async function stop({ server }: Running, signal: NodeJS.Signals): Promise<void> 
 
 /** What kubectl says under EXTERNAL-IP. */
 async function externalIp(kubectl: Tool, name: string, wanted: RegExp): Promise<string> {
-  return until(`EXTERNAL-IP of ${name} like ${wanted}`, patienceMs, async () => {
-    const { stdout } = await kubectl(['get', 'service', name, '--no-headers']);
-    return stdout.split(/\s+/)[3]?.match(wanted)?.[0];
-  });
+  return until(
+    `EXTERNAL-IP of ${name} like ${wanted}`,
+    async () => {
+      const { stdout } = await kubectl(['get', 'service', name, '--no-headers']);
+      return stdout.split(/\s+/)[3]?.match(wanted)?.[0];
+    },
+    patienceMs,
+  );
 }
 
 const endpoint = {
@@ -97,7 +101,7 @@ describe('the example load balancer, packed and installed', () => {
     const nodeAddress = await externalIp(before.kubectl, 'web', /^[\d.]+$/);
     expect(await readFile(modulesFile(), 'utf8')).toMatch(partOfServiceLb);
     if (isRoot)
-      await until('the rule for the node', patienceMs, async () => (await rules(before)).includes(`${nodeAddress} . tcp . 8080`));
+      await until('the rule for the node', async () => (await rules(before)).includes(`${nodeAddress} . tcp . 8080`), patienceMs);
     await stop(before, 'SIGTERM');
 
     const first = await serve(...poolFlags);
@@ -145,12 +149,16 @@ describe('the example load balancer, packed and installed', () => {
         expect(await running.kubectl(['create', '-f', '-'], { input: input.join('\n---\n') })).toMatchObject({ code: 0 });
         const address = await externalIp(running.kubectl, 'web', /^203\..*/);
         const ask = `fetch('http://${address}:8080').then(answer => answer.text()).then(console.log)`;
-        const answer = await until('an answer on the address', patienceMs, async () => {
-          const { stdout } = await execute(running.inside[0]!, [...running.inside.slice(1), process.execPath, '-e', ask], {
-            timeout: 5000,
-          });
-          return stdout;
-        });
+        const answer = await until(
+          'an answer on the address',
+          async () => {
+            const { stdout } = await execute(running.inside[0]!, [...running.inside.slice(1), process.execPath, '-e', ask], {
+              timeout: 5000,
+            });
+            return stdout;
+          },
+          patienceMs,
+        );
         expect(answer).toBe('reached\n');
       } finally {
         listener.kill();
@@ -221,6 +229,6 @@ async function assertNothingLeft(running: Running, nodeAddress: string): Promise
   const { stdout } = await kubectl(['get', 'service', 'web', '-o', 'jsonpath={.status.loadBalancer.ingress[*].ip}']);
   expect(stdout).toBe('203.0.113.0');
   if (!isRoot) return;
-  await until('the rule for the address', patienceMs, async () => (await rules(running)).includes('203.0.113.0 . tcp . 8080'));
+  await until('the rule for the address', async () => (await rules(running)).includes('203.0.113.0 . tcp . 8080'), patienceMs);
   expect(await rules(running)).not.toContain(`${nodeAddress} . tcp . 8080`);
 }

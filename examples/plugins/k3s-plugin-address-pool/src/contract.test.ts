@@ -35,21 +35,21 @@ void describe('the address pool', () => {
     try {
       const services = client.resource(Resources.Services, 'default');
       await services.create(service('first'));
-      await until('the first address', patienceMs, () => addressOf(client, 'first'));
-      assert.equal(await until('the event', patienceMs, () => eventOf(client, 'first', 'AddressAssigned')), '203.0.113.1');
+      await until('the first address', () => addressOf(client, 'first'), patienceMs);
+      assert.equal(await until('the event', () => eventOf(client, 'first', 'AddressAssigned'), patienceMs), '203.0.113.1');
       await services.create(service('second'));
       assert.equal(
-        await until('the warning', patienceMs, () => eventOf(client, 'second', 'AddressPoolExhausted')),
+        await until('the warning', () => eventOf(client, 'second', 'AddressPoolExhausted'), patienceMs),
         'no IPv4 address is free in the pool default',
       );
       await services.create(service('third', { loadBalancerIP: '203.0.113.1' }));
       assert.equal(
-        await until('the warning', patienceMs, () => eventOf(client, 'third', 'AddressUnavailable')),
+        await until('the warning', () => eventOf(client, 'third', 'AddressUnavailable'), patienceMs),
         '203.0.113.1 is held by default/first',
       );
       await services.delete('third');
       await services.delete('first');
-      await until('the freed address', patienceMs, () => addressOf(client, 'second'));
+      await until('the freed address', () => addressOf(client, 'second'), patienceMs);
     } finally {
       await stop();
     }
@@ -63,7 +63,7 @@ void describe('the address pool', () => {
       const services = client.resource(Resources.Services, 'default');
       await services.create(service('plain'));
       await services.create(service('classy', { loadBalancerClass: 'k3s-plugin.example.com/address-pool' }));
-      await until('an address', patienceMs, () => addressOf(client, 'classy'));
+      await until('an address', () => addressOf(client, 'classy'), patienceMs);
       assert.equal(await addressOf(client, 'plain'), undefined);
     } finally {
       await stop();
@@ -74,9 +74,9 @@ void describe('the address pool', () => {
     const cluster = await startRestartableCluster([...flags, '--address-pool', '203.0.113.0/28']);
     try {
       await cluster.client.resource(Resources.Services, 'default').create(service('web'));
-      await until('an address', patienceMs, () => addressOf(cluster.client, 'web'));
+      await until('an address', () => addressOf(cluster.client, 'web'), patienceMs);
       await cluster.restart(undefined, [...flags, '--address-pool', '198.51.100.0/28']);
-      await until('another', patienceMs, async () => (await addressOf(cluster.client, 'web')) === '198.51.100.0');
+      await until('another', async () => (await addressOf(cluster.client, 'web')) === '198.51.100.0', patienceMs);
     } finally {
       await cluster.stop();
     }
