@@ -40,6 +40,8 @@ export interface ClaimedFlag {
   readonly summary: string;
   readonly environment?: string;
   readonly command?: 'server' | 'agent';
+  /** Its value is shown to nobody. */
+  readonly secret?: boolean;
 }
 
 /** The outcome of flags, files and environment. Frozen. */
@@ -50,6 +52,8 @@ export interface LoadedConfig {
   readonly sources: ReadonlyMap<string, string>;
   /** Options that claimed flags set, by plugin. */
   readonly pluginOptions: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  /** Flags whose values are shown to nobody. */
+  readonly secretFlags: ReadonlySet<string>;
   /** `slots:` of the file and `--slot`: plugin by slot, with who said it. */
   readonly slots: ReadonlyMap<string, { readonly plugin: string; readonly by: string }>;
   /** Flags that were set to something else than their default and that only plugins read: the ids of those. */
@@ -131,6 +135,7 @@ class ConfigLoader {
       values,
       sources: this.#sources,
       pluginOptions: this.#pluginOptions(),
+      secretFlags: new Set(Object.keys(this.#table).filter(name => this.#isSecret(name))),
       claimedBy: this.#claimedBy(),
       slots,
       files: this.#files.files,
@@ -166,13 +171,20 @@ class ConfigLoader {
     }
   }
 
+  #isSecret(name: string): boolean {
+    return this.#table[name]?.secret === true || (this.#claims.get(name)?.some(({ secret }) => secret) ?? false);
+  }
+
   #tableOf(command: 'server' | 'agent'): Record<string, FlagDefinition> {
     return Object.fromEntries(Object.entries(this.#table).filter(([, { on }]) => on === undefined || on === command));
   }
 
   #readPreset(): void {
     for (const [name, value] of Object.entries(this.#options.presetValues ?? {})) {
-      if (Object.hasOwn(this.#table, name)) this.#set(name, value, 'preset');
+      if (!Object.hasOwn(this.#table, name) || value === null || value === undefined) continue;
+      const definition = this.#table[name]!;
+      const texts = (Array.isArray(value) ? (value as unknown[]) : [value]).map(String);
+      this.#set(name, this.#fromTexts(name, definition, texts, 'preset'), 'preset');
     }
   }
 
@@ -249,7 +261,8 @@ class ConfigLoader {
     else if (/^(false|f|0)$/i.test(text)) return false;
     const wanted = definition.kind === 'number' ? 'a whole number' : 'true or false';
     const name_ = source === `--${name}` ? source : `${source}: ${name}`;
-    this.#errors.push(configError('FLAG_VALUE', `${name_} must be ${wanted}, not "${text}"`));
+    const shown = this.#isSecret(name) ? '' : `, not "${text}"`;
+    this.#errors.push(configError('FLAG_VALUE', `${name_} must be ${wanted}${shown}`));
     return undefined;
   }
 

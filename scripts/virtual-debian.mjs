@@ -16,7 +16,8 @@ const valueOf = (name, otherwise) => (process.argv.includes(name) ? process.argv
 const logFile = path.resolve(valueOf('--log', 'virtual-debian.log'));
 const limitMs = Number(valueOf('--minutes', '60')) * 60_000;
 const tour = path.resolve(valueOf('--tour', path.join(repository, 'scripts', 'virtual-debian-tour.sh')));
-const packages = 'systemd,systemd-sysv,udev,dbus,linux-image-cloud-amd64,iproute2,kmod,procps,ca-certificates,curl,libatomic1';
+const packages =
+  'systemd,systemd-sysv,udev,dbus,linux-image-cloud-amd64,iproute2,kmod,procps,ca-certificates,curl,libatomic1,quota,xfsprogs';
 
 class Failed extends Error {}
 
@@ -82,6 +83,7 @@ function makeProject(root) {
   for (const folder of ['dist', 'node_modules']) run('cp', ['-aL', path.join(repository, folder), path.join(tree, folder)]);
   fs.writeFileSync(path.join(root, 'example-web.tar'), buildImage(fs.readFileSync(fetchBusybox())));
   fs.copyFileSync(tour, path.join(root, 'tour.sh'));
+  fs.copyFileSync(path.join(repository, 'scripts', 'virtual-debian-steps.sh'), path.join(root, 'steps.sh'));
 }
 
 function pack(root, image, spareMegabytes) {

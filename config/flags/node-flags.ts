@@ -55,7 +55,7 @@ export const nodeFlags = {
   },
   'container-runtime-endpoint': {
     kind: 'string',
-    summary: 'socket of a container runtime that runs already',
+    summary: 'socket of a containerd that runs already',
     support: 'plugin',
     needs: runtime,
   },
@@ -105,11 +105,5 @@ export const nodeFlags = {
     support: 'plugin',
     needs: runtime,
   },
-  'prefer-bundled-bin': {
-    kind: 'boolean',
-    default: false,
-    summary: "bundled tools before the host's",
-    support: 'ignored',
-    needs: 'no tools are bundled',
-  },
+  'prefer-bundled-bin': { kind: 'boolean', default: false, summary: "bundled tools before the host's" },
 } as const satisfies FlagTable;

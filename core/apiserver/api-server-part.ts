@@ -53,6 +53,7 @@ import { NodePodConnector } from './connect/node-pod-connector.js';
 import { advertisedAddress } from './kubernetes-service.js';
 import { InMemoryServiceAllocator } from './resources/core/service-allocator.js';
 import { resourceDefinitions } from './resources/index.js';
+import { LegacyTokenUses } from './legacy-token-tracking.js';
 import { ServiceAccountTokens } from './service-account-tokens.js';
 import { ServiceAddresses } from './service-addresses.js';
 import { StandingObjects } from './standing-objects.js';
@@ -174,11 +175,13 @@ export class ApiServerPart implements Part {
     const nodes = new NodeGraph();
     const find = (resource: string, namespace: string, name: string): unknown =>
       this.#server?.endpoint('', 'v1', resource)?.served.store.cache.get(namespace, name)?.object;
+    const tokenUses = new LegacyTokenUses(() => this.server.transport, logger.child('tokens'));
     const tokens = new ServiceAccountTokens({
       keyPem: certificates.serviceKeyPem,
       clusterDomain: settings.clusterDomain,
       clock,
       find,
+      noteUse: (secret, day) => tokenUses.note(secret, day),
       advertised: () => this.#advertised(),
     });
     this.#tokens = tokens;

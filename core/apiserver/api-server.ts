@@ -108,7 +108,7 @@ export class ApiServer {
       resources: () => this.#discovered(),
       types: this.types,
       describe: builtDescriptions(),
-      version: options.version['gitVersion'] ?? '',
+      version: `${options.version['major'] ?? ''}.${options.version['minor'] ?? ''}`,
     });
     const endpoint = (group: string, version: string, resource: string): ResourceEndpoint | undefined =>
       this.#endpoints.get(`${group}/${version}/${resource}`);

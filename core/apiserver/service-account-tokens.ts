@@ -15,6 +15,8 @@ export interface ServiceAccountTokensOptions {
   readonly clock: Clock;
   /** An object as the cache shows it now. */
   readonly find: (resource: string, namespace: string, name: string) => unknown;
+  /** A token of a Secret was used on that day. */
+  readonly noteUse: (secret: ObjectMeta, day: string) => Promise<void>;
   /** `host:port` under which others reach this server. */
   readonly advertised: () => string;
 }
@@ -50,8 +52,9 @@ export class ServiceAccountTokens {
       apiAudiences: this.audiences,
       keys: [key],
       clock,
+      noteUse: options.noteUse,
       lookup: {
-        getServiceAccount: finder<Named>('serviceaccounts'),
+        getServiceAccount: finder<Named & { secrets?: { name?: string }[] }>('serviceaccounts'),
         getPod: finder<Named>('pods'),
         getSecret: finder<Named & { data?: Record<string, string> }>('secrets'),
         getNode: name => find('nodes', '', name) as Named | undefined,

@@ -4,13 +4,15 @@ import type { Disposable } from '../base/disposable.js';
 import { DisposableStore } from '../base/disposable.js';
 import { errorText } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
-import { Endpoints, EndpointSlices, Namespaces, ServiceCIDRs, Services } from '../api/generated/resources.js';
+import { ConfigMaps, Endpoints, EndpointSlices, Namespaces, ServiceCIDRs, Services } from '../api/generated/resources.js';
+import { trackingConfigMap } from '../api/legacy-tokens.js';
 import type { ResourceReference } from '../api/resource-reference.js';
 import type { ApiServer } from './api-server.js';
 import { ensureSystemNamespaces, systemNamespaces } from './bootstrap.js';
 import { defaultServiceCidrName, ensureDefaultServiceCidr } from './default-service-cidr.js';
 import type { KubernetesServiceOptions } from './kubernetes-service.js';
 import { ensureKubernetesService, kubernetesService } from './kubernetes-service.js';
+import { ensureTokenTracking } from './legacy-token-tracking.js';
 
 export interface StandingObjectsOptions {
   readonly server: ApiServer;
@@ -25,9 +27,9 @@ const settleMs = 1000;
 const retry = { initialMs: 1000, maximumMs: 30_000, jitter: 0.2 };
 
 /**
- * What a cluster cannot do without: system namespaces, Service `kubernetes` with its endpoints, the default ServiceCIDR. Made at the
- * start and again whenever somebody deletes or changes them. Source: kube-apiserver's systemnamespaces, kubernetesservice and
- * defaultservicecidr controllers, which look every few seconds.
+ * What a cluster cannot do without: system namespaces, Service `kubernetes` with its endpoints, the default ServiceCIDR, the day since
+ * which uses of old tokens are noted. Made at the start and again whenever somebody deletes or changes them. Source: kube-apiserver's
+ * systemnamespaces, kubernetesservice, defaultservicecidr and legacytokentracking controllers, which look every few seconds or later.
  */
 export class StandingObjects {
   readonly #options: StandingObjectsOptions;
@@ -50,6 +52,7 @@ export class StandingObjects {
     this.#run(true);
     await this.#running;
     this.#follow(Namespaces, (_namespace, name) => systemNamespaces.includes(name));
+    this.#follow(ConfigMaps, (namespace, name) => namespace === trackingConfigMap.namespace && name === trackingConfigMap.name);
     this.#follow(ServiceCIDRs, (_namespace, name) => name === defaultServiceCidrName);
     for (const resource of [Services, Endpoints, EndpointSlices]) {
       this.#follow(resource, (namespace, name) => namespace === kubernetesService.namespace && name === kubernetesService.name);
@@ -68,6 +71,7 @@ export class StandingObjects {
     const { transport } = server;
     await ensureSystemNamespaces(server);
     await ensureDefaultServiceCidr({ transport, cidrs: serviceCidrs, nowMs: clock.now(), logger });
+    await ensureTokenTracking(transport, clock.now());
     await ensureKubernetesService({ transport, ...service }, alone);
   }
 

@@ -151,3 +151,80 @@ describe('k3s server with a plugin that', () => {
     expect((await startWith(undefined)).errors).toContain('error: --plugin ./bad: the directory has no package.json');
   });
 });
+
+describe('k3s server goes on with a plugin that is not vital and', () => {
+  const list = async (): Promise<string> => {
+    const words = ['plugin', 'list', '--preset', 'sandbox', ...minimal, '--plugin', './bad', '--data-dir', join(dir, 'data')];
+    return (await launch(dir, words).outcome).output;
+  };
+
+  /** Until the log has the line, and what the list says then; the server ends well. */
+  async function runUntil(source: string, line: string): Promise<{ log: string; list: string }> {
+    await writeFile(join(dir, 'bad', 'index.js'), source.replace('vital: true,', ''));
+    const words = ['server', '--preset', 'sandbox', ...minimal, '--plugin', './bad', '--data-dir', join(dir, 'data')];
+    const server = launch(dir, words, { spawn: { timeout: 30_000, killSignal: 'SIGKILL' } });
+    await server.printed(line);
+    const seen = await list();
+    server.child.kill('SIGTERM');
+    const { code, errors } = await server.outcome;
+    expect(code).toBe(0);
+    expect(errors).not.toMatch(/\n +at /);
+    return { log: errors, list: seen };
+  }
+
+  it.each([
+    ['throws in init', `{ init() { throw new Error('no luck'); } }`, '', 'bad failed to init: no luck'],
+    [
+      'never ends its init',
+      `{ init: () => new Promise(() => {}) }`,
+      'deadlinesMs: { init: 100 },',
+      'no answer from bad.init within 100 ms',
+    ],
+    ['throws in start', `{ start() { throw new Error('no luck'); } }`, '', 'bad failed to start: no luck'],
+    [
+      'throws where nobody can catch it',
+      `{ start() { setTimeout(() => { throw new Error('no luck later'); }, 500); } }`,
+      '',
+      'bad failed: no luck later',
+    ],
+    [
+      'leaves a promise that rejects',
+      `{ start() { setTimeout(() => void Promise.reject(new Error('no luck either')), 500); } }`,
+      '',
+      'bad failed: no luck either',
+    ],
+  ])('%s', async (_name, part, more, line) => {
+    const seen = await runUntil(withPart(part, more), line);
+    expect(seen.list).toMatch(/^controllers +bad .*(failed|restarting|starting|ready)/m);
+    expect(seen.list).toMatch(/^datastore +memory .*ready/m);
+  });
+
+  it('refuses in init ends the start all the same, in one line', async () => {
+    const refusal = `{ init() { throw Object.assign(new (class extends CodedError {})('NO_KEY', 'no key'), { mend: 'give one' }); } }`;
+    const source = withPart(refusal).replace('vital: true,', '').replace('import {', 'import { CodedError,');
+    expect(await startWith(source)).toEqual({ code: 1, errors: 'error: bad failed to init: no key (give one)' });
+  });
+
+  it("shows nobody another's secret, nor its own", async () => {
+    await writeFile(join(dir, 'config.yaml'), 'token: the-token-of-all\nplugin-options: { bad: { key: key-of-bad } }\n');
+    const part = `{ start() { throw new Error('it was the-token-of-all with key-of-bad'); } }`;
+    const source = withPart(part, `options: { key: { default: '', format: String, secret: true } },`);
+    const { log, list: seen } = await runUntil(source, 'bad failed to start: it was *** with ***');
+    expect(log + seen).not.toMatch(/the-token-of-all|key-of-bad/);
+    const view = await launch(dir, ['config', 'view', '--preset', 'sandbox', '--plugin', './bad']).outcome;
+    expect(view.output).toContain('plugin-options:\n  bad: {"key":"***"}');
+    // Vital, it is the program's last word.
+    const last = await startWith(source);
+    expect(last.errors).toContain('error: bad failed to start: it was *** with ***');
+  });
+});
+
+describe('two plugins that', () => {
+  it('require each other are both named', async () => {
+    const one = (id: string, slot: string, requires: string): string =>
+      `definePlugin({ id: '${id}', slot: '${slot}', contract: 1, requires: ['${requires}'], load: async () => ({}) })`;
+    const source = `import { definePlugin } from 'k3s-ts/plugin';
+      export const plugins = [${one('first', 'ingress', 'load-balancer')}, ${one('second', 'load-balancer', 'ingress')}];`;
+    expect((await startWith(source)).errors).toBe('error: plugins require each other in a circle: first -> second -> first');
+  });
+});

@@ -57,7 +57,7 @@ describe('k3s', () => {
     ],
     [
       ['server', '--preset', 'sandbx'],
-      'error: unknown preset "sandbx" (did you mean "sandbox"?) (there are ci, default, edge, ha, sandbox)\n',
+      'error: unknown preset "sandbx" (did you mean "sandbox"?) (there are ci, default, edge, ha, sandbox; a file is named by its path, a package must be installed)\n',
     ],
     [['server', '--slot', 'datastor=sqlite'], 'error: --slot: unknown slot "datastor" (did you mean "datastore"?)\n'],
     [

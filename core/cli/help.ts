@@ -19,7 +19,8 @@ export async function commandHelp({ name, summary }: CommandEntry): Promise<stri
   else if (name === 'service') command.usage('install [--print] [flags of k3s server] | remove');
   else if (name === 'killall') command.usage('[--force] [--data-dir DIR]').option('--force', 'stop a server that runs');
   else if (name === 'uninstall') command.usage('--yes [--force] [--data-dir DIR]').option('--force', 'stop a server that runs');
-  else if (name === 'plugin') command.usage('list [-o json] [flags of k3s server] | init DIR --slot SLOT | check DIR');
+  else if (name === 'plugin')
+    command.usage('list [-o json] [flags of k3s server] | init DIR --slot SLOT | check DIR [flags of k3s server]');
   else if (name === 'kubectl' || name === 'helm') command.usage(`[arguments of ${name}]`);
   else {
     command.usage('[flags]');

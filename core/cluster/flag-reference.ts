@@ -96,9 +96,10 @@ function argumentTables(): string[] {
     '## Arguments of components',
     '',
     'They are given as `--kubelet-arg max-pods=50`, each as often as needed; an argument that is not listed is refused.',
-    'Those of `--kube-proxy-arg` belong to the plugin in the slot service-proxy.',
+    'Those of `--kube-proxy-arg` belong to the plugin nftables; another one in the slot service-proxy may know others.',
   ];
-  for (const component of [apiServerArguments, controllerArguments, schedulerArguments, kubeletArguments]) {
+  const ofPlugins = builtInCatalogue().flatMap(descriptor => descriptor.arguments ?? []);
+  for (const component of [apiServerArguments, controllerArguments, schedulerArguments, kubeletArguments, ...ofPlugins]) {
     lines.push('', `### --${component.flag}`, '', '| Argument | State | Meaning |', '| --- | --- | --- |');
     for (const [name, rule] of Object.entries<ArgumentRule<never>>(component.table)) {
       const meaning = rule.state === 'works' ? rule.summary : rule.state === 'no-effect' ? rule.why : refusal(rule);

@@ -1,27 +1,25 @@
-import { access, readFile, stat } from 'node:fs/promises';
-import { createRequire, findPackageJSON, registerHooks } from 'node:module';
-import { isAbsolute, join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { errorCode, errorText } from '../base/errors.js';
 import { assertDescriptor } from '../plugin-api/descriptor.js';
 import type { CatalogueEntry } from '../kernel/wiring.js';
 import { clusterError } from './cluster-errors.js';
+import { importWithin, isPath, locatePackage, locationOf, versionOf } from './package-locator.js';
+import type { PackageKind } from './package-locator.js';
 
-/** How long the file of a descriptor may take, which imports next to nothing. */
-const importDeadlineMs = 20_000;
+const kind: PackageKind = {
+  flag: '--plugin',
+  keyword: 'k3s-plugin',
+  word: 'plugin',
+  invalid: 'PLUGIN_INVALID',
+  missing: 'PLUGIN_NOT_INSTALLED',
+};
 
 /**
  * Imports what `--plugin` names: a package with the keyword `k3s-plugin`, looked up from `directory` and then beside k3s, or the path
  * of a package's directory or of a file. It exports one descriptor or a list, as `plugin`, `plugins` or `default`. Throws CodedErrors
  * that name package and mend.
  */
-export async function loadPlugin(
-  name: string,
-  directory: string,
-  deadlineMs = importDeadlineMs,
-): Promise<readonly CatalogueEntry[]> {
-  mapOwnPackage();
-  const url = isPath(name) ? await pathUrl(name, resolve(directory, name)) : await packageUrl(name, directory);
+export async function loadPlugin(name: string, directory: string, deadlineMs?: number): Promise<readonly CatalogueEntry[]> {
+  const url = await locatePackage(name, directory, kind);
   let exported: Record<string, unknown>;
   try {
     exported = await importWithin(url, deadlineMs);
@@ -34,6 +32,7 @@ export async function loadPlugin(
   const found = exported['plugins'] ?? exported['plugin'] ?? exported['default'];
   const descriptors: unknown[] = Array.isArray(found) ? found : [found];
   const version = await versionOf(url);
+  const location = locationOf(url);
   return descriptors.map(descriptor => {
     if (descriptor === undefined) {
       throw clusterError('PLUGIN_INVALID', `--plugin ${name} exports no descriptor as "plugin", "plugins" or "default"`);
@@ -43,120 +42,6 @@ export async function loadPlugin(
     } catch (error) {
       throw clusterError('PLUGIN_INVALID', `--plugin ${name}: ${errorText(error)}`, { mend: (error as { mend?: string }).mend });
     }
-    return { descriptor, origin: name, ...(version === undefined ? {} : { version }) };
-  });
-}
-
-/** A module that waits at its top for what never comes would hold the start for ever. */
-async function importWithin(url: string, deadlineMs: number): Promise<Record<string, unknown>> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`its import did not end within ${deadlineMs} ms`)), deadlineMs);
-  });
-  try {
-    return (await Promise.race([import(url), late])) as Record<string, unknown>;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** A directory is a package: its own `exports` or `main` say where it begins. */
-async function pathUrl(name: string, path: string): Promise<string> {
-  const isDirectory = await stat(path).then(
-    found => found.isDirectory(),
-    () => false,
-  );
-  if (!isDirectory) return pathToFileURL(path).href;
-  const manifestFile = join(path, 'package.json');
-  let manifest: { name?: unknown; exports?: unknown };
-  try {
-    manifest = JSON.parse(await readFile(manifestFile, 'utf8')) as typeof manifest;
-  } catch (error) {
-    const why = errorCode(error) === 'ENOENT' ? 'has no package.json' : `has no valid package.json: ${errorText(error)}`;
-    throw clusterError('PLUGIN_INVALID', `--plugin ${name}: the directory ${why}`);
-  }
-  let url: string;
-  try {
-    const own = typeof manifest.name === 'string' && manifest.exports !== undefined;
-    url = own
-      ? resolveFrom(manifest.name as string, pathToFileURL(manifestFile).href)
-      : pathToFileURL(createRequire(manifestFile).resolve(path)).href;
-    await access(fileURLToPath(url));
-  } catch (error) {
-    const text = `--plugin ${name}: what its package.json names as its entry is not there`;
-    throw clusterError('PLUGIN_INVALID', text, { cause: error, mend: 'build the package first, as with "npm run build" in it' });
-  }
-  return url;
-}
-
-/** Of the package that a file lies in. */
-async function versionOf(url: string): Promise<string | undefined> {
-  const manifestFile = findPackageJSON('.', url);
-  if (manifestFile === undefined) return undefined;
-  try {
-    const { version } = JSON.parse(await readFile(manifestFile, 'utf8')) as { version?: unknown };
-    return typeof version === 'string' ? version : undefined;
-  } catch {
-    // A manifest that cannot be read is no fault of the plugin, which was loaded.
-    return undefined;
-  }
-}
-
-function isPath(name: string): boolean {
-  return name.startsWith('.') || isAbsolute(name);
-}
-
-async function packageUrl(name: string, directory: string): Promise<string> {
-  const bases = [pathToFileURL(join(directory, 'package.json')).href, import.meta.url];
-  for (const base of bases) {
-    const manifestFile = findManifest(name, base);
-    if (manifestFile === undefined) continue;
-    const manifest = JSON.parse(await readFile(manifestFile, 'utf8')) as { keywords?: unknown };
-    if (!Array.isArray(manifest.keywords) || !manifest.keywords.includes('k3s-plugin')) {
-      throw clusterError('PLUGIN_INVALID', `--plugin ${name}: the package is no plugin, it lacks the keyword "k3s-plugin"`);
-    }
-    return resolveFrom(name, base);
-  }
-  throw clusterError('PLUGIN_NOT_INSTALLED', `--plugin ${name}: the package is not installed`, { mend: `npm install ${name}` });
-}
-
-function findManifest(name: string, base: string): string | undefined {
-  try {
-    return findPackageJSON(name, base);
-  } catch (error) {
-    if (errorCode(error) === 'ERR_MODULE_NOT_FOUND') return undefined;
-    throw error;
-  }
-}
-
-/** `import.meta.resolve` as seen from another place. The URL carries the base to the hook below. */
-function resolveFrom(name: string, base: string): string {
-  return import.meta.resolve(`${requestPrefix}${encodeURIComponent(name)}:${encodeURIComponent(base)}`);
-}
-
-const requestPrefix = 'k3s-plugin-request:';
-const ownEntries: Readonly<Record<string, string>> = {
-  'k3s-ts/plugin': new URL('../plugin-api/index.js', import.meta.url).href,
-  'k3s-ts/testing': new URL('../testing/index.js', import.meta.url).href,
-};
-let mapped = false;
-
-/**
- * Makes `k3s-ts/plugin` and `k3s-ts/testing` mean this running copy wherever a plugin lies; tokens would agree anyhow, decorators' metadata would not.
- * Holds for the process, since plugins import lazily.
- */
-function mapOwnPackage(): void {
-  if (mapped) return;
-  mapped = true;
-  registerHooks({
-    resolve(specifier, context, nextResolve) {
-      const own = Object.hasOwn(ownEntries, specifier) ? ownEntries[specifier] : undefined;
-      if (own !== undefined) return { url: own, format: 'module', shortCircuit: true };
-      if (specifier.startsWith(requestPrefix)) {
-        const [name, base] = specifier.slice(requestPrefix.length).split(':').map(decodeURIComponent);
-        return nextResolve(name!, { ...context, parentURL: base! });
-      }
-      return nextResolve(specifier, context);
-    },
+    return { descriptor, origin: name, location, ...(version === undefined ? {} : { version }) };
   });
 }

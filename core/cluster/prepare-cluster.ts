@@ -16,6 +16,8 @@ import { clusterError } from './cluster-errors.js';
 import { coreParts } from './core-parts.js';
 import { makeClusterPaths } from './paths.js';
 import { loadPlugin } from './plugin-loader.js';
+import { isSecretOption } from '../kernel/options.js';
+import { collectSecrets } from './secrets.js';
 import { selectPlugins } from './select-plugins.js';
 import type { Selection } from './select-plugins.js';
 import { makeClusterSettings } from './settings.js';
@@ -47,6 +49,8 @@ export interface PreparedCluster {
   /** A directory of our own making, to be removed at the end; undefined otherwise. */
   readonly temporaryDirectory: string | undefined;
   readonly warnings: readonly string[];
+  /** Values that are shown to nobody. */
+  readonly secrets: readonly string[];
 }
 
 /** All descriptors that come with k3s. */
@@ -83,7 +87,7 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
   const settings = makeClusterSettings({ role: options.command, values, hostName: hostname(), token, agentToken });
   const sides = { server: options.command === 'server', node: settings.nodeEnabled };
   const selection = selectPlugins({ preset, config, catalogue, added: added.map(entry => entry.descriptor.id), sides });
-  const checked = await checkArguments(selection.plugins, config.sources);
+  const checked = await checkArguments(selection.plugins, catalogue, config.sources);
   if (checked.errors.length === 1) throw checked.errors[0];
   if (checked.errors.length > 1) throw new AggregateError(checked.errors, `${checked.errors.length} faults in the arguments`);
   const isRoot = options.isRoot ?? process.getuid?.() === 0;
@@ -98,7 +102,8 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
     homeDir: homedir(),
   });
   const warnings = [...config.warnings, ...selection.warnings, ...checked.warnings];
-  return { config, preset, settings, paths, catalogue, selection, sides, ownsHost, temporaryDirectory, warnings };
+  const secrets = collectSecrets({ config, catalogue, plugins: selection.plugins });
+  return { config, preset, settings, paths, catalogue, selection, sides, ownsHost, temporaryDirectory, warnings, secrets };
 }
 
 /** Removes what `prepareCluster` made. */
@@ -107,7 +112,19 @@ export async function discardCluster({ temporaryDirectory }: PreparedCluster): P
 }
 
 function claimedFlags({ descriptor }: CatalogueEntry): ClaimedFlag[] {
-  return Object.entries(descriptor.flags ?? {}).map(([name, flag]) => ({ plugin: descriptor.id, name, ...flag }));
+  return Object.entries(descriptor.flags ?? {}).map(([name, flag]) => ({
+    plugin: descriptor.id,
+    name,
+    ...flag,
+    secret: isSecretOption(optionAt(descriptor.options, flag.option)),
+  }));
+}
+
+/** The schema of an option by its path with dots. */
+function optionAt(schema: object | undefined, path: string): unknown {
+  let at: unknown = schema;
+  for (const step of path.split('.')) at = at && Object.hasOwn(at, step) ? (at as Record<string, unknown>)[step] : undefined;
+  return at;
 }
 
 async function tokenOf(given: string | undefined, file: string | undefined, flag: string): Promise<string | undefined> {

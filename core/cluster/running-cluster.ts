@@ -13,6 +13,8 @@ import { claimDataDirectory } from './foreign-k3s.js';
 import { discardCluster, prepareCluster } from './prepare-cluster.js';
 import type { PreparedCluster, PrepareOptions } from './prepare-cluster.js';
 import { SelectedParts } from './selected-parts.js';
+import { removeAbsent } from './removal/absent.js';
+import { HidingLogger, withoutSecrets } from './secrets.js';
 import { lockServer } from './server-lock.js';
 import { slotTable } from './slot-table.js';
 import { StatusFile } from './status-file.js';
@@ -26,15 +28,25 @@ export interface KernelParts {
 
 /** Wires a prepared cluster into a kernel that was not started yet. Throws wiring errors. */
 export function createKernel(prepared: PreparedCluster, parts: KernelParts): { kernel: Kernel; ledger: LedgerFile } {
-  const { catalogue, selection, sides, settings, paths } = prepared;
-  const plan = planWiring({ slots, catalogue, selection: selection.plugins, sides });
+  const { catalogue, selection, sides, settings, paths, secrets } = prepared;
+  const plan = readable(() => planWiring({ slots, catalogue, selection: selection.plugins, sides }), secrets);
   const ledger = new LedgerFile(paths.ledgerFile);
   const bindings = [
     { token: ClusterSettings, value: settings },
     { token: ClusterPaths, value: paths },
     { token: SelectedParts, value: plan.parts.map(part => part.descriptor) },
   ];
-  return { kernel: new Kernel({ plan, ledger, bindings, ...parts }), ledger };
+  const logger = new HidingLogger(parts.logger, secrets);
+  return { kernel: new Kernel({ plan, ledger, bindings, ...parts, logger }), ledger };
+}
+
+/** What fails, fails without secrets in its text. */
+function readable<T>(action: () => T, secrets: readonly string[]): T {
+  try {
+    return action();
+  } catch (error) {
+    throw withoutSecrets(error, secrets);
+  }
 }
 
 export interface StartOptions extends PrepareOptions {
@@ -66,7 +78,8 @@ export async function runCluster(options: StartOptions): Promise<RunningCluster>
     });
   }
   const prepared = await prepareCluster(options);
-  const { logger = silentLogger, clock, signal } = options;
+  const { clock, signal } = options;
+  const logger = new HidingLogger(options.logger ?? silentLogger, prepared.secrets);
   let built: ReturnType<typeof createKernel>;
   let unlock: () => Promise<void>;
   try {
@@ -79,6 +92,7 @@ export async function runCluster(options: StartOptions): Promise<RunningCluster>
     throw error;
   }
   const { kernel, ledger } = built;
+  if (prepared.ownsHost) await removeAbsent(prepared, { ledger, logger });
   for (const warning of prepared.warnings) logger.warn(warning);
   const onAbort = (): void => {
     // Its errors are those of `finished`.
@@ -93,10 +107,13 @@ export async function runCluster(options: StartOptions): Promise<RunningCluster>
     await unlock();
     await discardCluster(prepared);
   };
-  const finished = kernel.finished.finally(cleanUp);
+  const finished = kernel.finished
+    .catch((error: unknown) => Promise.reject(withoutSecrets(error, prepared.secrets)))
+    .finally(cleanUp);
   // Whoever asks for it gets the error; until then it is nobody's.
   finished.catch(() => undefined);
-  if (options.onStatus) kernel.onStatus(options.onStatus);
+  const { onStatus } = options;
+  if (onStatus) kernel.onStatus(own => onStatus({ ...own, error: withoutSecrets(own.error, prepared.secrets) }));
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     if (signal?.aborted) onAbort();
@@ -104,7 +121,7 @@ export async function runCluster(options: StartOptions): Promise<RunningCluster>
   } catch (error) {
     // A start that failed has stopped everything; only the cleaning may still run.
     await finished.catch(() => undefined);
-    throw error;
+    throw withoutSecrets(error, prepared.secrets);
   }
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopped ??= kernel.stop().finally(() => finished.catch(() => undefined)));

@@ -41,6 +41,7 @@ export function makeClusterSettings({ role, values, hostName, token, agentToken 
     nodeExternalDns: values['node-external-dns'],
     nodeLabels: values['node-label'],
     nodeTaints: values['node-taint'],
+    preferBundledBin: values['prefer-bundled-bin'],
     token,
     agentToken,
     serverUrl: values.server,

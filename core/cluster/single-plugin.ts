@@ -25,19 +25,19 @@ export interface SinglePlugin {
 /** For `k3s plugin check`: no file of this machine's configuration has a say. */
 export const checkEnvironment: Readonly<Record<string, string>> = { K3S_CONFIG_FILE: '/dev/null' };
 
-/** Flags of a sandbox with the package in it. */
-export function checkArguments(directory: string): string[] {
-  return ['--preset', 'sandbox', '--plugin', directory];
+/** Flags of a sandbox with the package in it, and `flags`, which say what it cannot guess. */
+export function checkArguments(directory: string, flags: readonly string[]): string[] {
+  return ['--preset', 'sandbox', '--plugin', directory, ...flags];
 }
 
 /**
  * Loads the descriptors of the package in `directory` (absolute) and wires them into a sandbox. Throws what is wrong with them, as
  * the start of a server would: id taken, another contract version, options, requirements.
  */
-export async function prepareSinglePlugin(directory: string): Promise<SinglePlugin[]> {
+export async function prepareSinglePlugin(directory: string, flags: readonly string[] = []): Promise<SinglePlugin[]> {
   const prepared = await prepareCluster({
     command: 'server',
-    arguments: checkArguments(directory),
+    arguments: checkArguments(directory, flags),
     environment: checkEnvironment,
   });
   await discardCluster(prepared);

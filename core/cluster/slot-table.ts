@@ -49,7 +49,7 @@ export function slotTable(prepared: PreparedCluster, statuses: readonly PartStat
 
 function running(
   { state, sinceMs, tookMs, readyAfterMs, restarts, error }: PartStatus,
-  { config }: PreparedCluster,
+  { secrets }: PreparedCluster,
 ): Pick<SlotRow, 'state' | 'since' | 'startMs' | 'restarts' | 'error'> {
   return {
     state,
@@ -57,6 +57,6 @@ function running(
     // Before it was ready once, it is what its `init` took.
     startMs: tookMs === undefined || readyAfterMs === undefined ? null : Math.round(tookMs),
     restarts,
-    error: error === undefined ? null : hideSecrets(errorText(error).replaceAll(/\s*\n\s*/g, ' '), config),
+    error: error === undefined ? null : hideSecrets(errorText(error).replaceAll(/\s*\n\s*/g, ' '), secrets),
   };
 }

@@ -41,6 +41,9 @@ export interface ClusterSettings {
   /** `key=value:effect`, set at registration only. */
   readonly nodeTaints: readonly string[];
 
+  /** Tools that k3s brought along go before those of the host. */
+  readonly preferBundledBin: boolean;
+
   /** Undefined: made at the first start. */
   readonly token: string | undefined;
   /** Undefined: the same as `token`. */

@@ -26,8 +26,9 @@ export interface ContainerRuntime {
   listSandboxes(): Promise<SandboxState[]>;
   sandbox(sandboxId: string): Promise<SandboxState>;
 
-  /** Resolves the container's id. Its image must be there. */
+  /** Resolves the container's id. Its image must be there. The name and attempt name it in its sandbox: the same again is the same container. */
   createContainer(sandboxId: string, spec: ContainerSpec): Promise<string>;
+  /** Once: a second call changes nothing. Rejects where the sandbox was stopped, or the program is not there. */
   startContainer(containerId: string): Promise<void>;
   /**
    * The stop signal, then after `graceSeconds` SIGKILL. Resolves when it has stopped. No error when it is gone. A second call while
@@ -79,7 +80,7 @@ export interface ContainerRuntime {
   importImages(archivePath: string): Promise<string[]>;
   imageFilesystem(): Promise<{ path: string; usedBytes: number; usedInodes: number }>;
 
-  /** Usage of all containers, or of one sandbox's. */
+  /** Usage of all running containers, or of one sandbox's. */
   stats(sandboxId?: string): Promise<ContainerStats[]>;
 
   /**

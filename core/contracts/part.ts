@@ -7,7 +7,11 @@
  * `start` failed half-way or never ran.
  */
 export interface Part {
-  /** Before any part starts; all parts at once. Look at files and host, refuse what cannot work: a refusal ends the first start. Call no other part. */
+  /**
+   * Before any part starts; all parts at once. Look at files and host, call no other part, and refuse by a CodedError what cannot work
+   * as it is configured: that ends the first start, also of a part that is not vital, because only the user can mend it. Any other
+   * error, and no answer, is a failure like those of later phases.
+   */
   init?(signal: AbortSignal): void | Promise<void>;
   /** After everything in `requires` and `after` is ready. Resolves when the work goes on by itself. */
   start?(signal: AbortSignal): void | Promise<void>;

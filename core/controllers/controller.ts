@@ -34,6 +34,8 @@ export interface ControllerEnvironment {
 export interface ControllersTuning {
   /** Upstream's names of controllers that do not run. */
   readonly disabled?: readonly string[];
+  /** So long an unused token of an old cluster stays, and again so long after it is no longer taken. */
+  readonly legacyTokenCleanUpMs?: number;
   /** Prefix lengths of nodes' pod ranges. */
   readonly nodeCidrMaskSizes?: { readonly 4?: number; readonly 6?: number };
   /** So long a node may be silent. */

@@ -14,6 +14,7 @@ import { ephemeralVolumeController } from './ephemeral-volume-controller.js';
 import { garbageCollectorController } from './garbage-collector-controller.js';
 import { horizontalPodAutoscalerController } from './horizontal-pod-autoscaler-controller.js';
 import { jobController } from './job-controller.js';
+import { legacyTokenCleanerController } from './legacy-token-cleaner-controller.js';
 import { namespaceController } from './namespace-controller.js';
 import { nodeIpamController } from './node-ipam-controller.js';
 import { nodeLifecycleController } from './node-lifecycle-controller.js';
@@ -51,6 +52,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   garbageCollectorController,
   horizontalPodAutoscalerController,
   jobController,
+  legacyTokenCleanerController,
   namespaceController,
   nodeIpamController,
   nodeLifecycleController,

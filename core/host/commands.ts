@@ -49,6 +49,8 @@ export interface HostCommandsOptions {
   readonly networkNamespace?: string | undefined;
   /** Searched before PATH. */
   readonly directories?: readonly string[];
+  /** The packages that k3s brought along are searched before PATH, not after it (`--prefer-bundled-bin`). */
+  readonly preferBundledBin?: boolean;
 }
 
 /** A program, and what its environment needs. */
@@ -78,7 +80,7 @@ export class HostCommands implements Commands {
   #find(command: string): Promise<Program> {
     let program = this.#programs.get(command);
     if (!program) {
-      program = findProgram(command, this.#options.directories ?? []);
+      program = findProgram(command, this.#options);
       this.#programs.set(command, program);
       // Somebody may install it meanwhile: the next call looks again.
       program.catch(() => this.#programs.delete(command));
@@ -87,19 +89,34 @@ export class HostCommands implements Commands {
   }
 }
 
-async function findProgram(command: string, directories: readonly string[]): Promise<Program> {
+async function findProgram(command: string, options: HostCommandsOptions): Promise<Program> {
+  const { directories = [], preferBundledBin = false } = options;
+  const ways = preferBundledBin ? [findBundled, findOnHost] : [findOnHost, findBundled];
+  for (const find of ways) {
+    const program = await find(command, directories);
+    if (program) return program;
+  }
+  throw commandMissing(command);
+}
+
+async function findOnHost(command: string, directories: readonly string[]): Promise<Program | undefined> {
   const fromPath = (process.env['PATH'] ?? '').split(':').filter(directory => directory.startsWith('/'));
   for (const directory of [...directories, ...fromPath, ...administratorDirectories]) {
     const path = join(directory, command);
     if (await isExecutable(path)) return { path, libraryPath: undefined };
   }
+  return undefined;
+}
+
+/** In the packages that were fetched. */
+async function findBundled(command: string): Promise<Program | undefined> {
   const packages = readDebianPackages();
   const root = packages?.root(packageOf[command] ?? command);
   for (const directory of root === undefined ? [] : ['usr/sbin', 'sbin', 'usr/bin', 'bin']) {
     const path = join(root!, directory, command);
     if (await isExecutable(path)) return { path, libraryPath: await libraryPathOf(packages!) };
   }
-  throw commandMissing(command);
+  return undefined;
 }
 
 /** Folders of the libraries that the machine lacked when the packages were fetched. */

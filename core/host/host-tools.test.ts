@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { HostCommands, RecordingCommands } from './commands.js';
+import type { HostCommandsOptions } from './commands.js';
 import { ConntrackCommand } from './conntrack.js';
 import { debianArchitecture, debianCacheDirectory } from './debian-packages.js';
 import { IpCommand } from './links.js';
@@ -50,7 +51,15 @@ describe('commands of the host', () => {
       const packages = ['k3s-test-tool', 'libk3stest1'].map(name => ({ name, version: '1', directory: `${name}_1_all` }));
       const manifest = { format: 1, architecture: debianArchitecture(), roots: ['k3s-test-tool'], packages };
       await writeFile(join(directory, 'packages.json'), JSON.stringify(manifest));
-      expect((await new HostCommands().run({ command: 'k3s-test-tool', arguments: [] })).stdout).toBe(libraries);
+      const output = async (options?: HostCommandsOptions): Promise<string> =>
+        (await new HostCommands(options).run({ command: 'k3s-test-tool', arguments: [] })).stdout;
+      expect(await output()).toBe(libraries);
+      // Where both have it, the host's goes first unless --prefer-bundled-bin says otherwise.
+      const directories = [join(cache, 'host')];
+      await mkdir(directories[0]!);
+      await writeFile(join(directories[0]!, 'k3s-test-tool'), '#!/bin/sh\nprintf host\n', { mode: 0o755 });
+      expect(await output({ directories })).toBe('host');
+      expect(await output({ directories, preferBundledBin: true })).toBe(libraries);
     } finally {
       if (before === undefined) delete process.env['XDG_CACHE_HOME'];
       else process.env['XDG_CACHE_HOME'] = before;

@@ -3,6 +3,7 @@ import { Container } from 'inversify';
 import type { ContainerModule } from 'inversify';
 import { CodedError, errorCode, errorText } from '../base/errors.js';
 import { Part } from '../contracts/part.js';
+import type { PartPhase } from '../contracts/part.js';
 import { contractToken } from '../plugin-api/slots.js';
 import type { PartModule } from '../plugin-api/descriptor.js';
 import { joinErrors, kernelError } from './kernel-errors.js';
@@ -77,11 +78,14 @@ export class PartContainers {
   #resolvePart(planned: PlannedPart, child: Container): Part {
     const { id } = planned.descriptor;
     try {
-      return this.#guarded(id, Part, () => child.get<Part>(Part));
+      const part: unknown = this.#guarded(id, Part, () => child.get(Part));
+      assertPart(planned, part);
+      return part;
     } catch (error) {
-      if (errorCode(error) === 'DEPENDENCY_CYCLE') throw error;
+      if (['DEPENDENCY_CYCLE', 'PART_NOT_BOUND'].includes(errorCode(error) ?? '')) throw error;
       // The container explains itself in a tree of many lines; the first says which token is missing.
       const text = `plugin ${id} (${planned.origin}) cannot be built: ${errorText(error).split('\n', 1)[0]}`;
+      if (!isOfContainer(error)) throw kernelError('PLUGIN_LOAD_FAILED', text);
       throw kernelError('CONTRACT_NOT_BOUND', text, {
         cause: error,
         mend: 'what it injects must be provided by a slot in its "requires"',
@@ -102,6 +106,26 @@ export class PartContainers {
       return resolve();
     } finally {
       this.#resolving.pop();
+    }
+  }
+}
+
+/** The container explains what it lacks by errors of its own; anything else was thrown by what it built. */
+function isOfContainer(error: unknown): boolean {
+  return error instanceof Error && Symbol.for('@inversifyjs/core/InversifyCoreError') in error;
+}
+
+const phases: readonly PartPhase[] = ['init', 'start', 'ready', 'drain', 'stop'];
+
+function assertPart({ descriptor: { id }, origin }: PlannedPart, part: unknown): asserts part is Part {
+  const what = `the module of plugin ${id} (${origin}) binds Part to`;
+  if (typeof part !== 'object' || part === null) {
+    throw kernelError('PART_NOT_BOUND', `${what} ${part === null ? 'null' : `a ${typeof part}`}, which is no object with phases`);
+  }
+  for (const phase of phases) {
+    const method = (part as Record<string, unknown>)[phase];
+    if (method !== undefined && typeof method !== 'function') {
+      throw kernelError('PART_NOT_BOUND', `${what} an object whose "${phase}" is a ${typeof method}, not a method`);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { CodedError } from '../base/errors.js';
+import { CodedError, errorCode } from '../base/errors.js';
 import type { PartPhase } from '../contracts/part.js';
 
 /** Errors that keep a kernel from starting; found before anything runs. */
@@ -42,6 +42,16 @@ export class PartError extends CodedError {
     this.partId = partId;
     this.phase = phase;
   }
+}
+
+/**
+ * Whether a part's failure is a refusal: a CodedError that its `init` threw, which says what the user has to mend. Any other error,
+ * and a deadline, is a fault of the part.
+ */
+export function isRefusal(error: unknown): boolean {
+  if (!(error instanceof PartError) || error.phase !== 'init') return false;
+  const { cause } = error;
+  return cause instanceof Error && cause.name === 'CodedError' && errorCode(cause) !== 'PART_DEADLINE';
 }
 
 /** Nothing for none, the error itself for one, an AggregateError for many. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ContainerModule } from 'inversify';
 import { deferred } from '../base/deferred.js';
-import { errorText } from '../base/errors.js';
+import { CodedError, errorText } from '../base/errors.js';
 import { FakeClock } from '../base/fake-clock.js';
 import { silentLogger } from '../base/logger.js';
 import { Clock } from '../contracts/clock.js';
@@ -255,13 +255,92 @@ describe('failing parts', () => {
 
   it('starts nothing when a part that is not vital refuses at init', async () => {
     const log: string[] = [];
-    const refuse = { init: () => Promise.reject(new Error('no such program')) };
+    const refuse = { init: () => Promise.reject(new CodedError('PROGRAM_MISSING', 'no such program')) };
     const { kernel } = kernelOf(fakePart('store', 'store', loggingPart('store', log)), fakePart('loop', 'loops', refuse));
     expect(errorText(await rejection(kernel.start()))).toBe('loop failed to init: no such program');
     expect(log).toEqual(['store.init', 'store.stop']);
     expect(errorText(await rejection(kernel.finished))).toBe('loop failed to init: no such program');
   });
 });
+
+describe('a part that is not vital', () => {
+  const boom = (): never => {
+    throw new Error('boom');
+  };
+  const store = fakePart('store', 'store');
+
+  it.each<[string, Part, string]>([
+    ['throws in init', { init: boom }, 'loop failed to init: boom'],
+    ['throws nothing at all in init', { init: () => Promise.reject(undefined) }, 'loop failed to init'],
+    ['throws an error of the system in init', { init: () => Promise.reject(enoent()) }, 'loop failed to init: no such file'],
+    ['never ends its init', { init: stuck }, 'loop failed to init: no answer from loop.init within 100 ms'],
+    ['throws in start', { start: boom }, 'loop failed to start: boom'],
+    ['never ends its start', { start: stuck }, 'loop failed to start: no answer from loop.start within 100 ms'],
+    ['throws in ready', { ready: boom }, 'loop failed to become ready: boom'],
+    ['never is ready', { ready: stuck }, 'loop failed to become ready: no answer from loop.ready within 100 ms'],
+  ])('%s: is reported, and the rest goes on', async (_name, part, text) => {
+    const entry = fakePart('loop', 'loops', part, { deadlinesMs: { init: 100, start: 100, ready: 100 } });
+    const { kernel, clock, states } = kernelOf(store, entry);
+    const errors: unknown[] = [];
+    kernel.onStatus(({ id, state, error }) => id === 'loop' && state === 'failed' && errors.push(error));
+    const started = kernel.start();
+    for (let step = 0; step < 4; step++) await clock.advance(600);
+    await started;
+    expect(errorText(errors[0])).toBe(text);
+    expect(kernel.status()[0]!.state).toBe('ready');
+    expect(states).toContain('loop restarting');
+    await kernel.stop();
+    await kernel.finished;
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it.each<[string, Part, string]>([
+    ['throws in stop', { stop: boom }, 'loop failed to stop: boom'],
+    ['never ends its stop', { stop: stuck }, 'loop failed to stop: no answer from loop.stop within 100 ms'],
+    ['throws in drain', { drain: boom }, 'loop failed to drain: boom'],
+  ])('%s: is named, and the rest is stopped', async (_name, part, text) => {
+    const log: string[] = [];
+    const { kernel, clock } = kernelOf(
+      fakePart('store', 'store', loggingPart('store', log)),
+      fakePart('loop', 'loops', part, { deadlinesMs: { stop: 100 } }),
+    );
+    await kernel.start();
+    const stopped = rejection(kernel.stop());
+    for (let step = 0; step < 3; step++) await clock.advance(600);
+    expect(errorText(await stopped)).toBe(text);
+    expect(log.at(-1)).toBe('store.stop');
+    await rejection(kernel.finished);
+  });
+
+  it('failed in init starts when its init ends well', async () => {
+    let tries = 0;
+    const init = (): void => {
+      if (++tries === 1) boom();
+    };
+    const { kernel, clock } = kernelOf(store, fakePart('loop', 'loops', { init }));
+    await kernel.start();
+    expect(kernel.status()[1]!.state).toBe('restarting');
+    await clock.advance(2000);
+    expect(kernel.status()[1]).toMatchObject({ state: 'ready', restarts: 1, error: undefined });
+    await kernel.stop();
+  });
+
+  it('is blamed for what nobody caught when it was thrown in its files', async () => {
+    const loops = { ...fakePart('loop', 'loops'), location: '/somewhere/k3s plugin x' };
+    const { kernel, states } = kernelOf(store, loops);
+    await kernel.start();
+    const error = new Error('late');
+    error.stack = 'Error: late\n    at tick (file:///somewhere/k3s%20plugin%20x/index.js:3:7)';
+    expect([kernel.blame(new Error('ours')), kernel.blame('text'), kernel.blame(error)]).toEqual([false, false, true]);
+    await new Promise(resolve => setImmediate(resolve));
+    expect(states).toContain('loop failed');
+    await kernel.stop();
+  });
+});
+
+function enoent(): Error {
+  return Object.assign(new Error('no such file'), { code: 'ENOENT', errno: -2, syscall: 'open' });
+}
 
 describe('containers', () => {
   const token = Symbol.for('k3s/network@2');
@@ -306,6 +385,24 @@ describe('containers', () => {
       bind(token).toConstantValue({});
       bind(Part).toDynamicValue(context => context.get<Part>(Symbol.for('k3s/absent@1')));
     });
+    const throwing = new ContainerModule(({ bind }) => {
+      bind(token).toConstantValue({});
+      bind(Part).toDynamicValue(() => {
+        throw new Error('no luck in the constructor');
+      });
+    });
+    const lacking = await rejection(kernelOf(store, withModule(net, missing)).kernel.start());
+    expect(lacking).toMatchObject({ code: 'CONTRACT_NOT_BOUND', mend: expect.stringContaining('"requires"') });
+    expect(await start(throwing)).toBe('plugin net (test) cannot be built: no luck in the constructor');
+    const nonsense = (part: unknown): ContainerModule =>
+      new ContainerModule(({ bind }) => {
+        bind(token).toConstantValue({});
+        bind(Part).toConstantValue(part as Part);
+      });
+    const what = 'the module of plugin net (test) binds Part to';
+    expect(await start(nonsense(3))).toBe(`${what} a number, which is no object with phases`);
+    expect(await start(nonsense(null))).toBe(`${what} null, which is no object with phases`);
+    expect(await start(nonsense({ stop: 'now' }))).toBe(`${what} an object whose "stop" is a string, not a method`);
     expect(await start(missing)).toMatch(/^plugin net \(test\) cannot be built: .*k3s\/absent@1/);
     expect(log).toEqual([]);
   });

@@ -15,7 +15,7 @@ import { PartReporter as PartReporterToken } from '../contracts/part.js';
 import { PluginOptions as PluginOptionsToken } from '../contracts/plugin-options.js';
 import { loadModule, PartContainers } from './containers.js';
 import type { Binding } from './containers.js';
-import { joinErrors, kernelError } from './kernel-errors.js';
+import { isRefusal, joinErrors, kernelError } from './kernel-errors.js';
 import type { LedgerFile } from './ledger-file.js';
 import { PartRunner } from './part-runner.js';
 import type { PartStatus } from './part-status.js';
@@ -89,6 +89,17 @@ export class Kernel {
     return this.#containers.get<T>(token);
   }
 
+  /**
+   * For an error that nobody caught: the part of a third party in whose files it was thrown has failed by it. False: it is nobody's
+   * but ours.
+   */
+  blame(error: unknown): boolean {
+    const stack = error instanceof Error ? decodeURI(error.stack ?? '') : '';
+    const culprit = this.#runners.find(({ planned: { location } }) => location !== undefined && stack.includes(location));
+    culprit?.failed(error);
+    return culprit !== undefined;
+  }
+
   /** All that parts bound to the token of an open slot. */
   getAll<T>(token: symbol): T[] {
     return this.#containers.getAll<T>(token);
@@ -96,7 +107,8 @@ export class Kernel {
 
   /**
    * Resolves when every vital part is ready and every other is ready, has failed (and is being restarted), or waits for one that
-   * has. When a vital part fails, or any in its first `init`, everything is stopped and the promise rejects with its error, or an AggregateError of all.
+   * has. When a vital part fails, or any refuses in its first `init`, everything is stopped and the promise rejects with its error, or
+   * an AggregateError of all. The same when a plugin cannot be loaded or built: that is found before anything runs.
    */
   async start(): Promise<void> {
     if (this.#state !== 'new') throw kernelError('KERNEL_STATE', `a kernel starts once, this one is ${this.#state}`);
@@ -187,7 +199,8 @@ export class Kernel {
     this.#stopping.signal.throwIfAborted();
     // What a part refuses before anything runs only the user can mend; trying again by itself would hide it.
     for (const { status } of this.#runners) {
-      if (status.state === 'failed' && !this.#failures.includes(status.error)) this.#failures.push(status.error);
+      if (status.state !== 'failed' || this.#failures.includes(status.error)) continue;
+      if (status.vital || isRefusal(status.error)) this.#failures.push(status.error);
     }
     if (this.#failures.length > 0) throw this.#failures[0];
     for (const runner of this.#runners) runner.launch();

@@ -52,15 +52,25 @@ function reportUnknown(schema: object, given: OptionValues, prefix: string, repo
       const have = known.length === 0 ? 'which has no options' : `which knows ${known.join(', ')}`;
       const text = `${report.givenBy}: unknown option ${name} for plugin ${report.id}, ${have}`;
       report.errors.push(kernelError('OPTION_UNKNOWN', text));
-    } else if (isGroup(below) && typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    } else if (isOptionGroup(below) && typeof value === 'object' && value !== null && !Array.isArray(value)) {
       reportUnknown(below, value as OptionValues, `${prefix}${key}.`, report);
     }
   }
 }
 
 /** convict's own rule: what has a `default` is a value, any other object is a group. */
-function isGroup(entry: unknown): entry is object {
+export function isOptionGroup(entry: unknown): entry is object {
   return typeof entry === 'object' && entry !== null && !('default' in entry);
+}
+
+/** `secret: true` (or convict's own word) in a schema: its value is shown to nobody. */
+export function isSecretOption(entry: unknown): boolean {
+  const { secret, sensitive } = (entry ?? {}) as { readonly secret?: unknown; readonly sensitive?: unknown };
+  return isValue(entry) && (secret === true || sensitive === true);
+}
+
+function isValue(entry: unknown): boolean {
+  return typeof entry === 'object' && entry !== null && 'default' in entry;
 }
 
 function deepFreeze<T>(value: T): T {

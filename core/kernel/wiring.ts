@@ -13,6 +13,8 @@ export interface CatalogueEntry {
   readonly origin: string;
   /** Of that package; absent where it has none. */
   readonly version?: string;
+  /** Directory of that package, or its one file; absent: built in. */
+  readonly location?: string;
 }
 
 /** A wish that a plugin runs. */
@@ -35,6 +37,7 @@ export interface WiringInput {
 export interface PlannedPart {
   readonly descriptor: PartDescriptor;
   readonly origin: string;
+  readonly location?: string | undefined;
   readonly selectedBy: string;
   readonly slot: SlotDefinition;
   readonly options: OptionValues;
@@ -82,6 +85,7 @@ export function planWiring(input: WiringInput): WiringPlan {
     return {
       descriptor: entry.descriptor,
       origin: entry.origin,
+      location: entry.location,
       selectedBy: selection.by,
       slot,
       options: optionsById.get(id)!,

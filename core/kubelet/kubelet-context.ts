@@ -47,6 +47,8 @@ export interface KubeletSettings {
   readonly cgroupRoot: string;
   /** What names the node's name servers; first that names one beside loopback. */
   readonly resolvConf: readonly string[];
+  /** Tools that k3s brought along go before those of the host. */
+  readonly preferBundledBin?: boolean;
   /** What the user wants otherwise than K3s. */
   readonly tuning?: KubeletTuning;
 }

@@ -15,10 +15,13 @@ import type { Ledger } from '../contracts/ledger.js';
 import type { MetricsSource } from '../contracts/metrics-source.js';
 import type { Part } from '../contracts/part.js';
 import { defaultAddress } from '../host/host-facts.js';
+import { ProcSysctl } from '../host/sysctl.js';
+import type { Sysctl } from '../host/sysctl.js';
 import type { NodePods } from './server/node-pods.js';
 import { Kubelet } from './kubelet.js';
 import type { KubeletSettings } from './kubelet-context.js';
 import type { KubeletTuning } from './kubelet-tuning.js';
+import { checkKernelDefaults, setKernelDefaults } from './node/kernel-defaults.js';
 import type { PodConnector } from './pod-connector.js';
 import { KubeletServer } from './server/kubelet-server.js';
 import { takePort } from './server/kubelet-port.js';
@@ -40,6 +43,8 @@ export interface KubeletPartOptions {
   /** Port of the HTTPS API, 0 for a free one. Absent: 10250; where that is taken, a simulated node has a free one. */
   readonly port?: number;
   readonly tuning?: KubeletTuning;
+  /** For tests. Absent: this machine's. */
+  readonly sysctl?: Sysctl;
 }
 
 /** Source: plugin/pkg/auth/nodeidentifier. */
@@ -93,8 +98,19 @@ export class KubeletPart implements Part {
     };
   }
 
+  async init(): Promise<void> {
+    if (this.#options.tuning?.protectKernelDefaults) await checkKernelDefaults(this.#sysctl);
+  }
+
+  get #sysctl(): Sysctl {
+    return this.#options.sysctl ?? new ProcSysctl();
+  }
+
   async start(signal: AbortSignal): Promise<void> {
-    const { transport, runtime, clock, ledger, logger } = this.#options;
+    const { transport, runtime, clock, ledger, logger, tuning } = this.#options;
+    if (!tuning?.protectKernelDefaults && (await runtime.status()).onHost) {
+      for (const problem of await setKernelDefaults(this.#sysctl)) logger.warn('a kernel setting stays as it is', { problem });
+    }
     const found = await kubeletSettings(this.#options);
     const client = new Client(transport, nodeIdentity(found.nodeName), 'kubelet');
     const settings = { ...found, port: await this.#listen(found, client) };
@@ -192,6 +208,7 @@ async function kubeletSettings({ settings, paths, nodeName, tuning = {} }: Kubel
     // Of the same name as the node's runtime directory, which tells nodes of one host apart.
     cgroupRoot: paths.runDir === '/run/k3s' ? '' : `/${cgroupName(paths.runDir)}`,
     resolvConf: tuning.resolvConf === undefined ? ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'] : [tuning.resolvConf],
+    preferBundledBin: settings.preferBundledBin,
     tuning,
   };
 }

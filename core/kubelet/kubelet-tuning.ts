@@ -17,6 +17,8 @@ export interface KubeletTuning {
   readonly maximumPods?: number;
   /** Port of the kubelet's HTTPS API. */
   readonly port?: number;
+  /** Kernel settings that differ from the kubelet's are refused instead of set. */
+  readonly protectKernelDefaults?: boolean;
   /** Kept from pods, by resource: what `kube-reserved` and `system-reserved` add up to. CPU in cores, else bytes. */
   readonly reserved?: Readonly<Record<string, number>>;
   /** Instead of the host's resolv.conf. */

@@ -144,7 +144,7 @@ export class Kubelet {
       ? new HostVolumeManager({
           context,
           objects,
-          commands: new HostCommands(),
+          commands: new HostCommands({ preferBundledBin: context.settings.preferBundledBin ?? false }),
           downward: pod => ({
             pod,
             podIps: cache.pod(pod.metadata.uid ?? '').sandboxes[0]?.ips ?? node.facts.hostIps,

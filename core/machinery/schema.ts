@@ -23,6 +23,8 @@ export interface FieldSchema {
   readonly inline?: boolean;
   readonly required?: boolean;
   readonly default?: unknown;
+  /** OpenAPI shows the type's zero as default. */
+  readonly zeroDefault?: boolean;
   readonly enum?: readonly string[];
   readonly format?: string;
   readonly patchStrategy?: string;
@@ -127,6 +129,14 @@ export class TypeSet {
   kind(group: string, version: string, kind: string): StructType | undefined {
     const name = this.#kinds.get(`${group}/${version}/${kind}`);
     return name === undefined ? undefined : this.struct(name);
+  }
+
+  /** The kinds that a type is the type of. */
+  kindsOf(typeName: string): { group: string; version: string; kind: string }[] {
+    return [...this.#kinds].flatMap(([key, name]) => {
+      const [group = '', version = '', kind = ''] = key.split('/');
+      return name === typeName && group !== 'meta' ? [{ group, version, kind }] : [];
+    });
   }
 
   /** Throws on an unknown name: the tables are ours and complete. */

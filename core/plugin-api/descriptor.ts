@@ -3,6 +3,7 @@ import type { Schema } from 'convict';
 import { CodedError } from '../base/errors.js';
 import type { KubeObject } from '../machinery/object.js';
 import type { PartPhase } from '../contracts/part.js';
+import type { ArgumentComponent } from './component-arguments.js';
 import type { Side } from './slots.js';
 
 /**
@@ -27,12 +28,21 @@ export interface PartDescriptor<Options extends object = Record<string, unknown>
   readonly after?: readonly string[];
   /** Further contract tokens, beside the slot's own, that its module binds for others to inject. */
   readonly provides?: readonly symbol[];
-  /** Its failure ends the process. Absent: as the slot says. What a vital part requires is vital too. */
+  /**
+   * Its failure ends the process, also during the start. Absent: as the slot says. What a vital part requires is vital too. A part that
+   * is not vital is reported as failed and tried again while the rest goes on; what requires it waits. Only what is found before
+   * anything runs ends the start for every part: wiring, options, a module that cannot be loaded or built, and a refusal by `init`.
+   */
   readonly vital?: boolean;
-  /** convict schema of its options; formats that are not built in are functions. Values reach the part as `PluginOptions`. */
+  /**
+   * convict schema of its options; formats that are not built in are functions. Values reach the part as `PluginOptions`. Those of an
+   * option with `secret: true` are shown nowhere: `config view`, errors, `plugin list` and every part's log lines have `***` instead.
+   */
   readonly options?: Schema<Options>;
   /** Command-line flags (also keys of the config file) that set options, by flag name without dashes. */
   readonly flags?: Readonly<Record<string, PluginFlag>>;
+  /** What becomes of the arguments that one of its flags, a list, passes on to a component (`--kube-proxy-arg`). */
+  readonly arguments?: ArgumentComponent<object>;
   /** Subcommands of `k3s`, by name. */
   readonly commands?: Readonly<Record<string, PluginCommand>>;
   /** Objects applied before the part starts and pruned when it is gone. */
@@ -111,7 +121,7 @@ export function assertDescriptor(value: unknown): asserts value is PartDescripto
   if (provides !== undefined && (!Array.isArray(provides) || provides.some(token => typeof token !== 'symbol'))) {
     throw invalid(id, '"provides" is not a list of tokens');
   }
-  for (const field of ['options', 'flags', 'commands', 'deadlinesMs'] as const) {
+  for (const field of ['options', 'flags', 'arguments', 'commands', 'deadlinesMs'] as const) {
     const section = descriptor[field];
     if (section !== undefined && (typeof section !== 'object' || section === null || Array.isArray(section))) {
       throw invalid(id, `"${field}" is not an object`);

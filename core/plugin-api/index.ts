@@ -8,6 +8,8 @@ export { ContainerModule, inject, injectable, multiInject, optional } from 'inve
 export type { ContainerModuleLoadOptions } from 'inversify';
 export { definePlugin } from './descriptor.js';
 export type { PartDescriptor, PartModule, PluginCommand, PluginFlag } from './descriptor.js';
+export { applyArguments, noEffect, refused, works } from './component-arguments.js';
+export type { ArgumentComponent, ArgumentRule, ArgumentTable } from './component-arguments.js';
 export { DatastorePart } from './datastore-part.js';
 export { contractToken, slots } from './slots.js';
 export type { Cardinality, Side, SlotDefinition } from './slots.js';

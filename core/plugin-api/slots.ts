@@ -101,6 +101,8 @@ export const slots: readonly SlotDefinition[] = [
     k3sName: '--disable traefik',
   },
   { id: 'kubelet', ...runningSlot, cardinality: 'optional', side: 'node', default: 'kubelet', summary: 'the node agent' },
+  // Writes `status.loadBalancer` of Services of type LoadBalancer without a class it does not know, and nothing else of theirs. The
+  // service proxy of each node takes those addresses for its own; how packets come to a node is the plugin's affair.
   {
     id: 'load-balancer',
     ...runningSlot,

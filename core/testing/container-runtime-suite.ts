@@ -1,204 +1,11 @@
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { errorCode } from '../plugin-api/index.js';
-import type {
-  ContainerRuntime,
-  ContainerSpec,
-  ContainerState,
-  RuntimeEvent,
-  SandboxSpec,
-} from '../contracts/container-runtime.js';
+import type { RuntimeEvent } from '../contracts/container-runtime.js';
+import { containerSpec, rejectsWith, RuntimeWorkbench, sandboxSpec } from './container-runtime-suite-support.js';
+import type { RuntimeUnderTest } from './container-runtime-suite-support.js';
 import type { TestRunner } from './test-runner.js';
 
-/** A runtime under test, started. Several cases share it; each makes sandboxes of its own and removes them. */
-export interface RuntimeUnderTest {
-  readonly runtime: ContainerRuntime;
-  /** An image that is there, with `sh`, `echo` and `sleep` on its PATH. */
-  readonly image: string;
-  /** An existing folder for logs. */
-  readonly logDirectory: string;
-  /** Root of the cgroups of its pods; '' for the runtime's default. */
-  readonly cgroupRoot: string;
-}
-
-const patienceMs = 15_000;
-
-/** A sandbox of an ordinary pod with a uid of its own. */
-export function sandboxSpec(subject: RuntimeUnderTest, changes: Partial<SandboxSpec> = {}): SandboxSpec {
-  const podUid = changes.podUid ?? randomUUID();
-  return {
-    podUid,
-    podName: `pod-${podUid.slice(0, 8)}`,
-    podNamespace: 'default',
-    attempt: 0,
-    hostname: 'suite',
-    logDirectory: join(subject.logDirectory, podUid),
-    labels: { app: 'suite' },
-    annotations: { note: 'of the suite' },
-    dns: { servers: ['10.43.0.10'], searches: ['default.svc.cluster.local'], options: ['ndots:5'] },
-    portMappings: [],
-    hostNetwork: false,
-    hostPid: false,
-    hostIpc: false,
-    sharePid: false,
-    cgroupParent: subject.cgroupRoot && `${subject.cgroupRoot}/pod${podUid}`,
-    sysctls: {},
-    runtimeHandler: '',
-    security: {
-      privileged: false,
-      supplementalGroups: [],
-      readOnlyRootFilesystem: false,
-      seccomp: { type: 'RuntimeDefault' },
-    },
-    ...changes,
-  };
-}
-
-/** A container that runs a shell script. */
-export function containerSpec(subject: RuntimeUnderTest, script: string, changes: Partial<ContainerSpec> = {}): ContainerSpec {
-  const name = changes.name ?? 'main';
-  return {
-    name,
-    attempt: 0,
-    image: subject.image,
-    userImage: subject.image,
-    command: ['sh', '-c', script],
-    args: [],
-    workingDirectory: '',
-    environment: [{ name: 'GREETING', value: 'hello there' }],
-    mounts: [],
-    devices: [],
-    labels: { part: name },
-    annotations: { note: 'of a container' },
-    logPath: `${name}.log`,
-    stdin: false,
-    stdinOnce: false,
-    tty: false,
-    resources: { cpuShares: 128, memoryLimitBytes: 64 * 1024 * 1024, oomScoreAdjust: 900 },
-    security: {
-      privileged: false,
-      supplementalGroups: [],
-      readOnlyRootFilesystem: false,
-      noNewPrivileges: false,
-      addCapabilities: [],
-      dropCapabilities: [],
-      seccomp: { type: 'RuntimeDefault' },
-      maskedPaths: ['/proc/kcore'],
-      readonlyPaths: ['/proc/sys', '/proc/sysrq-trigger'],
-    },
-    pidMode: 'container',
-    ...changes,
-  };
-}
-
-/** What a case works with: makes sandboxes and containers, and removes them at its end. */
-export class RuntimeWorkbench {
-  readonly subject: RuntimeUnderTest;
-  readonly runtime: ContainerRuntime;
-  readonly #sandboxes = new Set<string>();
-
-  constructor(subject: RuntimeUnderTest) {
-    this.subject = subject;
-    this.runtime = subject.runtime;
-  }
-
-  async sandbox(changes: Partial<SandboxSpec> = {}): Promise<string> {
-    const id = await this.runtime.runSandbox(sandboxSpec(this.subject, changes));
-    this.#sandboxes.add(id);
-    return id;
-  }
-
-  /** A started container. */
-  async run(sandboxId: string, script: string, changes: Partial<ContainerSpec> = {}): Promise<string> {
-    const id = await this.runtime.createContainer(sandboxId, containerSpec(this.subject, script, changes));
-    await this.runtime.startContainer(id);
-    return id;
-  }
-
-  /** Its state when it has ended. */
-  async ended(containerId: string): Promise<ContainerState> {
-    for (const deadline = Date.now() + patienceMs; ;) {
-      const state = await this.runtime.container(containerId);
-      if (state.state === 'exited') return state;
-      assert.ok(Date.now() < deadline, `container is still ${state.state}`);
-      await new Promise(resolve => setTimeout(resolve, 10));
-    }
-  }
-
-  /** The log's text without times and tags. */
-  async log(containerId: string): Promise<string> {
-    const raw = this.runtime.logs
-      ? await text(this.runtime.logs(containerId, { follow: false }))
-      : await readFile((await this.runtime.container(containerId)).logPath, 'utf8');
-    return raw.replace(/^\S+ (?:stdout|stderr) [FP] /gm, '');
-  }
-
-  async dispose(): Promise<void> {
-    for (const id of this.#sandboxes) {
-      await this.runtime.stopSandbox(id);
-      await this.runtime.removeSandbox(id);
-    }
-  }
-}
-
-/** Notes events, and waits for one. */
-export class EventLog {
-  readonly events: RuntimeEvent[] = [];
-  lost = 0;
-  readonly #watching: { dispose(): void | Promise<void> };
-  #wakes: (() => void)[] = [];
-
-  constructor(runtime: ContainerRuntime) {
-    const wake = (): void => this.#wakes.splice(0).forEach(call => call());
-    this.#watching = runtime.watch({
-      event: event => {
-        this.events.push(event);
-        wake();
-      },
-      lost: () => {
-        this.lost++;
-        wake();
-      },
-    });
-  }
-
-  of(id: string): RuntimeEvent[] {
-    return this.events.filter(event => event.id === id);
-  }
-
-  /** Resolves when `condition` holds, looked at after each event. */
-  async until(what: string, condition: () => boolean): Promise<void> {
-    const giveUp = AbortSignal.timeout(patienceMs);
-    while (!condition()) {
-      await new Promise<void>((resolve, reject) => {
-        const onAbort = (): void => reject(new Error(`waited in vain for ${what}`));
-        giveUp.addEventListener('abort', onAbort, { once: true });
-        this.#wakes.push(() => {
-          giveUp.removeEventListener('abort', onAbort);
-          resolve();
-        });
-      });
-    }
-  }
-
-  dispose(): void {
-    void this.#watching.dispose();
-  }
-}
-
-/** Asserts that the promise rejects with the code. */
-export async function rejectsWith(promise: Promise<unknown>, code: string): Promise<Error> {
-  const outcome = await promise.then(
-    value => ({ value }),
-    (error: unknown) => ({ error }),
-  );
-  assert.ok('error' in outcome, `expected ${code}, but it was resolved`);
-  assert.equal(errorCode(outcome.error), code, String(outcome.error));
-  return outcome.error as Error;
-}
+export * from './container-runtime-suite-support.js';
 
 type Case = (name: string, body: (bench: RuntimeWorkbench) => Promise<void>) => void;
 
@@ -218,6 +25,7 @@ export function containerRuntimeSuite({ describe, it }: TestRunner, subject: () 
   describe('commands', () => commandCases(test));
   describe('images and usage', () => imageCases(test));
   describe('events', () => eventCases(test));
+  describe('a new start', () => restartCases(test));
 }
 
 function sandboxCases(test: Case): void {
@@ -281,6 +89,14 @@ function sandboxCases(test: Case): void {
     assert.ok(!(await bench.runtime.listContainers()).some(state => state.id === container), 'its containers are gone');
     await bench.runtime.stopSandbox(id);
     await bench.runtime.removeSandbox(id);
+  });
+
+  test('nothing is started in a sandbox that was stopped', async bench => {
+    const id = await bench.sandbox();
+    const container = await bench.runtime.createContainer(id, containerSpec(bench.subject, 'sleep 1000'));
+    await bench.runtime.stopSandbox(id);
+    await assert.rejects(bench.runtime.startContainer(container));
+    assert.notEqual((await bench.runtime.container(container)).state, 'running');
   });
 }
 
@@ -361,6 +177,17 @@ function containerCases(test: Case): void {
     const id = await bench.run(await bench.sandbox(), 'sleep 1000');
     await bench.runtime.updateContainerResources(id, { cpuShares: 256, memoryLimitBytes: 128 * 1024 * 1024 });
     assert.equal((await bench.runtime.container(id)).state, 'running');
+    await rejectsWith(bench.runtime.updateContainerResources('f'.repeat(64), { cpuShares: 2 }), 'RUNTIME_NOT_FOUND');
+  });
+
+  test('a log is in CRI format, line by line, and can be opened anew', async bench => {
+    const id = await bench.run(await bench.sandbox(), 'echo one; echo two; sleep 1000');
+    await bench.until('its second line', async () => (await bench.log(id)).includes('two'));
+    const lines = (await bench.rawLog(id)).trimEnd().split('\n');
+    assert.equal(lines.length, 2, lines.join('|'));
+    for (const line of lines) assert.match(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|[+-]\d\d:\d\d) stdout F (one|two)$/);
+    await bench.runtime.reopenLog(id);
+    await rejectsWith(bench.runtime.reopenLog('f'.repeat(64)), 'RUNTIME_NOT_FOUND');
   });
 }
 
@@ -377,6 +204,12 @@ function commandCases(test: Case): void {
     const id = await bench.run(await bench.sandbox(), 'sleep 1000');
     await rejectsWith(bench.runtime.execSync(id, ['sleep', '30'], 300), 'RUNTIME_TIMEOUT');
     assert.equal((await bench.runtime.container(id)).state, 'running');
+  });
+
+  test('a long output is cut at 16 KB', async bench => {
+    const id = await bench.run(await bench.sandbox(), 'sleep 1000');
+    const { exitCode, stdout } = await bench.runtime.execSync(id, ['echo', 'x'.repeat(20_000)], 10_000);
+    assert.deepEqual([exitCode, stdout.length, stdout.toString().replaceAll('x', '')], [0, 16 * 1024, '']);
   });
 
   test('a command with streams', async bench => {
@@ -399,6 +232,20 @@ function commandCases(test: Case): void {
     const ended = await bench.run(sandbox, 'exit 0');
     await bench.ended(ended);
     await assert.rejects(bench.runtime.execSync(ended, ['true'], 1000));
+    const streams = { tty: false, stdin: false, stdout: true, stderr: true };
+    await assert.rejects(bench.runtime.exec(ended, { command: ['true'], ...streams }));
+    await rejectsWith(bench.runtime.attach('f'.repeat(64), streams), 'RUNTIME_NOT_FOUND');
+  });
+
+  test("attach follows the container's output to its end", async bench => {
+    const id = await bench.run(await bench.sandbox(), 'sleep 0.3; echo late; sleep 0.1; exit 0');
+    const session = await bench.runtime.attach(id, { tty: false, stdin: false, stdout: true, stderr: true });
+    assert.equal(await text(session.stdout!), 'late\n');
+    await session.exited;
+  });
+
+  test('a port of a sandbox that is not there is refused', async ({ runtime }) => {
+    await rejectsWith(runtime.portForward('f'.repeat(64), 80), 'RUNTIME_NOT_FOUND');
   });
 }
 
@@ -417,6 +264,17 @@ function imageCases(test: Case): void {
     assert.ok((await runtime.imageFilesystem()).path, 'its file system');
   });
 
+  test('an image is pulled once, and removed', async ({ runtime, subject: { otherImage } }) => {
+    if (otherImage === undefined) return;
+    const id = await runtime.pullImage(otherImage, {});
+    assert.equal(await runtime.pullImage(otherImage, {}), id);
+    assert.equal((await runtime.image(otherImage))?.id, id);
+    assert.equal((await runtime.listImages()).filter(image => image.id === id).length, 1);
+    await runtime.removeImage(otherImage);
+    assert.equal(await runtime.image(otherImage), undefined);
+    await runtime.removeImage(otherImage);
+  });
+
   test('usage of what runs', async bench => {
     const sandbox = await bench.sandbox();
     const id = await bench.run(sandbox, 'sleep 1000');
@@ -431,13 +289,15 @@ function imageCases(test: Case): void {
       (await bench.runtime.stats()).some(entry => entry.containerId === id),
       'among all',
     );
+    await bench.runtime.stopContainer(id, 0);
+    assert.deepEqual(await bench.runtime.stats(sandbox), [], 'of what ended');
   });
 }
 
 function eventCases(test: Case): void {
   test('what happens to a container is told in order, and its state agrees with it at once', async bench => {
     const sandbox = await bench.sandbox();
-    const log = new EventLog(bench.runtime);
+    const log = bench.events();
     try {
       const id = await bench.runtime.createContainer(sandbox, containerSpec(bench.subject, 'sleep 0.2; exit 6'));
       await bench.runtime.startContainer(id);
@@ -465,7 +325,7 @@ function eventCases(test: Case): void {
   });
 
   test('what happens to a sandbox is told, and nothing more after dispose', async bench => {
-    const log = new EventLog(bench.runtime);
+    const log = bench.events();
     const id = await bench.sandbox();
     await log.until('its start', () => log.of(id).some(event => event.type === 'started'));
     await bench.runtime.stopSandbox(id);
@@ -480,10 +340,59 @@ function eventCases(test: Case): void {
     );
     log.dispose();
     const count = log.events.length;
-    const other = new EventLog(bench.runtime);
+    const other = bench.events();
     const next = await bench.sandbox();
     await other.until('the start of the next', () => other.of(next).some(event => event.type === 'started'));
     other.dispose();
     assert.equal(log.events.length, count);
+  });
+
+  test('events never come from within a call, and every listener hears all', async bench => {
+    const calls: string[] = [];
+    let inside = false;
+    const hear = (who: string) => (event: RuntimeEvent) => void calls.push(`${who} ${event.id} ${event.type} ${inside}`);
+    const watching = ['one', 'two'].map(who => bench.runtime.watch({ event: hear(who), lost: () => undefined }));
+    const log = bench.events();
+    try {
+      inside = true;
+      const running = bench.sandbox();
+      inside = false;
+      const id = await running;
+      await log.until('its start', () => log.of(id).some(event => event.type === 'started'));
+      for (const who of ['one', 'two']) {
+        const heard = calls.filter(call => call.startsWith(`${who} ${id} `));
+        assert.deepEqual(heard, [`${who} ${id} created false`, `${who} ${id} started false`]);
+      }
+    } finally {
+      log.dispose();
+      for (const each of watching) await each.dispose();
+    }
+  });
+}
+
+function restartCases(test: Case): void {
+  test('finds what runs and what ended, under their ids', async bench => {
+    if (!bench.subject.restart) return;
+    const spec = sandboxSpec(bench.subject);
+    const sandbox = await bench.sandbox(spec);
+    const running = await bench.run(sandbox, 'sleep 1000');
+    const ended = await bench.run(sandbox, 'echo $GREETING; exit 9', { name: 'ended' });
+    await bench.ended(ended);
+    const before = await bench.runtime.sandbox(sandbox);
+    await bench.restart();
+    assert.deepEqual(await bench.runtime.sandbox(sandbox), before);
+    assert.equal((await bench.runtime.container(running)).state, 'running');
+    const { state, exitCode } = await bench.runtime.container(ended);
+    assert.deepEqual([state, exitCode], ['exited', 9]);
+    assert.equal(await bench.log(ended), 'hello there\n');
+    assert.equal(await bench.sandbox(spec), sandbox);
+    assert.equal((await bench.runtime.execSync(running, ['echo', 'there'], 10_000)).stdout.toString(), 'there\n');
+    const log = bench.events();
+    try {
+      await bench.runtime.stopContainer(running, 0);
+      await log.until('its exit', () => log.of(running).some(event => event.type === 'exited'));
+    } finally {
+      log.dispose();
+    }
   });
 }

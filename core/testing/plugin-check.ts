@@ -13,8 +13,12 @@ export interface PromiseOutcome {
   readonly error: unknown;
 }
 
-/** A promise that is neither kept nor broken after this is broken. */
-const caseDeadlineMs = 60_000;
+export interface CheckOptions {
+  /** Flags of `k3s server` that the plugin needs: where its engine is, which addresses it may give ... */
+  readonly flags?: readonly string[];
+  /** A promise that is neither kept nor broken after this is broken; 60 s when absent. */
+  readonly deadlineMs?: number;
+}
 
 /**
  * Checks the package in `directory`: its descriptors, their place in a sandbox, a start and a stop there, and the contract suite of
@@ -23,7 +27,7 @@ const caseDeadlineMs = 60_000;
 export async function checkPlugin(
   directory: string,
   report: (outcome: PromiseOutcome) => void,
-  deadlineMs = caseDeadlineMs,
+  { flags = [], deadlineMs = 60_000 }: CheckOptions = {},
 ): Promise<{ kept: boolean; notes: readonly string[] }> {
   let kept = true;
   const attempt = async <T>(name: string, action: () => Promise<T>): Promise<T | undefined> => {
@@ -39,11 +43,11 @@ export async function checkPlugin(
   };
   const path = resolve(directory);
   const plugins = await attempt('wiring: the package loads, and its descriptors fit into a cluster', () =>
-    prepareSinglePlugin(path),
+    prepareSinglePlugin(path, flags),
   );
   const notes: string[] = [];
   if (!plugins) return { kept, notes };
-  await attempt('wiring: it starts in a sandbox, becomes ready and stops', () => startAndStop(path, plugins));
+  await attempt('wiring: it starts in a sandbox, becomes ready and stops', () => startAndStop(path, flags, plugins));
   // The suites could only say the same about what cannot even be built.
   if (!kept) return { kept, notes };
   for (const plugin of plugins) {
@@ -51,16 +55,16 @@ export async function checkPlugin(
     const note = (text: string): void => void notes.push(`${id}: ${text}`);
     const check = Object.hasOwn(slotChecks, slot) ? slotChecks[slot] : undefined;
     if (!check) note(`this version has no contract suite for the slot ${slot}`);
-    const suite = check && (await attempt(`${id}: can be made and used`, () => check(plugin, { directory: path, note })));
+    const suite = check && (await attempt(`${id}: can be made and used`, () => check(plugin, { directory: path, flags, note })));
     for (const { name, body } of suite ? casesOf(suite) : []) await attempt(`${id}: ${name}`, body);
   }
   return { kept, notes };
 }
 
-async function startAndStop(directory: string, plugins: readonly SinglePlugin[]): Promise<void> {
+async function startAndStop(directory: string, flags: readonly string[], plugins: readonly SinglePlugin[]): Promise<void> {
   const running = await runCluster({
     command: 'server',
-    arguments: checkArguments(directory),
+    arguments: checkArguments(directory, flags),
     environment: checkEnvironment,
   });
   const states = running.kernel.status();

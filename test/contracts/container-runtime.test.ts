@@ -17,6 +17,6 @@ describe('simulated container runtime', () => {
           await body();
         }),
     },
-    () => ({ runtime, image, logDirectory: '/nowhere', cgroupRoot: '' }),
+    () => ({ runtime, image, otherImage: 'k3s.local/other:1', logDirectory: '/nowhere', cgroupRoot: '' }),
   );
 });

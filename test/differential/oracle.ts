@@ -17,7 +17,7 @@ export async function buildOracle(log: (line: string) => void): Promise<string> 
       throw new MissingError('go is not on the PATH: install Go 1.26 or newer');
     },
   );
-  const names = (await readdir(moduleDirectory)).filter(name => /^go\.(mod|sum)$|\.go$/.test(name)).sort();
+  const names = (await readdir(moduleDirectory)).filter(name => /^go\.(mod|sum)$|(?<!_test)\.go$/.test(name)).sort();
   const files = await Promise.all(names.map(name => readFile(join(moduleDirectory, name))));
   const version = /^\s*k8s\.io\/kubernetes (v\S+)/m.exec(files[names.indexOf('go.mod')]!.toString())![1]!;
   const [major, minor] = version.slice(1).split('.') as [string, string];

@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Secrets, ServiceAccounts } from '../../core/api/generated/resources.js';
+import { ConfigMaps, Secrets, ServiceAccounts } from '../../core/api/generated/resources.js';
 import type { Secret, ServiceAccount } from '../../core/api/generated/types.js';
 import { Client } from '../../core/client/client.js';
 import type { RunningApiServer } from '../support/api-server.js';
@@ -70,6 +70,18 @@ describe('who a request comes from', () => {
       data: encoded({ token }),
     } as unknown as Secret);
     expect(await bearer(token)).toMatchObject({ username: 'system:serviceaccount:default:ci', uid: account.metadata.uid });
+    const today = new Date().toISOString().slice(0, 10);
+    const day = expect.stringMatching(/^\d{4}-\d{2}-\d{2}$/);
+    expect((await secrets.get('ci-token')).metadata.labels).toEqual({ 'kubernetes.io/legacy-token-last-used': day });
+    const tracking = 'kube-apiserver-legacy-service-account-token-tracking';
+    const configMaps = client.resource(ConfigMaps, 'kube-system');
+    expect((await configMaps.get(tracking)).data).toEqual({ since: day });
+    await configMaps.patch(tracking, 'merge', { data: { since: 'once' } });
+    for (let attempt = 0; (await configMaps.get(tracking)).data?.['since'] === 'once'; attempt++) {
+      if (attempt === 100) throw new Error('the note since when uses are told was not mended');
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
+    expect((await configMaps.get(tracking)).data!['since']! >= today).toBe(true);
     await secrets.delete('ci-token');
     // What the cache shows follows at once.
     await server.part.server.hub.fresh();

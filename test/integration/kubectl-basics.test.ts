@@ -74,6 +74,19 @@ import { realTool, toolsRunHere } from '../support/kubectl.js';
     expect(warned).toMatchObject({ code: 0, stderr: 'Warning: unknown field "date"\n' });
   });
 
+  it('checks a list by the schema, which the server cannot do, and creates what is in it', async () => {
+    const list = (field: string): string =>
+      `apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: listed}, ${field}: {a: b}}\n`;
+    const refused = await kubectl(['create', '-f', '-'], { input: list('date') });
+    expect(refused.stderr).toContain('ValidationError(ConfigMap): unknown field "date" in io.k8s.api.core.v1.ConfigMap');
+    expect(await kubectl(['create', '-f', '-'], { input: list('data') })).toMatchObject({
+      code: 0,
+      stdout: 'configmap/listed created\n',
+      stderr: '',
+    });
+    await succeed('delete', 'configmap', 'listed');
+  });
+
   it('explains fields', async () => {
     expect(await succeed('explain', 'configmap.data')).toContain('FIELD: data <map[string]string>');
   });

@@ -240,6 +240,40 @@ describe('forms of answers', () => {
     expect(bytes.toString()).toMatch(/^apiVersion: v1\n[^]*kind: ConfigMap\n[^]*name: one\n/);
   });
 
+  describe('OpenAPI documents', () => {
+    const both = [
+      ['v2', '/openapi/v2'],
+      ['v3', '/openapi/v3/api/v1'],
+    ] as const;
+
+    it.each(both)('%s come as JSON to those who take anything, and as protobuf to those who want it', async (version, path) => {
+      const plain = await ask(path);
+      expect(plain).toMatchObject({ code: 200, headers: { 'content-type': 'application/json', vary: 'Accept' } });
+      const document = JSON.parse(plain.bytes.toString()) as { info: object; paths: Record<string, object> };
+      expect(document.info).toEqual({ title: 'Kubernetes', version: '1.36' });
+      expect(document.paths['/api/v1/namespaces/{namespace}/configmaps']).toMatchObject({
+        post: { operationId: 'createCoreV1NamespacedConfigMap' },
+      });
+      for (const separator of ['@', '.']) {
+        const wanted = `application/com.github.proto-openapi.spec.${version}${separator}v1.0+protobuf`;
+        const message = await ask(path, { accept: `application/json;q=0.5,${wanted}` });
+        const type = `application/com.github.proto-openapi.spec.${version}.v1.0+protobuf`;
+        expect(message).toMatchObject({ code: 200, headers: { 'content-type': type, etag: plain.headers.etag } });
+        expect(message.bytes[0]).toBe(0x0a);
+        expect(message.bytes.length).toBeLessThan(plain.bytes.length);
+      }
+    });
+
+    it.each(both)('%s are not sent again, are compressed, and are refused in other forms', async (_version, path) => {
+      const { etag } = (await ask(path)).headers;
+      expect(await ask(path, { 'if-none-match': etag! })).toMatchObject({ code: 304, bytes: Buffer.alloc(0) });
+      const small = await ask(path, { 'accept-encoding': 'gzip' });
+      expect(small.headers['content-encoding']).toBe('gzip');
+      expect(JSON.parse(gunzipSync(small.bytes).toString())).toHaveProperty('paths');
+      expect((await ask(path, { accept: 'text/html' })).code).toBe(406);
+    });
+  });
+
   it('compresses what is large, and nothing else', async () => {
     const gzip = { 'accept-encoding': 'gzip' };
     const large = await ask(maps, gzip);

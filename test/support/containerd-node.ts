@@ -8,6 +8,7 @@ import { SinkLogger, formatRecord } from '../../core/base/logger.js';
 import type { LogRecord } from '../../core/base/logger.js';
 import { makeClusterPaths } from '../../core/cluster/paths.js';
 import type { ClusterPaths } from '../../core/contracts/cluster-paths.js';
+import { readDebianPackages } from '../../core/host/debian-packages.js';
 import type { RuntimeUnderTest } from '../../core/testing/container-runtime-suite.js';
 import { cniBinaryDirectory } from '../../plugins/container-runtime/containerd/binaries.js';
 import { ContainerdPart } from '../../plugins/container-runtime/containerd/containerd-part.js';
@@ -19,6 +20,14 @@ const run = promisify(execFile);
 /** All that containerd tests make carries this in its name. */
 export const testMark = 'k3s-ct';
 export const boxReference = 'k3s.local/box:1';
+
+/** Folder of another containerd than Debian 12's, with its shim, `ctr` and runc; the suites run on that one then. */
+const ownBinaries = process.env['K3S_TEST_CONTAINERD'];
+if (ownBinaries) process.env['PATH'] = `${ownBinaries}:${process.env['PATH']}`;
+
+function fetchedCniPlugins(): string {
+  return join(readDebianPackages()?.root('containernetworking-plugins') ?? '/', 'usr/lib/cni');
+}
 
 /** Makes a network namespace that is ready for pods, for `nsenter`. */
 export async function addNamespace(name: string): Promise<void> {
@@ -74,10 +83,16 @@ export class ContainerdNode {
   newPart(): ContainerdPart {
     const part = new ContainerdPart({
       paths: this.paths,
-      options: { binaries: 'private', pauseImage: '', snapshotter: 'overlayfs', logLimitMegabytes: 50 },
+      options: {
+        binaries: ownBinaries ? 'path' : 'private',
+        endpoint: '',
+        pauseImage: '',
+        snapshotter: 'overlayfs',
+        logLimitMegabytes: 50,
+      },
       cni: {
         configurationDirectory: join(this.directory, 'cni'),
-        binaryDirectories: [cniBinaryDirectory(this.paths.binDir)],
+        binaryDirectories: [ownBinaries ? fetchedCniPlugins() : cniBinaryDirectory(this.paths.binDir)],
       },
       clock: this.clock,
       logger: new SinkLogger(record => {
@@ -121,6 +136,10 @@ export class ContainerdNode {
       image: boxReference,
       logDirectory: join(this.directory, 'logs'),
       cgroupRoot: `/${this.#mark}/burstable`,
+      restart: async () => {
+        await this.restart();
+        return this.part.runtime;
+      },
     };
   }
 

@@ -93,9 +93,19 @@ export class PluginHome {
     return launch(this.home, words, { spawn }).outcome;
   }
 
-  /** A server in the background; `dispose` ends it. */
-  serve(words: readonly string[], environment: Readonly<Record<string, string>> = {}): CommandLineProcess {
-    const server = launch(this.home, ['server', ...words], { spawn, environment });
+  /** The same as root in a network namespace that ends with it. */
+  k3sInNamespace(...words: string[]): Promise<Outcome> {
+    const before = ['unshare', '--net', '--', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
+    return launch(this.home, words, { spawn, before }).outcome;
+  }
+
+  /** A server in the background; `dispose` ends it. `before` goes before the program (`unshare` and its words). */
+  serve(
+    words: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+    before: readonly string[] = [],
+  ): CommandLineProcess {
+    const server = launch(this.home, ['server', ...words], { spawn, environment, before });
     this.#servers.push(server);
     return server;
   }

@@ -77,8 +77,8 @@ export class RealNode {
     return (await run(program!, words)).stdout;
   }
 
-  /** Resolves when the Node is ready. */
-  async start(): Promise<void> {
+  /** Resolves when the Node is ready. `prepare` runs when the node's network is there, before the server. */
+  async start(prepare?: () => Promise<void>): Promise<void> {
     await fetchTestPackages();
     await addNamespace(this.#namespace);
     const ip = (...words: string[]): Promise<unknown> => run('ip', ['-n', this.#namespace, ...words]);
@@ -91,21 +91,21 @@ export class RealNode {
     const archive = await boxArchive({ reference: this.image, layout: 'docker' });
     writeFileSync(join(this.dataDirectory, 'agent', 'images', 'box.tar'), archive);
     this.#kubectl = await realTool('kubectl', this.kubeconfig, this.directory, this.inside);
+    await prepare?.();
     await this.launch();
   }
 
-  /** Starts the server, the first time or again. Resolves when the Node is ready. */
-  async launch(): Promise<void> {
+  /** Starts the server, the first time or again. Resolves when the Node is ready, or `isUp` says so. */
+  async launch(moreArguments: readonly string[] = [], isUp?: () => Promise<boolean>): Promise<void> {
     const log = join(this.directory, 'server.log');
     const words = ['--data-dir', this.dataDirectory, '--write-kubeconfig', this.kubeconfig, '--node-ip', nodeAddress];
-    words.push('--node-name', this.#mark, '--log', log, ...this.#arguments);
+    words.push('--node-name', this.#mark, '--log', log, ...this.#arguments, ...moreArguments);
     const [program, ...before] = this.inside;
     this.#server = spawn(program!, [...before, process.execPath, ...nodeFlags, main, 'server', ...words], { stdio: 'ignore' });
     const beganMs = performance.now();
     const deadline = Date.now() + 30_000;
     for (;;) {
-      const nodes = await this.kubectl(['get', 'nodes', '--no-headers']).catch(() => undefined);
-      if (nodes && /\bReady\b/.test(nodes.stdout)) {
+      if (await (isUp ?? this.#isReady)()) {
         this.launchMs = performance.now() - beganMs;
         return;
       }
@@ -113,6 +113,11 @@ export class RealNode {
       await new Promise(resolve => setTimeout(resolve, 100));
     }
   }
+
+  readonly #isReady = async (): Promise<boolean> => {
+    const nodes = await this.kubectl(['get', 'nodes', '--no-headers']).catch(() => undefined);
+    return nodes !== undefined && /\bReady\b/.test(nodes.stdout);
+  };
 
   /** Ends the server; pods, containerd and the dataplane go on. */
   async stop(signal: NodeJS.Signals): Promise<void> {
@@ -124,13 +129,14 @@ export class RealNode {
     await ended;
   }
 
-  /** Ends everything that was started and removes what was made. */
-  async remove(): Promise<void> {
+  /** Ends everything that was started and removes what was made; `cleanUp` runs before the node's network goes. */
+  async remove(cleanUp?: () => Promise<void>, killArguments: readonly string[] = []): Promise<void> {
     await this.stop('SIGTERM');
     // A second time there is nothing left to end.
     if (!existsSync(`/run/netns/${this.#namespace}`)) return;
     const [program, ...before] = this.inside;
-    await run(program!, [...before, process.execPath, main, 'killall', '--data-dir', this.dataDirectory]);
+    await run(program!, [...before, process.execPath, main, 'killall', '--data-dir', this.dataDirectory, ...killArguments]);
+    await cleanUp?.();
     await removeNamespace(this.#namespace);
     rmSync(this.directory, { recursive: true, force: true });
   }

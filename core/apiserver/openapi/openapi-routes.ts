@@ -1,20 +1,29 @@
 import type Router from '@koa/router';
+import type { Context } from 'koa';
 import { existsSync, readFileSync } from 'node:fs';
-import type { OpenApi } from './openapi.js';
+import { constants, createGzip } from 'node:zlib';
+import type { OpenApi, OpenApiDocument, OpenApiForm } from './openapi.js';
 import type { DescriptionLookup, TypeDescription } from './schema-builder.js';
 
+const gzipAboveBytes = 1400;
 const never = 'Thu, 31 Dec 2037 23:55:55 GMT';
 
-/** `/openapi/v3` and its documents; a document asked for by its hash may be kept for ever. */
+/** `/openapi/v2`, `/openapi/v3` and its documents; a document asked for by its hash may be kept for ever. */
 export function openApiRoutes(router: Router, openApi: () => OpenApi): void {
-  router.get('/openapi/v3', context => {
-    const { bytes } = openApi().index();
-    // What Go makes of bytes that it is not told the type of.
+  router.get('/openapi/v2', context => {
+    const form = negotiated(context, 'v2');
+    if (form) answer(context, openApi().documentV2(form.form), form.contentType);
+  });
+  router.get('/openapi/v3', async context => {
+    // Go guesses the type of bytes that it is told none of.
     context.set('Content-Type', 'text/plain; charset=utf-8');
-    context.body = bytes;
+    context.body = (await openApi().index()).bytes;
   });
   router.get('/openapi/v3/*key', context => {
-    const document = openApi().document(String(context.params['key']));
+    const key = String(context.params['key']);
+    const form = negotiated(context, 'v3');
+    if (!form) return;
+    const document = openApi().document(key, form.form);
     if (!document) {
       context.body = null;
       context.status = 404;
@@ -30,11 +39,55 @@ export function openApiRoutes(router: Router, openApi: () => OpenApi): void {
       context.set('Cache-Control', 'public, immutable');
       context.set('Expires', never);
     }
-    context.set('ETag', `"${document.hash}"`);
-    context.set('Vary', 'Accept');
-    context.type = 'application/json';
-    context.body = document.bytes;
+    answer(context, document, form.contentType);
   });
+}
+
+function answer(context: Context, { bytes, hash }: OpenApiDocument, contentType: string): void {
+  context.status = 200;
+  context.set('ETag', `"${hash}"`);
+  context.set('Vary', 'Accept');
+  context.set('Content-Type', contentType);
+  if (context.fresh) {
+    context.status = 304;
+    return;
+  }
+  if (bytes.length <= gzipAboveBytes || !/\bgzip\b/.test(context.get('Accept-Encoding'))) {
+    context.body = bytes;
+    return;
+  }
+  context.vary('Accept-Encoding');
+  context.set('Content-Encoding', 'gzip');
+  const gzip = createGzip({ level: constants.Z_BEST_SPEED });
+  gzip.end(bytes);
+  context.body = gzip;
+}
+
+/** What the client takes of JSON and protobuf; answers 406 when it takes neither. Source: kube-openapi's handlers, KEP-2896. */
+function negotiated(context: Context, version: 'v2' | 'v3'): { form: OpenApiForm; contentType: string } | undefined {
+  const protobuf = `application/com.github.proto-openapi.spec.${version}.v1.0+protobuf`;
+  // `@` is no character of a media type; clients ask with it all the same.
+  const accepted = context.get('Accept').replaceAll(`.spec.${version}@v1.0+`, `.spec.${version}.v1.0+`);
+  for (const range of rangesOf(accepted || '*/*')) {
+    if (range === 'application/json' || range === '*/*' || range === 'application/*')
+      return { form: 'json', contentType: 'application/json' };
+    if (range === protobuf) return { form: 'protobuf', contentType: protobuf };
+  }
+  context.status = 406;
+  return undefined;
+}
+
+/** Media ranges, the most wanted first. */
+function rangesOf(accept: string): string[] {
+  return accept
+    .split(',')
+    .map(range => {
+      const [type = '', ...parameters] = range.split(';').map(part => part.trim());
+      const quality = parameters.find(parameter => parameter.startsWith('q='));
+      return { type, quality: quality ? Number(quality.slice(2)) : 1 };
+    })
+    .sort((a, b) => b.quality - a.quality)
+    .map(({ type }) => type);
 }
 
 /** Descriptions that the build took from @kubernetes/client-node; none when it did not. Read when first asked for. */

@@ -1,211 +1,158 @@
 import { createHash } from 'node:crypto';
-import type { DiscoveredResource, DiscoveredSubresource } from '../discovery/discovery.js';
+import { setImmediate } from 'node:timers/promises';
 import type { TypeSet } from '../../machinery/schema.js';
-import { formatApiVersion } from '../../machinery/object.js';
+import type { DiscoveredResource } from '../discovery/discovery.js';
+import { documentV2, documentV3 } from './gnostic-messages.js';
+import { encodeMessage } from './gnostic-encoder.js';
+import type { ApiPath, KindKey } from './operations.js';
+import { metaTypes, ResourceOperations } from './operations.js';
+import { renderPathsV2 } from './render-v2.js';
+import { renderPathsV3 } from './render-v3.js';
 import type { DescriptionLookup, OpenApiSchema } from './schema-builder.js';
 import { SchemaBuilder } from './schema-builder.js';
+import { serverPaths } from './server-operations.js';
 
 export interface OpenApiOptions {
   readonly resources: () => readonly DiscoveredResource[];
   readonly types: TypeSet;
   readonly describe: DescriptionLookup;
+  /** `1.36` */
   readonly version: string;
 }
 
-interface Document {
+export interface OpenApiDocument {
+  /** Of the JSON, also for the protobuf form: what it is asked by. */
   readonly hash: string;
   readonly bytes: Buffer;
 }
 
-interface KindKey {
-  readonly group: string;
-  readonly version: string;
-  readonly kind: string;
-}
+export type OpenApiForm = 'json' | 'protobuf';
 
-const statusType = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status';
-const deleteOptionsType = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions';
-const patchType = 'io.k8s.apimachinery.pkg.apis.meta.v1.Patch';
-const bodyTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
-const patchTypes = [
-  'application/apply-patch+yaml',
-  'application/json-patch+json',
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-];
+/** Documents are large and rarely asked for twice: so many are kept. */
+const keptDocuments = 4;
+const security = {
+  BearerToken: { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' },
+};
 
-/** OpenAPI documents of the built-in groups, built when first asked for and kept. Source: KEP-2896. */
+/** OpenAPI documents of the served groups, built when asked for. Source: KEP-2896; the forms are those of upstream's kube-openapi. */
 export class OpenApi {
   readonly #options: OpenApiOptions;
-  readonly #documents = new Map<string, Document>();
-  #index: Document | undefined;
+  readonly #hashes = new Map<string, string>();
+  /** By form and key, the latest last. */
+  readonly #kept = new Map<string, Buffer>();
+  #index: Promise<OpenApiDocument> | undefined;
 
   constructor(options: OpenApiOptions) {
     this.#options = options;
   }
 
-  /** `/openapi/v3`: where each group version's document lies, by hash. */
-  index(): Document {
-    return (this.#index ??= this.#encode({
-      paths: Object.fromEntries(
-        this.#groupVersions().map(key => [key, { serverRelativeURL: `/openapi/v3/${key}?hash=${this.document(key)!.hash}` }]),
-      ),
-    }));
+  /** `/openapi/v3`: where each document lies, by hash. */
+  index(): Promise<OpenApiDocument> {
+    return (this.#index ??= this.#buildIndex());
   }
 
-  /** `key` is `api/v1` or `apis/GROUP/VERSION`. */
-  document(key: string): Document | undefined {
-    let document = this.#documents.get(key);
-    if (!document) {
-      const resources = this.#options.resources().filter(resource => keyOf(resource) === key);
-      if (resources.length === 0) return undefined;
-      document = this.#encode(this.#build(resources));
-      this.#documents.set(key, document);
+  /** `/openapi/v3/KEY`: `key` is `api`, `apis/GROUP`, `apis/GROUP/VERSION` and the like. Undefined when there is none. */
+  document(key: string, form: OpenApiForm = 'json'): OpenApiDocument | undefined {
+    if (!this.#serverPaths().has(key)) return undefined;
+    return this.#document(key, form, () => this.#buildV3(key));
+  }
+
+  /** `/openapi/v2`: everything in one document. */
+  documentV2(form: OpenApiForm = 'json'): OpenApiDocument {
+    return this.#document('', form, () => this.#buildV2());
+  }
+
+  async #buildIndex(): Promise<OpenApiDocument> {
+    const paths: Record<string, object> = {};
+    for (const key of [...this.#serverPaths().keys()].sort()) {
+      paths[key] = { serverRelativeURL: `/openapi/v3/${key}?hash=${this.document(key)!.hash}` };
+      // Dozens of documents are made for their hashes: others get their turn between them.
+      await setImmediate();
     }
-    return document;
+    const bytes = Buffer.from(JSON.stringify({ paths }));
+    return { hash: hashOf(bytes), bytes };
   }
 
-  #groupVersions(): string[] {
-    return [...new Set(this.#options.resources().map(keyOf))].sort();
+  #document(key: string, form: OpenApiForm, build: () => object): OpenApiDocument {
+    const name = `${form} ${key}`;
+    const hash = this.#hashes.get(key);
+    const kept = this.#kept.get(name);
+    if (hash !== undefined && kept) {
+      this.#kept.delete(name);
+      this.#kept.set(name, kept);
+      return { hash, bytes: kept };
+    }
+    const json = Buffer.from(JSON.stringify(build()));
+    const bytes =
+      form === 'json' ? json : encodeMessage(key ? documentV3 : documentV2, JSON.parse(json.toString()) as OpenApiSchema);
+    this.#hashes.set(key, hash ?? hashOf(json));
+    this.#kept.set(name, bytes);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= keptDocuments) break;
+      this.#kept.delete(oldest);
+    }
+    return { hash: this.#hashes.get(key)!, bytes };
   }
 
-  #encode(value: object): Document {
-    const bytes = Buffer.from(JSON.stringify(value));
-    return { hash: createHash('sha512').update(bytes).digest('hex').toUpperCase(), bytes };
+  #groupVersions(): { group: string; version: string }[] {
+    const all = this.#options.resources().map(({ group, data }) => ({ group, version: data.version }));
+    const key = ({ group, version }: { group: string; version: string }): string => `${group}/${version}`;
+    return [...new Map(all.map(each => [key(each), each])).values()].sort((a, b) => (key(a) < key(b) ? -1 : 1));
   }
 
-  #build(resources: readonly DiscoveredResource[]): object {
+  /** The kinds of a type, in a document of some versions of groups. */
+  #kindsIn(groupVersions: readonly { readonly group: string; readonly version: string }[]): (typeName: string) => KindKey[] {
+    return typeName => {
+      // These two belong to every version of every group.
+      for (const kind of ['DeleteOptions', 'WatchEvent'])
+        if (typeName === `${metaTypes}.${kind}`) return groupVersions.map(each => ({ ...each, kind }));
+      return this.#options.types.kindsOf(typeName);
+    };
+  }
+
+  #serverPaths(): Map<string, ApiPath> {
+    return serverPaths(this.#groupVersions());
+  }
+
+  #paths(key?: string): ApiPath[] {
+    const paths: ApiPath[] = [];
+    for (const [serverKey, path] of this.#serverPaths()) if (key === undefined || key === serverKey) paths.push(path);
+    for (const resource of this.#options.resources()) {
+      const { group, data } = resource;
+      if (key !== undefined && key !== (group ? `apis/${group}/${data.version}` : `api/${data.version}`)) continue;
+      paths.push(...new ResourceOperations(this.#options.types, resource).paths());
+    }
+    return paths.sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  #buildV3(key: string): object {
     const builder = new SchemaBuilder(this.#options.types, this.#options.describe, 'v3');
-    const kinds = new Map<string, KindKey[]>();
-    const paths: Record<string, OpenApiSchema> = {};
-    for (const resource of resources) this.#addResource(resource, builder, kinds, paths);
-    const schemas = builder.finish(name => kinds.get(name) ?? []);
-    schemas[patchType] ??= { type: 'object' };
+    const paths = renderPathsV3(this.#paths(key), builder);
+    const own = this.#groupVersions().filter(({ group, version }) => group === '' || key === `apis/${group}/${version}`);
+    const schemas = builder.finish(this.#kindsIn(own));
     return {
       openapi: '3.0.0',
       info: { title: 'Kubernetes', version: this.#options.version },
       paths,
-      components: {
-        schemas,
-        securitySchemes: { BearerToken: { type: 'apiKey', name: 'authorization', in: 'header' } },
-      },
+      components: { ...(Object.keys(schemas).length > 0 && { schemas }), securitySchemes: security },
     };
   }
 
-  #addResource(
-    { group, data, verbs, subresources }: DiscoveredResource,
-    builder: SchemaBuilder,
-    kinds: Map<string, KindKey[]>,
-    paths: Record<string, OpenApiSchema>,
-  ): void {
-    const key: KindKey = { group, version: data.version, kind: data.kind };
-    const root = `/${group ? 'apis' : 'api'}/${formatApiVersion(key)}`;
-    const base = data.namespaced ? `${root}/namespaces/{namespace}/${data.name}` : `${root}/${data.name}`;
-    const type = this.#typeOf(key, builder, kinds);
-    const list = this.#typeOf({ ...key, kind: `${data.kind}List` }, builder, kinds) ?? type;
-    const scope = data.namespaced ? [pathParameter('namespace')] : [];
-    if (!type || !list) return;
-    const collection: OpenApiSchema = {};
-    const single: OpenApiSchema = {};
-    const operation = (
-      action: string,
-      code: number,
-      result: OpenApiSchema,
-      body?: OpenApiSchema,
-      contentTypes = bodyTypes,
-    ): OpenApiSchema => ({
-      tags: [`${group || 'core'}_${data.version}`],
-      operationId: `${action}${data.version}${data.namespaced ? 'Namespaced' : ''}${data.kind}`,
-      ...(body
-        ? { requestBody: { content: Object.fromEntries(contentTypes.map(name => [name, { schema: body }])), required: true } }
-        : {}),
-      parameters:
-        body && action !== 'delete'
-          ? [queryParameter('dryRun'), queryParameter('fieldManager'), queryParameter('fieldValidation')]
-          : [],
-      responses: {
-        [code]: { description: 'OK', content: Object.fromEntries(bodyTypes.map(name => [name, { schema: result }])) },
-        401: { description: 'Unauthorized' },
-      },
-      'x-kubernetes-action': action,
-      'x-kubernetes-group-version-kind': key,
-    });
-    const has = (verb: string): boolean => verbs.includes(verb);
-    if (has('list')) collection['get'] = operation('list', 200, list);
-    if (has('create')) collection['post'] = operation('post', 201, type, type);
-    if (has('deletecollection'))
-      collection['delete'] = operation(
-        'deletecollection',
-        200,
-        this.#meta(builder, statusType),
-        this.#meta(builder, deleteOptionsType),
-      );
-    if (has('get')) single['get'] = operation('get', 200, type);
-    if (has('update')) single['put'] = operation('put', 200, type, type);
-    if (has('patch')) single['patch'] = operation('patch', 200, type, { $ref: `#/components/schemas/${patchType}` }, patchTypes);
-    if (has('delete'))
-      single['delete'] = operation('delete', 200, this.#meta(builder, statusType), this.#meta(builder, deleteOptionsType));
-    if (Object.keys(collection).length) paths[base] = { ...collection, parameters: scope };
-    if (Object.keys(single).length) paths[`${base}/{name}`] = { ...single, parameters: [...scope, pathParameter('name')] };
-    if (data.namespaced && has('list')) paths[`${root}/${data.name}`] = { get: operation('list', 200, list) };
-    for (const sub of subresources) {
-      const item = this.#subresource(sub, builder, kinds, operation);
-      if (item) paths[`${base}/{name}/${sub.name}`] = { ...item, parameters: [...scope, pathParameter('name')] };
-    }
-  }
-
-  #subresource(
-    sub: DiscoveredSubresource,
-    builder: SchemaBuilder,
-    kinds: Map<string, KindKey[]>,
-    operation: (
-      action: string,
-      code: number,
-      result: OpenApiSchema,
-      body?: OpenApiSchema,
-      contentTypes?: string[],
-    ) => OpenApiSchema,
-  ): OpenApiSchema | undefined {
-    const key: KindKey = { group: sub.group, version: sub.version, kind: sub.kind };
-    const type = this.#typeOf(key, builder, kinds);
-    if (!type) return undefined;
-    const item: OpenApiSchema = {};
-    const put = (method: string, action: string, body?: OpenApiSchema, contentTypes?: string[]): void => {
-      item[method] = {
-        ...operation(action, method === 'post' ? 201 : 200, type, body, contentTypes),
-        'x-kubernetes-group-version-kind': key,
-      };
+  #buildV2(): object {
+    const builder = new SchemaBuilder(this.#options.types, this.#options.describe, 'v2');
+    const { paths, parameters } = renderPathsV2(this.#paths(), builder);
+    return {
+      swagger: '2.0',
+      info: { title: 'Kubernetes', version: this.#options.version },
+      paths,
+      definitions: builder.finish(this.#kindsIn(this.#groupVersions())),
+      parameters,
+      securityDefinitions: security,
+      security: [{ BearerToken: [] }],
     };
-    if (sub.verbs.includes('get')) put('get', 'get');
-    if (sub.verbs.includes('create')) put('post', 'post', type);
-    if (sub.verbs.includes('update')) put('put', 'put', type);
-    if (sub.verbs.includes('patch')) put('patch', 'patch', { $ref: `#/components/schemas/${patchType}` }, patchTypes);
-    return item;
-  }
-
-  #meta(builder: SchemaBuilder, name: string): OpenApiSchema {
-    return builder.reference(name);
-  }
-
-  #typeOf(key: KindKey, builder: SchemaBuilder, kinds: Map<string, KindKey[]>): OpenApiSchema | undefined {
-    const struct = this.#options.types.kind(key.group, key.version, key.kind);
-    if (!struct) return undefined;
-    const known = kinds.get(struct.name) ?? [];
-    if (!known.some(other => other.kind === key.kind && other.group === key.group && other.version === key.version)) {
-      kinds.set(struct.name, [...known, { group: key.group, kind: key.kind, version: key.version }]);
-    }
-    return builder.reference(struct.name);
   }
 }
 
-function keyOf({ group, data }: DiscoveredResource): string {
-  return group ? `apis/${group}/${data.version}` : `api/${data.version}`;
-}
-
-function pathParameter(name: string): OpenApiSchema {
-  return { name, in: 'path', required: true, schema: { type: 'string', uniqueItems: true } };
-}
-
-function queryParameter(name: string): OpenApiSchema {
-  return { name, in: 'query', schema: { type: 'string', uniqueItems: true } };
+function hashOf(bytes: Buffer): string {
+  return createHash('sha512').update(bytes).digest('hex').toUpperCase();
 }

@@ -44,13 +44,26 @@ const plainPrimitives: Partial<Record<PrimitiveType, OpenApiSchema>> = {
   bytes: { type: 'string', format: 'byte' },
 };
 
+/** Types of which only one of some fields is to be set. Source: the `+union` marks of k8s.io/api. */
+const unions: Readonly<Record<string, object>> = {
+  'io.k8s.api.core.v1.AppArmorProfile': {
+    discriminator: 'type',
+    'fields-to-discriminateBy': { localhostProfile: 'LocalhostProfile' },
+  },
+  'io.k8s.api.core.v1.PodSchedulingGroup': { 'fields-to-discriminateBy': { podGroupName: 'PodGroupName' } },
+  'io.k8s.api.core.v1.SeccompProfile': {
+    discriminator: 'type',
+    'fields-to-discriminateBy': { localhostProfile: 'LocalhostProfile' },
+  },
+};
+
 /** Builds schemas and remembers which types they refer to, so that a document holds just what it needs. */
 export class SchemaBuilder {
   readonly #types: TypeSet;
   readonly #describe: DescriptionLookup;
   readonly #prefix: string;
-  /** v2 has no `allOf` around references with siblings. */
-  readonly #wrapReferences: boolean;
+  /** v3 has `allOf` around references with siblings, and defaults. */
+  readonly #v3: boolean;
   readonly #done = new Map<string, OpenApiSchema>();
   readonly #pending: string[] = [];
 
@@ -58,7 +71,7 @@ export class SchemaBuilder {
     this.#types = types;
     this.#describe = describe;
     this.#prefix = form === 'v3' ? '#/components/schemas/' : '#/definitions/';
-    this.#wrapReferences = form === 'v3';
+    this.#v3 = form === 'v3';
   }
 
   reference(typeName: string): OpenApiSchema {
@@ -81,10 +94,14 @@ export class SchemaBuilder {
   }
 
   #named(name: string): OpenApiSchema | undefined {
+    if (name === `${meta}.Patch`) {
+      const description = this.#describe(name)?.description ?? 'A change to an object, as its media type says.';
+      return { description, type: 'object' };
+    }
     for (const entry of Object.values(namedPrimitives)) {
       if (entry.name !== name) continue;
       const description = this.#describe(name)?.description;
-      const schema = this.#wrapReferences ? entry.schema : flatUnion(entry.schema);
+      const schema = this.#v3 ? entry.schema : flatUnion(entry.schema);
       return { ...(description ? { description } : {}), ...schema };
     }
     return undefined;
@@ -106,6 +123,7 @@ export class SchemaBuilder {
       ...(struct.schema.structType === 'atomic' || struct.schema.mapType === 'atomic'
         ? { 'x-kubernetes-map-type': 'atomic' }
         : {}),
+      ...(unions[struct.name] ? { 'x-kubernetes-unions': [unions[struct.name]] } : {}),
     };
   }
 
@@ -113,7 +131,7 @@ export class SchemaBuilder {
     const built = this.#type(type, schema);
     const extra: OpenApiSchema = {
       ...(description ? { description } : {}),
-      ...(schema.default !== undefined ? { default: schema.default } : {}),
+      ...this.#default(schema, type),
       ...(schema.patchStrategy ? { 'x-kubernetes-patch-strategy': schema.patchStrategy } : {}),
       ...(schema.patchMergeKey ? { 'x-kubernetes-patch-merge-key': schema.patchMergeKey } : {}),
       ...(schema.listType ? { 'x-kubernetes-list-type': schema.listType } : {}),
@@ -122,7 +140,21 @@ export class SchemaBuilder {
     };
     if (!('$ref' in built)) return { ...built, ...extra };
     if (Object.keys(extra).length === 0) return built;
-    return this.#wrapReferences ? { allOf: [built], ...extra } : { ...built, ...extra };
+    return this.#v3 ? { allOf: [built], ...extra } : { ...built, ...extra };
+  }
+
+  #default(schema: Partial<FieldSchema>, type: TypeNode): OpenApiSchema {
+    if (!this.#v3) return {};
+    if (schema.default !== undefined) return { default: schema.default };
+    return schema.zeroDefault ? zeroOf(type) : {};
+  }
+
+  /** Of a list or map: never absent, so that it has a zero to default to. */
+  #element(type: TypeNode, { enum: choices }: Partial<FieldSchema>): OpenApiSchema {
+    const built = this.#type(type, { enum: choices });
+    const zero = this.#v3 ? zeroOf(type) : {};
+    if (!('default' in zero)) return built;
+    return '$ref' in built ? { allOf: [built], ...zero } : { ...built, ...zero };
   }
 
   #type(type: TypeNode, schema: Partial<FieldSchema>): OpenApiSchema {
@@ -130,9 +162,9 @@ export class SchemaBuilder {
       case 'struct':
         return this.reference(type.name);
       case 'list':
-        return { type: 'array', items: this.#type(type.element, { enum: schema.enum }) };
+        return { type: 'array', items: this.#element(type.element, schema) };
       case 'map':
-        return { type: 'object', additionalProperties: this.#type(type.element, { enum: schema.enum }) };
+        return { type: 'object', additionalProperties: this.#element(type.element, schema) };
       case 'primitive': {
         const named = namedPrimitives[type.primitive];
         if (named) return this.reference(named.name);
@@ -151,4 +183,15 @@ function flatUnion(schema: OpenApiSchema): OpenApiSchema {
   if (!('oneOf' in schema)) return schema;
   const { oneOf: _oneOf, ...rest } = schema;
   return { type: 'string', ...rest };
+}
+
+/** Go's zero of what is neither a pointer, a list, a map nor a type that marshals itself. */
+function zeroOf(type: TypeNode): { default?: unknown } {
+  if (type.kind === 'struct') return { default: {} };
+  if (type.kind !== 'primitive') return {};
+  const kind = plainPrimitives[type.primitive]?.['type'];
+  if (type.primitive === 'bytes') return {};
+  if (kind === 'string') return { default: '' };
+  if (kind === 'boolean') return { default: false };
+  return kind === undefined ? {} : { default: 0 };
 }

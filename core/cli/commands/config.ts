@@ -1,7 +1,7 @@
 import { CodedError } from '../../base/errors.js';
 import { didYouMean } from '../../base/nearest-name.js';
 import { silentLogger } from '../../base/logger.js';
-import { effectiveConfig } from '../../cluster/effective-config.js';
+import { effectiveConfig, effectiveOptions } from '../../cluster/effective-config.js';
 import { discardCluster, prepareCluster } from '../../cluster/prepare-cluster.js';
 import type { PreparedCluster } from '../../cluster/prepare-cluster.js';
 import { createKernel } from '../../cluster/running-cluster.js';
@@ -37,15 +37,24 @@ async function view(context: CommandContext, argumentList: readonly string[]): P
   for (const warning of prepared.warnings) context.printError(`warning: ${warning}`);
   const rows = effectiveConfig(prepared).filter(({ value, source }) => all || (source !== 'default' && value !== null));
   const slots = Array.from(prepared.config.slots, ([slot, { plugin, by }]) => ({ slot, plugin, source: by }));
+  const options = effectiveOptions(prepared);
   if (output === 'json') {
     const { id: preset } = prepared.preset;
-    context.print(JSON.stringify({ preset, files: prepared.config.files, values: rows, slots }, undefined, 2));
+    context.print(
+      JSON.stringify(
+        { preset, files: prepared.config.files, values: rows, slots, pluginOptions: Object.fromEntries(options) },
+        undefined,
+        2,
+      ),
+    );
     return 0;
   }
   // As a file that says the same, with the sources as comments.
   const lines = rows.map(({ name, value, source }): [string, string] => [`${name}: ${JSON.stringify(value)}`, source]);
   if (slots.length > 0) lines.push(['slots:', '']);
   for (const { slot, plugin, source } of slots) lines.push([`  ${slot}: ${plugin}`, source]);
+  if (options.size > 0) lines.push(['plugin-options:', '']);
+  for (const [plugin, given] of options) lines.push([`  ${plugin}: ${JSON.stringify(given)}`, '']);
   const width = Math.min(48, Math.max(0, ...lines.map(([text]) => text.length)));
   for (const [text, source] of lines) context.print(source === '' ? text : `${text.padEnd(width)}  # ${source}`);
   return 0;

@@ -1,11 +1,12 @@
 import { CodedError, errorCode } from '../../base/errors.js';
+import type { PromiseOutcome } from '../../testing/plugin-check.js';
 import type { CommandContext } from '../command.js';
 import { textWithMend } from '../print-error.js';
 
-/** `k3s plugin check DIR`: one line a promise, and exit code 1 when one of them is broken. */
+/** `k3s plugin check DIR [flags of k3s server]`: one line a promise, and exit code 1 when one of them is broken. */
 export async function pluginCheck(context: CommandContext): Promise<number> {
-  const [directory, ...more] = context.arguments;
-  if (directory === undefined || directory.startsWith('-') || more.length > 0) {
+  const [directory, ...flags] = context.arguments;
+  if (directory === undefined || directory.startsWith('-') || (flags[0] !== undefined && !flags[0].startsWith('-'))) {
     throw new CodedError('ARGUMENT_INVALID', '"k3s plugin check" takes the directory of one package', {
       mend: 'k3s plugin check ./my-plugin',
     });
@@ -13,13 +14,14 @@ export async function pluginCheck(context: CommandContext): Promise<number> {
   const { checkPlugin } = await import('../../testing/plugin-check.js');
   let count = 0;
   let broken = 0;
-  const { kept, notes } = await checkPlugin(directory, ({ name, error }) => {
+  const report = ({ name, error }: PromiseOutcome): void => {
     count++;
     if (error === undefined) return context.print(`ok      ${name}`);
     broken++;
     const expected = errorCode(error) === undefined ? firstLineOf(error) : textWithMend(error);
     context.print(`broken  ${name}: ${expected}`);
-  });
+  };
+  const { kept, notes } = await checkPlugin(directory, report, { flags });
   for (const note of notes) context.print(`note    ${note}`);
   context.print(kept ? `${count} promises kept` : `${broken} of ${count} promises broken`);
   return kept ? 0 : 1;

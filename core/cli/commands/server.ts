@@ -8,7 +8,7 @@ import type { PreparedCluster } from '../../cluster/prepare-cluster.js';
 import type { CommandContext } from '../command.js';
 import { exampleScripts, packageScripts, runPreparation } from '../host-packages.js';
 import type { PartStatus } from '../../cluster/running-cluster.js';
-import { textWithMend } from '../print-error.js';
+import { errorLines, textWithMend } from '../print-error.js';
 import { LogOutput } from '../log-output.js';
 import { ServiceNotifier } from '../service-notifier.js';
 import { catchSignals } from '../signals.js';
@@ -35,6 +35,14 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
   const signals = catchSignals();
   let watchdog: Disposable | undefined;
   const failures = new FailureLog(output.logger);
+  let blame: ((error: unknown) => boolean) | undefined;
+  // A plugin's timer or callback may throw where nobody can catch it. What is nobody's fault but ours ends the process as ever.
+  const onUncaught = (error: unknown): void => {
+    if (blame?.(error)) return;
+    for (const line of errorLines(error)) context.printError(line);
+    process.exit(1);
+  };
+  process.on('uncaughtException', onUncaught);
   const notifier = new ServiceNotifier(context.environment, output.logger);
   try {
     const running = await runCluster({
@@ -64,6 +72,7 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
       },
     });
     failures.isRunning = true;
+    blame = (error): boolean => running.kernel.blame(error);
     narrator?.started(running);
     output.logger.debug('started');
     await notifier.ready('serving');
@@ -79,6 +88,7 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
     if (signals.aborted.aborted && endedByUser.has((error as { code?: unknown }).code)) return 0;
     throw error;
   } finally {
+    process.off('uncaughtException', onUncaught);
     await watchdog?.dispose();
     await signals.dispose();
     output.close();

@@ -50,3 +50,10 @@ export function list(value: string): string[] {
     .map(item => item.trim())
     .filter(item => item !== '');
 }
+
+/** As Go's flags spell it. */
+export function truth(value: string): boolean {
+  if (/^(true|t|1)$/i.test(value)) return true;
+  if (/^(false|f|0)$/i.test(value)) return false;
+  throw new Error('must be true or false');
+}

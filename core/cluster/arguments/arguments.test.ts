@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { totalmem } from 'node:os';
 import { apiServerArguments, apiServerTuning } from './apiserver-arguments.js';
+import { nftablesServiceProxy } from '../../../plugins/service-proxy/nftables/index.js';
+import { readArguments } from './component-arguments.js';
 import type { ArgumentComponent, ArgumentFindings } from './component-arguments.js';
 import { controllerArguments, controllersTuning } from './controller-arguments.js';
 import { kubeletArguments, kubeletTuning } from './kubelet-arguments.js';
@@ -13,6 +15,7 @@ const components: readonly (readonly [ArgumentComponent<never>, Check])[] = [
   [controllerArguments, controllersTuning],
   [kubeletArguments, kubeletTuning],
   [schedulerArguments, schedulerTuning],
+  [nftablesServiceProxy.arguments!, (given, source) => readArguments(nftablesServiceProxy.arguments!, given, {}, source)],
 ];
 
 const messages = ({ errors, warnings }: ArgumentFindings): { errors: string[]; warnings: readonly string[] } => ({
@@ -69,6 +72,7 @@ describe('the kubelet', () => {
       'cluster-domain=example.com',
       'resolv-conf=/run/resolv.conf',
       'port=10350',
+      'protect-kernel-defaults=true',
       'allowed-unsafe-sysctls=kernel.msg*,net.core.somaxconn',
     ];
     expect(tuning(...given)).toEqual({
@@ -84,6 +88,7 @@ describe('the kubelet', () => {
       clusterDomain: 'example.com',
       resolvConf: '/run/resolv.conf',
       port: 10_350,
+      protectKernelDefaults: true,
       unsafeSysctls: ['kernel.msg*', 'net.core.somaxconn'],
     });
   });

@@ -2,29 +2,11 @@ import type { CodedError } from '../../base/errors.js';
 import { errorText } from '../../base/errors.js';
 import { didYouMean } from '../../base/nearest-name.js';
 import { configError } from '../../../config/index.js';
+import { splitArgument } from '../../plugin-api/component-arguments.js';
+import type { ArgumentComponent } from '../../plugin-api/component-arguments.js';
 
-/** What becomes of one argument of an upstream component, as `--kubelet-arg` and its like give it. `T` is what is read into. */
-export type ArgumentRule<T> =
-  | {
-      readonly state: 'works';
-      readonly summary: string;
-      /** Called for each time it is given, in order. Throws an Error whose message completes "NAME=VALUE: ...". */
-      read(value: string, target: T): void;
-    }
-  /** Accepted; a warning says why nothing comes of it. */
-  | { readonly state: 'no-effect'; readonly why: string }
-  /** The start is refused, but for values that say what happens anyway. */
-  | { readonly state: 'refused'; readonly needs: string; readonly except?: readonly string[] };
-
-export type ArgumentTable<T> = Readonly<Record<string, ArgumentRule<T>>>;
-
-/** One component: whose arguments come by which flag, and what is known of them. */
-export interface ArgumentComponent<T> {
-  readonly flag: string;
-  /** As messages name it: `the kubelet`. */
-  readonly name: string;
-  readonly table: ArgumentTable<T>;
-}
+export { noEffect, refused, why, works } from '../../plugin-api/component-arguments.js';
+export type { ArgumentComponent, ArgumentRule } from '../../plugin-api/component-arguments.js';
 
 export interface ArgumentFindings {
   readonly errors: CodedError[];
@@ -42,7 +24,7 @@ export function readArguments<T>(
   const warnings: string[] = [];
   const place = source === `--${flag}` ? source : `--${flag} (from ${source})`;
   for (const argument of given) {
-    const [, name = '', value = 'true'] = /^-{0,2}([^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
+    const [name, value] = splitArgument(argument);
     const rule = Object.hasOwn(table, name) ? table[name] : undefined;
     if (!rule) {
       const text = `${place} ${argument}: ${component} has no argument "${name}" that is known here${didYouMean(name, Object.keys(table))}`;
@@ -61,29 +43,6 @@ export function readArguments<T>(
   }
   return { errors, warnings };
 }
-
-export function works<T>(summary: string, read: (value: string, target: T) => void): ArgumentRule<T> {
-  return { state: 'works', summary, read };
-}
-
-export function noEffect(why: string): ArgumentRule<never> & { state: 'no-effect' } {
-  return { state: 'no-effect', why };
-}
-
-export function refused(needs: string, ...except: readonly string[]): ArgumentRule<never> & { state: 'refused' } {
-  return except.length === 0 ? { state: 'refused', needs } : { state: 'refused', needs, except };
-}
-
-/** What the components of one process share: there is one log, one listener, one leader. */
-export const why = {
-  election: 'parts of one process elect no leader',
-  features: 'features are not switched by gates here',
-  listener: 'it has no listener of its own',
-  log: 'there is one log, for which --debug and -v are',
-  profiling: 'use node --inspect',
-  rates: 'calls inside the process are not throttled',
-  workers: 'the number of workers is fixed',
-} as const;
 
 export function authenticationOf(means: string): string {
   return `authentication by ${means}, which this version does not build`;

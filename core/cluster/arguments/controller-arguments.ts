@@ -21,6 +21,7 @@ const aliases: Readonly<Record<string, string>> = {
   endpointslicemirroring: 'endpointslice-mirroring-controller',
   garbagecollector: 'garbage-collector-controller',
   horizontalpodautoscaling: 'horizontal-pod-autoscaler-controller',
+  'legacy-service-account-token-cleaner': 'legacy-serviceaccount-token-cleaner-controller',
   nodeipam: 'node-ipam-controller',
   nodelifecycle: 'node-lifecycle-controller',
   podgc: 'pod-garbage-collector-controller',
@@ -36,7 +37,6 @@ const notBuilt: readonly string[] = [
   'cloud-node-lifecycle-controller',
   'device-taint-eviction-controller',
   'kube-apiserver-serving-clustertrustbundle-publisher-controller',
-  'legacy-serviceaccount-token-cleaner-controller',
   'node-route-controller',
   'persistentvolume-attach-detach-controller',
   'persistentvolume-expander-controller',
@@ -112,6 +112,7 @@ export const controllerArguments: ArgumentComponent<Draft> = {
     'leader-elect-renew-deadline': noEffect(why.election),
     'leader-elect-resource-lock': noEffect(why.election),
     'leader-elect-retry-period': noEffect(why.election),
+    'legacy-service-account-token-clean-up-period': works('how long unused service account tokens of old clusters stay', readCleanUp),
     'logging-format': noEffect(why.log),
     'master': refused('controllers of another cluster'),
     'max-endpoints-per-slice': refused('other sizes of EndpointSlices, which this version does not build', '100'),
@@ -154,6 +155,12 @@ export function controllersTuning(
 
 function mask(draft: Draft, family: 4 | 6, value: string): void {
   draft.nodeCidrMaskSizes = { ...draft.nodeCidrMaskSizes, [family]: wholeNumber(value, 1, family === 4 ? 32 : 128) };
+}
+
+function readCleanUp(value: string, draft: Draft): void {
+  const ms = durationMs(value);
+  if (ms === 0) throw new Error('must be longer than 0');
+  draft.legacyTokenCleanUpMs = ms;
 }
 
 const names = controllers.map(({ name }) => name);

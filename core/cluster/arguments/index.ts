@@ -1,6 +1,7 @@
 import type { CodedError } from '../../base/errors.js';
 import type { LoadedConfig } from '../../../config/index.js';
-import type { PartSelection } from '../../kernel/wiring.js';
+import type { CatalogueEntry, PartSelection } from '../../kernel/wiring.js';
+import { readArguments } from './component-arguments.js';
 import type { ArgumentFindings } from './component-arguments.js';
 
 interface CheckedComponent {
@@ -21,20 +22,29 @@ const components: readonly CheckedComponent[] = [
   { part: 'kubelet', flag: 'kubelet-arg', load: async () => (await import('./kubelet-arguments.js')).kubeletTuning },
 ];
 
-/** Judges the arguments of the parts that run, before anything is built. */
+/** Judges the arguments of the parts that run, before anything is built: of the core, and of plugins whose descriptor has a table. */
 export async function checkArguments(
   plugins: readonly PartSelection[],
+  catalogue: readonly CatalogueEntry[],
   sources: LoadedConfig['sources'],
 ): Promise<{ readonly errors: CodedError[]; readonly warnings: string[] }> {
   const errors: CodedError[] = [];
   const warnings: string[] = [];
+  const judge = ({ errors: wrong, warnings: idle }: ArgumentFindings): void => {
+    errors.push(...wrong);
+    warnings.push(...idle);
+  };
   for (const { part, flag, load } of components) {
     const given = plugins.find(({ id }) => id === part)?.options?.['arguments'];
     if (!Array.isArray(given) || given.length === 0) continue;
     const check = await load();
-    const found = check(given.map(String), sources.get(flag));
-    errors.push(...found.errors);
-    warnings.push(...found.warnings);
+    judge(check(given.map(String), sources.get(flag)));
+  }
+  for (const { descriptor } of catalogue) {
+    const { id, arguments: component, flags } = descriptor;
+    const option = component && flags?.[component.flag]?.option;
+    const given = option === undefined ? undefined : plugins.find(plugin => plugin.id === id)?.options?.[option];
+    if (Array.isArray(given)) judge(readArguments(component!, given.map(String), {}, sources.get(component!.flag)));
   }
   return { errors, warnings };
 }

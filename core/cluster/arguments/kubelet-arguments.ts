@@ -4,7 +4,7 @@ import type { KubeletTuning } from '../../kubelet/kubelet-tuning.js';
 import { sysctlNamespace } from '../../kubelet/admission/sysctls.js';
 import { thresholds } from '../../kubelet/eviction/signals.js';
 import type { Threshold } from '../../kubelet/eviction/signals.js';
-import { amount, durationMs, list, pairs, wholeNumber } from './argument-values.js';
+import { amount, durationMs, list, pairs, truth, wholeNumber } from './argument-values.js';
 import { noEffect, readArguments, refused, why, works } from './component-arguments.js';
 import type { ArgumentComponent, ArgumentFindings } from './component-arguments.js';
 
@@ -93,7 +93,7 @@ export const kubeletArguments: ArgumentComponent<Draft> = {
     'pod-max-pids': refused('limits on processes of pods, which this version does not build', '-1'),
     'pods-per-core': refused('limits of pods by cores, which this version does not build', '0'),
     'port': works('port of the kubelet\'s HTTPS API', (value, draft) => { draft.port = wholeNumber(value, 1, 65_535); }),
-    'protect-kernel-defaults': refused('a check of kernel settings, which this version does not build', 'false'),
+    'protect-kernel-defaults': works('fail when kernel settings differ from the kubelet\'s', (value, draft) => { draft.protectKernelDefaults = truth(value); }),
     'provider-id': refused('a cloud provider, which this version does not build'),
     'read-only-port': refused('a listener without TLS', '0'),
     'register-node': refused('a node that is not registered', 'true'),

@@ -29,7 +29,8 @@ export const module = new ContainerModule(({ bind }) => {
     ) => {
       const { tuning: fromArguments } = kubeletTuning(given.arguments);
       // As in K3s, an argument goes before the flag.
-      const tuning = given.resolvConf === '' ? fromArguments : { resolvConf: given.resolvConf, ...fromArguments };
+      const { resolvConf, protectKernelDefaults } = given;
+      const tuning = { protectKernelDefaults, ...(resolvConf !== '' && { resolvConf }), ...fromArguments };
       const options = { transport, runtime, settings, paths, clock, logger, ledger, ...(credentials ? { credentials } : {}) };
       // Who lets the system choose the server's port wants no fixed one for the node either.
       return new KubeletPart({ ...options, tuning, ...(settings.httpsListenPort === 0 ? { port: 0 } : {}) });

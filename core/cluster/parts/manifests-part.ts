@@ -1,4 +1,4 @@
-import { ConfigMaps } from '../../api/generated/resources.js';
+import { ConfigMaps, EndpointSlices, Ingresses, Services } from '../../api/generated/resources.js';
 import type { ResourceReference } from '../../api/resource-reference.js';
 import { sleep } from '../../base/clock.js';
 import { errorText } from '../../base/errors.js';
@@ -14,6 +14,14 @@ import { formatApiVersion } from '../../machinery/object.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { isStatusError } from '../../machinery/status-error.js';
 import type { SelectedParts } from '../selected-parts.js';
+
+/** What holders of these slots write into objects that are not theirs. A plugin writes it with its id as the field manager. */
+const statusSlots: Readonly<Record<string, ResourceReference<KubeObject>>> = {
+  ingress: Ingresses as ResourceReference<KubeObject>,
+  'load-balancer': Services as ResourceReference<KubeObject>,
+};
+/** In the record, beside the owners, none of whom can be called so: who fills these slots, by id. */
+const writersKey = '_status-writers';
 
 /** On every object that was applied for a plugin; its id. */
 export const ownerLabel = 'k3s-ts.io/owner';
@@ -70,12 +78,14 @@ export class ManifestsPart implements Part {
           manifests.map(object => substitute(object, variables) as KubeObject),
         );
     }
-    const before = await this.#readRecord();
-    if (wanted.size === 0 && before.size === 0) return;
+    const { objects: before, writers: writersBefore } = await this.#readRecord();
+    const writers = new Map(selected.flatMap(({ id, slot }) => (Object.hasOwn(statusSlots, slot) ? [[id, slot] as const] : [])));
+    if (wanted.size === 0 && before.size === 0 && writers.size === 0 && writersBefore.size === 0) return;
     const both = new Map(before);
     for (const [owner, objects] of wanted) both.set(owner, union(before.get(owner) ?? [], objects.map(appliedObject)));
     // Written before anything is applied: a crash leaves an entry too many, never one too few.
-    await this.#writeRecord(both);
+    const allWriters = new Map([...writersBefore, ...writers]);
+    await this.#writeRecord(both, allWriters);
     for (const [owner, objects] of wanted) {
       for (const object of objects) {
         await this.#attempt(signal, () => this.#apply(owner, object), `applied for ${owner}`, appliedObject(object));
@@ -93,7 +103,32 @@ export class ManifestsPart implements Part {
       if (left.length > 0) after.set(owner, left);
       else logger.info('pruned the objects of a plugin that is gone', { owner });
     }
-    await this.#writeRecord(after);
+    for (const [owner, slot] of allWriters) {
+      if (!writers.has(owner) && !(await this.#clearStatuses(signal, owner, slot))) writers.set(owner, slot);
+    }
+    await this.#writeRecord(after, writers);
+  }
+
+  /** Takes back the addresses that a plugin gave and that nobody answers on any more. False when some could not be. */
+  async #clearStatuses(signal: AbortSignal, owner: string, slot: string): Promise<boolean> {
+    const reference = Object.hasOwn(statusSlots, slot) ? statusSlots[slot] : undefined;
+    if (!reference) return true;
+    let isDone = true;
+    const { entries } = await this.#client.resource(reference).list();
+    for (const entry of entries) {
+      const object = await this.#client.resource(reference, entry.namespace).get(entry.name);
+      const isOwn = object.metadata.managedFields?.some(
+        ({ manager, subresource }) => manager === owner && subresource === 'status',
+      );
+      if (!isOwn || !(object as { status?: { loadBalancer?: { ingress?: unknown[] } } }).status?.loadBalancer?.ingress?.length)
+        continue;
+      const clear = async (): Promise<void> => {
+        const statuses = this.#client.resource(reference, entry.namespace).subresource('status');
+        await statuses.patch(entry.name, 'merge', { status: { loadBalancer: { ingress: null } } });
+      };
+      isDone = (await this.#attempt(signal, clear, 'cleared', appliedObject(object))) && isDone;
+    }
+    return isDone;
   }
 
   async #apply(owner: string, object: KubeObject): Promise<void> {
@@ -113,7 +148,21 @@ export class ManifestsPart implements Part {
       throw error;
     }
     if (found.metadata.labels?.[ownerLabel] !== owner) return;
+    if (object.apiVersion === 'v1' && object.kind === 'Service') await this.#pruneEndpoints(owner, object);
     await resource.delete(object.name, { propagationPolicy: 'Background', preconditions: { uid: found.metadata.uid! } });
+  }
+
+  /** What `NodeEndpoints` keeps for the owner's Service belongs to Nodes, which stay. */
+  async #pruneEndpoints(owner: string, { namespace, name }: AppliedObject): Promise<void> {
+    const slices = this.#client.resource(EndpointSlices, namespace);
+    const { entries } = await slices.list({ labelSelector: `kubernetes.io/service-name=${name}` });
+    for (const entry of entries) {
+      const slice = await slices.get(entry.name);
+      const isOwn = slice.metadata.managedFields?.some(
+        ({ manager = '' }) => manager === owner || manager.startsWith(`${owner}.`),
+      );
+      if (isOwn) await slices.delete(entry.name);
+    }
   }
 
   #resource(object: AppliedObject): ResourceClient<KubeObject> {
@@ -145,18 +194,25 @@ export class ManifestsPart implements Part {
     }
   }
 
-  async #readRecord(): Promise<Map<string, AppliedObject[]>> {
+  async #readRecord(): Promise<{ objects: Map<string, AppliedObject[]>; writers: Map<string, string> }> {
     try {
       const { data = {} } = await this.#client.resource(ConfigMaps, recordNamespace).get(recordName);
-      return new Map(Object.entries(data).map(([owner, text]) => [owner, parseObjects(text)]));
+      const { [writersKey]: writers = '{}', ...owners } = data;
+      const objects = new Map(Object.entries(owners).map(([owner, text]) => [owner, parseObjects(text)]));
+      return { objects, writers: parseWriters(writers) };
     } catch (error) {
-      if (isStatusError(error, 'NotFound')) return new Map();
+      if (isStatusError(error, 'NotFound')) return { objects: new Map(), writers: new Map() };
       throw error;
     }
   }
 
-  async #writeRecord(objects: ReadonlyMap<string, readonly AppliedObject[]>): Promise<void> {
-    const data = Object.fromEntries(Array.from(objects, ([owner, list]) => [owner, JSON.stringify(list)]));
+  async #writeRecord(
+    objects: ReadonlyMap<string, readonly AppliedObject[]>,
+    writers: ReadonlyMap<string, string>,
+  ): Promise<void> {
+    const owners = Array.from(objects, ([owner, list]): [string, string] => [owner, JSON.stringify(list)]);
+    if (writers.size > 0) owners.push([writersKey, JSON.stringify(Object.fromEntries(writers))]);
+    const data = Object.fromEntries(owners);
     const metadata = { name: recordName, namespace: recordNamespace };
     const patch = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data };
     await this.#client.resource(ConfigMaps, recordNamespace).patch(recordName, 'apply', patch, { fieldManager, force: true });
@@ -201,6 +257,16 @@ function keyOf({ apiVersion, kind, namespace = '', name }: AppliedObject): strin
 function union(before: readonly AppliedObject[], now: readonly AppliedObject[]): AppliedObject[] {
   const keys = new Set(now.map(keyOf));
   return [...now, ...before.filter(object => !keys.has(keyOf(object)))];
+}
+
+function parseWriters(text: string): Map<string, string> {
+  try {
+    const value = JSON.parse(text) as Record<string, unknown> | null;
+    return new Map(Object.entries(value ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+  } catch {
+    // Somebody edited it.
+    return new Map();
+  }
 }
 
 function parseObjects(text: string): AppliedObject[] {

@@ -4,17 +4,11 @@ import { sleep, SystemClock } from '../../base/clock.js';
 import type { Clock } from '../../base/clock.js';
 import { CodedError, errorCode, errorText } from '../../base/errors.js';
 import type { ContainerRuntime } from '../../contracts/container-runtime.js';
-import type { LedgerEntry } from '../../contracts/ledger.js';
 import { isAlive as isChildAlive, readRecord, signalChild } from '../../dataplane/child-record.js';
 import { HostCommands } from '../../host/commands.js';
 import type { Commands } from '../../host/commands.js';
-import { hostCgroups } from '../../host/cgroups.js';
-import { networkRemovals } from '../../host/host-removal.js';
-import { IpCommand } from '../../host/links.js';
 import { mountPoints } from '../../host/mounts.js';
-import { NftCommand } from '../../host/nftables.js';
 import { findByArgument } from '../../host/process-identity.js';
-import { logLinksKind, removeLogLinks } from '../../kubelet/logs/log-links.js';
 import { LedgerFile } from '../../kernel/ledger-file.js';
 import { clusterError } from '../cluster-errors.js';
 import { hasMarker } from '../foreign-k3s.js';
@@ -27,6 +21,7 @@ import type { BundleRemains } from './bundles.js';
 import { removeIfEmpty } from './entries.js';
 import { notePodLogs } from './pod-logs.js';
 import { endProcesses, findProgram, withDescendants } from './processes.js';
+import { removeRecorded } from './recorded.js';
 
 export interface KillAllOptions {
   readonly prepared: PreparedCluster;
@@ -58,9 +53,40 @@ export async function killAll(options: KillAllOptions): Promise<void> {
     });
   }
   await stopServer(options, clock);
+  const attempt = new Attempts();
+  const remains = await endContainers(prepared, { report, clock, commands, attempt });
+  await attempt.run(() => endDataplane(dataplaneDirectory(paths), report, clock));
+  await unmountAll(prepared, remains, { report, clock, commands, attempt });
+  await attempt.run(async () => {
+    if (!(await exists(paths.ledgerFile))) return;
+    const ledger = new LedgerFile(paths.ledgerFile);
+    try {
+      await removeRecorded(ledger, await ledger.list(), { commands, report, attempt });
+    } finally {
+      await ledger.close();
+    }
+  });
+  await attempt.run(async () => {
+    if (!(await exists(paths.runDir))) return;
+    await refuseMounts(paths.runDir);
+    await rm(paths.runDir, { recursive: true, force: true });
+    report(`removed ${paths.runDir}`);
+  });
+  attempt.finish();
+}
+
+export interface RemovalTools {
+  readonly report: (line: string) => void;
+  readonly clock: Clock;
+  readonly commands: Commands;
+  readonly attempt: Attempts;
+}
+
+/** Ends all pods of our own containerd, and then containerd. What is left of them on the host is the result. */
+export async function endContainers(prepared: PreparedCluster, { report, clock, attempt }: RemovalTools): Promise<BundleRemains> {
+  const { paths } = prepared;
   const stateDirectory = join(paths.runDir, 'containerd');
   const remains = await readBundles(stateDirectory);
-  const attempt = new Attempts();
   await attempt.run(() => notePodLogs(paths));
   await attempt.run(() => removePods(prepared, report, clock));
   await attempt.run(async () => {
@@ -73,7 +99,13 @@ export async function killAll(options: KillAllOptions): Promise<void> {
     await endProcesses([...shims, ...orphans], 0, clock);
     if (shims.length + orphans.length > 0) report(`ended ${shims.length + orphans.length} processes of containers`);
   });
-  await attempt.run(() => endDataplane(dataplaneDirectory(paths), report, clock));
+  return remains;
+}
+
+/** What containers held on the host: mounts, network namespaces, cgroups. */
+export async function unmountAll(prepared: PreparedCluster, remains: BundleRemains, tools: RemovalTools): Promise<void> {
+  const { paths } = prepared;
+  const { report, commands, attempt } = tools;
   for (const directory of [paths.runDir, paths.agent.kubeletDir, paths.dataDir]) {
     await attempt.run(() => unmountBelow(directory, commands, report));
   }
@@ -89,14 +121,6 @@ export async function killAll(options: KillAllOptions): Promise<void> {
     // Others may use them, too.
     for (const folder of ['/run/containerd/s', '/run/containerd', '/run/netns']) await removeIfEmpty(folder);
   });
-  await removeRecorded(prepared, commands, report, attempt);
-  await attempt.run(async () => {
-    if (!(await exists(paths.runDir))) return;
-    await refuseMounts(paths.runDir);
-    await rm(paths.runDir, { recursive: true, force: true });
-    report(`removed ${paths.runDir}`);
-  });
-  attempt.finish();
 }
 
 /** Collects errors, so that one thing that cannot be removed does not keep the rest. */
@@ -111,6 +135,10 @@ export class Attempts {
       this.#errors.push(error);
       return false;
     }
+  }
+
+  get errors(): readonly unknown[] {
+    return this.#errors;
   }
 
   finish(): void {
@@ -156,7 +184,7 @@ async function removePods(prepared: PreparedCluster, report: (line: string) => v
   limit.abort();
 }
 
-async function endDataplane(directory: string, report: (line: string) => void, clock: Clock): Promise<void> {
+export async function endDataplane(directory: string, report: (line: string) => void, clock: Clock): Promise<void> {
   const record = await readRecord(directory);
   if (!record || !signalChild(record, 'SIGTERM')) return;
   for (const deadline = clock.monotonicMs() + dataplaneGraceMs; isChildAlive(record);) {
@@ -193,43 +221,6 @@ async function removeNamespaces(
     await rm(file, { force: true });
     report(`removed network namespace ${file}`);
   }
-}
-
-/** What the parts wrote down when they made it, the newest first. */
-async function removeRecorded(
-  { paths }: PreparedCluster,
-  commands: Commands,
-  report: (line: string) => void,
-  attempt: Attempts,
-): Promise<void> {
-  if (!(await exists(paths.ledgerFile))) return;
-  const ledger = new LedgerFile(paths.ledgerFile);
-  const removals: Readonly<Record<string, (entry: LedgerEntry) => Promise<void>>> = {
-    ...networkRemovals({ nftables: new NftCommand(commands), links: new IpCommand(commands) }),
-    [logLinksKind]: ({ name, detail }) => removeLogLinks(name, String(detail?.['podLogsDir'])),
-    cgroup: async ({ name }) => (await hostCgroups()).remove(name),
-  };
-  const remove = async (entry: LedgerEntry): Promise<void> => {
-    // Processes were ended by their own records above.
-    if (entry.kind !== 'process') {
-      const removal = Object.hasOwn(removals, entry.kind) ? removals[entry.kind] : undefined;
-      if (!removal) {
-        throw new CodedError('REMOVAL_UNKNOWN', `${entry.owner} made the ${entry.kind} ${entry.name}; it is left there`, {
-          mend: 'remove it by hand',
-        });
-      }
-      await removal(entry);
-      report(`removed ${entry.kind} ${entry.name} of ${entry.owner}`);
-    }
-    await ledger.forOwner(entry.owner).forget(entry.kind, entry.name);
-  };
-  await attempt.run(async () => {
-    try {
-      for (const entry of [...(await ledger.list())].reverse()) await attempt.run(() => remove(entry));
-    } finally {
-      await ledger.close();
-    }
-  });
 }
 
 export async function exists(path: string): Promise<boolean> {

@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemClock } from '../../base/clock.js';
+import { formatRecord, SinkLogger } from '../../base/logger.js';
 import { RecordingCommands } from '../../host/commands.js';
 import { isAlive, processIdentity } from '../../host/process-identity.js';
 import { LedgerFile } from '../../kernel/ledger-file.js';
@@ -14,6 +15,7 @@ import { prepareCluster } from '../prepare-cluster.js';
 import type { PreparedCluster } from '../prepare-cluster.js';
 import { lockServer } from '../server-lock.js';
 import { readBundles, removeCgroups, removeNetworkResults } from './bundles.js';
+import { removeAbsent } from './absent.js';
 import { killAll } from './kill-all.js';
 import { endProcesses, withDescendants } from './processes.js';
 import { uninstall } from './uninstall.js';
@@ -222,5 +224,35 @@ describe('killall and uninstall', () => {
     await writeFile(kubeconfigFile, `ca: ${Buffer.from('authority').toString('base64')}\n`);
     expect((await run(uninstall, { ...prepared, paths })).error).toBeUndefined();
     expect(await readdir(dir)).toEqual(['config.yaml']);
+  });
+});
+
+describe('a part that ran before and does not run now', () => {
+  it('loses what it made, also when its package is gone; what nobody can remove is told', async () => {
+    const prepared = await prepare();
+    const ledger = new LedgerFile(prepared.paths.ledgerFile);
+    const file = join(dir, 'data', 'made', 'by', 'gone');
+    await mkdir(join(dir, 'data', 'made', 'by'), { recursive: true });
+    await writeFile(file, '');
+    await ledger.forOwner('gone').record('file', file);
+    await ledger.forOwner('gone').record('nftables-table', 'inet gone');
+    await ledger.forOwner('gone').record('spaceship', 'one');
+    await ledger.forOwner('kubelet').record('nftables-table', 'inet stays');
+    const lines: string[] = [];
+    const logger = new SinkLogger(record => lines.push(formatRecord(record).slice(25)), 'debug');
+    const commands = new RecordingCommands();
+    try {
+      await removeAbsent(prepared, { ledger, logger, commands });
+      expect(existsSync(file)).toBe(false);
+      expect(commands.requests.map(({ input }) => input)).toEqual(['add table inet gone\ndelete table inet gone\n']);
+      expect(lines).toEqual([
+        'INFO  a part does not run any more: removed nftables-table inet gone of gone',
+        `INFO  a part does not run any more: removed file ${file} of gone`,
+        expect.stringMatching(/^WARN  .*gone made the spaceship one; it is left there/),
+      ]);
+      expect((await ledger.list()).map(({ owner, name }) => `${owner} ${name}`)).toEqual(['gone one', 'kubelet inet stays']);
+    } finally {
+      await ledger.close();
+    }
   });
 });

@@ -4,6 +4,8 @@ import type { Suite } from '../test-runner.js';
 export interface SlotCheckContext {
   /** The package, as an absolute path: `--plugin` takes it. */
   readonly directory: string;
+  /** Further flags of `k3s server` that the user of the command gave for the plugin. */
+  readonly flags: readonly string[];
   /** Says that something was not looked at, and why. */
   note(text: string): void;
 }

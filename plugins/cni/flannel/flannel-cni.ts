@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Conntrack } from '../../../core/host/conntrack.js';
+import { networkRemovals } from '../../../core/host/host-removal.js';
 import type { Link, Links } from '../../../core/host/links.js';
 import type { Nftables } from '../../../core/host/nftables.js';
 import type { Sysctl } from '../../../core/host/sysctl.js';
@@ -95,11 +96,22 @@ export class FlannelCni implements Cni, Part {
   async start(signal: AbortSignal): Promise<void> {
     await this.stop();
     const backend = (this.#backend ??= await readBackend(this.#given.options));
-    if (backend.type === 'none') return;
+    if (backend.type === 'none') return this.#removeOwn();
     // The runtime watches the folder for the configuration.
     await mkdir(this.paths.configurationDirectory, { recursive: true });
     this.#run = new FlannelRun(this.#given, backend, join(this.paths.configurationDirectory, configurationName));
     await this.#run.start(signal);
+  }
+
+  /** With `none` another network is to be alone: what an earlier start made is taken away. */
+  async #removeOwn(): Promise<void> {
+    const { ledger, host, logger } = this.#given;
+    const removals = networkRemovals(host);
+    for (const entry of [...(await ledger.list())].reverse()) {
+      await removals[entry.kind]?.(entry);
+      await ledger.forget(entry.kind, entry.name);
+      logger.info('removed what the pod network had made', { kind: entry.kind, name: entry.name });
+    }
   }
 
   /** Whether all that is known by now is done; what waits for another try counts as done. */

@@ -20,11 +20,18 @@ import type { FlannelOptions } from './index.js';
 
 /** What the part is made of, gathered because there is much of it. */
 class FlannelHost {
-  readonly commands = new HostCommands();
-  readonly links = new IpCommand(this.commands);
-  readonly nftables = new NftCommand(this.commands);
+  readonly commands: HostCommands;
+  readonly links: IpCommand;
+  readonly nftables: NftCommand;
   readonly sysctl = new ProcSysctl();
-  readonly conntrack = new ConntrackCommand(this.commands);
+  readonly conntrack: ConntrackCommand;
+
+  constructor({ preferBundledBin }: ClusterSettings) {
+    this.commands = new HostCommands({ preferBundledBin });
+    this.links = new IpCommand(this.commands);
+    this.nftables = new NftCommand(this.commands);
+    this.conntrack = new ConntrackCommand(this.commands);
+  }
 }
 
 export const module = new ContainerModule(({ bind }) => {
@@ -37,7 +44,17 @@ export const module = new ContainerModule(({ bind }) => {
       clock: Clock,
       logger: Logger,
       ledger: Ledger,
-    ) => new FlannelCni({ transport, settings, clusterPaths: paths, options, clock, logger, ledger, host: new FlannelHost() }),
+    ) =>
+      new FlannelCni({
+        transport,
+        settings,
+        clusterPaths: paths,
+        options,
+        clock,
+        logger,
+        ledger,
+        host: new FlannelHost(settings),
+      }),
     [ApiTransport, ClusterSettings, ClusterPaths, PluginOptions, Clock, Logger, Ledger],
   );
   bind(Cni).toService(FlannelCni);

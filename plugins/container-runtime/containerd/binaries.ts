@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { access, constants, mkdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { CodedError } from '../../../core/plugin-api/index.js';
+import { promisify } from 'node:util';
+import { CodedError, errorText } from '../../../core/plugin-api/index.js';
 import { filesIn, installFiles, installLink, readDebianPackages } from '../../../core/host/debian-packages.js';
 import type { DebianPackages } from '../../../core/host/debian-packages.js';
 
@@ -15,6 +17,8 @@ export interface RuntimeBinaries {
   /** Folders that containerd finds its shim and the tools of CNI plugins in, before those of the system. */
   readonly searchPath: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** What `ctr images import` needs to print the names of images as 1.6 does. */
+  readonly importArguments: readonly string[];
 }
 
 const needed = ['containerd', 'runc', 'containernetworking-plugins'];
@@ -35,8 +39,12 @@ export async function checkBinaries(source: 'private' | 'path'): Promise<void> {
  * `private`: copies of Debian's packages under `binDir`; `path`: what the machine has.
  * Throws `RUNTIME_BINARY_MISSING` with the mend.
  */
-export async function prepareBinaries(source: 'private' | 'path', binDir: string): Promise<RuntimeBinaries> {
-  return source === 'path' ? findOnPath() : installPrivate(binDir);
+export async function prepareBinaries(
+  source: 'private' | 'path',
+  binDir: string,
+  preferBundled = false,
+): Promise<RuntimeBinaries> {
+  return source === 'path' ? findOnPath() : installPrivate(binDir, preferBundled);
 }
 
 async function findOnPath(): Promise<RuntimeBinaries> {
@@ -51,7 +59,35 @@ async function findOnPath(): Promise<RuntimeBinaries> {
     found[name] = file;
   }
   const { containerd, ctr, runc } = found as Record<'containerd' | 'ctr' | 'runc', string>;
-  return { containerd, ctr, runc, version: containerd, searchPath: [], environment: {} };
+  const versions = await Promise.all([containerd, runc].map(versionOf));
+  return {
+    containerd,
+    ctr,
+    runc,
+    version: versions.join(' '),
+    searchPath: [],
+    environment: {},
+    importArguments: importArguments(versions[0]!),
+  };
+}
+
+/** The first line that it prints: `containerd github.com/containerd/containerd/v2 2.1.9 ...`. */
+async function versionOf(program: string): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(program, ['--version'], { timeout: 10_000 });
+    return stdout.split('\n', 1)[0]!.trim();
+  } catch (error) {
+    throw new CodedError('RUNTIME_BINARY_MISSING', `${program} cannot be run: ${errorText(error).split('\n', 1)[0]}`, {
+      mend: 'install a containerd and runc that run on this machine, or leave out --containerd-binaries',
+      cause: error,
+    });
+  }
+}
+
+/** From 2.0 on the server imports, and `ctr` prints a progress that has lost the first dash of names. */
+export function importArguments(containerdVersion: string): readonly string[] {
+  const major = / v?(\d+)\.\d/.exec(containerdVersion)?.[1];
+  return major !== undefined && Number(major) < 2 ? [] : ['--local'];
 }
 
 async function search(name: string): Promise<string | undefined> {
@@ -79,14 +115,20 @@ function fetchedPackages(): { packages: DebianPackages; roots: string[] } {
   return { packages, roots: roots.map(({ root }) => root!) };
 }
 
-async function installPrivate(binDir: string): Promise<RuntimeBinaries> {
+/** CNI plugins for a containerd that is not ours, where they were fetched. */
+export async function installCniPlugins(binDir: string): Promise<void> {
+  const root = readDebianPackages()?.root('containernetworking-plugins');
+  if (root !== undefined) await installFiles(await filesIn(join(root, 'usr/lib/cni')), cniBinaryDirectory(binDir));
+}
+
+async function installPrivate(binDir: string, preferBundled: boolean): Promise<RuntimeBinaries> {
   const { packages, roots } = fetchedPackages();
-  const [containerd, runc, cni] = roots as [string, string, string];
+  const [containerd, runc] = roots as [string, string, string];
   await mkdir(binDir, { recursive: true, mode: 0o755 });
   const programs = ['containerd', 'containerd-shim-runc-v2', 'ctr'].map(name => join(containerd, 'usr/bin', name));
   await installFiles([...programs, join(runc, 'usr/sbin/runc')], binDir);
-  await installFiles(await filesIn(join(cni, 'usr/lib/cni')), cniBinaryDirectory(binDir));
-  const libraries = await installLibraries(packages.versions, name => packages.root(name), binDir);
+  await installCniPlugins(binDir);
+  const libraries = await installLibraries(packages, binDir, preferBundled || (await search('iptables')) === undefined);
   const { containerd: containerdVersion, runc: runcVersion } = packages.versions;
   return {
     containerd: join(binDir, 'containerd'),
@@ -95,14 +137,15 @@ async function installPrivate(binDir: string): Promise<RuntimeBinaries> {
     version: `containerd ${containerdVersion} runc ${runcVersion}`,
     searchPath: [binDir, ...libraries.searchPath],
     environment: libraries.environment,
+    importArguments: importArguments(`containerd ${containerdVersion}`),
   };
 }
 
-/** Libraries and iptables where the machine had none when the packages were fetched. */
+/** Libraries where the machine had none when the packages were fetched, and iptables where it has none now or is not to be used. */
 async function installLibraries(
-  versions: Readonly<Record<string, string>>,
-  root: (name: string) => string | undefined,
+  { versions, root }: DebianPackages,
   binDir: string,
+  withIptables: boolean,
 ): Promise<{ searchPath: string[]; environment: Record<string, string> }> {
   const extra = Object.keys(versions).filter(name => !needed.includes(name));
   const libraryDir = join(binDir, 'lib');
@@ -117,7 +160,7 @@ async function installLibraries(
       environment['LD_LIBRARY_PATH'] = libraryDir;
     }
   }
-  const iptables = root('iptables');
+  const iptables = withIptables ? root('iptables') : undefined;
   if (iptables !== undefined) {
     const folder = join(binDir, 'iptables');
     await installFiles([join(iptables, 'usr/sbin/xtables-nft-multi')], folder);

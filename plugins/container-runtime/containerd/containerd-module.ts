@@ -1,6 +1,7 @@
 import {
   Clock,
   ClusterPaths,
+  ClusterSettings,
   Cni,
   ContainerModule,
   ContainerRuntime,
@@ -14,9 +15,15 @@ import type { ContainerdPluginOptions } from './index.js';
 
 export const module = new ContainerModule(({ bind }) => {
   bind(ContainerdPart).toResolvedValue(
-    (logger: Logger, clock: Clock, paths: ClusterPaths, options: ContainerdPluginOptions, cni: Cni | undefined) =>
-      new ContainerdPart({ logger, clock, paths, options, cni: cni?.paths ?? defaultCniPaths }),
-    [Logger, Clock, ClusterPaths, PluginOptions, { serviceIdentifier: Cni, optional: true }],
+    (
+      logger: Logger,
+      clock: Clock,
+      paths: ClusterPaths,
+      { preferBundledBin }: ClusterSettings,
+      options: ContainerdPluginOptions,
+      cni: Cni | undefined,
+    ) => new ContainerdPart({ logger, clock, paths, options, preferBundledBin, cni: cni?.paths ?? defaultCniPaths }),
+    [Logger, Clock, ClusterPaths, ClusterSettings, PluginOptions, { serviceIdentifier: Cni, optional: true }],
   );
   bind(Part).toService(ContainerdPart);
   bind(ContainerRuntime).toResolvedValue((part: ContainerdPart) => part.runtime, [ContainerdPart]);

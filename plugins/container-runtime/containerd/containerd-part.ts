@@ -9,10 +9,12 @@ import { filesIn } from '../../../core/host/debian-packages.js';
 import { mountPoints } from '../../../core/host/mounts.js';
 import { ProcessSupervisor } from '../../../core/host/process-supervisor.js';
 import { AirgapImages } from './airgap-images.js';
-import { checkBinaries, childEnvironment, prepareBinaries } from './binaries.js';
+import { checkBinaries, childEnvironment, installCniPlugins, prepareBinaries } from './binaries.js';
 import type { RuntimeBinaries } from './binaries.js';
 import { containerdConfig, mustRestrictOomScoreAdjust } from './containerd-config.js';
 import { ContainerdRuntime } from './containerd-runtime.js';
+import { inspectForeign, socketOf } from './foreign-containerd.js';
+import type { ForeignContainerd } from './foreign-containerd.js';
 import { ImageMounts } from './image-mounts.js';
 import { ImageService } from './image-service.js';
 import type { ContainerdPluginOptions } from './index.js';
@@ -25,30 +27,40 @@ export interface ContainerdPartOptions {
   readonly paths: Pick<ClusterPaths, 'runDir' | 'binDir' | 'registriesFile' | 'agent'>;
   readonly options: ContainerdPluginOptions;
   readonly cni: CniPaths;
+  /** Tools that k3s brought along go before those of the host. */
+  readonly preferBundledBin?: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Path of the network namespace that containerd is to run in, for tests with several nodes on one machine. */
   readonly networkNamespace?: string;
 }
 
-/** A containerd of our own: its files, its process, and the runtime that talks to it. `stop` leaves it and its pods running. */
+/**
+ * A containerd of our own: its files, its process, and the runtime that talks to it. `stop` leaves it and its pods running. With an
+ * `endpoint` it is one that somebody else runs: nothing is written for it, no archive imported, and it is never ended.
+ */
 export class ContainerdPart implements Part {
   readonly runtime: ContainerdRuntime;
+  /** Where containerd answers. */
+  readonly socket: string;
   readonly #options: ContainerdPartOptions;
   readonly #images: ImageService;
   readonly #airgap: AirgapImages;
   readonly #channel: GrpcChannel;
   #binaries: RuntimeBinaries | undefined;
   #supervisor: ProcessSupervisor | undefined;
+  #foreign: ForeignContainerd | undefined;
 
   constructor(options: ContainerdPartOptions) {
     const { clock, logger, paths } = options;
     this.#options = options;
+    this.socket = options.options.endpoint ? socketOf(options.options.endpoint) : join(this.#runDirectory, 'containerd.sock');
     this.#channel = new GrpcChannel(this.socket);
+    const snapshotter = (): string => this.#foreign?.snapshotter ?? options.options.snapshotter;
     this.#images = new ImageService({
       channel: this.#channel,
       socket: this.socket,
-      snapshotter: options.options.snapshotter,
+      snapshotter,
       program: () => this.#program(),
       isPinned: name => name === this.#sandboxImage || this.#airgap.brought(name),
     });
@@ -57,15 +69,15 @@ export class ContainerdPart implements Part {
       images: this.#images,
       imageMounts: new ImageMounts({
         channel: this.#channel,
-        snapshotter: options.options.snapshotter,
-        commands: new HostCommands(),
+        snapshotter,
+        commands: new HostCommands({ preferBundledBin: options.preferBundledBin ?? false }),
         mountPoints,
       }),
       clock,
       logger,
       fifoDirectory: this.#fifoDirectory,
       appArmor: hasAppArmor(),
-      arrived: () => this.#airgap.arrived(),
+      arrived: async () => (options.options.endpoint ? undefined : this.#airgap.arrived()),
     });
     this.#airgap = new AirgapImages({
       directory: paths.agent.imagesDir,
@@ -81,11 +93,6 @@ export class ContainerdPart implements Part {
     return this.#options;
   }
 
-  /** Where containerd answers. */
-  get socket(): string {
-    return join(this.#runDirectory, 'containerd.sock');
-  }
-
   get #runDirectory(): string {
     return join(this.#options.paths.runDir, 'containerd');
   }
@@ -95,7 +102,7 @@ export class ContainerdPart implements Part {
   }
 
   get #sandboxImage(): string {
-    return this.#options.options.pauseImage || pauseImage;
+    return this.#foreign?.sandboxImage ?? (this.#options.options.pauseImage || pauseImage);
   }
 
   async init(): Promise<void> {
@@ -103,6 +110,14 @@ export class ContainerdPart implements Part {
       throw new CodedError('RUNTIME_NEEDS_ROOT', 'containerd needs root on Linux', {
         mend: 'start with sudo, or with --preset sandbox, which simulates containers',
       });
+    }
+    const { options, cni, logger } = this.#options;
+    if (options.endpoint) {
+      this.#foreign = await inspectForeign(this.#channel, options.endpoint, cni);
+      const own = options.pauseImage === '' ? [] : ['its own configuration names its sandbox image, not --pause-image'];
+      for (const warning of [...own, ...this.#foreign.warnings])
+        logger.warn(`--container-runtime-endpoint ${options.endpoint}: ${warning}`);
+      return;
     }
     const filesystems = readFileSync('/proc/filesystems', 'utf8');
     if (this.#options.options.snapshotter === 'overlayfs' && !/\boverlay$/m.test(filesystems)) await this.#loadOverlay();
@@ -125,9 +140,15 @@ export class ContainerdPart implements Part {
 
   async start(signal: AbortSignal): Promise<void> {
     const { options, paths, logger } = this.#options;
+    if (options.endpoint) await this.#endOwn(signal);
     // FIFOs of execs whose server died.
     await rm(this.#fifoDirectory, { recursive: true, force: true });
-    this.#binaries = await prepareBinaries(options.binaries, paths.binDir);
+    if (options.endpoint) {
+      await installCniPlugins(paths.binDir);
+      logger.info('a containerd that runs already is used', { socket: this.socket, version: this.#foreign?.version });
+      return this.runtime.start();
+    }
+    this.#binaries = await prepareBinaries(options.binaries, paths.binDir, this.#options.preferBundledBin);
     this.#supervisor?.release();
     this.#supervisor = await this.#prepare(this.#binaries);
     const how = await this.#supervisor.start(signal);
@@ -145,6 +166,14 @@ export class ContainerdPart implements Part {
     if (!ready) throw new CodedError('RUNTIME_UNAVAILABLE', `containerd is not ready: ${message}`);
   }
 
+  /** One of ours that an earlier server ran is not needed any more, and neither are its pods: they would run twice. */
+  async #endOwn(signal: AbortSignal): Promise<void> {
+    const { options, logger } = this.#options;
+    if (!existsSync(join(this.#runDirectory, 'owner.json'))) return;
+    logger.info('ending our own containerd and its pods', { instead: this.socket });
+    await new ContainerdPart({ ...this.#options, options: { ...options, endpoint: '' } }).removeAll(signal);
+  }
+
   async stop(): Promise<void> {
     await this.#airgap.stop();
     this.runtime.stop();
@@ -152,7 +181,7 @@ export class ContainerdPart implements Part {
   }
 
   /**
-   * Removes all pods and ends containerd; images stay. For that it is started once more when it has died; when it does not come up,
+   * Removes all pods and ends containerd, where it is ours; images stay. For that it is started once more when it has died; when it does not come up,
    * its processes and mounts are removed without it.
    */
   async removeAll(signal: AbortSignal): Promise<void> {
@@ -171,6 +200,7 @@ export class ContainerdPart implements Part {
       logger.warn('containerd does not answer; what it runs is removed without it', { error: errorText(error) });
     }
     await this.stop();
+    if (this.#options.options.endpoint) return this.#channel.close();
     await this.#supervisor?.kill(signal);
     this.#channel.close();
     await sweep(this.socket, this.#runDirectory, [this.#runDirectory, paths.agent.containerdDir]);
@@ -225,9 +255,10 @@ export class ContainerdPart implements Part {
     );
   }
 
-  #program(): { readonly ctr: string; readonly environment: Readonly<Record<string, string>> } {
+  #program(): Pick<RuntimeBinaries, 'ctr' | 'environment' | 'importArguments'> {
     if (!this.#binaries) throw new CodedError('RUNTIME_UNAVAILABLE', 'containerd has not been started');
-    return { ctr: this.#binaries.ctr, environment: childEnvironment(this.#binaries) };
+    const { ctr, importArguments } = this.#binaries;
+    return { ctr, importArguments, environment: childEnvironment(this.#binaries) };
   }
 }
 

@@ -405,7 +405,9 @@ export class ContainerdRuntime implements ContainerRuntime {
       this.#call('container', 'ListContainers', filter),
     ]);
     const sandboxes = new Map(containers.map(({ id, podSandboxId }) => [id, podSandboxId]));
-    return stats.map(entry => containerStats(entry, sandboxes.get(entry.attributes?.id) ?? ''));
+    const all = stats.map(entry => containerStats(entry, sandboxes.get(entry.attributes?.id) ?? ''));
+    // containerd lists what has ended too, without any measurement.
+    return all.filter(({ timeMs }) => timeMs > 0);
   }
 
   watch(listener: RuntimeListener): Disposable {

@@ -39,7 +39,7 @@ describe('images as folders', () => {
       return answers[method];
     };
     const channel = { call } as unknown as GrpcChannel;
-    mounts = new ImageMounts({ channel, snapshotter: 'overlayfs', commands, mountPoints: async () => mounted });
+    mounts = new ImageMounts({ channel, snapshotter: () => 'overlayfs', commands, mountPoints: async () => mounted });
   });
   afterEach(() => rm(directory, { recursive: true }));
 

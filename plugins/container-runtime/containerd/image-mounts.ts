@@ -9,7 +9,7 @@ import type { GrpcChannel } from './wire/grpc-channel.js';
 
 export interface ImageMountsOptions {
   readonly channel: Pick<GrpcChannel, 'call'>;
-  readonly snapshotter: string;
+  snapshotter(): string;
   readonly commands: Commands;
   readonly mountPoints: (directory: string) => Promise<string[]>;
 }
@@ -37,7 +37,7 @@ export class ImageMounts {
     const { channel, commands, mountPoints, snapshotter } = this.#options;
     for (const point of (await mountPoints(target)).reverse()) await commands.run({ command: 'umount', arguments: [point] });
     try {
-      await channel.call('snapshots.Remove', { snapshotter, key: keyOf(target) });
+      await channel.call('snapshots.Remove', { snapshotter: snapshotter(), key: keyOf(target) });
     } catch (error) {
       if (!isNotFound(error)) throw runtimeError(error, 'container');
     }
@@ -63,11 +63,11 @@ export class ImageMounts {
     const labels = { 'containerd.io/gc.root': 'k3s' };
     try {
       try {
-        return (await channel.call('snapshots.View', { snapshotter, key, parent, labels })).mounts ?? [];
+        return (await channel.call('snapshots.View', { snapshotter: snapshotter(), key, parent, labels })).mounts ?? [];
       } catch (error) {
         // Of before a reboot, or of a call whose answer was lost.
         if (errorCode(error) !== 'GRPC_ALREADY_EXISTS') throw error;
-        return (await channel.call('snapshots.Mounts', { snapshotter, key })).mounts ?? [];
+        return (await channel.call('snapshots.Mounts', { snapshotter: snapshotter(), key })).mounts ?? [];
       }
     } catch (error) {
       throw runtimeError(error, 'container');

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { CodedError } from '../../../core/plugin-api/index.js';
 import type { ImageState, PullOptions } from '../../../core/plugin-api/index.js';
+import type { RuntimeBinaries } from './binaries.js';
 import { checkArchive, decompressed } from './image-archive.js';
 import { authConfig, imageState, sandboxConfig } from './cri-mapping.js';
 import { isNotFound, runtimeError } from './runtime-errors.js';
@@ -11,9 +12,9 @@ import type { GrpcChannel } from './wire/grpc-channel.js';
 export interface ImageServiceOptions {
   readonly channel: GrpcChannel;
   readonly socket: string;
-  readonly snapshotter: string;
+  snapshotter(): string;
   /** containerd's client program. Throws before it is there. */
-  program(): { readonly ctr: string; readonly environment: Readonly<Record<string, string>> };
+  program(): Pick<RuntimeBinaries, 'ctr' | 'environment' | 'importArguments'>;
   /** Whether the image of this name is never collected. */
   isPinned(name: string): boolean;
 }
@@ -95,8 +96,19 @@ export class ImageService {
 
   async #import(feed: (stdin: NodeJS.WritableStream) => Promise<void>): Promise<string[]> {
     const { socket, snapshotter } = this.#options;
-    const { ctr, environment } = this.#options.program();
-    const args = ['--address', socket, '--namespace', 'k8s.io', 'images', 'import', '--snapshotter', snapshotter, '-'];
+    const { ctr, environment, importArguments } = this.#options.program();
+    const args = [
+      '--address',
+      socket,
+      '--namespace',
+      'k8s.io',
+      'images',
+      'import',
+      ...importArguments,
+      '--snapshotter',
+      snapshotter(),
+      '-',
+    ];
     const { child, done } = runProgram(ctr, args, environment);
     const [result, fed] = await Promise.allSettled([done, feed(child.stdin!)]);
     if (result.status === 'rejected') throw result.reason;

@@ -30,7 +30,7 @@ export const module = new ContainerModule(({ bind }) => {
     ) => {
       // A listener elsewhere was chosen by the user, who also knows who may reach it.
       const ownsPorts = process.getuid?.() === 0 && options.listenAddresses.length === 0;
-      const nftables = new NftCommand(new HostCommands());
+      const nftables = new NftCommand(new HostCommands({ preferBundledBin: settings.preferBundledBin }));
       const ports = [options.webPort, options.websecurePort];
       const guard = (): Promise<void> => guardListeners({ nftables, ledger, logger, ports, clusterCidrs: settings.clusterCidrs });
       return new TraefikPart({

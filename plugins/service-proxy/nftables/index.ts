@@ -1,4 +1,5 @@
 import { definePlugin } from '../../../core/plugin-api/descriptor.js';
+import { proxyArguments } from './proxy-arguments.js';
 
 export interface NftablesOptions {
   readonly nodePortAddresses: readonly string[];
@@ -23,9 +24,10 @@ export const nftablesServiceProxy = definePlugin<NftablesOptions>({
     arguments: {
       default: [],
       format: Array,
-      doc: "kube-proxy's arguments as name=value, of which nodeport-addresses, healthz-bind-address and metrics-bind-address are read",
+      doc: "kube-proxy's arguments as name=value; docs/flags.md lists them",
     },
   },
+  arguments: proxyArguments,
   flags: { 'kube-proxy-arg': { option: 'arguments', kind: 'list', summary: 'flag=value for the service proxy' } },
   load: () => import('./nftables-module.js'),
 });

@@ -26,7 +26,7 @@ export const module = new ContainerModule(({ bind }) => {
       logger: Logger,
       ledger: Ledger,
     ) => {
-      const commands = new HostCommands();
+      const commands = new HostCommands({ preferBundledBin: settings.preferBundledBin });
       return new NftablesServiceProxy({
         transport,
         settings,

@@ -78,9 +78,12 @@ export class NftablesServiceProxy implements Part {
   async init(signal: AbortSignal): Promise<void> {
     // Refuses by name where nft or the kernel's nf_tables is missing.
     await this.#given.host.nftables.list(['tables', tableFamily], signal);
-    const { options, settings, logger } = this.#given;
-    const { withoutEffect } = parseProxyArguments(options.arguments, settings.nodeIps, options.nodePortAddresses);
-    if (withoutEffect.length > 0) logger.warn(`--kube-proxy-arg: ${withoutEffect.join(', ')} has no effect`);
+    const { options, settings } = this.#given;
+    try {
+      parseProxyArguments(options.arguments, settings.nodeIps, options);
+    } catch (error) {
+      throw new CodedError('PROXY_OPTION', `plugin-options of nftables: ${errorText(error)}`);
+    }
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -141,11 +144,12 @@ class ProxyRun {
     this.#metrics = new ProxyMetrics(clock, this.#families);
     this.#checks = new HealthCheckServers(logger, () => this.#health.isHealthy);
     this.#status = new StatusServers(clock, logger);
+    const { nodePortAddresses, nodePortsOnLoopback } = parseProxyArguments(options.arguments, settings.nodeIps, options);
     this.#rules = new ServiceRules({
       families: this.#families,
       clusterCidrs: settings.clusterCidrs,
-      nodePortAddresses: parseProxyArguments(options.arguments, settings.nodeIps, options.nodePortAddresses).nodePortAddresses,
-      nodePortsOnLoopback: options.nodePortsOnLoopback,
+      nodePortAddresses,
+      nodePortsOnLoopback,
       ...this.#nodeSettings(undefined),
     });
   }
@@ -199,7 +203,7 @@ class ProxyRun {
 
   #listeners(): StatusListener[] {
     const { settings, options } = this.#given;
-    const { healthz, metrics } = parseProxyArguments(options.arguments, settings.nodeIps);
+    const { healthz, metrics } = parseProxyArguments(options.arguments, settings.nodeIps, options);
     const health = (path: 'healthz' | 'livez'): StatusAnswer => {
       // Only load balancers need to know that the node is going; a restart would not help it.
       const eligible = path === 'healthz' ? isNodeEligible(this.#node.get('', settings.nodeName)) : undefined;

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseProxyArguments } from './proxy-arguments.js';
+import { parseProxyArguments, proxyArguments } from './proxy-arguments.js';
+
+const defaults = { nodePortAddresses: ['10.0.0.0/8'], nodePortsOnLoopback: true };
 
 describe('--kube-proxy-arg', () => {
   it.each<[string[], readonly string[]]>([
@@ -8,17 +10,17 @@ describe('--kube-proxy-arg', () => {
     [['--nodeport-addresses=primary'], ['192.0.2.1']],
     [['nodeport-addresses='], []],
   ])('%j gives node ports on %j', (given, expected) => {
-    expect(parseProxyArguments(given, ['192.0.2.1'], ['10.0.0.0/8']).nodePortAddresses).toEqual(expected);
+    expect(parseProxyArguments(given, ['192.0.2.1'], defaults).nodePortAddresses).toEqual(expected);
   });
 
-  it('names what has no effect', () => {
-    const given = ['proxy-mode=ipvs', 'v=4'];
-    expect(parseProxyArguments(given, []).withoutEffect).toEqual(['proxy-mode', 'v']);
+  it("closes node ports on loopback, also against the plugin's own option", () => {
+    expect(parseProxyArguments(['iptables-localhost-nodeports=false'], [], defaults).nodePortsOnLoopback).toBe(false);
+    expect(parseProxyArguments([], [], defaults).nodePortsOnLoopback).toBe(true);
   });
 
   it('says where health and metrics answer: on loopback, as with K3s, unless told otherwise', () => {
     const read = (given: string[], nodeIps = ['192.0.2.1']): unknown => {
-      const { healthz, metrics } = parseProxyArguments(given, nodeIps);
+      const { healthz, metrics } = parseProxyArguments(given, nodeIps, defaults);
       return [healthz, metrics].map(where => where && `${where.host} ${where.port}`);
     };
     expect(read([])).toEqual(['127.0.0.1 10256', '127.0.0.1 10249']);
@@ -30,11 +32,20 @@ describe('--kube-proxy-arg', () => {
   it.each([
     'healthz-bind-address=here',
     'metrics-bind-address=1.2.3.4:99999',
-    'masquerade-all=true',
     'nodeport-addresses=here',
     'nodeport-addresses=1.2.3.4/33',
     'nodeport-addresses=1.2.3.4/8;x',
   ])('refuses %s', argument => {
-    expect(() => parseProxyArguments([argument], [])).toThrow(expect.objectContaining({ code: 'PROXY_ARGUMENT' }));
+    expect(() => parseProxyArguments([argument], [], defaults)).toThrow(/^"[^"]+" is not /);
+  });
+
+  it("has options whose ranges are as the arguments'", () => {
+    expect(() => parseProxyArguments([], [], { ...defaults, nodePortAddresses: ['here'] })).toThrow('"here" is not a range');
+  });
+
+  it('knows every flag of kube-proxy, sorted', () => {
+    const names = Object.keys(proxyArguments.table);
+    expect(names).toEqual([...names].sort());
+    expect(names).toEqual(expect.arrayContaining(['conntrack-max-per-core', 'masquerade-all', 'proxy-mode']));
   });
 });

@@ -28,7 +28,7 @@ export const module = new ContainerModule(({ bind }) => {
         nodeName: settings.nodeEnabled ? settings.nodeName : undefined,
         isServer: settings.role === 'server',
         storageDir: options.path || paths.storageDir,
-        quotas: new HostProjectQuotas(new HostCommands()),
+        quotas: new HostProjectQuotas(new HostCommands({ preferBundledBin: settings.preferBundledBin })),
         clock,
         logger,
       }),

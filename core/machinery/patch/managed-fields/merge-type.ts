@@ -130,7 +130,7 @@ function structMap(struct: StructType, atomic: boolean | undefined): MapMergeTyp
   };
 }
 
-function mergeField(schema: FieldSchema & { readonly zeroDefault?: boolean }, node: TypeNode): MergeField {
+function mergeField(schema: FieldSchema, node: TypeNode): MergeField {
   const type = fieldType(schema, node);
   const absent = absentValue(schema, node);
   return {

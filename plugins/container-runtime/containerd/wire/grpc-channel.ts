@@ -55,7 +55,8 @@ export class GrpcChannel {
 
   call<M extends Method>(method: M, request: Calls[M]['request'], options: CallOptions = {}): Promise<Calls[M]['response']> {
     const { path, request: requestType, response: responseType } = methods[method];
-    const { signal } = options;
+    const { signal, timeoutMs = defaultTimeoutMs } = options;
+    const deadline = timeoutMs === 0 ? Infinity : Date.now() + timeoutMs;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(abortReason(signal));
       const call = this.#client.makeUnaryRequest(
@@ -64,11 +65,15 @@ export class GrpcChannel {
         (bytes: Buffer) => codec.decode(responseType, bytes),
         request,
         this.#metadata,
-        options.timeoutMs === 0 ? {} : { deadline: Date.now() + (options.timeoutMs ?? defaultTimeoutMs) },
+        timeoutMs === 0 ? {} : { deadline },
         (error, response) => {
           signal?.removeEventListener('abort', onAbort);
           if (!error) resolve((response ?? {}) as Calls[M]['response']);
-          else reject(signal?.aborted ? abortReason(signal) : new GrpcFailure(path, error));
+          else if (signal?.aborted) reject(abortReason(signal));
+          // containerd 2 breaks off at the deadline itself, sometimes before our own clock does.
+          else if (error.code === status.CANCELLED && Date.now() >= deadline)
+            reject(new GrpcFailure(path, { ...error, code: status.DEADLINE_EXCEEDED }));
+          else reject(new GrpcFailure(path, error));
         },
       );
       const onAbort = (): void => call.cancel();
