@@ -12,7 +12,9 @@ const never = 'Thu, 31 Dec 2037 23:55:55 GMT';
 export function openApiRoutes(router: Router, openApi: () => OpenApi): void {
   router.get('/openapi/v2', context => {
     const form = negotiated(context, 'v2');
-    if (form) answer(context, openApi().documentV2(form.form), form.contentType);
+    if (!form) return;
+    answer(context, openApi().documentV2(form.form), form.contentType);
+    context.set('Vary', 'Accept-Encoding, Accept');
   });
   router.get('/openapi/v3', async context => {
     // Go guesses the type of bytes that it is told none of.
