@@ -96,12 +96,12 @@ function read(words: readonly string[]): Options | string {
     else if (word.startsWith('-')) return `unknown option ${word}${didYouMean(word, optionNames)}; --help names them`;
     else wanted.add(word);
   }
-  const wantsOpenApi = wanted.delete('openapi');
-  const anything = wanted.size === 0 && !wantsOpenApi;
-  const known = [...Object.keys(cases), ...knownKinds(), 'openapi'];
+  const known = ['openapi', ...Object.keys(cases), ...knownKinds()];
   for (const name of wanted) {
     if (!known.includes(name)) return `${name} is neither a kind that is compared nor a group of cases${didYouMean(name, known)}`;
   }
+  const wantsOpenApi = wanted.delete('openapi');
+  const anything = wanted.size === 0 && !wantsOpenApi;
   const record = flags.has('--record');
   const all = !flags.has('--cases') && !flags.has('--mutations');
   const withCases = record || flags.has('--cases') || (all && (anything || [...wanted].some(name => name in cases)));

@@ -12,13 +12,14 @@ const never = 'Thu, 31 Dec 2037 23:55:55 GMT';
 export function openApiRoutes(router: Router, openApi: () => OpenApi): void {
   router.get('/openapi/v2', context => {
     const form = negotiated(context, 'v2');
-    if (form) answer(context, openApi().documentV2(form.form), form.contentType);
+    if (!form) return;
+    answer(context, openApi().documentV2(form.form), form.contentType);
+    context.set('Vary', 'Accept-Encoding, Accept');
   });
   router.get('/openapi/v3', async context => {
-    const { bytes } = await openApi().index();
-    // What Go makes of bytes that it is not told the type of.
+    // Go guesses the type of bytes that it is told none of.
     context.set('Content-Type', 'text/plain; charset=utf-8');
-    context.body = bytes;
+    context.body = (await openApi().index()).bytes;
   });
   router.get('/openapi/v3/*key', context => {
     const key = String(context.params['key']);

@@ -51,6 +51,16 @@ describe('the canonical form', () => {
     });
   });
 
+  it('keeps lists and maps without elements when asked to, but no other empty value', () => {
+    const pod = types.kind('', 'v1', 'Pod')!;
+    const body = { spec: { overhead: {}, tolerations: [], nodeSelector: null, hostname: '', containers: [] } };
+    const kind = { group: '', version: 'v1', kind: 'Pod' };
+    const { spec } = decodeObject(pod, JSON.stringify(body), { kind, keepsEmpties: true }).object as unknown as { spec: object };
+    expect(spec).toEqual({ containers: [], overhead: {}, tolerations: [] });
+    const without = decodeObject(pod, JSON.stringify(body), { kind }).object as unknown as { spec: object };
+    expect(without.spec).toEqual({ containers: [] });
+  });
+
   it('cuts integers down to 32 bits where it is told to, as upstream does with applies', () => {
     const lease = types.kind('coordination.k8s.io', 'v1', 'Lease')!;
     const spec = { leaseDurationSeconds: 2 ** 31, leaseTransitions: 7 };

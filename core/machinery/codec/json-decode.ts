@@ -11,7 +11,8 @@ import { canonicalBase64 } from './base64.js';
 import { strictFieldErrors } from './duplicate-keys.js';
 import { NumberToken, parseJsonText, scanJsonText, withoutTokens } from './json-text.js';
 import type { FieldPlan, StructPlan } from './type-plan.js';
-import { goTypeName, structPlan, zeroOf } from './type-plan.js';
+import { goTypeName, structPlan } from './type-plan.js';
+import { isElementless, isEmpty, isZero, zeroElement, zeroStruct } from './zero-values.js';
 
 /**
  * From JSON to the form that Go would give after reading it into the type and writing it again: fields in Go's order, map keys
@@ -553,58 +554,4 @@ function countMembers(value: unknown): number {
     for (const item of members) count += countMembers(item);
   }
   return count;
-}
-
-function zeroStruct(plan: StructPlan): Record<string, unknown> {
-  const out: Record<string, unknown> = {};
-  for (const { name, absent, type } of plan.fields) {
-    if (absent.kind === 'value') out[name] = absent.value;
-    else if (absent.kind === 'struct' && type.kind === 'struct') out[name] = zeroStruct(structPlan(type.struct));
-  }
-  return out;
-}
-
-function zeroElement(type: TypeNode): unknown {
-  if (type.kind !== 'struct') return zeroOf(type);
-  const plan = structPlan(type.struct);
-  if (plan.jsonForm) return plan.jsonForm === 'schemaOrBool' ? false : null;
-  return zeroStruct(plan);
-}
-
-/** Go's `omitempty`: false, 0, "", nil and what has no elements; never structs. */
-function isEmpty(value: unknown, type: TypeNode): boolean {
-  switch (type.kind) {
-    case 'struct':
-      return false;
-    case 'list':
-      return value === null || (value as unknown[]).length === 0;
-    case 'map':
-      if (value !== null) for (const _key in value as object) return false;
-      return true;
-    case 'primitive':
-      switch (type.primitive) {
-        case 'time':
-        case 'microTime':
-        case 'duration':
-        case 'quantity':
-        case 'intOrString':
-        case 'fieldsV1':
-        case 'rawExtension':
-        case 'json':
-          return false;
-        default:
-          return value === '' || value === 0 || value === false || value === null;
-      }
-  }
-}
-
-/** A list or map that is there. */
-function isElementless(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
-}
-
-/** Go's `omitzero`. */
-function isZero(value: unknown, type: TypeNode): boolean {
-  if (type.kind === 'struct') return JSON.stringify(value) === JSON.stringify(zeroElement(type));
-  return value === zeroOf(type);
 }

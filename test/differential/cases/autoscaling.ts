@@ -110,6 +110,8 @@ export const autoscalingCases: readonly Case[] = [
             },
           },
         },
+        { behavior: { scaleUp: { policies: [] } } },
+        { metrics: [] },
       ] as object[]
     ).map(spec => ({ do: 'create', body: { ...named('refused'), spec: { scaleTargetRef: target, maxReplicas: 3, ...spec } } })),
   },

@@ -125,6 +125,9 @@ export const podCases: readonly Case[] = [
       merge({ spec: { containers: [{ name: 'd', resources: { requests: { cpu: '300m' } } }] } }, 'resize'),
       { do: 'table' },
       { do: 'delete' },
+      pod('overhead', {}, { overhead: {} }),
+      pod('empties', { labels: {}, finalizers: [] }, { nodeSelector: {}, tolerations: [], volumes: [], readinessGates: [] }),
+      update({ hostAliases: [], imagePullSecrets: [], schedulingGates: [] }),
     ],
   },
 ];

@@ -83,6 +83,7 @@ export const httpCases: readonly Case[] = [
       ...['/healthz', '/livez', '/readyz', '/livez/ping', '/livez/nowhere', '/metrics'].map(path => get(path)),
       ...['/api/', '/apis/', '/api/v1/', '/apis/apps/v1/'].map(path => get(path)),
       get('/readyz?verbose'),
+      get('/openapi/v2'),
       get('/openapi/v3'),
       get('/openapi/v3/api/v1'),
       get('/openapi/v3/nowhere'),
