@@ -11,7 +11,7 @@ import { canonicalBase64 } from './base64.js';
 import { strictFieldErrors } from './duplicate-keys.js';
 import { NumberToken, parseJsonText, scanJsonText, withoutTokens } from './json-text.js';
 import type { FieldPlan, StructPlan } from './type-plan.js';
-import { goTypeName, structPlan, zeroOf } from './type-plan.js';
+import { goTypeName, isEmpty, structPlan, zeroOf } from './type-plan.js';
 
 /**
  * From JSON to the form that Go would give after reading it into the type and writing it again: fields in Go's order, map keys
@@ -334,7 +334,8 @@ class Decoder {
       const decoded = this.#value(type, raw);
       this.#path.pop();
       if (!field.pointer) {
-        if (field.omitEmpty && isEmpty(decoded, type) && !(this.#parsed.keepsEmpties && isElementless(decoded))) continue;
+        if (field.omitEmpty && isEmpty(decoded, type) && !(this.#parsed.keepsEmpties && typeof decoded === 'object' && decoded))
+          continue;
         if (field.omitZero && isZero(decoded, type)) continue;
       }
       out[name] = decoded;
@@ -569,38 +570,6 @@ function zeroElement(type: TypeNode): unknown {
   const plan = structPlan(type.struct);
   if (plan.jsonForm) return plan.jsonForm === 'schemaOrBool' ? false : null;
   return zeroStruct(plan);
-}
-
-/** Go's `omitempty`: false, 0, "", nil and what has no elements; never structs. */
-function isEmpty(value: unknown, type: TypeNode): boolean {
-  switch (type.kind) {
-    case 'struct':
-      return false;
-    case 'list':
-      return value === null || (value as unknown[]).length === 0;
-    case 'map':
-      if (value !== null) for (const _key in value as object) return false;
-      return true;
-    case 'primitive':
-      switch (type.primitive) {
-        case 'time':
-        case 'microTime':
-        case 'duration':
-        case 'quantity':
-        case 'intOrString':
-        case 'fieldsV1':
-        case 'rawExtension':
-        case 'json':
-          return false;
-        default:
-          return value === '' || value === 0 || value === false || value === null;
-      }
-  }
-}
-
-/** A list or map that is there. */
-function isElementless(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
 }
 
 /** Go's `omitzero`. */
