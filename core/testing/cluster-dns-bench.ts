@@ -91,7 +91,8 @@ export class ClusterDnsBench {
       throw new Error(`Service kube-dns has no endpoint for 53/${protocol}`);
     };
     const [udp, tcp] = [place('UDP'), place('TCP')];
-    if (udp.address !== tcp.address || udp.port !== tcp.port) throw new Error('UDP and TCP have to have the same address and port');
+    if (udp.address !== tcp.address || udp.port !== tcp.port)
+      throw new Error('UDP and TCP have to have the same address and port');
     return udp;
   }
 

@@ -32,7 +32,11 @@ export const coredns = definePlugin<CorednsOptions>({
     metricsPort: { default: 9153, format: 'port', doc: 'port of the node for Prometheus; 0: none' },
     listenAddresses: { default: [], format: Array, doc: 'instead of the addresses of the node' },
     resolvConf: { default: '/etc/resolv.conf', format: String, doc: 'file that names the servers for all other names' },
-    upstream: { default: '', format: serverAddress, doc: 'address:port of the server for all other names, instead of resolvConf' },
+    upstream: {
+      default: '',
+      format: serverAddress,
+      doc: 'address:port of the server for all other names, instead of resolvConf',
+    },
   },
   manifests,
   dataplane: new URL('./dataplane/module.js', import.meta.url).href,

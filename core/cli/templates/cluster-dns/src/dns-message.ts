@@ -1,5 +1,5 @@
-export const types = { A: 1, CNAME: 5, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, OPT: 41 } as const;
-export const codes = { none: 0, formatError: 1, serverFailure: 2, nameError: 3, refused: 5 } as const;
+export const types = { A: 1, CNAME: 5, PTR: 12, AAAA: 28, SRV: 33, OPT: 41 } as const;
+export const codes = { none: 0, serverFailure: 2, nameError: 3 } as const;
 
 export interface Question {
   /** In lower case, without a dot at the end. */
@@ -66,7 +66,9 @@ export function encodeReply(message: Buffer, question: Question, { code, records
     // The name that was asked for is written once.
     return Buffer.concat([name === question.name ? Buffer.of(0xc0, headerBytes) : encodeName(name), fixed, data]);
   });
-  const options = question.hasEdns ? [Buffer.of(0, 0, types.OPT, largestDatagramBytes >> 8, largestDatagramBytes & 0xff, 0, 0, 0, 0, 0, 0)] : [];
+  const options = question.hasEdns
+    ? [Buffer.of(0, 0, types.OPT, largestDatagramBytes >> 8, largestDatagramBytes & 0xff, 0, 0, 0, 0, 0, 0)]
+    : [];
   const header = Buffer.from(message.subarray(0, headerBytes));
   const whole = Buffer.concat([header, message.subarray(headerBytes, question.endBytes), ...bodies, ...options]);
   const isTruncated = whole.length > limitBytes;
@@ -80,7 +82,10 @@ export function encodeReply(message: Buffer, question: Question, { code, records
 
 export function encodeName(name: string): Buffer {
   const labels = name.split('.').filter(label => label !== '');
-  return Buffer.concat([...labels.map(label => Buffer.concat([Buffer.of(Buffer.byteLength(label)), Buffer.from(label)])), Buffer.of(0)]);
+  return Buffer.concat([
+    ...labels.map(label => Buffer.concat([Buffer.of(Buffer.byteLength(label)), Buffer.from(label)])),
+    Buffer.of(0),
+  ]);
 }
 
 /** Of an A or AAAA record. */

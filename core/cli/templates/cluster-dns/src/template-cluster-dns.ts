@@ -69,10 +69,11 @@ class Run implements Directory {
     this.#slices = this.#factory.informer(Resources.EndpointSlices);
     this.#nodes = this.#factory.informer(Resources.Nodes);
     this.#services.addIndex('address', ({ spec }) => addressesOf(spec).map(reverseKey));
-    this.#slices.addIndex('address', ({ endpoints }) => (endpoints ?? []).flatMap(each => (each.addresses ?? []).map(reverseKey)));
-    this.#slices.addIndex('service', ({ metadata }) => {
-      const service = metadata.labels?.['kubernetes.io/service-name'];
-      return service === undefined ? [] : [`${metadata.namespace}/${service}`];
+    const serviceOf = ({ metadata }: EndpointSlice): string | undefined => metadata.labels?.['kubernetes.io/service-name'];
+    this.#slices.addIndex('service', slice => (serviceOf(slice) ? [`${slice.metadata.namespace}/${serviceOf(slice)}`] : []));
+    this.#slices.addIndex('address', slice => {
+      const endpoints = serviceOf(slice) ? (slice.endpoints ?? []) : [];
+      return endpoints.flatMap(({ addresses }) => (addresses ?? []).map(reverseKey));
     });
     const service = { namespace, name: serviceName };
     this.#endpoints = new NodeEndpoints({ client, clock, logger, nodeName, service, manager: accountName });

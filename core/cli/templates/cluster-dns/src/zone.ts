@@ -89,7 +89,9 @@ export class Zone {
       if (port !== undefined && meant === undefined) return [];
       const ready = (endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false);
       return ready
-        .flatMap(({ addresses, hostname: label }) => (addresses ?? []).map(address => ({ address, label: label ?? labelOf(address) })))
+        .flatMap(({ addresses, hostname: label }) =>
+          (addresses ?? []).map(address => ({ address, label: label ?? labelOf(address) })),
+        )
         .filter(({ label }) => hostname === undefined || label === hostname)
         .map(({ address, label }) => ({ name: `${label}.${base}`, address, port: meant ?? 0 }));
     });
