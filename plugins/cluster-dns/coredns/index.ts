@@ -11,6 +11,7 @@ export interface CorednsOptions {
   readonly upstream: string;
 }
 
+/** `address` or `address:port`; empty: none. */
 function serverAddress(value: unknown): void {
   const text = String(value);
   const match = /^(?:\[(.+)\]|([^:]+)):\d{1,5}$/.exec(text);
