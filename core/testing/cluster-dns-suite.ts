@@ -3,7 +3,7 @@ import { Resources } from '../plugin-api/index.js';
 import type { Namespace, Service } from '../plugin-api/index.js';
 import { ClusterDnsBench } from './cluster-dns-bench.js';
 import type { ClusterDnsConditions, ClusterDnsUnderTest } from './cluster-dns-bench.js';
-import { askByTcp, askByUdp, dnsType, encodeName, encodeQuestion, readHeader } from './dns-talk.js';
+import { askByTcp, answersBefore, askByUdp, dnsType, encodeName, encodeQuestion, readHeader } from './dns-talk.js';
 import type { TestRunner } from './test-runner.js';
 import { until } from './until.js';
 
@@ -224,9 +224,11 @@ export function clusterDnsSuite(
       answer[2] = 0x81;
       const rubbish = [Buffer.of(7), question.subarray(0, 12), question.subarray(0, 20), circle, answer, Buffer.alloc(400, 0xff)];
       for (const message of rubbish) {
-        const reply = await askByUdp(place, message, 30).catch(() => undefined);
-        const header = reply && reply.length >= 12 ? readHeader(reply) : undefined;
-        assert.ok(!header || header.rcode !== 0, `${message.toString('hex')} was answered as if it were a question`);
+        const next = encodeQuestion(`kubernetes.${zone}`, dnsType.A, 2);
+        for (const reply of await answersBefore(place, message, next, patienceMs)) {
+          const header = reply.length >= 12 ? readHeader(reply) : undefined;
+          assert.ok(!header || header.rcode !== 0, `${message.toString('hex')} was answered as if it were a question`);
+        }
         await askByTcp(place, [message], 30).catch(() => undefined);
       }
       assert.equal(await bench.ask(`kubernetes.${zone}`, 'A', place), '10.43.0.1');

@@ -85,6 +85,33 @@ export async function askByUdp({ address, port }: Place, message: Buffer, timeou
   }
 }
 
+/** What comes back for `message` until `last`, a question sent right after it from the same socket, has its answer. */
+export async function answersBefore(
+  { address, port }: Place,
+  message: Buffer,
+  last: Buffer,
+  timeoutMs: number,
+): Promise<Buffer[]> {
+  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  const answers: Buffer[] = [];
+  try {
+    return await new Promise((resolve, reject) => {
+      AbortSignal.timeout(timeoutMs).addEventListener('abort', () => reject(new Error('no answer over UDP in time')));
+      socket.on('message', answer => {
+        if (answer.length >= 2 && answer.readUInt16BE() === last.readUInt16BE()) resolve(answers);
+        else answers.push(answer);
+      });
+      socket.on('error', reject);
+      socket.connect(port, address, () => {
+        socket.send(message);
+        socket.send(last);
+      });
+    });
+  } finally {
+    socket.close();
+  }
+}
+
 /** As many answers as messages, over one connection. Rejects when they do not come. */
 export async function askByTcp({ address, port }: Place, messages: readonly Buffer[], timeoutMs: number): Promise<Buffer[]> {
   const socket = connect(port, address);
