@@ -42,6 +42,8 @@ export const slots: readonly SlotDefinition[] = [
   { id: 'authentication', ...openSlot, side: 'server', summary: 'authenticators of the API server' },
   { id: 'authorization', ...openSlot, side: 'server', summary: 'authorizers of the API server' },
   { id: 'cli-commands', ...openSlot, bindsContract: false, side: 'both', summary: 'further commands of k3s' },
+  // Has Service kube-system/kube-dns at the cluster's DNS address, whose port 53 (UDP and TCP) has its listeners on nodes for endpoints.
+  // That the address leads there is the service proxy's affair.
   {
     id: 'cluster-dns',
     ...runningSlot,

@@ -382,8 +382,8 @@ function restartCases(test: Case): void {
     await bench.restart();
     assert.deepEqual(await bench.runtime.sandbox(sandbox), before);
     assert.equal((await bench.runtime.container(running)).state, 'running');
-    const { state, exitCode } = await bench.runtime.container(ended);
-    assert.deepEqual([state, exitCode], ['exited', 9]);
+    // An end that was told just before may be in the engine's books a moment later.
+    assert.equal((await bench.ended(ended)).exitCode, 9);
     assert.equal(await bench.log(ended), 'hello there\n');
     assert.equal(await bench.sandbox(spec), sandbox);
     assert.equal((await bench.runtime.execSync(running, ['echo', 'there'], 10_000)).stdout.toString(), 'there\n');

@@ -1,6 +1,8 @@
 /** The testing kit, `k3s-ts/testing`: clusters in the process, and the suites that plugins of a slot must pass. */
 export { FakeClock } from '../base/fake-clock.js';
 export { silentLogger } from '../plugin-api/index.js';
+export { clusterDnsSuite } from './cluster-dns-suite.js';
+export type { ClusterDnsConditions, ClusterDnsSuiteOptions, ClusterDnsUnderTest } from './cluster-dns-suite.js';
 export { hasOwnNetwork } from './cni-pods.js';
 export * from './cni-suite.js';
 export { startCniUnderTest } from './cni-under-test.js';

@@ -92,7 +92,11 @@ export class ServerUnderTest {
       this.#process.kill('SIGTERM');
       await ended;
     }
-    if (!options.keep) await rm(this.directory, { recursive: true, force: true });
+    if (options.keep) return;
+    // The dataplane and its rules outlive a server.
+    const killAll = spawn(process.execPath, [main, 'killall', '--data-dir', this.directory], { stdio: 'ignore' });
+    await new Promise(resolve => killAll.once('exit', resolve));
+    await rm(this.directory, { recursive: true, force: true });
   }
 }
 

@@ -132,7 +132,7 @@ export const faults: readonly IngressFault[] = [
     [
       'sees only what comes while it runs',
       'const ours = this.#ingresses\n            .list()\n            .filter((',
-      'const began = this.began ??= Date.now() - 1100;\n        const ours = this.#ingresses\n            .list()\n            .filter(({ metadata }) => Date.parse(metadata.creationTimestamp) > began)\n            .filter((',
+      'const before = this.before ??= new Set(this.#ingresses.list().map(({ metadata }) => metadata.uid));\n        const ours = this.#ingresses\n            .list()\n            .filter(({ metadata }) => !before.has(metadata.uid))\n            .filter((',
       'everything is served again, as it is by then',
     ],
   ]),

@@ -40,7 +40,7 @@ describe('metrics of the API server', () => {
     await ask('/api/v1/namespaces/absent');
     await ask('/api/v1/pods?watch=1&timeoutSeconds=1&resourceVersion=0');
     const { code, type, text } = await ask('/metrics');
-    expect({ code, type }).toEqual({ code: 200, type: 'text/plain; version=0.0.4; charset=utf-8' });
+    expect({ code, type }).toEqual({ code: 200, type: 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores' });
     const lines = text.split('\n');
     const maps = labels('configmaps', 'namespace', 'LIST');
     expect(lines).toContain(`apiserver_request_total{code="200",${maps}} 3`);

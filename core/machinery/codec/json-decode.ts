@@ -11,8 +11,8 @@ import { canonicalBase64 } from './base64.js';
 import { strictFieldErrors } from './duplicate-keys.js';
 import { NumberToken, parseJsonText, scanJsonText, withoutTokens } from './json-text.js';
 import type { FieldPlan, StructPlan } from './type-plan.js';
-import { goTypeName, structPlan } from './type-plan.js';
-import { isElementless, isEmpty, isZero, zeroElement, zeroStruct } from './zero-values.js';
+import { goTypeName, isEmpty, structPlan } from './type-plan.js';
+import { isZero, zeroElement, zeroStruct } from './zero-values.js';
 
 /**
  * From JSON to the form that Go would give after reading it into the type and writing it again: fields in Go's order, map keys
@@ -335,7 +335,8 @@ class Decoder {
       const decoded = this.#value(type, raw);
       this.#path.pop();
       if (!field.pointer) {
-        if (field.omitEmpty && isEmpty(decoded, type) && !(this.#parsed.keepsEmpties && isElementless(decoded))) continue;
+        if (field.omitEmpty && isEmpty(decoded, type) && !(this.#parsed.keepsEmpties && typeof decoded === 'object' && decoded))
+          continue;
         if (field.omitZero && isZero(decoded, type)) continue;
       }
       out[name] = decoded;

@@ -134,6 +134,33 @@ export function zeroOf(type: TypeNode): string | number | boolean | null | undef
   return type.kind === 'struct' ? undefined : null;
 }
 
+/** Go's `omitempty`: false, 0, "", nil and what has no elements; never structs. */
+export function isEmpty(value: unknown, type: TypeNode): boolean {
+  switch (type.kind) {
+    case 'struct':
+      return false;
+    case 'list':
+      return value === null || (value as unknown[]).length === 0;
+    case 'map':
+      if (value !== null) for (const _key in value as object) return false;
+      return true;
+    case 'primitive':
+      switch (type.primitive) {
+        case 'time':
+        case 'microTime':
+        case 'duration':
+        case 'quantity':
+        case 'intOrString':
+        case 'fieldsV1':
+        case 'rawExtension':
+        case 'json':
+          return false;
+        default:
+          return value === '' || value === 0 || value === false || value === null;
+      }
+  }
+}
+
 function absentForm(schema: FieldSchema, type: TypeNode): AbsentForm {
   if (schema.omitZero) return { kind: 'omit' };
   if (schema.pointer) return schema.omitEmpty ? { kind: 'omit' } : { kind: 'value', value: null };

@@ -18,38 +18,6 @@ export function zeroElement(type: TypeNode): unknown {
   return zeroStruct(plan);
 }
 
-/** Go's `omitempty`: false, 0, "", nil and what has no elements; never structs. */
-export function isEmpty(value: unknown, type: TypeNode): boolean {
-  switch (type.kind) {
-    case 'struct':
-      return false;
-    case 'list':
-      return value === null || (value as unknown[]).length === 0;
-    case 'map':
-      if (value !== null) for (const _key in value as object) return false;
-      return true;
-    case 'primitive':
-      switch (type.primitive) {
-        case 'time':
-        case 'microTime':
-        case 'duration':
-        case 'quantity':
-        case 'intOrString':
-        case 'fieldsV1':
-        case 'rawExtension':
-        case 'json':
-          return false;
-        default:
-          return value === '' || value === 0 || value === false || value === null;
-      }
-  }
-}
-
-/** A list or map that is there. */
-export function isElementless(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
-}
-
 /** Go's `omitzero`. */
 export function isZero(value: unknown, type: TypeNode): boolean {
   if (type.kind === 'struct') return JSON.stringify(value) === JSON.stringify(zeroElement(type));

@@ -1,3 +1,4 @@
+import { checkClusterDns } from './cluster-dns-check.js';
 import { checkCni } from './cni-check.js';
 import { checkContainerRuntime } from './container-runtime-check.js';
 import { checkDatastore } from './datastore-check.js';
@@ -11,6 +12,7 @@ import type { SlotCheck } from './slot-check.js';
 
 /** By slot. */
 export const slotChecks: Readonly<Record<string, SlotCheck>> = {
+  'cluster-dns': checkClusterDns,
   cni: checkCni,
   'container-runtime': checkContainerRuntime,
   datastore: checkDatastore,

@@ -180,7 +180,7 @@ export class CorednsPart implements Part {
       domain: settings.clusterDomain,
       dnsAddresses: settings.clusterDns,
       ttlSeconds,
-      resolvConf: options.resolvConf,
+      resolvConf: options.upstream || options.resolvConf,
     };
   }
 

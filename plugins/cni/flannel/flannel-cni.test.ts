@@ -108,8 +108,8 @@ describe('flannel', () => {
   }
 
   it('needs an IPv4 range', async () => {
-    const { start } = make({}, ['fd00:42::/56']);
-    await expect(start()).rejects.toMatchObject({
+    const { part } = make({}, ['fd00:42::/56']);
+    await expect(part.init(AbortSignal.timeout(5000))).rejects.toMatchObject({
       code: 'FLANNEL_IPV6_ONLY',
       message: 'pods with IPv6 addresses alone are not built: --cluster-cidr is fd00:42::/56',
     });

@@ -88,6 +88,14 @@ export class FlannelCni implements Cni, Part {
   async init(signal: AbortSignal): Promise<void> {
     this.#backend = await readBackend(this.#given.options);
     if (this.#backend.type === 'none') return;
+    const { clusterCidrs } = this.#given.settings;
+    if (clusterCidrs.every(range => range.includes(':'))) {
+      throw new CodedError(
+        'FLANNEL_IPV6_ONLY',
+        `pods with IPv6 addresses alone are not built: --cluster-cidr is ${clusterCidrs.join(',')}`,
+        { mend: 'give both families: --cluster-cidr 10.42.0.0/16,fd00:42::/56 --service-cidr 10.43.0.0/16,fd00:43::/112' },
+      );
+    }
     // Refuse by name where a tool or the kernel's nf_tables is missing.
     await this.#given.host.nftables.list(['tables', masqueradeTable.family], signal);
     await this.#given.host.links.list();
@@ -173,16 +181,6 @@ class FlannelRun {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { clusterCidrs } = this.#given.settings;
-    if (!clusterCidrs.some(range => !range.includes(':'))) {
-      throw new CodedError(
-        'FLANNEL_IPV6_ONLY',
-        `pods with IPv6 addresses alone are not built: --cluster-cidr is ${clusterCidrs.join(',')}`,
-        {
-          mend: 'give both families: --cluster-cidr 10.42.0.0/16,fd00:42::/56 --service-cidr 10.43.0.0/16,fd00:43::/112',
-        },
-      );
-    }
     const { sysctl } = this.#given.host;
     await sysctl.write('net/ipv4/ip_forward', '1');
     await sysctl.write('net/bridge/bridge-nf-call-iptables', '1');

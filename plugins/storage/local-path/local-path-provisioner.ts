@@ -121,6 +121,11 @@ export class LocalPathProvisioner {
     this.#running = this.#run();
   }
 
+  /** Whether all that is known by now is done; what waits for another try counts as done. */
+  get idle(): boolean {
+    return this.#queue.length + this.#queue.processing === 0;
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#registrations.dispose();

@@ -46,13 +46,11 @@ describe('local-path', () => {
     informers.start();
     await quiet();
   };
-  /** File operations end in later turns: waits until nothing was written for a while. */
+  /** Until the provisioner has nothing left to do; the events that its writes cause come some turns later. */
   const quiet = async (): Promise<void> => {
-    for (let seen = -1, calm = 0; calm < 30;) {
-      await new Promise(resolve => setTimeout(resolve, 1));
-      const now = transport.actions.length + recorder.events.length;
-      calm = now === seen ? calm + 1 : 0;
-      seen = now;
+    for (let calm = 0; calm < 20;) {
+      await new Promise(resolve => setImmediate(resolve));
+      calm = provisioner?.idle === false ? 0 : calm + 1;
     }
   };
   const createClass = (name: string, extra: object = {}, metadata: object = {}) =>

@@ -1,3 +1,4 @@
+import { CodedError } from 'k3s-ts/plugin';
 import { AddressRange, unusableOverlap } from './address-range.js';
 import type { Family } from './address-range.js';
 
@@ -40,7 +41,8 @@ export function refuseOverlaps(pools: readonly Pool[], networks: readonly string
   for (const { name, ranges } of pools) {
     for (const range of ranges) {
       const network = networks.find(text => new AddressRange(text, { hostBits: true }).overlaps(range));
-      if (network !== undefined) throw new Error(`the pool "${name}" has ${range}, which overlaps ${whose} ${network}`);
+      if (network !== undefined)
+        throw new CodedError('ADDRESS_POOL_INVALID', `the pool "${name}" has ${range}, which overlaps ${whose} ${network}`);
     }
   }
 }

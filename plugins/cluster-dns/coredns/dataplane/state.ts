@@ -9,7 +9,7 @@ export interface DnsConfig {
   /** ClusterIPs of the DNS Service: addresses of its own name, and never asked. */
   readonly dnsAddresses: readonly string[];
   readonly ttlSeconds: number;
-  /** A file with `nameserver` lines. */
+  /** Who knows all other names: a file with `nameserver` lines, or one server as `address:port`. */
   readonly resolvConf: string;
 }
 
