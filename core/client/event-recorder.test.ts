@@ -46,6 +46,24 @@ describe('ApiEventRecorder', () => {
     expect(found[0]!.metadata.name).toMatch(/^web\.[0-9a-f]{16}$/);
   });
 
+  it('loses none of two recorders that speak of one object at the same moment', async () => {
+    const client = new Client(transport, { name: 'system:kube-controller-manager', groups: [] });
+    const other = new ApiEventRecorder({ client, clock, logger: silentLogger, component: 'controller' });
+    recorder.event(pod, 'Normal', 'Scheduled', 'placed');
+    other.event(pod, 'Normal', 'Seen', 'seen');
+    await settle();
+    expect((await events()).map(({ reason }) => reason).sort()).toEqual(['Scheduled', 'Seen']);
+  });
+
+  it('gives a name of its own to an event about what is called too long or in another way', async () => {
+    for (const name of ['a'.repeat(253), 'system:node']) {
+      recorder.event({ ...pod, metadata: { ...pod.metadata, name, uid: name } }, 'Normal', 'Scheduled', 'placed');
+    }
+    await settle();
+    const names = (await events()).map(({ metadata }) => metadata.name);
+    expect(names).toEqual([0, 1].map(() => expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)));
+  });
+
   it('joins events that differ only in their message, from the tenth on', async () => {
     for (let i = 0; i < 12; i++) recorder.event(pod, 'Warning', 'Failed', `try ${i}`);
     await settle();

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { AsyncQueue } from '../base/async-queue.js';
 import { sleep } from '../base/clock.js';
 import type { Clock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
 import type { ResourceReference } from '../api/resource-reference.js';
+import { validateDns1123Subdomain } from '../machinery/names.js';
 import type { ObjectMeta } from '../machinery/object.js';
 import { isStatusError } from '../machinery/status-error.js';
 import type { Client } from './client.js';
@@ -73,7 +75,8 @@ export class ApiEventRecorder implements EventRecorder {
   #queue: AsyncQueue<CorrelatedEvent> | undefined;
   #writing: Promise<void> | undefined;
   #dropped = 0;
-  #order = 0;
+  /** Of a million: two recorders that speak of one object in the same millisecond must not give their events the same name. */
+  #order = Math.floor(Math.random() * 900_000);
 
   constructor(options: ApiEventRecorderOptions) {
     this.#options = options;
@@ -109,7 +112,7 @@ export class ApiEventRecorder implements EventRecorder {
     return {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { name: `${reference.name}.${stamp}`, namespace: reference.namespace || 'default' },
+      metadata: { name: eventName(`${reference.name}.${stamp}`), namespace: reference.namespace || 'default' },
       involvedObject: reference,
       reason,
       message,
@@ -166,6 +169,11 @@ export class ApiEventRecorder implements EventRecorder {
       }
     }
   }
+}
+
+/** Names of objects may be longer than allowed with a stamp, or hold what an event's name may not. */
+function eventName(wanted: string): string {
+  return validateDns1123Subdomain(wanted).length === 0 ? wanted : randomUUID();
 }
 
 /** The reference that an event carries about an object. */

@@ -155,6 +155,7 @@ export const slots: readonly SlotDefinition[] = [
     summary: 'carries packets to Services',
     k3sName: '--disable-kube-proxy',
   },
+  // Each serves the claims of its own StorageClasses' provisioner and leaves all others alone; the core binds claims and volumes.
   {
     id: 'storage',
     ...runningSlot,

@@ -4,6 +4,7 @@ import type { MetricsUnderTest } from './metrics-suite.js';
 import type { SchedulerUnderTest } from './scheduler-suite.js';
 import { ScriptedUsage } from './scripted-usage.js';
 import { startCluster } from './start-cluster.js';
+import type { StorageUnderTest } from './storage-suite.js';
 
 const scriptedUsage = fileURLToPath(new URL('./scripted-usage.js', import.meta.url));
 
@@ -52,6 +53,21 @@ export async function metricsCluster(choice: PluginChoice): Promise<MetricsUnder
         // The kernel's pause before the next start.
         await clock.advance(5000);
       }),
+    dispose: () => cluster.stop(),
+  };
+}
+
+/** A new sandbox with the plugin as its only storage, for `storageSuite`. */
+export async function storageCluster(
+  choice: PluginChoice & Pick<StorageUnderTest, 'className' | 'dataOf'>,
+): Promise<StorageUnderTest> {
+  const { id, className, dataOf } = choice;
+  const cluster = await startCluster({ arguments: argumentsFor('storage', choice) });
+  return {
+    client: cluster.client,
+    ...(className !== undefined && { className }),
+    ...(dataOf && { dataOf }),
+    restart: whileAway => cluster.restartPart(id, whileAway),
     dispose: () => cluster.stop(),
   };
 }

@@ -7,6 +7,7 @@ import { checkLoadBalancer } from './load-balancer-check.js';
 import { checkServiceProxy } from './service-proxy-check.js';
 import { checkMetrics } from './metrics-check.js';
 import { checkScheduler } from './scheduler-check.js';
+import { checkStorage } from './storage-check.js';
 import type { SlotCheck } from './slot-check.js';
 
 /** By slot. */
@@ -20,4 +21,5 @@ export const slotChecks: Readonly<Record<string, SlotCheck>> = {
   'service-proxy': checkServiceProxy,
   metrics: checkMetrics,
   scheduler: checkScheduler,
+  storage: checkStorage,
 };

@@ -58,6 +58,7 @@ export interface LocalPathProvisionerOptions {
 const backoff = { initialMs: 15_000, maximumMs: 1_000_000 };
 const workers = 4;
 const longestName = 255;
+const knownParameters = ['nodePath', 'pathPattern', 'allowUnsafePathPattern'];
 
 /**
  * Makes and removes the directories of this node's volumes, and the volumes themselves. Each node does its own: no helper pods.
@@ -74,8 +75,8 @@ export class LocalPathProvisioner {
   readonly #registrations = new DisposableStore();
   readonly #stopping = new AbortController();
   readonly #projects = new Set<number>();
-  /** Claims of which was told that their size is not enforced. */
-  readonly #told = new Set<string>();
+  /** Reasons of the events that a claim gets once, by its uid. */
+  readonly #told = new Map<string, Set<string>>();
   /** Claims whose volume was made: the informer may show it later than the claim's next change. */
   readonly #served = new Set<string>();
   #config: PathConfig;
@@ -229,6 +230,7 @@ export class LocalPathProvisioner {
     if (!claim.metadata.annotations?.[selectedNodeAnnotation] && !isShared) throw noNode();
     const type = volumeTypeOf(claim, storageClass);
     const parameters = storageClass.parameters ?? {};
+    this.#tellOfUnknown(claim, parameters);
     const base = choosePath(
       settings,
       nodeName ?? '',
@@ -257,7 +259,7 @@ export class LocalPathProvisioner {
 
   /** Resolves the project of the quota, or undefined after telling that the size is not enforced. */
   async #limit(claim: PersistentVolumeClaim, path: string): Promise<number | undefined> {
-    const { quotas, recorder, logger } = this.#options;
+    const { quotas, logger } = this.#options;
     const size = claim.spec.resources?.requests?.['storage'] ?? '0';
     const uid = claim.metadata.uid ?? '';
     let why = await quotas.refusal(path);
@@ -273,11 +275,24 @@ export class LocalPathProvisioner {
         logger.warn('a quota could not be set', { path, error });
       }
     }
-    if (!this.#told.has(uid)) {
-      this.#told.add(uid);
-      recorder.event(claim, 'Warning', 'SizeNotEnforced', `The size ${size} is not enforced: ${why}`);
-    }
+    this.#tellOnce(claim, 'SizeNotEnforced', `The size ${size} is not enforced: ${why}`);
     return undefined;
+  }
+
+  /** K3s' provisioner serves such claims, so they are not refused. */
+  #tellOfUnknown(claim: PersistentVolumeClaim, parameters: Readonly<Record<string, string>>): void {
+    const unknown = Object.keys(parameters).filter(name => !knownParameters.includes(name));
+    if (unknown.length === 0) return;
+    const text = `Parameters of the StorageClass without effect: ${unknown.join(', ')}; there are ${knownParameters.join(', ')}`;
+    this.#tellOnce(claim, 'UnknownParameter', text);
+  }
+
+  #tellOnce(claim: PersistentVolumeClaim, reason: string, text: string): void {
+    const uid = claim.metadata.uid ?? '';
+    const told = this.#told.get(uid) ?? new Set();
+    if (told.has(reason)) return;
+    this.#told.set(uid, told.add(reason));
+    this.#options.recorder.event(claim, 'Warning', reason, text);
   }
 
   #takenProjects(): Set<number> {

@@ -247,6 +247,22 @@ describe('local-path', () => {
     );
   });
 
+  it('serves a class with a parameter that it does not know, and says so once', async () => {
+    await start();
+    await createClass('typo', { parameters: { nodepath: '/x' } });
+    transport.reactors.push(action => {
+      if (action.verb === 'create' && action.resource === 'persistentvolumes') throw new Error('the server is away');
+    });
+    await createClaim('data', { storageClassName: 'typo' });
+    transport.reactors.length = 0;
+    await clock.advance(15_000);
+    await quiet();
+    expect(await volumes().objects()).toHaveLength(1);
+    expect(recorder.lines('UnknownParameter')).toEqual([
+      'UnknownParameter Parameters of the StorageClass without effect: nodepath; there are nodePath, pathPattern, allowUnsafePathPattern',
+    ]);
+  });
+
   it('enforces the size where the file system has project quotas', async () => {
     await start(`${plainMounts}30 22 8:2 / ${directory} rw - xfs /dev/sdb rw,prjquota\n`);
     const claim = await createClaim('data');

@@ -1,0 +1,4 @@
+import { describe, it } from '@jest/globals';
+import { storageCluster, storageSuite } from '../../core/testing/index.js';
+
+describe('local-storage', () => storageSuite({ describe, it }, () => storageCluster({ id: 'local-storage' })));
