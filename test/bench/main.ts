@@ -5,6 +5,7 @@ import type { BenchResult } from './bench-result.js';
 const benches: Readonly<Record<string, () => Promise<{ run(): Promise<BenchResult[]> }>>> = {
   dataplane: () => import('./dataplane-bench.js'),
   datastore: () => import('./datastore-bench.js'),
+  embedding: () => import('./embedding-bench.js'),
   node: () => import('./node-bench.js'),
   outage: () => import('./outage-bench.js'),
   scale: () => import('./scale-bench.js'),
