@@ -26,7 +26,10 @@ describe('k3s plugin init for a pod network', () => {
     expect(green).toMatchObject({ code: 0, output: expect.stringMatching(/^\d+ promises kept$/m) });
     await packages.replaceIn(directory, 'cni-program.js', `'0.4.0', '1.0.0']`, `'0.4.0']`);
     const version = 'hold the plugins that the configuration names, of its version';
-    expect(await packages.ownTest(directory)).toMatchObject({ code: 1, output: expect.stringContaining(`✖ ${version}`) });
+    expect(await packages.ownTest(directory, version)).toMatchObject({
+      code: 1,
+      output: expect.stringContaining(`✖ ${version}`),
+    });
     const red = await packages.k3s('plugin', 'check', 'my-network');
     expect(red).toMatchObject({ code: 1, output: expect.stringContaining(`broken  my-network: its folders: ${version}: `) });
   }, 120_000);

@@ -33,7 +33,7 @@ describe('k3s plugin init for a container runtime', () => {
 
     await packages.replaceIn(directory, 'container.js', 'return code ??', 'return (code && 1) ??');
     const code = 'a container is created, runs, ends with its code and leaves its log';
-    expect(await packages.ownTest(directory)).toMatchObject({ code: 1, output: expect.stringContaining(`✖ ${code}`) });
+    expect(await packages.ownTest(directory, code)).toMatchObject({ code: 1, output: expect.stringContaining(`✖ ${code}`) });
     const red = await packages.k3s('plugin', 'check', 'my-runtime');
     expect(red).toMatchObject({ code: 1, output: expect.stringContaining(`broken  my-runtime: containers: ${code}: `) });
   }, 180_000);

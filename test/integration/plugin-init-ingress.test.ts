@@ -22,7 +22,7 @@ it('k3s plugin init --slot ingress writes a package that builds, keeps its contr
   expect(green).toMatchObject({ code: 0, output: expect.stringMatching(/^\d+ promises kept$/m) });
   await packages.replaceIn(directory, 'routes.js', 'path.startsWith(`${prefix}/`)', 'path.startsWith(prefix)');
   const paths = 'exact paths come before prefixes, longer before shorter, and prefixes end at a slash';
-  expect(await packages.ownTest(directory)).toMatchObject({ code: 1, output: expect.stringContaining(`✖ ${paths}`) });
+  expect(await packages.ownTest(directory, paths)).toMatchObject({ code: 1, output: expect.stringContaining(`✖ ${paths}`) });
   const red = await packages.k3s('plugin', 'check', 'my-ingress');
   expect(red).toMatchObject({ code: 1, output: expect.stringContaining(`broken  my-ingress: routes: ${paths}: `) });
 }, 180_000);

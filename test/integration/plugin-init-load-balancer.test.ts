@@ -26,7 +26,7 @@ it('k3s plugin init --slot load-balancer writes a package that builds, keeps its
   expect(bad).toMatchObject({ code: 1, output: expect.stringContaining('"192.0.2.300" is no address') });
   await packages.replaceIn(directory, 'my-balancer.js', '&& !spec.loadBalancerClass', '');
   const foreign = 'one of another loadBalancerClass is left alone';
-  expect(await packages.ownTest(directory)).toMatchObject({ code: 1, output: expect.stringContaining(`✖ ${foreign}`) });
+  expect(await packages.ownTest(directory, foreign)).toMatchObject({ code: 1, output: expect.stringContaining(`✖ ${foreign}`) });
   const red = await packages.k3s('plugin', 'check', 'my-balancer');
   expect(red).toMatchObject({ code: 1, output: expect.stringContaining(`broken  my-balancer: addresses: ${foreign}: `) });
 }, 180_000);

@@ -40,7 +40,7 @@ describe('k3s plugin init', () => {
     expect(green).toMatchObject({ code: 0, output: expect.stringMatching(/^\d+ promises kept$/m) });
     await seedFault(directory);
     const stale = 'a stale update conflicts, shows what is there and changes nothing';
-    expect(await packages.ownTest(directory)).toMatchObject({ code: 1, output: expect.stringContaining(`✖ ${stale}`) });
+    expect(await packages.ownTest(directory, stale)).toMatchObject({ code: 1, output: expect.stringContaining(`✖ ${stale}`) });
     const red = await packages.k3s('plugin', 'check', 'my-datastore');
     expect(red).toMatchObject({ code: 1, output: expect.stringContaining(`broken  my-datastore: writes: ${stale}: `) });
   }, 180_000);

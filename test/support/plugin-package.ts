@@ -60,11 +60,12 @@ export class PluginHome {
     await run(join(root, 'node_modules/.bin/tsc'), ['-p', '.'], { cwd: directory });
   }
 
-  /** The package's own test, by its own script's words. */
-  async ownTest(directory: string): Promise<{ code: number; output: string }> {
+  /** The package's own test, by its own script's words; of `only` its case with this name. */
+  async ownTest(directory: string, only?: string): Promise<{ code: number; output: string }> {
     const environment = { PATH: process.env['PATH'], TMPDIR: this.directory };
     try {
-      const [program, ...words] = [...this.#before, process.execPath, '--test', 'dist/*.test.js'];
+      const pattern = only === undefined ? [] : [`--test-name-pattern=${only.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}`];
+      const [program, ...words] = [...this.#before, process.execPath, '--test', ...pattern, 'dist/*.test.js'];
       const { stdout } = await run(program!, words, { cwd: directory, env: environment });
       return { code: 0, output: stdout };
     } catch (error) {
