@@ -109,9 +109,10 @@ export class ApiServer {
       if (virtual) this.#installVirtual(definition, virtual);
       else this.#install(definition);
     }
-    this.discovery = new Discovery(this.#discovered(), group => this.#groups.get(group)?.data ?? groupData(group));
+    const discovered = this.#discovered();
+    this.discovery = new Discovery(discovered, group => this.#groups.get(group)?.data ?? groupData(group));
     const openApi = new OpenApi({
-      resources: () => this.#discovered(),
+      resources: discovered,
       types: this.types,
       describe: builtDescriptions(),
       version: `${options.version['major'] ?? ''}.${options.version['minor'] ?? ''}`,

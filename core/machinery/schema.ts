@@ -133,10 +133,14 @@ export class TypeSet {
 
   /** The kinds that a type is the type of. */
   kindsOf(typeName: string): { group: string; version: string; kind: string }[] {
-    return [...this.#kinds].flatMap(([key, name]) => {
+    const kinds: { group: string; version: string; kind: string }[] = [];
+    for (const [key, name] of this.#kinds) {
+      if (name !== typeName) continue;
       const [group = '', version = '', kind = ''] = key.split('/');
-      return name === typeName && group !== 'meta' ? [{ group, version, kind }] : [];
-    });
+      // What all groups share is kept under a name of ours.
+      if (group !== 'meta') kinds.push({ group, version, kind });
+    }
+    return kinds;
   }
 
   /** Throws on an unknown name: the tables are ours and complete. */

@@ -2,6 +2,7 @@ import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants, createGzip } from 'node:zlib';
+import { parseAccept } from '../handlers/negotiation.js';
 import type { OpenApi, OpenApiDocument, OpenApiForm } from './openapi.js';
 import type { DescriptionLookup, TypeDescription } from './schema-builder.js';
 
@@ -70,26 +71,13 @@ function negotiated(context: Context, version: 'v2' | 'v3'): { form: OpenApiForm
   const protobuf = `application/com.github.proto-openapi.spec.${version}.v1.0+protobuf`;
   // `@` is no character of a media type; clients ask with it all the same.
   const accepted = context.get('Accept').replaceAll(`.spec.${version}@v1.0+`, `.spec.${version}.v1.0+`);
-  for (const range of rangesOf(accepted || '*/*')) {
-    if (range === 'application/json' || range === '*/*' || range === 'application/*')
+  for (const { type } of parseAccept(accepted || '*/*')) {
+    if (type === 'application/json' || type === '*/*' || type === 'application/*')
       return { form: 'json', contentType: 'application/json' };
-    if (range === protobuf) return { form: 'protobuf', contentType: protobuf };
+    if (type === protobuf) return { form: 'protobuf', contentType: protobuf };
   }
   context.status = 406;
   return undefined;
-}
-
-/** Media ranges, the most wanted first. */
-function rangesOf(accept: string): string[] {
-  return accept
-    .split(',')
-    .map(range => {
-      const [type = '', ...parameters] = range.split(';').map(part => part.trim());
-      const quality = parameters.find(parameter => parameter.startsWith('q='));
-      return { type, quality: quality ? Number(quality.slice(2)) : 1 };
-    })
-    .sort((a, b) => b.quality - a.quality)
-    .map(({ type }) => type);
 }
 
 /** Descriptions that the build took from @kubernetes/client-node; none when it did not. Read when first asked for. */

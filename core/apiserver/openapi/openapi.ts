@@ -13,7 +13,7 @@ import { SchemaBuilder } from './schema-builder.js';
 import { serverPaths } from './server-operations.js';
 
 export interface OpenApiOptions {
-  readonly resources: () => readonly DiscoveredResource[];
+  readonly resources: readonly DiscoveredResource[];
   readonly types: TypeSet;
   readonly describe: DescriptionLookup;
   /** `1.36` */
@@ -25,6 +25,8 @@ export interface OpenApiDocument {
   readonly hash: string;
   readonly bytes: Buffer;
 }
+
+type GroupVersion = Omit<KindKey, 'kind'>;
 
 export type OpenApiForm = 'json' | 'protobuf';
 
@@ -41,6 +43,8 @@ export class OpenApi {
   /** By form and key, the latest last. */
   readonly #kept = new Map<string, Buffer>();
   #index: Promise<OpenApiDocument> | undefined;
+  #knownGroupVersions: readonly GroupVersion[] | undefined;
+  #knownServerPaths: ReadonlyMap<string, ApiPath> | undefined;
 
   constructor(options: OpenApiOptions) {
     this.#options = options;
@@ -53,7 +57,7 @@ export class OpenApi {
 
   /** `/openapi/v3/KEY`: `key` is `api`, `apis/GROUP`, `apis/GROUP/VERSION` and the like. Undefined when there is none. */
   document(key: string, form: OpenApiForm = 'json'): OpenApiDocument | undefined {
-    if (!this.#serverPaths().has(key)) return undefined;
+    if (!this.#serverPaths.has(key)) return undefined;
     return this.#document(key, form, () => this.#buildV3(key));
   }
 
@@ -64,7 +68,7 @@ export class OpenApi {
 
   async #buildIndex(): Promise<OpenApiDocument> {
     const paths: Record<string, object> = {};
-    for (const key of [...this.#serverPaths().keys()].sort()) {
+    for (const key of [...this.#serverPaths.keys()].sort()) {
       paths[key] = { serverRelativeURL: `/openapi/v3/${key}?hash=${this.document(key)!.hash}` };
       // Dozens of documents are made for their hashes: others get their turn between them.
       await setImmediate();
@@ -85,23 +89,26 @@ export class OpenApi {
     const json = Buffer.from(JSON.stringify(build()));
     const bytes =
       form === 'json' ? json : encodeMessage(key ? documentV3 : documentV2, JSON.parse(json.toString()) as OpenApiSchema);
-    this.#hashes.set(key, hash ?? hashOf(json));
+    const known = hash ?? hashOf(json);
+    this.#hashes.set(key, known);
     this.#kept.set(name, bytes);
     for (const oldest of this.#kept.keys()) {
       if (this.#kept.size <= keptDocuments) break;
       this.#kept.delete(oldest);
     }
-    return { hash: this.#hashes.get(key)!, bytes };
+    return { hash: known, bytes };
   }
 
-  #groupVersions(): { group: string; version: string }[] {
-    const all = this.#options.resources().map(({ group, data }) => ({ group, version: data.version }));
-    const key = ({ group, version }: { group: string; version: string }): string => `${group}/${version}`;
-    return [...new Map(all.map(each => [key(each), each])).values()].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+  get #groupVersions(): readonly GroupVersion[] {
+    return (this.#knownGroupVersions ??= groupVersionsOf(this.#options.resources));
+  }
+
+  get #serverPaths(): ReadonlyMap<string, ApiPath> {
+    return (this.#knownServerPaths ??= serverPaths(this.#groupVersions));
   }
 
   /** The kinds of a type, in a document of some versions of groups. */
-  #kindsIn(groupVersions: readonly { readonly group: string; readonly version: string }[]): (typeName: string) => KindKey[] {
+  #kindsIn(groupVersions: readonly GroupVersion[]): (typeName: string) => KindKey[] {
     return typeName => {
       // These two belong to every version of every group.
       for (const kind of ['DeleteOptions', 'WatchEvent'])
@@ -110,14 +117,10 @@ export class OpenApi {
     };
   }
 
-  #serverPaths(): Map<string, ApiPath> {
-    return serverPaths(this.#groupVersions());
-  }
-
   #paths(key?: string): ApiPath[] {
     const paths: ApiPath[] = [];
-    for (const [serverKey, path] of this.#serverPaths()) if (key === undefined || key === serverKey) paths.push(path);
-    for (const resource of this.#options.resources()) {
+    for (const [serverKey, path] of this.#serverPaths) if (key === undefined || key === serverKey) paths.push(path);
+    for (const resource of this.#options.resources) {
       const { group, data } = resource;
       if (key !== undefined && key !== (group ? `apis/${group}/${data.version}` : `api/${data.version}`)) continue;
       paths.push(...new ResourceOperations(this.#options.types, resource).paths());
@@ -128,7 +131,7 @@ export class OpenApi {
   #buildV3(key: string): object {
     const builder = new SchemaBuilder(this.#options.types, this.#options.describe, 'v3');
     const paths = renderPathsV3(this.#paths(key), builder);
-    const own = this.#groupVersions().filter(({ group, version }) => group === '' || key === `apis/${group}/${version}`);
+    const own = this.#groupVersions.filter(({ group, version }) => group === '' || key === `apis/${group}/${version}`);
     const schemas = builder.finish(this.#kindsIn(own));
     return {
       openapi: '3.0.0',
@@ -145,12 +148,18 @@ export class OpenApi {
       swagger: '2.0',
       info: { title: 'Kubernetes', version: this.#options.version },
       paths,
-      definitions: builder.finish(this.#kindsIn(this.#groupVersions())),
+      definitions: builder.finish(this.#kindsIn(this.#groupVersions)),
       parameters,
       securityDefinitions: security,
       security: [{ BearerToken: [] }],
     };
   }
+}
+
+function groupVersionsOf(resources: readonly DiscoveredResource[]): GroupVersion[] {
+  const all = resources.map(({ group, data }) => ({ group, version: data.version }));
+  const key = ({ group, version }: GroupVersion): string => `${group}/${version}`;
+  return [...new Map(all.map(each => [key(each), each])).values()].sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
 function hashOf(bytes: Buffer): string {
