@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { errorCode } from '../plugin-api/index.js';
 import type {
   ContainerRuntime,
   ContainerSpec,
@@ -219,15 +218,4 @@ export class EventLog {
   dispose(): void {
     void this.#watching.dispose();
   }
-}
-
-/** Asserts that the promise rejects with the code. */
-export async function rejectsWith(promise: Promise<unknown>, code: string): Promise<Error> {
-  const outcome = await promise.then(
-    value => ({ value }),
-    (error: unknown) => ({ error }),
-  );
-  assert.ok('error' in outcome, `expected ${code}, but it was resolved`);
-  assert.equal(errorCode(outcome.error), code, String(outcome.error));
-  return outcome.error as Error;
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { text } from 'node:stream/consumers';
 import type { RuntimeEvent } from '../contracts/container-runtime.js';
-import { containerSpec, rejectsWith, RuntimeWorkbench, sandboxSpec } from './container-runtime-suite-support.js';
+import { containerSpec, RuntimeWorkbench, sandboxSpec } from './container-runtime-suite-support.js';
 import type { RuntimeUnderTest } from './container-runtime-suite-support.js';
+import { rejection } from './rejection.js';
 import type { TestRunner } from './test-runner.js';
 
 export * from './container-runtime-suite-support.js';
@@ -85,7 +86,7 @@ function sandboxCases(test: Case): void {
     assert.equal((await bench.ended(container)).state, 'exited');
     await bench.runtime.stopSandbox(id);
     await bench.runtime.removeSandbox(id);
-    await rejectsWith(bench.runtime.sandbox(id), 'RUNTIME_NOT_FOUND');
+    await rejection(bench.runtime.sandbox(id), 'RUNTIME_NOT_FOUND');
     assert.ok(!(await bench.runtime.listContainers()).some(state => state.id === container), 'its containers are gone');
     await bench.runtime.stopSandbox(id);
     await bench.runtime.removeSandbox(id);
@@ -157,7 +158,7 @@ function containerCases(test: Case): void {
   test('a running container can be removed; what is gone is no error', async bench => {
     const id = await bench.run(await bench.sandbox(), 'sleep 1000');
     await bench.runtime.removeContainer(id);
-    await rejectsWith(bench.runtime.container(id), 'RUNTIME_NOT_FOUND');
+    await rejection(bench.runtime.container(id), 'RUNTIME_NOT_FOUND');
     await bench.runtime.removeContainer(id);
     await bench.runtime.stopContainer(id, 1);
   });
@@ -165,19 +166,19 @@ function containerCases(test: Case): void {
   test('an unknown sandbox, image or container is told', async bench => {
     const { runtime, subject } = bench;
     const nobody = 'f'.repeat(64);
-    await rejectsWith(runtime.createContainer(nobody, containerSpec(subject, 'true')), 'RUNTIME_NOT_FOUND');
+    await rejection(runtime.createContainer(nobody, containerSpec(subject, 'true')), 'RUNTIME_NOT_FOUND');
     const sandbox = await bench.sandbox();
     const other = containerSpec(subject, 'true', { image: 'k3s.invalid/nothing:1' });
-    await rejectsWith(runtime.createContainer(sandbox, other), 'RUNTIME_NOT_FOUND');
-    await rejectsWith(runtime.startContainer(nobody), 'RUNTIME_NOT_FOUND');
-    await rejectsWith(runtime.container(nobody), 'RUNTIME_NOT_FOUND');
+    await rejection(runtime.createContainer(sandbox, other), 'RUNTIME_NOT_FOUND');
+    await rejection(runtime.startContainer(nobody), 'RUNTIME_NOT_FOUND');
+    await rejection(runtime.container(nobody), 'RUNTIME_NOT_FOUND');
   });
 
   test('resources can be changed while it runs', async bench => {
     const id = await bench.run(await bench.sandbox(), 'sleep 1000');
     await bench.runtime.updateContainerResources(id, { cpuShares: 256, memoryLimitBytes: 128 * 1024 * 1024 });
     assert.equal((await bench.runtime.container(id)).state, 'running');
-    await rejectsWith(bench.runtime.updateContainerResources('f'.repeat(64), { cpuShares: 2 }), 'RUNTIME_NOT_FOUND');
+    await rejection(bench.runtime.updateContainerResources('f'.repeat(64), { cpuShares: 2 }), 'RUNTIME_NOT_FOUND');
   });
 
   test('a log is in CRI format, line by line, and can be opened anew', async bench => {
@@ -187,7 +188,7 @@ function containerCases(test: Case): void {
     assert.equal(lines.length, 2, lines.join('|'));
     for (const line of lines) assert.match(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|[+-]\d\d:\d\d) stdout F (one|two)$/);
     await bench.runtime.reopenLog(id);
-    await rejectsWith(bench.runtime.reopenLog('f'.repeat(64)), 'RUNTIME_NOT_FOUND');
+    await rejection(bench.runtime.reopenLog('f'.repeat(64)), 'RUNTIME_NOT_FOUND');
   });
 }
 
@@ -202,7 +203,7 @@ function commandCases(test: Case): void {
 
   test('a command that takes too long is told', async bench => {
     const id = await bench.run(await bench.sandbox(), 'sleep 1000');
-    await rejectsWith(bench.runtime.execSync(id, ['sleep', '30'], 300), 'RUNTIME_TIMEOUT');
+    await rejection(bench.runtime.execSync(id, ['sleep', '30'], 300), 'RUNTIME_TIMEOUT');
     assert.equal((await bench.runtime.container(id)).state, 'running');
   });
 
@@ -228,13 +229,13 @@ function commandCases(test: Case): void {
 
   test('a command where nothing runs is refused', async bench => {
     const sandbox = await bench.sandbox();
-    await rejectsWith(bench.runtime.execSync('f'.repeat(64), ['true'], 1000), 'RUNTIME_NOT_FOUND');
+    await rejection(bench.runtime.execSync('f'.repeat(64), ['true'], 1000), 'RUNTIME_NOT_FOUND');
     const ended = await bench.run(sandbox, 'exit 0');
     await bench.ended(ended);
     await assert.rejects(bench.runtime.execSync(ended, ['true'], 1000));
     const streams = { tty: false, stdin: false, stdout: true, stderr: true };
     await assert.rejects(bench.runtime.exec(ended, { command: ['true'], ...streams }));
-    await rejectsWith(bench.runtime.attach('f'.repeat(64), streams), 'RUNTIME_NOT_FOUND');
+    await rejection(bench.runtime.attach('f'.repeat(64), streams), 'RUNTIME_NOT_FOUND');
   });
 
   test("attach follows the container's output to its end", async bench => {
@@ -245,7 +246,7 @@ function commandCases(test: Case): void {
   });
 
   test('a port of a sandbox that is not there is refused', async ({ runtime }) => {
-    await rejectsWith(runtime.portForward('f'.repeat(64), 80), 'RUNTIME_NOT_FOUND');
+    await rejection(runtime.portForward('f'.repeat(64), 80), 'RUNTIME_NOT_FOUND');
   });
 }
 

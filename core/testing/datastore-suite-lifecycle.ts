@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { access } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../plugin-api/index.js';
-import { Recorder, assertSound, bytes, randomHistory, rejection, shown, text } from './datastore-suite-support.js';
+import { Recorder, assertSound, bytes, randomHistory, shown, text } from './datastore-suite-support.js';
+import { rejection } from './rejection.js';
 import type { Case, StoreUnderTest } from './datastore-suite-support.js';
 
 export function lifecycleCases(test: Case): void {

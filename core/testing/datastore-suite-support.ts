@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import type { Datastore, DatastoreEvent, KeyValue, WatchListener } from '../contracts/datastore.js';
-import { errorCode } from '../plugin-api/index.js';
 import type { Disposable } from '../plugin-api/index.js';
 
 /** A store under test, already open. */
@@ -28,17 +27,6 @@ export function bytes(text: string): Uint8Array {
 
 export function text(value: Uint8Array | undefined): string | undefined {
   return value && Buffer.from(value).toString();
-}
-
-/** Asserts that the promise rejects with the code, and hands out the error. */
-export async function rejection(promise: Promise<unknown>, code: string): Promise<Error> {
-  const outcome = await promise.then(
-    value => ({ value }),
-    (error: unknown) => ({ error }),
-  );
-  assert.ok('error' in outcome, `expected ${code}, but it was resolved`);
-  assert.equal(errorCode(outcome.error), code, String(outcome.error));
-  return outcome.error as Error;
 }
 
 export async function assertSound(store: Datastore): Promise<void> {

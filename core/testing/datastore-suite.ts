@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Datastore } from '../contracts/datastore.js';
 import { lifecycleCases } from './datastore-suite-lifecycle.js';
-import { Recorder, assertSound, bytes, randomHistory, rejection, shown, text } from './datastore-suite-support.js';
+import { Recorder, assertSound, bytes, randomHistory, shown, text } from './datastore-suite-support.js';
+import { rejection } from './rejection.js';
 import type { Case, ConflictError, StoreUnderTest } from './datastore-suite-support.js';
 import type { TestRunner } from './test-runner.js';
 import { watchCases } from './datastore-suite-watch.js';

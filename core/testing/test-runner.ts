@@ -10,6 +10,8 @@ export type Suite = (runner: TestRunner) => void;
 export interface SuiteCase {
   /** With the names of the groups around it: `writes: a stale update conflicts`. */
   readonly name: string;
+  /** Without them. */
+  readonly title: string;
   readonly body: () => Promise<void>;
 }
 
@@ -22,6 +24,6 @@ export function casesOf(suite: Suite): SuiteCase[] {
     body();
     groups.pop();
   };
-  suite({ describe, it: (name, body) => cases.push({ name: [...groups, name].join(': '), body }) });
+  suite({ describe, it: (title, body) => cases.push({ name: [...groups, title].join(': '), title, body }) });
   return cases;
 }

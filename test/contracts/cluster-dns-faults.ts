@@ -1,9 +1,8 @@
-/** One place of the template's code, and what it says instead. */
-export interface ClusterDnsFault {
+import type { TemplateFault } from './template-copies.js';
+
+export interface ClusterDnsFault extends TemplateFault {
   readonly name: string;
   readonly file: 'dns-message.js' | 'dns-server.js' | 'manifests.js' | 'template-cluster-dns.js' | 'upstream.js' | 'zone.js';
-  readonly before: string;
-  readonly after: string;
   /** The case of the suite that must notice it. */
   readonly noticedBy: string;
 }

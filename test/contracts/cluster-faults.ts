@@ -11,7 +11,7 @@ export interface NamedFault {
 /** A promise of a slot is tested only if a part that breaks it turns the case red, and a sound one leaves it green. */
 export function describeFaults(slot: string, faults: readonly NamedFault[], suiteWith: (fault: string) => Suite): void {
   const run = async (fault: string, name: string): Promise<string> => {
-    const found = casesOf(suiteWith(fault)).find(each => each.name.slice(each.name.indexOf(': ') + 2) === name);
+    const found = casesOf(suiteWith(fault)).find(({ title }) => title === name);
     if (!found) return `the suite has no case "${name}"`;
     return found.body().then(
       () => `passed: ${name}`,
@@ -43,7 +43,7 @@ export function describeFaults(slot: string, faults: readonly NamedFault[], suit
     }, 60_000);
 
     it('and has a fault for every case', () => {
-      const all = casesOf(suiteWith('')).map(({ name }) => name.slice(name.indexOf(': ') + 2));
+      const all = casesOf(suiteWith('')).map(({ title }) => title);
       expect(names.sort()).toEqual(all.sort());
     });
   });

@@ -4,7 +4,8 @@ import { cniSuite } from '../../core/testing/cni-suite.js';
 import type { CniUnderTest } from '../../core/testing/cni-suite.js';
 import { startCniUnderTest } from '../../core/testing/cni-under-test.js';
 import { casesOf } from '../../core/testing/test-runner.js';
-import type { TestRunner } from '../../core/testing/test-runner.js';
+import type { SuiteCase, TestRunner } from '../../core/testing/test-runner.js';
+import { brokenBy } from './fault-cases.js';
 import { faultyCni, faults } from './cni-faults.js';
 import type { Fault } from './cni-faults.js';
 
@@ -15,7 +16,7 @@ export function defineCniCases({ describe, it }: TestRunner, configuration: stri
   }
   describe('the suite turns red for a network that', () => {
     for (const fault of faults)
-      it(fault.name, async () => assert.deepEqual(await brokenBy(fault, fault.noticedBy), fault.noticedBy));
+      it(fault.name, async () => assert.deepEqual(await brokenBy(casesFor(fault), fault.noticedBy), fault.noticedBy));
     it('and stays green for one without a fault', async () => {
       const sound: Fault = { name: 'none', noticedBy: [], range: '10.98.0.0/29' };
       for (const { name, body } of casesFor(sound))
@@ -24,7 +25,7 @@ export function defineCniCases({ describe, it }: TestRunner, configuration: stri
     it('and has a fault for each of its cases', async () => {
       const noticed = new Set(faults.flatMap(({ noticedBy }) => noticedBy));
       assert.deepEqual(
-        casesFor(faults[0]!).flatMap(({ name }) => (noticed.has(name) ? [] : [name])),
+        casesFor(faults[0]!).flatMap(({ title }) => (noticed.has(title) ? [] : [title])),
         [],
       );
     });
@@ -48,16 +49,4 @@ async function startFlannel(configuration: string, backend: string): Promise<Cni
   };
 }
 
-function casesFor(fault: Fault): { name: string; body: () => Promise<void> }[] {
-  const cases = casesOf(runner => cniSuite(runner, () => faultyCni(fault)));
-  return cases.map(({ name, body }) => ({ name: name.slice(name.indexOf(': ') + 2), body }));
-}
-
-/** Those of the named cases that fail, in the suite's order. One after the other: all are on one network. */
-async function brokenBy(fault: Fault, among: readonly string[]): Promise<string[]> {
-  const broken: string[] = [];
-  for (const { name, body } of casesFor(fault)) {
-    if (among.includes(name)) await body().catch(() => broken.push(name));
-  }
-  return broken;
-}
+const casesFor = (fault: Fault): SuiteCase[] => casesOf(runner => cniSuite(runner, () => faultyCni(fault)));

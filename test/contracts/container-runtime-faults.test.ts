@@ -2,15 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { containerRuntimeSuite } from '../../core/testing/container-runtime-suite.js';
 import type { RuntimeUnderTest } from '../../core/testing/container-runtime-suite.js';
 import { casesOf } from '../../core/testing/test-runner.js';
+import type { SuiteCase } from '../../core/testing/test-runner.js';
 import { faults, SoundRuntime } from './container-runtime-faults.js';
 
 const image = 'k3s.local/box:1';
 const runtimes: SoundRuntime[] = [];
 
-function casesFor(subject: () => RuntimeUnderTest): { name: string; body: () => Promise<void> }[] {
-  const cases = casesOf(runner => containerRuntimeSuite(runner, subject));
-  return cases.map(({ name, body }) => ({ name: name.slice(name.indexOf(': ') + 2), body }));
-}
+const casesFor = (subject: () => RuntimeUnderTest): SuiteCase[] => casesOf(runner => containerRuntimeSuite(runner, subject));
 
 /** The names of the cases that fail. */
 async function brokenBy(runtime: SoundRuntime): Promise<string[]> {
@@ -25,10 +23,10 @@ async function brokenBy(runtime: SoundRuntime): Promise<string[]> {
     restart: () => runtime.restarted(),
     patienceMs: 2000,
   };
-  const outcomes = casesFor(() => subject).map(({ name, body }) =>
+  const outcomes = casesFor(() => subject).map(({ title, body }) =>
     body().then(
       () => [],
-      () => [name],
+      () => [title],
     ),
   );
   return (await Promise.all(outcomes)).flat();
@@ -55,7 +53,7 @@ describe('the container runtime suite turns red for a runtime that', () => {
 
   it('and has a fault for each of its cases', () => {
     const noticed = new Set(faults.flatMap(({ noticedBy }) => noticedBy));
-    const names = casesFor(onlyNames).map(({ name }) => name);
+    const names = casesFor(onlyNames).map(({ title }) => title);
     expect(names.filter(name => !noticed.has(name))).toEqual([]);
   });
 });

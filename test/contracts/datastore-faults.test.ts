@@ -9,7 +9,7 @@ import { memoryStore } from './datastore-stores.js';
 /** The suite's cases, by their own names without the groups'. */
 function casesFor(makeStore: () => Promise<StoreUnderTest>): Map<string, () => Promise<void>> {
   const cases = casesOf(runner => datastoreSuite(runner, makeStore));
-  return new Map(cases.map(({ name, body }) => [name.slice(name.indexOf(': ') + 2), body]));
+  return new Map(cases.map(({ title, body }) => [title, body]));
 }
 
 /** All at once: what a fault keeps silent about is waited for in vain, and that may as well be waited for together. */

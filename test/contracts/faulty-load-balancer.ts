@@ -13,7 +13,7 @@ import {
 } from '../../core/plugin-api/index.js';
 import type { CallerIdentity, Service } from '../../core/plugin-api/index.js';
 import { controllerIdentity, ServiceLb } from '../../plugins/load-balancer/servicelb/servicelb.js';
-import { FaultyTransport } from './faulty-transport.js';
+import { faultyTransport } from './faulty-transport.js';
 import { makeFaults } from './load-balancer-faults.js';
 import type { Ingress } from './load-balancer-faults.js';
 
@@ -46,24 +46,21 @@ function makeModule(): ContainerModule {
           fault?.recorder
             ? Object.assign(fault.recorder, { stop: () => Promise.resolve() })
             : new ApiEventRecorder({ client, clock, logger, component: 'faulty' });
-        const faulty = new FaultyTransport(transport);
-        faulty.missesDeletions = fault?.missesDeletions ?? false;
-        faulty.missesWhatWasThere = fault?.missesWhatWasThere ?? false;
-        const { sees, writes } = fault ?? {};
-        if (sees) faulty.sees = (object, resource) => (resource === 'services' ? sees(object as Service) : object);
-        if (writes) {
-          faulty.patches = async request => {
-            const services = new Client(transport, administrator).resource(Resources.Services, request.namespace);
-            const { status, ...others } = request.patch as { status: { loadBalancer: { ingress: Ingress } } };
-            const more = async (patch: object, subresource?: string): Promise<void> => {
-              await (subresource ? services.subresource(subresource) : services).patch(request.name, 'merge', patch);
+        const { sees, writes, missesDeletions, missesWhatWasThere } = fault ?? {};
+        const faulty = faultyTransport(transport, {
+          read: (resource, object) => (sees && resource === 'services' ? sees(object as Service) : object),
+          hears: (_, { type, initial }) => !(missesDeletions && type === 'DELETED') && !(missesWhatWasThere && initial),
+          async write(resource, patch, { namespace, name }) {
+            if (!writes || resource !== 'services/status') return patch;
+            const services = new Client(transport, administrator).resource(Resources.Services, namespace);
+            const { status, ...others } = patch as { status: { loadBalancer: { ingress: Ingress } } };
+            const more = async (further: object, subresource?: string): Promise<void> => {
+              await (subresource ? services.subresource(subresource) : services).patch(name!, 'merge', further);
             };
-            const ingress = await writes(status.loadBalancer.ingress, await services.get(request.name), more);
-            return ingress === undefined
-              ? undefined
-              : { ...request, patch: { ...others, status: { loadBalancer: { ingress } } } };
-          };
-        }
+            const ingress = await writes(status.loadBalancer.ingress, await services.get(name!), more);
+            return ingress === undefined ? undefined : { ...others, status: { loadBalancer: { ingress } } };
+          },
+        });
         return new ServiceLb({ ...parts, transport: faulty, newRecorder });
       },
       [ApiTransport, ClusterSettings, Clock, Logger, PluginOptions],

@@ -1,79 +1,71 @@
 import type {
   ApiTransport,
-  DeleteRequest,
   ListRequest,
   ListResult,
   ObjectEntry,
-  ObjectRequest,
   PatchRequest,
+  ResourceRequest,
   WatchEvent,
   WatchRequest,
   WriteRequest,
 } from '../../core/contracts/api-transport.js';
 
-/** Lets a sound part see and write something else than there is. Everything goes through until it is told otherwise. */
-export class FaultyTransport implements ApiTransport {
-  readonly #inner: ApiTransport;
-  /** What the part takes an object for; undefined: it does not see it. */
-  sees: (object: unknown, resource: string) => unknown = object => object;
-  /** What is patched instead; undefined: nothing. */
-  patches: (request: PatchRequest<unknown>) => Promise<PatchRequest<unknown> | undefined> = request => Promise.resolve(request);
-  missesDeletions = false;
-  missesWhatWasThere = false;
-
-  constructor(inner: ApiTransport) {
-    this.#inner = inner;
-  }
-
-  async list<T>(request: ListRequest<T>): Promise<ListResult<T>> {
-    const result = await this.#inner.list(request);
-    return { ...result, entries: result.entries.flatMap(entry => this.#seen(request, entry) ?? []) };
-  }
-
-  async *watch<T>(request: WatchRequest<T>): AsyncIterable<WatchEvent<T>> {
-    let begun = !request.sendInitialEvents;
-    for await (const event of this.#inner.watch(request)) {
-      if (event.type === 'BOOKMARK') {
-        begun ||= event.initialEventsEnd === true;
-        yield event;
-        continue;
-      }
-      if (this.missesWhatWasThere && !begun) continue;
-      if (this.missesDeletions && event.type === 'DELETED') continue;
-      const entry = this.#seen(request, event.entry);
-      if (entry) yield { type: event.type, entry };
-    }
-  }
-
-  get<T>(request: ObjectRequest<T>): Promise<T> {
-    return this.#inner.get(request);
-  }
-
-  create<T>(request: WriteRequest<T>): Promise<T> {
-    return this.#inner.create(request);
-  }
-
-  update<T>(request: WriteRequest<T> & { name: string }): Promise<T> {
-    return this.#inner.update(request);
-  }
-
-  async patch<T>(request: PatchRequest<T>): Promise<T> {
-    const patch = await this.patches(request as PatchRequest<unknown>);
-    return patch ? this.#inner.patch(patch as PatchRequest<T>) : this.#inner.get<T>({ ...request, subresource: undefined });
-  }
-
-  delete<T>(request: DeleteRequest<T>): Promise<T | undefined> {
-    return this.#inner.delete(request);
-  }
-
-  deleteCollection<T>(request: ListRequest<T>): Promise<void> {
-    return this.#inner.deleteCollection(request);
-  }
-
-  #seen<T>(request: ListRequest<T>, entry: ObjectEntry<T>): ObjectEntry<T> | undefined {
-    const object = this.sees(entry.object, request.resource.resource) as T | undefined;
-    if (object === entry.object) return entry;
-    const { namespace, name, uid, resourceVersion, labels } = entry;
-    return object === undefined ? undefined : { namespace, name, uid, resourceVersion, labels, object };
-  }
+interface Change {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly object: unknown;
+  readonly initial: boolean;
 }
+
+/** How the part behind the transport is lied to. */
+export interface Lies {
+  /** What it reads of a resource's objects; undefined hides them. */
+  readonly read?: (resource: string, object: unknown) => unknown;
+  /** Whether it hears of a change. `initial`: it tells what was there when the watch began. */
+  readonly hears?: (resource: string, change: Change) => boolean;
+  /** What it writes: `resource/subresource`. Undefined: the write is answered and lost. */
+  readonly write?: (resource: string, object: unknown, request: ResourceRequest<unknown> & { readonly name?: string }) => unknown;
+}
+
+/** Stands between a sound part and the API, so that together they are a part with a fault. */
+export function faultyTransport(real: ApiTransport, { read = same, hears = yes, write = same }: Lies): ApiTransport {
+  const shown = <T>(resource: string, entry: ObjectEntry<T>): ObjectEntry<T> | undefined => {
+    const object = read(resource, entry.object) as T | undefined;
+    return object === undefined ? undefined : { ...entry, object };
+  };
+  return {
+    get: request => real.get(request),
+    async list<T>(request: ListRequest<T>): Promise<ListResult<T>> {
+      const result = await real.list(request);
+      return { ...result, entries: result.entries.flatMap(entry => shown(request.resource.resource, entry) ?? []) };
+    },
+    async *watch<T>(request: WatchRequest<T>): AsyncIterable<WatchEvent<T>> {
+      const { resource } = request.resource;
+      let initial = request.sendInitialEvents === true;
+      for await (const event of real.watch(request)) {
+        if (event.type === 'BOOKMARK') {
+          if (event.initialEventsEnd) initial = false;
+          yield event;
+        } else if (hears(resource, { type: event.type, object: event.entry.object, initial })) {
+          const entry = shown(resource, event.entry);
+          if (entry) yield { type: event.type, entry };
+        }
+      }
+    },
+    async create<T>(request: WriteRequest<T>): Promise<T> {
+      const object = (await write(nameOf(request), request.object, request)) as T | undefined;
+      return object === undefined ? request.object : real.create({ ...request, object });
+    },
+    update: request => real.update(request),
+    async patch<T>(request: PatchRequest<T>): Promise<T> {
+      const patch = (await write(nameOf(request), request.patch, request)) as object | undefined;
+      return patch === undefined ? real.get<T>({ ...request, subresource: undefined }) : real.patch({ ...request, patch });
+    },
+    delete: request => real.delete(request),
+    deleteCollection: request => real.deleteCollection(request),
+  };
+}
+
+const same = (_: string, object: unknown): unknown => object;
+const yes = (): boolean => true;
+const nameOf = ({ resource, subresource }: ResourceRequest<unknown>): string =>
+  subresource === undefined ? resource.resource : `${resource.resource}/${subresource}`;

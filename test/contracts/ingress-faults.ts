@@ -1,9 +1,8 @@
-/** One place of the template's code, and what it says instead. */
-export interface IngressFault {
+import type { TemplateFault } from './template-copies.js';
+
+export interface IngressFault extends TemplateFault {
   readonly name: string;
   readonly file: 'manifests.js' | 'proxy.js' | 'routes.js' | 'template-ingress.js';
-  readonly before: string;
-  readonly after: string;
   /** The cases of the suite that must notice it. */
   readonly noticedBy: readonly string[];
 }

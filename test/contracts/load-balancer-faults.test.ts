@@ -1,46 +1,13 @@
-import { describe, expect, it } from '@jest/globals';
 import { fileURLToPath } from 'node:url';
 import { loadBalancerSuite } from '../../core/testing/load-balancer-suite.js';
-import { startRestartableCluster } from '../../core/testing/restartable-cluster.js';
-import type { RestartableCluster } from '../../core/testing/restartable-cluster.js';
-import { casesOf } from '../../core/testing/test-runner.js';
 import { makeFaults } from './load-balancer-faults.js';
+import { describeRestartableFaults } from './restartable-faults.js';
 
 const faultyPlugin = fileURLToPath(new URL('faulty-load-balancer.js', import.meta.url));
-const faults = makeFaults();
 
-/** The suite's cases, by their own names without the groups'. `started` is called once there is something to try. */
-function casesFor(fault: string, patienceMs: number, started = (): void => undefined): Map<string, () => Promise<void>> {
-  const makeSubject = async (): Promise<RestartableCluster> => {
-    const cluster = await startRestartableCluster(['--plugin', faultyPlugin, '--fault', fault]);
-    started();
-    return cluster;
-  };
-  const cases = casesOf(runner => loadBalancerSuite(runner, makeSubject, { patienceMs }));
-  return new Map(cases.map(({ name, body }) => [name.slice(name.indexOf(': ') + 2), body]));
-}
-
-async function outcome(fault: string, name: string): Promise<string> {
-  let hasStarted = false;
-  const run = casesFor(fault, 1000, () => (hasStarted = true)).get(name);
-  if (!run) return `the suite has no case "${name}"`;
-  return run().then(
-    () => `passed: ${name}`,
-    (error: unknown) => (hasStarted ? `noticed: ${name}` : `did not start: ${String(error)}`),
-  );
-}
-
-describe('the load balancer suite turns red for one that', () => {
-  for (const { name: fault, noticedBy } of faults) {
-    it(fault, async () => {
-      const outcomes = await Promise.all(noticedBy.map(name => outcome(fault, name)));
-      expect(outcomes).toEqual(noticedBy.map(name => `noticed: ${name}`));
-    });
-  }
-
-  it('and stays green for one without a fault, as long as each has its fault', async () => {
-    const sound = casesFor('', 10_000);
-    expect([...new Set(faults.flatMap(({ noticedBy }) => noticedBy))].sort()).toEqual([...sound.keys()].sort());
-    for (const run of sound.values()) await run();
-  }, 120_000);
+describeRestartableFaults({
+  slot: 'load balancer',
+  faults: makeFaults(),
+  flagsFor: async fault => ['--plugin', faultyPlugin, '--fault', fault?.name ?? ''],
+  suite: loadBalancerSuite,
 });

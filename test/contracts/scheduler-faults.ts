@@ -8,8 +8,8 @@ import { PluginOptions } from '../../core/contracts/plugin-options.js';
 import { ResourceCatalogue } from '../../core/contracts/resource-catalogue.js';
 import { definePlugin } from '../../core/plugin-api/descriptor.js';
 import { SchedulerPart } from '../../core/scheduler/scheduler-part.js';
-import { faultyTransport } from './lying-transport.js';
-import type { Lies } from './lying-transport.js';
+import { faultyTransport } from './faulty-transport.js';
+import type { Lies } from './faulty-transport.js';
 
 export interface Fault {
   readonly name: string;
@@ -40,7 +40,7 @@ const affinity = (kind: 'nodeAffinity' | 'podAntiAffinity') =>
 const deaf =
   (to: string, ...types: string[]) =>
   (): Lies => ({
-    hears: (resource, type) => resource !== to || !types.includes(type),
+    hears: (resource, { type }) => resource !== to || !types.includes(type),
   });
 const writes =
   <T>(resource: string, change: (object: T) => T | undefined) =>
@@ -230,7 +230,7 @@ export const faults: readonly Fault[] = [
     name: 'never looks at a node again',
     noticedBy: 'a waiting pod is bound when a node changes so that it fits',
     lies: () => ({
-      hears: (resource, _type, node) => resource !== 'nodes' || keepsAll(node as Node),
+      hears: (resource, { object }) => resource !== 'nodes' || keepsAll(object as Node),
     }),
   },
   {
@@ -241,7 +241,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'does not see pods end',
     noticedBy: 'a waiting pod is bound when another one goes or ends',
-    lies: () => ({ hears: (resource, _type, pod) => resource !== 'pods' || (pod as Pod).status.phase !== 'Succeeded' }),
+    lies: () => ({ hears: (resource, { object }) => resource !== 'pods' || (object as Pod).status.phase !== 'Succeeded' }),
   },
   {
     name: 'does not see nodes go',

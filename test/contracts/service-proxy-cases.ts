@@ -5,7 +5,8 @@ import { serviceProxySuite } from '../../core/testing/service-proxy-suite.js';
 import type { ServiceProxyUnderTest } from '../../core/testing/service-proxy-suite.js';
 import { startServiceProxyUnderTest } from '../../core/testing/service-proxy-under-test.js';
 import { casesOf } from '../../core/testing/test-runner.js';
-import type { TestRunner } from '../../core/testing/test-runner.js';
+import type { SuiteCase, TestRunner } from '../../core/testing/test-runner.js';
+import { brokenBy } from './fault-cases.js';
 import { faults, faultyProxy, SoundProxy } from './service-proxy-faults.js';
 import type { Fault } from './service-proxy-faults.js';
 
@@ -14,7 +15,7 @@ export function defineServiceProxyCases({ describe, it }: TestRunner): void {
   describe('nftables', () => serviceProxySuite({ describe, it }, startNftables));
   describe('the suite turns red for a proxy that', () => {
     for (const fault of faults) {
-      it(fault.name, async () => assert.deepEqual(await brokenBy(fault, fault.noticedBy), fault.noticedBy));
+      it(fault.name, async () => assert.deepEqual(await brokenBy(casesFor(fault), fault.noticedBy), fault.noticedBy));
     }
     it('and stays green for one without a fault', async () => {
       for (const { name, body } of casesFor({ type: SoundProxy })) {
@@ -24,7 +25,7 @@ export function defineServiceProxyCases({ describe, it }: TestRunner): void {
     it('and has a fault for each of its cases', async () => {
       const noticed = new Set(faults.flatMap(({ noticedBy }) => noticedBy));
       assert.deepEqual(
-        casesFor({ type: SoundProxy }).flatMap(({ name }) => (noticed.has(name) ? [] : [name])),
+        casesFor({ type: SoundProxy }).flatMap(({ title }) => (noticed.has(title) ? [] : [title])),
         [],
       );
     });
@@ -42,16 +43,5 @@ async function startNftables(): Promise<ServiceProxyUnderTest> {
   };
 }
 
-function casesFor(fault: Pick<Fault, 'type'>): { name: string; body: () => Promise<void> }[] {
-  const cases = casesOf(runner => serviceProxySuite(runner, () => faultyProxy(fault)));
-  return cases.map(({ name, body }) => ({ name: name.slice(name.indexOf(': ') + 2), body }));
-}
-
-/** Those of the named cases that fail, in the suite's order. One after the other: all are on one network. */
-async function brokenBy(fault: Fault, among: readonly string[]): Promise<string[]> {
-  const broken: string[] = [];
-  for (const { name, body } of casesFor(fault)) {
-    if (among.includes(name)) await body().catch(() => broken.push(name));
-  }
-  return broken;
-}
+const casesFor = (fault: Pick<Fault, 'type'>): SuiteCase[] =>
+  casesOf(runner => serviceProxySuite(runner, () => faultyProxy(fault)));

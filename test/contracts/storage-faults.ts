@@ -14,8 +14,8 @@ import { definePlugin } from '../../core/plugin-api/descriptor.js';
 import { localPathManifests } from '../../plugins/storage/local-path/local-path-manifests.js';
 import { LocalPathPart } from '../../plugins/storage/local-path/local-path-part.js';
 import { HostProjectQuotas } from '../../plugins/storage/local-path/project-quota.js';
-import { faultyTransport } from './lying-transport.js';
-import type { Lies } from './lying-transport.js';
+import { faultyTransport } from './faulty-transport.js';
+import type { Lies } from './faulty-transport.js';
 
 export interface Fault {
   readonly name: string;

@@ -5,13 +5,8 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
-import {
-  EventLog,
-  RuntimeWorkbench,
-  containerSpec,
-  rejectsWith,
-  sandboxSpec,
-} from '../../core/testing/container-runtime-suite.js';
+import { EventLog, RuntimeWorkbench, containerSpec, sandboxSpec } from '../../core/testing/container-runtime-suite.js';
+import { rejection } from '../../core/testing/rejection.js';
 import { promisify } from 'node:util';
 import { errorText } from '../../core/base/errors.js';
 import type { TestRunner } from '../../core/testing/test-runner.js';
@@ -90,7 +85,7 @@ function streamCases(test: Case): void {
     session.close();
     assert.equal(await session.exited, 137);
     const missing = bench.runtime.exec(id, { command: ['nosuch'], ...allStreams });
-    assert.match((await rejectsWith(missing, 'RUNTIME_FAILED')).message, /failed to exec "nosuch".*executable file not found/);
+    assert.match((await rejection(missing, 'RUNTIME_FAILED')).message, /failed to exec "nosuch".*executable file not found/);
     assert.equal((await bench.runtime.container(id)).state, 'running');
   });
 
@@ -275,7 +270,7 @@ function containerCases(test: Case): void {
     const sandbox = await bench.sandbox();
     const spec = containerSpec(bench.subject, '', { command: ['/nosuch'] });
     const id = await bench.runtime.createContainer(sandbox, spec);
-    assert.match((await rejectsWith(bench.runtime.startContainer(id), 'RUNTIME_FAILED')).message, /no such file or directory/);
+    assert.match((await rejection(bench.runtime.startContainer(id), 'RUNTIME_FAILED')).message, /no such file or directory/);
     const { state, reason, exitCode } = await bench.runtime.container(id);
     assert.deepEqual([state, reason, exitCode], ['exited', 'StartError', 128]);
   });
@@ -356,7 +351,7 @@ function imageCases(test: Case): void {
       Buffer.from('no tar'),
     ]) {
       await writeFile(archive, bytes);
-      await rejectsWith(bench.runtime.importImages(archive), 'RUNTIME_IMAGE_INVALID');
+      await rejection(bench.runtime.importImages(archive), 'RUNTIME_IMAGE_INVALID');
     }
     assert.equal(await bench.runtime.image('k3s.local/cut:1'), undefined);
     await rm(archive);
@@ -412,8 +407,8 @@ function imageCases(test: Case): void {
   });
 
   test('a registry that does not answer and a bad name are told apart', async bench => {
-    await rejectsWith(bench.runtime.pullImage('127.0.0.1:1/nobody/home:1', {}), 'RUNTIME_REGISTRY_UNAVAILABLE');
-    await rejectsWith(bench.runtime.pullImage('Not A Name', {}), 'RUNTIME_IMAGE_INVALID');
+    await rejection(bench.runtime.pullImage('127.0.0.1:1/nobody/home:1', {}), 'RUNTIME_REGISTRY_UNAVAILABLE');
+    await rejection(bench.runtime.pullImage('Not A Name', {}), 'RUNTIME_IMAGE_INVALID');
   });
 }
 
@@ -425,11 +420,11 @@ function registryCases(test: Case): void {
     const { host } = registry;
     try {
       const reference = `${host}/team/box:1`;
-      await rejectsWith(bench.runtime.pullImage(reference, {}), 'RUNTIME_IMAGE_UNAUTHORIZED');
+      await rejection(bench.runtime.pullImage(reference, {}), 'RUNTIME_IMAGE_UNAUTHORIZED');
       const wrong = { auth: { ...credentials, password: 'wrong' } };
-      await rejectsWith(bench.runtime.pullImage(reference, wrong), 'RUNTIME_IMAGE_UNAUTHORIZED');
+      await rejection(bench.runtime.pullImage(reference, wrong), 'RUNTIME_IMAGE_UNAUTHORIZED');
       const missing = bench.runtime.pullImage(`${host}/team/other:1`, { auth: credentials });
-      await rejectsWith(missing, 'RUNTIME_IMAGE_NOT_FOUND');
+      await rejection(missing, 'RUNTIME_IMAGE_NOT_FOUND');
       const id = await bench.runtime.pullImage(reference, { auth: credentials });
       const image = await bench.runtime.image(reference);
       assert.equal(image?.id, id);
@@ -442,7 +437,7 @@ function registryCases(test: Case): void {
     } finally {
       await registry.stop();
     }
-    await rejectsWith(bench.runtime.pullImage(`${host}/team/box:2`, {}), 'RUNTIME_REGISTRY_UNAVAILABLE');
+    await rejection(bench.runtime.pullImage(`${host}/team/box:2`, {}), 'RUNTIME_REGISTRY_UNAVAILABLE');
   });
 
   test('registries.yaml: a mirror with TLS, credentials and a rewrite; pods go on when it changes', async (bench, node) => {
@@ -479,7 +474,7 @@ function registryCases(test: Case): void {
       await rm(node.paths.registriesFile, { force: true });
       await node.restart();
     }
-    await rejectsWith(node.part.runtime.pullImage('registry.invalid/team/box:1', {}), 'RUNTIME_REGISTRY_UNAVAILABLE');
+    await rejection(node.part.runtime.pullImage('registry.invalid/team/box:1', {}), 'RUNTIME_REGISTRY_UNAVAILABLE');
   });
 }
 
@@ -553,7 +548,7 @@ function processCases(test: Case): void {
     await rm(ownerFile);
     const elsewhere = { ...node.paths, agent: { ...node.paths.agent, etcDir: join(node.directory, 'elsewhere') } };
     const foreign = new ContainerdPart({ ...node.part.settings, paths: elsewhere });
-    const error = await rejectsWith(foreign.start(AbortSignal.timeout(20_000)), 'PROCESS_FOREIGN');
+    const error = await rejection(foreign.start(AbortSignal.timeout(20_000)), 'PROCESS_FOREIGN');
     assert.match(error.message, /another containerd answers/);
     await foreign.stop();
     await writeFile(ownerFile, saved);
