@@ -1,5 +1,8 @@
 import type { Authorizer, RuleResolver } from '../auth/authorizer.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
+import type { MatchExpressionEngine } from '../match-expressions.js';
+import { noMatchExpressions } from '../match-expressions.js';
+import { admissionRegistrationDefinitions } from './admissionregistration/index.js';
 import { appsDefinitions } from './apps/index.js';
 import { authenticationDefinitions } from './authentication/index.js';
 import type { TokenReviewOptions } from './authentication/token-review.js';
@@ -27,11 +30,14 @@ export interface ResourceOptions extends CoreResourceOptions, TokenReviewOptions
   readonly authorizer: Authorizer;
   /** Who can list a user's rules: the RBAC authorizer. */
   readonly resolver: RuleResolver;
+  /** Absent: expressions are refused. */
+  readonly expressions?: MatchExpressionEngine;
 }
 
 /** Every resource that is served, one sorted line a group. What is not here is not in discovery. */
 export function resourceDefinitions(options: ResourceOptions): readonly ResourceDefinition[] {
   return [
+    ...admissionRegistrationDefinitions(options.expressions ?? noMatchExpressions),
     ...appsDefinitions,
     ...authenticationDefinitions(options),
     ...authorizationDefinitions(options),
