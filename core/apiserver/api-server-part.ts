@@ -19,6 +19,7 @@ import type { PodConnector } from '../contracts/pod-connector.js';
 import type { Part } from '../contracts/part.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
 import type { Node } from '../api/generated/types.js';
+import { MutatingWebhookConfigurations, ValidatingWebhookConfigurations } from '../api/generated/resources.js';
 import { generatedData } from '../api/schema-data.js';
 import { writeFileAtomically } from '../pki/atomic-file.js';
 import type { ClusterCertificates } from '../pki/cluster-certificates.js';
@@ -29,6 +30,8 @@ import { kubeconfigYaml } from '../pki/kubeconfig.js';
 import type { TolerationSeconds } from './admission/default-toleration-seconds.js';
 import type { BuiltInAdmission } from './admission/index.js';
 import { builtInAdmission } from './admission/index.js';
+import { DynamicAdmission } from './admission/webhooks/index.js';
+import { WebhookMetrics } from './admission/webhooks/webhook-metrics.js';
 import { ApiServer } from './api-server.js';
 import { AuthenticatorChain, TokenAuthenticatorChain } from './auth/authenticator.js';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizer.js';
@@ -40,6 +43,7 @@ import { CompiledRules } from './auth/compiled-rules.js';
 import { EscalationGuard } from './auth/escalation.js';
 import { NodeAuthorizer } from './auth/node-authorizer.js';
 import { NodeGraph } from './auth/node-graph.js';
+import { noMatchExpressions } from './match-expressions.js';
 import { checkRepresentable } from './handlers/negotiation.js';
 import { jwksPath, openidConfigurationPath, openidMaxAgeSeconds } from './auth/openid-metadata.js';
 import type { PolicyRule } from './auth/rbac-types.js';
@@ -49,15 +53,18 @@ import { RequestHeaderAuthenticator } from './auth/request-header-authenticator.
 import { X509Authenticator } from './auth/x509-authenticator.js';
 import { apiServerIdentity, bootstrap } from './bootstrap.js';
 import { setFileGroup } from './file-owner.js';
-import { feedNodeGraph, feedRbac, feedServiceAllocator } from './cache-feed.js';
+import { feedFrom, feedNodeGraph, feedRbac, feedServiceAllocator } from './cache-feed.js';
 import { LocalDialer } from './connect/local-dialer.js';
 import { NodePodConnector } from './connect/node-pod-connector.js';
+import { resolveServiceEndpoint } from './connect/service-endpoints.js';
+import { WebhookClients } from './connect/webhook-clients.js';
 import { advertisedAddress } from './kubernetes-service.js';
 import { InMemoryServiceAllocator } from './resources/core/service-allocator.js';
 import { resourceDefinitions } from './resources/index.js';
 import { LegacyTokenUses } from './legacy-token-tracking.js';
 import { ServiceAccountTokens } from './service-account-tokens.js';
 import { ServiceAddresses } from './service-addresses.js';
+import { ServedShapes } from './served-shapes.js';
 import { StandingObjects } from './standing-objects.js';
 
 export interface ApiServerPartOptions {
@@ -207,6 +214,7 @@ export class ApiServerPart implements Part {
       rbac,
     ]);
     let builtIn: BuiltInAdmission | undefined;
+    const webhookMetrics = new WebhookMetrics();
     const server = new ApiServer({
       datastore,
       definitions: resourceDefinitions({
@@ -221,7 +229,7 @@ export class ApiServerPart implements Part {
       }),
       groups: this.#options.groups,
       pluginRoutes: this.#options.routes,
-      pluginMetrics: this.#options.metrics,
+      pluginMetrics: [...(this.#options.metrics ?? []), webhookMetrics],
       authenticator: new AuthenticatorChain([
         new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: ['system:auth-proxy'] }),
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
@@ -260,7 +268,22 @@ export class ApiServerPart implements Part {
         });
       },
     });
+    const clients = new WebhookClients({
+      dialer: this.#options.dialer ?? new LocalDialer(),
+      clock,
+      resolve: (namespace, name, port) => resolveServiceEndpoint(server.stores, namespace, name, port),
+      userAgent: `kube-apiserver-admission/${settings.version}`,
+    });
+    const dynamic = new DynamicAdmission({
+      clients,
+      shapes: new ServedShapes(server),
+      expressions: noMatchExpressions,
+      metrics: webhookMetrics,
+      clock,
+      logger: logger.child('webhooks'),
+    });
     builtIn = builtInAdmission({
+      dynamic,
       stores: server.stores,
       authorizer,
       clock,
@@ -270,6 +293,9 @@ export class ApiServerPart implements Part {
     this.#server = server;
     this.#held = new DisposableStore();
     this.#held.addCallback(() => server.stop());
+    this.#held.add(clients);
+    this.#held.add(feedFrom(server, MutatingWebhookConfigurations, dynamic.mutating));
+    this.#held.add(feedFrom(server, ValidatingWebhookConfigurations, dynamic.validating));
     this.#held.add(feedRbac(server, roles));
     this.#held.add(feedNodeGraph(server, nodes));
     this.#held.add(allocator.attach(server));

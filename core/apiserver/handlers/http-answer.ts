@@ -110,9 +110,27 @@ export function sendPlain(response: ServerResponse, code: number, text: string):
   response.end(text);
 }
 
-/** `299 - "text"`, each once. Source: KEP-1693. */
+const totalWarningCharacters = 4096;
+const shortWarningCharacters = 256;
+
+/**
+ * `299 - "text"`, each once, as UTF-8 in the form in which Node takes bytes. All are cut where together they are too long, as
+ * upstream does. Source: KEP-1693, apiserver pkg/endpoints/filters/warning.go.
+ */
 export function warningHeader(texts: readonly string[]): string[] {
-  return [...new Set(texts)].map(
-    text => `299 - "${text.replace(/[\u0000-\u001f\u007f]/g, ' ').replace(/["\\]/g, match => `\\${match}`)}"`,
-  );
+  const each = [...new Set(texts)].filter(Boolean).map(text => Array.from(text));
+  const total = each.reduce((sum, { length }) => sum + length, 0);
+  let written = 0;
+  const headers: string[] = [];
+  for (const characters of each) {
+    const kept = total > totalWarningCharacters ? characters.slice(0, shortWarningCharacters) : characters;
+    if (written >= totalWarningCharacters) break;
+    written += kept.length;
+    const text = kept
+      .join('')
+      .replace(/[\u0000-\u001f\u007f]/g, ' ')
+      .replace(/["\\]/g, match => `\\${match}`);
+    headers.push(`299 - "${Buffer.from(text).toString('latin1')}"`);
+  }
+  return headers;
 }

@@ -123,6 +123,8 @@ export interface RequestContext {
   readonly subresource: string;
   readonly dryRun: boolean;
   readonly nowMs: number;
+  /** Options of the request as admission sees them. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
   /** Warning headers of the answer. */
   warn(text: string): void;
   /** Other resources, for subresources and allocations that touch them. */

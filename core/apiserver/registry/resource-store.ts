@@ -55,6 +55,8 @@ export interface WriteCall {
   readonly ownsManagedFields?: boolean;
   /** The server's own change (a binding): no strategy, no admission, no field owner. What it may do the caller has checked. */
   readonly trusted?: boolean;
+  /** What the client said beside the object (`fieldManager`, `fieldValidation`), for admission. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
   warn(text: string): void;
 }
 
@@ -70,6 +72,13 @@ export interface ResourceStoreOptions<T extends KubeObject> {
   readonly allows: (caller: CallerIdentity, attributes: Parameters<RequestContext['allows']>[0]) => Promise<boolean>;
   /** The store of the objects that `definition.viewOf` names. */
   readonly viewed?: ResourceStore | undefined;
+}
+
+interface UpdateOptions {
+  readonly subresource?: string;
+  readonly patch?: boolean;
+  /** For a subresource of another kind, whose body is what admission sees: validating admission of that; it was mutated before. */
+  readonly validateBody?: () => Promise<void>;
 }
 
 type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
@@ -140,6 +149,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       subresource,
       dryRun: call.dryRun,
       nowMs: this.#options.clock.now(),
+      options: call.dryRun ? { dryRun: ['All'], ...call.options } : call.options,
       warn: text => call.warn(text),
       stores: this.#options.stores,
       allows: attributes => this.#options.allows(call.caller, attributes),
@@ -179,10 +189,11 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       });
     }
     await this.#admit('mutate', context, draft, undefined);
+    this.#checkNamespace(draft, call);
     this.#dropDuplicateOwners(draft, call, afterAdmission);
     // Upstream names an object only now: refusals before speak of its `generateName`.
-    if (generated) {
-      draft.metadata.name = generateName(metadata.generateName!);
+    if (generated && !draft.metadata.name) {
+      draft.metadata.name = generateName(draft.metadata.generateName ?? '');
       context = { ...context, name: draft.metadata.name };
     }
     fillSystemFields(draft.metadata, randomUUID(), context.nowMs);
@@ -218,7 +229,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   async update(
     call: WriteCall,
     transform: Transform<T>,
-    options: { subresource?: string; uid?: string; createIfMissing?: boolean; patch?: boolean } = {},
+    options: UpdateOptions & { uid?: string; createIfMissing?: boolean } = {},
   ): Promise<{ entry: StoredObject<T>; created: boolean }> {
     await this.#hub.fresh();
     for (let attempt = 0; ; attempt++) {
@@ -243,14 +254,9 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     }
   }
 
-  async #updateOnce(
-    current: StoredObject<T>,
-    input: T,
-    call: WriteCall,
-    options: { subresource?: string; patch?: boolean },
-  ): Promise<StoredObject<T>> {
+  async #updateOnce(current: StoredObject<T>, input: T, call: WriteCall, options: UpdateOptions): Promise<StoredObject<T>> {
     const { definition } = this;
-    const { subresource = '', patch = false } = options;
+    const { subresource = '', patch = false, validateBody } = options;
     const old = current.object as Readonly<T>;
     this.#checkNamespace(input, call);
     if (input.metadata.name && input.metadata.name !== call.name) throw nameMismatch(input.metadata.name, call.name);
@@ -280,7 +286,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       draft = this.#options.ownership.update(old, draft, { manager: call.fieldManager, subresource, nowMs: context.nowMs });
     }
     if (call.trusted) this.#keepSystemFields(draft, old);
-    else await this.#prepareUpdate(draft, old, context, call);
+    else await this.#prepareUpdate(draft, old, context, call, validateBody);
     this.#options.settle?.(draft);
     draft.metadata.resourceVersion = old.metadata.resourceVersion!;
     if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional && !patch);
@@ -300,11 +306,17 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   }
 
   /** Admission and strategy of an update; throws Invalid. */
-  async #prepareUpdate(draft: T, old: Readonly<T>, context: RequestContext, call: WriteCall): Promise<void> {
+  async #prepareUpdate(
+    draft: T,
+    old: Readonly<T>,
+    context: RequestContext,
+    call: WriteCall,
+    validateBody: UpdateOptions['validateBody'],
+  ): Promise<void> {
     const { definition } = this;
     const { subresource } = context;
     const status = subresource ? (definition.subresources?.[subresource] as StatusSubresource<T>) : undefined;
-    await this.#admit('mutate', context, draft, old);
+    if (!validateBody) await this.#admit('mutate', context, draft, old);
     this.#dropDuplicateOwners(draft, call, afterAdmission);
     this.#keepSystemFields(draft, old);
     if (subresource) {
@@ -320,22 +332,30 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     else await definition.validate?.(draft, errors, context);
     if (!errors.empty) throw this.#invalid(draft, errors);
     if (!subresource) for (const text of definition.warnings?.(draft, old, context) ?? []) call.warn(text);
-    await this.#admit('validate', context, draft, old);
+    if (validateBody) await validateBody();
+    else await this.#admit('validate', context, draft, old);
   }
 
   /**
    * Deletes, or marks for deletion when finalizers or a grace period keep the object. Resolves the state in which it lives on, or
    * `gone` with its last state.
    */
-  async delete(call: WriteCall, options: DeleteOptions = {}): Promise<{ entry: StoredObject<T>; gone: boolean }> {
+  async delete(
+    call: WriteCall,
+    options: DeleteOptions = {},
+    { isOneOfMany = false } = {},
+  ): Promise<{ entry: StoredObject<T>; gone: boolean }> {
     await this.#hub.fresh();
     for (let attempt = 0; ; attempt++) {
       const current = this.cached(call.namespace, call.name);
       checkPreconditions(current, options, this.definition.reference);
       const old = current.object as Readonly<T>;
       const context = this.context(call, 'DELETE');
-      await this.#admit('mutate', context, undefined, old);
-      await this.#admit('validate', context, undefined, old);
+      const { dryRun } = context.options ?? {};
+      // The request for a collection names none of its objects.
+      const asked = { ...context, name: isOneOfMany ? '' : call.name, options: { ...(dryRun ? { dryRun } : {}), ...options } };
+      await this.#admit('mutate', asked, undefined, old);
+      await this.#admit('validate', asked, undefined, old);
       const draft = cloneJson(old) as T;
       const grace = beforeDelete(draft, old, options, { definition: this.definition, nowMs: context.nowMs });
       // Nor do finalizers change by options any more.
@@ -375,7 +395,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const worker = async (): Promise<void> => {
       for (let entry = chosen[next++]; entry; entry = chosen[next++]) {
         try {
-          await this.delete({ ...call, namespace: entry.namespace, name: entry.name }, options);
+          await this.delete({ ...call, namespace: entry.namespace, name: entry.name }, options, { isOneOfMany: true });
         } catch (error) {
           if (!isStatusError(error, 'NotFound')) throw error;
         }
@@ -525,10 +545,14 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     return this.#invalid(object, errors);
   }
 
-  /** Admission of the body of a subresource of another kind (`eviction`, `token`), which the store itself never sees. */
-  async admitBody(context: RequestContext, kind: string, body: KubeObject): Promise<void> {
-    await this.#admit('mutate', context, body, undefined, kind);
-    await this.#admit('validate', context, body, undefined, kind);
+  /** Admission of the body of a subresource of another kind (`eviction`, `token`, `scale`), which the store itself never sees. */
+  async admitBody(
+    context: RequestContext,
+    kind: string,
+    { body, oldBody }: { readonly body: KubeObject; readonly oldBody?: Readonly<KubeObject> },
+    steps: readonly ('mutate' | 'validate')[] = ['mutate', 'validate'],
+  ): Promise<void> {
+    for (const step of steps) await this.#admit(step, context, body, oldBody, kind);
   }
 
   async #admit(
@@ -554,6 +578,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       oldObject,
       caller: context.caller,
       dryRun: context.dryRun,
+      options: context.operation === 'CONNECT' ? undefined : context.options,
       warn: text => context.warn(text),
     });
   }
