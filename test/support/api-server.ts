@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { SystemClock } from '../../core/base/clock.js';
 import { SinkLogger, formatRecord } from '../../core/base/logger.js';
 import { ApiServerPart } from '../../core/apiserver/api-server-part.js';
+import type { ClusterDialer } from '../../core/contracts/cluster-dialer.js';
 import type { ClusterPaths } from '../../core/contracts/cluster-paths.js';
 import type { ClusterSettings } from '../../core/contracts/cluster-settings.js';
 import type { Datastore } from '../../core/contracts/datastore.js';
@@ -28,6 +29,7 @@ export async function startApiServer(
     disabledAdmission?: readonly string[];
     groups?: readonly ApiGroup[];
     serviceCidrs?: readonly string[];
+    dialer?: ClusterDialer;
   } = {},
 ): Promise<RunningApiServer> {
   const directory = await mkdtemp(join(tmpdir(), 'k3s-api-'));
@@ -63,6 +65,7 @@ export async function startApiServer(
     admission: () => options.admission ?? [],
     disabledAdmission: options.disabledAdmission,
     groups: options.groups,
+    dialer: options.dialer,
   });
   await part.init();
   await part.start();

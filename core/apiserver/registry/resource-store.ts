@@ -351,9 +351,10 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       checkPreconditions(current, options, this.definition.reference);
       const old = current.object as Readonly<T>;
       const context = this.context(call, 'DELETE');
-      const { dryRun } = context.options ?? {};
+      const { gracePeriodSeconds, propagationPolicy, preconditions } = options;
+      const said = { ...context.options, gracePeriodSeconds, propagationPolicy, preconditions };
       // The request for a collection names none of its objects.
-      const asked = { ...context, name: isOneOfMany ? '' : call.name, options: { ...(dryRun ? { dryRun } : {}), ...options } };
+      const asked = { ...context, name: isOneOfMany ? '' : call.name, options: said };
       await this.#admit('mutate', asked, undefined, old);
       await this.#admit('validate', asked, undefined, old);
       const draft = cloneJson(old) as T;
