@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { readFile } from 'node:fs/promises';
 import { request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
 import {
@@ -19,6 +18,7 @@ import type { ResourceReference } from '../../core/api/resource-reference.js';
 import { LocalDialer } from '../../core/apiserver/connect/local-dialer.js';
 import type { ApiTransport } from '../../core/contracts/api-transport.js';
 import type { KubeObject } from '../../core/machinery/object.js';
+import { connect } from '../differential/replay.js';
 import { startApiServer } from '../support/api-server.js';
 import type { RunningApiServer } from '../support/api-server.js';
 import { WebhookServer } from '../support/webhook-server.js';
@@ -276,33 +276,23 @@ describe('admission webhooks', () => {
     path: string,
     body?: object,
   ): Promise<{ status: number; body: unknown; warnings: string | undefined }> {
-    const kubeconfig = await readFile(api.kubeconfig, 'utf8');
-    const part = (name: string): string =>
-      Buffer.from(new RegExp(`${name}-data: (\\S+)`).exec(kubeconfig)![1]!, 'base64').toString();
-    return new Promise((resolve, reject) => {
-      const call = httpsRequest(
-        {
-          host: '127.0.0.1',
-          port: api.part.server.port,
-          method,
-          path,
-          ca: part('certificate-authority'),
-          cert: part('client-certificate'),
-          key: part('client-key'),
-          agent: false,
-          headers: { 'content-type': 'application/json' },
-        },
-        answer => {
-          void text(answer).then(said => {
-            const warnings = answer.headers['warning'];
+    const { agent, url } = await connect(api.kubeconfig);
+    try {
+      return await new Promise((resolve, reject) => {
+        const headers = { 'content-type': 'application/json' };
+        const call = httpsRequest({ agent, host: url.hostname, port: url.port, method, path, headers }, answer => {
+          text(answer).then(said => {
             const isJson = answer.headers['content-type'] === 'application/json';
-            resolve({ status: answer.statusCode!, body: isJson ? JSON.parse(said) : said, warnings });
+            const parsed: unknown = isJson ? JSON.parse(said) : said;
+            resolve({ status: answer.statusCode!, body: parsed, warnings: answer.headers['warning'] });
           }, reject);
-        },
-      );
-      call.on('error', reject);
-      call.end(body ? JSON.stringify(body) : undefined);
-    });
+        });
+        call.on('error', reject);
+        call.end(body ? JSON.stringify(body) : undefined);
+      });
+    } finally {
+      agent.destroy();
+    }
   }
 
   describe('whom a webhook is asked about', () => {

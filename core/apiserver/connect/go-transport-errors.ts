@@ -31,7 +31,8 @@ export function goTransportError(error: unknown): string {
     case 'EPIPE':
       return 'write: broken pipe';
     default:
-      return errorText(error);
+      // Without the causes: those of the dialer say the same again.
+      return error instanceof Error ? error.message : String(error);
   }
 }
 
