@@ -122,6 +122,17 @@ describe('a webhook that fails', () => {
     }
   }
 
+  it('by ending its answer too late, or too early', async () => {
+    server.answer('/hook', (_request, response) => void response.write('{'));
+    await hook({ timeoutSeconds: 1 });
+    const reading = 'failed to call webhook: unexpected error when reading response body. Please retry. Original error';
+    await fails(`${reading}: context deadline exceeded`);
+    server.answer('/hook', (_request, response) => {
+      response.write('{', () => response.destroy());
+    });
+    await fails(`${reading}: unexpected EOF`);
+  });
+
   it('by a certificate of another authority, for another name, or of no one, is not trusted', async () => {
     const other = await createAuthority('another');
     const caBundle = Buffer.from(other.certificatePem).toString('base64');

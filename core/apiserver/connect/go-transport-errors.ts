@@ -24,10 +24,9 @@ export function goTransportError(error: unknown): string {
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
       return 'http: server gave HTTP response to HTTPS client';
     case 'ECONNRESET':
+      if (errorText(error) === 'aborted') return 'unexpected EOF';
       // Node's own word for a connection that was closed in order before an answer.
-      return errorText(error).includes('hang up') || errorText(error).includes('disconnected')
-        ? 'EOF'
-        : 'read: connection reset by peer';
+      return /hang up|disconnected/.test(errorText(error)) ? 'EOF' : 'read: connection reset by peer';
     case 'EPIPE':
       return 'write: broken pipe';
     default:

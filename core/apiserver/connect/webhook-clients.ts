@@ -3,10 +3,11 @@ import type { AgentOptions, IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { checkServerIdentity, connect as connectTls } from 'node:tls';
+import { callbackify } from 'node:util';
 import type { WebhookClientConfig } from '../../api/generated/types.js';
 import type { Clock } from '../../base/clock.js';
 import type { Disposable } from '../../base/disposable.js';
-import { CodedError, errorCode } from '../../base/errors.js';
+import { abortReason, CodedError, errorCode } from '../../base/errors.js';
 import type { ClusterDialer, DialTarget } from '../../contracts/cluster-dialer.js';
 import { quote } from '../../machinery/field-errors.js';
 import { goTransportError } from './go-transport-errors.js';
@@ -55,11 +56,14 @@ export class WebhookClients implements Disposable {
     const timer = this.#options.clock.setTimer(timeoutSeconds * 1000, () => stop.abort());
     try {
       const answer = await this.#send(target, `${target.path}?timeout=${timeoutSeconds}s`, body, stop.signal);
-      return await read(answer);
+      return await read(answer).catch((error: unknown) => {
+        if (ownCodes.has(errorCode(error) ?? '')) throw error;
+        const text = `unexpected error when reading response body. Please retry. Original error: ${fault(error, stop.signal)}`;
+        throw new CodedError('WEBHOOK_UNREADABLE', text, { cause: error });
+      });
     } catch (error) {
       if (ownCodes.has(errorCode(error) ?? '')) throw error;
-      const fault = stop.signal.aborted ? 'context deadline exceeded' : goTransportError(error);
-      throw new CodedError('WEBHOOK_UNREACHABLE', `Post ${quote(url)}: ${fault}`, { cause: error });
+      throw new CodedError('WEBHOOK_UNREACHABLE', `Post ${quote(url)}: ${fault(error, stop.signal)}`, { cause: error });
     } finally {
       await timer.dispose();
     }
@@ -137,6 +141,10 @@ export class WebhookClients implements Disposable {
   }
 }
 
+function fault(error: unknown, signal: AbortSignal): string {
+  return signal.aborted ? 'context deadline exceeded' : goTransportError(error);
+}
+
 interface Target {
   readonly key: string;
   readonly authority: string;
@@ -178,18 +186,15 @@ function cleanPath(path: string): string {
 }
 
 class WebhookAgent extends Agent {
-  readonly #connect: () => Promise<Duplex>;
+  readonly #connect: (done: (error: Error | null, socket: Duplex) => void) => void;
 
   constructor(connect: () => Promise<Duplex>) {
     super({ keepAlive: true, maxFreeSockets: maximumIdleConnections, timeout: idleMs } satisfies AgentOptions);
-    this.#connect = connect;
+    this.#connect = callbackify(connect);
   }
 
   override createConnection(_options: unknown, done?: (error: Error | null, socket: Duplex) => void): undefined {
-    this.#connect().then(
-      socket => done?.(null, socket),
-      (error: Error) => done?.(error, undefined as never),
-    );
+    this.#connect((error, socket) => done?.(error, socket));
   }
 }
 
@@ -226,6 +231,10 @@ class Sent {
           'content-length': Buffer.byteLength(body),
         },
       });
+      // A request that still waits for its connection does not tell that it was given up.
+      const giveUp = (): void => reject(abortReason(signal));
+      signal.addEventListener('abort', giveUp, { once: true });
+      call.once('close', () => signal.removeEventListener('abort', giveUp));
       call.once('response', resolve);
       call.on('error', (error: Error) => {
         this.reused = call.reusedSocket;

@@ -4,14 +4,15 @@ import type { AdmissionAttributes, AdmissionPlugin, MutationRounds } from '../..
 export async function runAdmission(
   plugins: readonly AdmissionPlugin[],
   step: 'mutate' | 'validate',
-  attributes: AdmissionAttributes,
+  attributes: Omit<AdmissionAttributes, 'rounds'>,
 ): Promise<void> {
   if (step === 'validate') return runRound(plugins, step, attributes);
   const rounds = new Rounds();
-  await runRound(plugins, step, { ...attributes, rounds });
+  const shared: AdmissionAttributes = Object.assign(attributes, { rounds });
+  await runRound(plugins, step, shared);
   if (!rounds.wantsSecond) return;
   rounds.isSecond = true;
-  await runRound(plugins, step, { ...attributes, rounds });
+  await runRound(plugins, step, shared);
 }
 
 async function runRound(
@@ -27,9 +28,14 @@ async function runRound(
 }
 
 class Rounds implements MutationRounds {
-  readonly notes = new Map<string, unknown>();
   isSecond = false;
   wantsSecond = false;
+  #notes: Map<string, unknown> | undefined;
+
+  /** Most requests need none. */
+  get notes(): Map<string, unknown> {
+    return (this.#notes ??= new Map());
+  }
 
   askForSecond(): void {
     this.wantsSecond = true;

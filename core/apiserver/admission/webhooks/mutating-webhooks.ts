@@ -2,8 +2,9 @@ import type { AdmissionAttributes, AdmissionPlugin } from '../../../contracts/ad
 import { parseJson } from '../../../machinery/codec/json-decode.js';
 import { quote } from '../../../machinery/field-errors.js';
 import type { KubeObject } from '../../../machinery/object.js';
-import { cloneJson, semanticEqual } from '../../../machinery/object.js';
+import { cloneJson, jsonEqual, semanticEqual } from '../../../machinery/object.js';
 import { applyJsonPatch, decodeJsonPatch } from '../../../machinery/patch/json-patch.js';
+import { decodeManagedFields } from '../../../machinery/patch/managed-fields/managed-entries.js';
 import { internalError } from '../../../machinery/status-error.js';
 import type { ReviewResponse } from './admission-review.js';
 import type { AdmissionShapes, Invocation } from './admission-shapes.js';
@@ -91,6 +92,7 @@ export class MutatingWebhooks implements AdmissionPlugin {
     if (patchType !== 'JSONPatch') throw this.#caller.failure(webhook, `unsupported patch type ${quote(patchType)}`);
     const patched = this.#patched(operations, resource, subresource, shown);
     if (semanticEqual(patched, shown)) return false;
+    keepReadableOwners(patched, shown, attributes);
     replaceContents(object, shown === object ? patched : this.#shapes.convert(patched, resource, attributes));
     return true;
   }
@@ -124,6 +126,20 @@ function plainFault(error: unknown): Error {
   const inner = cause instanceof Error && message.startsWith('the server rejected our request') ? cause.message : message;
   const said = inner.replace(/^error decoding patch: /, '').replace(/^\S+ in version \S+ cannot be handled as a \S+: /, '');
   return new Error(said, { cause: error });
+}
+
+/** A patch that left `managedFields` such that nobody can read them has not touched them. Source: upstream's admission of managed fields. */
+function keepReadableOwners({ metadata }: KubeObject, before: Readonly<KubeObject>, attributes: AdmissionAttributes): void {
+  if (jsonEqual(metadata.managedFields, before.metadata.managedFields)) return;
+  try {
+    decodeManagedFields(metadata.managedFields, true);
+  } catch (error) {
+    if (before.metadata.managedFields) metadata.managedFields = cloneJson(before.metadata.managedFields);
+    else delete metadata.managedFields;
+    const cause = 'this could be caused by an outdated mutating admission controller; please fix your requests';
+    const fault = error instanceof Error ? error.message : String(error);
+    attributes.warn(`.metadata.managedFields was in an invalid state after admission; ${cause}: ${fault}`);
+  }
 }
 
 function replaceContents(target: KubeObject, source: KubeObject): void {
