@@ -1,4 +1,4 @@
-import { errorCode, errorText } from '../../base/errors.js';
+import { errorCode } from '../../base/errors.js';
 
 const unknownAuthority = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -14,24 +14,24 @@ const unknownAuthority = new Set([
 /** What Go's HTTP client says of a connection that failed: users and tests look for its words. */
 export function goTransportError(error: unknown): string {
   const code = errorCode(error) ?? '';
+  // Without the causes: those of the dialer say the same again.
+  const message = error instanceof Error ? error.message : String(error);
   const certificate = certificateFault(error, code);
   if (certificate !== undefined) return `tls: failed to verify certificate: x509: ${certificate}`;
-  if (code.startsWith('HPE_'))
-    return `net/http: HTTP/1.x transport connection broken: malformed HTTP response (${errorText(error)})`;
+  if (code.startsWith('HPE_')) return `net/http: HTTP/1.x transport connection broken: malformed HTTP response (${message})`;
   switch (code) {
     case 'EPROTO':
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
       return 'http: server gave HTTP response to HTTPS client';
     case 'ECONNRESET':
-      if (errorText(error) === 'aborted') return 'unexpected EOF';
+      if (message === 'aborted') return 'unexpected EOF';
       // Node's own word for a connection that was closed in order before an answer.
-      return /hang up|disconnected/.test(errorText(error)) ? 'EOF' : 'read: connection reset by peer';
+      return /hang up|disconnected/.test(message) ? 'EOF' : 'read: connection reset by peer';
     case 'EPIPE':
       return 'write: broken pipe';
     default:
-      // Without the causes: those of the dialer say the same again.
-      return error instanceof Error ? error.message : String(error);
+      return message;
   }
 }
 
