@@ -267,7 +267,7 @@ const versionPattern = /(resource ?version\D{0,40})\d+( \(\d+\)|, current: \d+)?
 // Also the ages of the dates fixed in the cases, which grow with the calendar: 323d, 6y326d, 8y.
 const agePattern = /^(\d+s|\d{3,}d|\d+y(\d+d)?)$/;
 
-/** What differs between any two runs is made the same; of columns only their names count, not upstream's descriptions. */
+/** What differs between any two runs is made the same. */
 export function comparable(answer: Answer, ordered = false): Answer {
   return plainAnswer(withoutChance(answer), ordered);
 }
@@ -289,18 +289,16 @@ function plainAnswer(value: Answer, ordered: boolean): Answer {
   const body = value.body as {
     kind?: string;
     metadata?: { resourceVersion?: string };
-    columnDefinitions?: unknown;
     message?: string;
     details?: { causes?: { message?: string }[] };
-    rows?: { cells: unknown[]; object?: unknown }[];
-  };
+  } & Table;
   if (typeof body !== 'object' || body === null) return value;
   if (Array.isArray(body)) return { ...value, body: body.map(plainEvent) };
   dropVersions(body);
   sortRules(body);
   if (body.kind === 'Status') return { ...value, body: plainStatus(body, ordered) };
   if (body.kind !== 'Table') return value;
-  return { ...value, body: { cells: body.rows?.map(row => withoutAges(row.cells)) } };
+  return { ...value, body: plainTable(body) };
 }
 
 function withoutAges(cells: readonly unknown[]): unknown[] {
@@ -365,19 +363,27 @@ export function causesOf(answer: Answer): string {
   return JSON.stringify(details?.causes ?? []).replace(versionPattern, '$1<version>');
 }
 
-/** An event of a watch; columns have descriptions upstream. */
-function plainEvent(event: {
-  type: string;
-  object: { kind?: string; message?: string; columnDefinitions?: unknown; rows?: { object?: unknown; cells: unknown[] }[] };
-}): unknown {
+interface Table {
+  readonly columnDefinitions?: readonly { readonly description?: string }[] | null;
+  readonly rows?: readonly { readonly object?: unknown; readonly cells: readonly unknown[] }[];
+}
+
+/** Ages grow, and columns have descriptions upstream, which are not shipped. */
+function plainTable<T extends Table>(table: T): T {
+  for (const { object } of table.rows ?? []) dropVersions(object);
+  return {
+    ...table,
+    ...(table.columnDefinitions && {
+      columnDefinitions: table.columnDefinitions.map(({ description: _prose, ...column }) => Object.values(column).join(', ')),
+    }),
+    ...(table.rows && { rows: table.rows.map(row => ({ ...row, cells: withoutAges(row.cells) })) }),
+  };
+}
+
+function plainEvent(event: { type: string; object: { kind?: string; message?: string } & Table }): unknown {
   const { object } = event;
-  delete object.columnDefinitions;
-  for (const row of object.rows ?? []) {
-    dropVersions(row.object);
-    row.cells = withoutAges(row.cells);
-  }
   dropVersions(object);
-  return object.kind === 'Status' ? { ...event, object: plainStatus(object) } : event;
+  return { ...event, object: object.kind === 'Status' ? plainStatus(object) : plainTable(object) };
 }
 
 function dropVersions(body: unknown): void {

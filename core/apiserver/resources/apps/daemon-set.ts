@@ -74,6 +74,7 @@ export const daemonSet = defineResource<DaemonSet>({
     const before = templateGenerationOf(old);
     setTemplateGeneration(object, semanticEqual(object.spec.template, old.spec.template) ? before : before + 1);
   },
+  versionAnnotations: [templateGeneration],
   validate: (object, errors) => validateSpec(object, undefined, errors),
   validateUpdate(object, old, errors) {
     unchangedObject(object.spec.selector, old.spec.selector, '*v1.LabelSelector', { path: path.child('selector'), errors });
