@@ -54,7 +54,6 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
 
   /** Cells of one row, in the order of the generated `columns` of this resource. Absent: Name and Created At. */
   row?(object: Readonly<T>, context: RowContext): readonly unknown[];
-  /** Field selectors beside `metadata.name` and `metadata.namespace`. Values are strings; absent fields are ''. */
   /** Annotations that stand for fields which this version of the API has not: not shown where there is only metadata. */
   readonly versionAnnotations?: readonly string[];
   /** Warned about in every answer. */
