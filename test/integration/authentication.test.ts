@@ -125,9 +125,15 @@ describe('who a request comes from', () => {
     const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
     expect(await ask('/api')).toEqual([200, warning]);
     expect(await ask('/api/v1/nodes')).toEqual([403, warning]);
-    expect(await ask(whoAmIPath, { body: { ...review, more: 1 } })).toEqual([201, `${warning}, 299 - "unknown field \\"more\\""`]);
+    expect(await ask(whoAmIPath, { body: { ...review, more: 1 } })).toEqual([
+      201,
+      `${warning}, 299 - "unknown field \\"more\\""`,
+    ]);
     const tokenReview = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } };
-    expect(await ask('/apis/authentication.k8s.io/v1/tokenreviews', { body: tokenReview, asAdmin: true })).toEqual([201, warning]);
+    expect(await ask('/apis/authentication.k8s.io/v1/tokenreviews', { body: tokenReview, asAdmin: true })).toEqual([
+      201,
+      warning,
+    ]);
     expect(await ask('/api/v1/nodes', { asAdmin: true })).toEqual([200, undefined]);
   });
 
