@@ -129,6 +129,21 @@ describe('RuntimeCache', () => {
     cache.stop();
   });
 
+  it('does not bring back what is gone for an answer from before', async () => {
+    const { cache, clock, fake } = await make();
+    fake.hold = true;
+    fake.containers.set('c', container('c', 'running'));
+    const early = cache.refresh('container', 'c');
+    await clock.advance(0);
+    fake.containers.delete('c');
+    await cache.refresh('container', 'c');
+    expect(cache.pod('pod').containers).toEqual([]);
+    fake.held[0]!.release();
+    await early;
+    expect(cache.pod('pod').containers).toEqual([]);
+    cache.stop();
+  });
+
   it('lists again once a minute and after a gap, and learns what events did not tell', async () => {
     const { cache, changes, clock, fake } = await make();
     fake.containers.delete('c');

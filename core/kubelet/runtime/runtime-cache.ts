@@ -39,6 +39,9 @@ export class RuntimeCache {
   /** Reads in order of their start: an answer that was overtaken by a later read is dropped. */
   readonly #applied = new Map<string, number>();
   #reads = 0;
+  #readsUnderWay = 0;
+  /** Gone while a read was under way, whose answer may still have them. */
+  readonly #gone = new Set<string>();
   #watch: Disposable | undefined;
   #timer: Disposable | undefined;
   #listing: Promise<void> | undefined;
@@ -66,6 +69,7 @@ export class RuntimeCache {
     this.#pods.clear();
     this.#owners.clear();
     this.#applied.clear();
+    this.#gone.clear();
   }
 
   pod(uid: string): PodRuntimeState {
@@ -84,8 +88,11 @@ export class RuntimeCache {
   }
 
   /** Reads one sandbox or container anew. */
-  async refresh(kind: 'sandbox' | 'container', id: string): Promise<void> {
-    const read = ++this.#reads;
+  refresh(kind: 'sandbox' | 'container', id: string): Promise<void> {
+    return this.#read(read => this.#refresh(kind, id, read));
+  }
+
+  async #refresh(kind: 'sandbox' | 'container', id: string, read: number): Promise<void> {
     let state: SandboxState | ContainerState | undefined;
     try {
       state =
@@ -96,7 +103,7 @@ export class RuntimeCache {
       if (errorCode(error) !== 'RUNTIME_NOT_FOUND') throw error;
     }
     if (this.#stopped || (this.#applied.get(id) ?? 0) > read) return;
-    if (!state) return this.#drop(kind, id);
+    if (!state) return this.#drop(kind, id, read);
     this.#applied.set(id, read);
     if (kind === 'sandbox') this.#putSandbox(state as SandboxState);
     else this.#putContainer(state as ContainerState);
@@ -104,12 +111,24 @@ export class RuntimeCache {
 
   /** Reads everything anew. Calls at the same time share one read. */
   relist(): Promise<void> {
-    this.#listing ??= this.#relist().finally(() => (this.#listing = undefined));
+    this.#listing ??= this.#read(read => this.#relist(read)).finally(() => (this.#listing = undefined));
     return this.#listing;
   }
 
-  async #relist(): Promise<void> {
-    const read = ++this.#reads;
+  /** Numbers a read by its start. */
+  async #read(work: (read: number) => Promise<void>): Promise<void> {
+    this.#readsUnderWay++;
+    try {
+      await work(++this.#reads);
+    } finally {
+      if (--this.#readsUnderWay === 0) {
+        for (const id of this.#gone) this.#applied.delete(id);
+        this.#gone.clear();
+      }
+    }
+  }
+
+  async #relist(read: number): Promise<void> {
     const { runtime } = this.#options;
     const [sandboxes, listed] = await Promise.all([runtime.listSandboxes(), runtime.listContainers()]);
     const containers = await Promise.all(listed.map(container => this.#complete(container)));
@@ -125,7 +144,7 @@ export class RuntimeCache {
     for (const container of containers) if (fresh(container)) this.#putContainer(container);
     for (const [id, uid] of [...this.#owners]) {
       if (seen.has(id) || (this.#applied.get(id) ?? 0) > read) continue;
-      this.#drop(this.#pods.get(uid)?.sandboxes.has(id) ? 'sandbox' : 'container', id);
+      this.#drop(this.#pods.get(uid)?.sandboxes.has(id) ? 'sandbox' : 'container', id, read);
     }
   }
 
@@ -164,8 +183,9 @@ export class RuntimeCache {
     if (!known || known.state !== state.state || known.startedAtMs !== state.startedAtMs) this.#changed(entry, uid);
   }
 
-  #drop(kind: 'sandbox' | 'container', id: string): void {
-    this.#applied.delete(id);
+  #drop(kind: 'sandbox' | 'container', id: string, read: number): void {
+    this.#applied.set(id, read);
+    this.#gone.add(id);
     const uid = this.#owners.get(id);
     this.#owners.delete(id);
     const entry = uid === undefined ? undefined : this.#pods.get(uid);
