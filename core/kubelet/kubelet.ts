@@ -127,6 +127,7 @@ export class Kubelet {
       logger: context.logger,
       changed: uid => this.#changed(uid),
       links,
+      ipv6First: context.settings.nodeIps[0]?.includes(':') ?? false,
       ...(runtime.onHost ? { complete: state => withTerminationMessage(state, context.settings.podLogsDir) } : {}),
     });
     await cache.start();

@@ -53,7 +53,7 @@ const inUrl = (address: string): string => (isIPv6(address) ? `[${address}]` : a
 
   beforeAll(async () => {
     expect(hostLeftovers(mark)).toEqual([]);
-    node = new RealNode(mark, ranges, { dualStack: true });
+    node = new RealNode(mark, ranges, [nodeAddress, nodeAddress6]);
     await node.start(async () => void (network = await seenNetwork()));
     expect(await node.kubectl(['apply', '-f', '-'], { input: application })).toMatchObject({ code: 0 });
     await k('wait --for=condition=Ready pod/web pod/asker --timeout=40s');

@@ -34,19 +34,19 @@ export class RealNode {
   readonly #namespace: string;
   readonly dataDirectory: string;
   readonly #arguments: readonly string[];
-  readonly #dualStack: boolean;
+  readonly #addresses: readonly string[];
   #server: ChildProcess | undefined;
   /** From the last start of the server until kubectl saw the Node ready; kubectl takes some of it. */
   launchMs = 0;
   #kubectl: Tool | undefined;
 
   /**
-   * `mark` is in the names of all that is made; `serverArguments` are further flags of the server. With `dualStack` the node has an
-   * IPv6 address too, and names both.
+   * `mark` is in the names of all that is made; `serverArguments` are further flags of the server. `addresses` are those of `--node-ip`,
+   * out of `nodeAddress` and `nodeAddress6`.
    */
-  constructor(mark: string, serverArguments: readonly string[] = [], { dualStack = false }: { dualStack?: boolean } = {}) {
+  constructor(mark: string, serverArguments: readonly string[] = [], addresses: readonly string[] = [nodeAddress]) {
     this.#mark = mark;
-    this.#dualStack = dualStack;
+    this.#addresses = addresses;
     this.#arguments = serverArguments;
     this.#namespace = `${mark}-${process.pid}`;
     this.directory = mkdtempSync(`/tmp/${mark}-`);
@@ -93,7 +93,7 @@ export class RealNode {
     await ip('link', 'set', 'up1', 'up');
     await ip('link', 'set', 'up0', 'up');
     await ip('route', 'add', 'default', 'dev', 'up0');
-    if (this.#dualStack) {
+    if (this.#addresses.includes(nodeAddress6)) {
       await ip('address', 'add', `${nodeAddress6}/64`, 'dev', 'up0', 'nodad');
       await ip('-6', 'route', 'add', 'default', 'dev', 'up0');
     }
@@ -108,9 +108,17 @@ export class RealNode {
   /** Starts the server, the first time or again. Resolves when the Node is ready, or `isUp` says so. */
   async launch(moreArguments: readonly string[] = [], isUp?: () => Promise<boolean>): Promise<void> {
     const log = join(this.directory, 'server.log');
-    const addresses = this.#dualStack ? `${nodeAddress},${nodeAddress6}` : nodeAddress;
-    const words = ['--data-dir', this.dataDirectory, '--write-kubeconfig', this.kubeconfig, '--node-ip', addresses];
-    words.push('--node-name', this.#mark, '--log', log, ...this.#arguments, ...moreArguments);
+    const words = ['--data-dir', this.dataDirectory, '--write-kubeconfig', this.kubeconfig];
+    words.push(
+      '--node-ip',
+      this.#addresses.join(','),
+      '--node-name',
+      this.#mark,
+      '--log',
+      log,
+      ...this.#arguments,
+      ...moreArguments,
+    );
     const [program, ...before] = this.inside;
     this.#server = spawn(program!, [...before, process.execPath, ...nodeFlags, main, 'server', ...words], { stdio: 'ignore' });
     const beganMs = performance.now();

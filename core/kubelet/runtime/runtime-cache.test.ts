@@ -129,6 +129,21 @@ describe('RuntimeCache', () => {
     cache.stop();
   });
 
+  it.each([
+    [false, ['10.42.0.2', 'fd00:42::2']],
+    [true, ['fd00:42::2', '10.42.0.2']],
+  ])("tells addresses in the order of the node's families (IPv6 first: %s)", async (ipv6First, ips) => {
+    const fake = new Fake();
+    fake.sandboxes.set('s', sandbox('s', { ips: ['10.42.0.2', 'fd00:42::2', '10.42.0.9'] }));
+    fake.sandboxes.set('v6', sandbox('v6', { podUid: 'only', ips: ['fd00:42::3'] }));
+    const options = { runtime: fake.runtime, clock: new FakeClock(), logger: silentLogger, changed: () => undefined };
+    const cache = new RuntimeCache({ ...options, ipv6First });
+    await cache.start();
+    expect(cache.pod('pod').sandboxes[0]?.ips).toEqual(ips);
+    expect(cache.pod('only').sandboxes[0]?.ips).toEqual(['fd00:42::3']);
+    cache.stop();
+  });
+
   it('does not bring back what is gone for an answer from before', async () => {
     const { cache, clock, fake } = await make();
     fake.hold = true;

@@ -17,6 +17,8 @@ export interface RuntimeCacheOptions {
   readonly complete?: (state: ContainerState) => Promise<ContainerState>;
   /** Told of every container that is read, and of its end of being. */
   readonly links?: { put(state: ContainerState): void; drop(state: ContainerState): void } | undefined;
+  /** Pods' addresses of that family come first, as the node's do. */
+  readonly ipv6First?: boolean;
   /** The safety net's period. */
   readonly relistMs?: number;
 }
@@ -161,7 +163,8 @@ export class RuntimeCache {
     }
   }
 
-  #putSandbox(state: SandboxState): void {
+  #putSandbox(found: SandboxState): void {
+    const state = { ...found, ips: inOrder(found.ips, this.#options.ipv6First ?? false) };
     const entry = this.#entry(state.podUid);
     const known = entry.sandboxes.get(state.id);
     entry.sandboxes.set(state.id, state);
@@ -220,4 +223,10 @@ export class RuntimeCache {
   #failed(error: unknown): void {
     if (!this.#stopped) this.#options.logger.warn('the container runtime did not answer', { error });
   }
+}
+
+/** One address of each family, as upstream tells them. Source: pkg/kubelet sortPodIPs. */
+function inOrder(ips: readonly string[], ipv6First: boolean): readonly string[] {
+  const ofFamily = (ipv6: boolean): string | undefined => ips.find(ip => ip.includes(':') === ipv6);
+  return [ofFamily(ipv6First), ofFamily(!ipv6First)].filter(ip => ip !== undefined);
 }
