@@ -144,6 +144,29 @@ describe('RuntimeCache', () => {
     cache.stop();
   });
 
+  it('reads last words once, and learns later that it was for want of memory', async () => {
+    const clock = new FakeClock();
+    const fake = new Fake();
+    fake.sandboxes.set('s', sandbox('s'));
+    const ended: ContainerState = { ...container('c', 'exited'), exitCode: 137, reason: 'Error' };
+    fake.containers.set('c', ended);
+    const changes: string[] = [];
+    let reads = 0;
+    const complete = async (state: ContainerState): Promise<ContainerState> => ({ ...state, message: `read ${++reads}` });
+    const options = { runtime: fake.runtime, clock, logger: silentLogger, changed: (uid: string) => void changes.push(uid) };
+    const cache = new RuntimeCache({ ...options, complete });
+    await cache.start();
+    changes.length = 0;
+    fake.containers.set('c', { ...ended, reason: 'OOMKilled' });
+    fake.event({ type: 'oom', kind: 'container', id: 'c' });
+    await clock.advance(0);
+    expect(cache.pod('pod').containers).toMatchObject([{ reason: 'OOMKilled', message: 'read 1' }]);
+    expect(changes).toEqual(['pod']);
+    await cache.relist();
+    expect(changes).toEqual(['pod']);
+    cache.stop();
+  });
+
   it('does not bring back what is gone for an answer from before', async () => {
     const { cache, clock, fake } = await make();
     fake.hold = true;

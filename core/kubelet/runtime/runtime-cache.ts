@@ -154,7 +154,8 @@ export class RuntimeCache {
     const { complete, logger } = this.#options;
     if (!complete || state.state !== 'exited') return state;
     const known = this.#pods.get(this.#owners.get(state.id) ?? '')?.containers.get(state.id);
-    if (known?.state === 'exited') return known;
+    // Its last words are read once: the file may go. That memory ran out may be told later than the end.
+    if (known?.state === 'exited') return { ...state, ...(known.message === undefined ? {} : { message: known.message }) };
     try {
       return await complete(state);
     } catch (error) {
@@ -183,7 +184,8 @@ export class RuntimeCache {
     this.#options.links?.put(state);
     entry.view = undefined;
     this.#owners.set(state.id, uid);
-    if (!known || known.state !== state.state || known.startedAtMs !== state.startedAtMs) this.#changed(entry, uid);
+    const isNews = known?.state !== state.state || known.startedAtMs !== state.startedAtMs || known.reason !== state.reason;
+    if (isNews) this.#changed(entry, uid);
   }
 
   #drop(kind: 'sandbox' | 'container', id: string, read: number): void {

@@ -151,6 +151,9 @@ export class EventFeed {
       case '/tasks/oom': {
         const { containerId: id = '' } = decodeNamed('containerd.events.TaskOOM', bytes);
         this.#killedForMemory.add(id);
+        // With control groups of version 2 it may come after the end.
+        const exit = this.#exits.get(id);
+        if (exit) this.#exits.set(id, { ...exit, outOfMemory: true });
         return this.#tell({ type: 'oom', kind: await this.#kindOf(id), id });
       }
       case '/tasks/exit': {
