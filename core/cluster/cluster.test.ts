@@ -152,6 +152,10 @@ describe('settings and paths', () => {
         '--cluster-cidr 10.42.0.0/16,fd00:42::/56 and --service-cidr 10.43.0.0/16 must share the same IP version (IPv4, IPv6 or dual-stack)',
     });
     await expect(prepare([`--cluster-cidr=${six[0]}`])).rejects.toMatchObject({ code: 'ADDRESS_FAMILIES' });
+    await expect(prepare(['--node-ip=192.0.2.1,192.0.2.2'])).rejects.toMatchObject({
+      code: 'ADDRESS_FAMILIES',
+      message: '--node-ip 192.0.2.1,192.0.2.2 names more than one address of a family',
+    });
     await expect(prepare(['--cluster-cidr=10.42.0.0/16,10.44.0.0/16'])).rejects.toMatchObject({
       message: '--cluster-cidr 10.42.0.0/16,10.44.0.0/16 names more than one range of a family',
     });

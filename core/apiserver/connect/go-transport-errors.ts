@@ -25,8 +25,8 @@ export function goTransportError(error: unknown): string {
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
       return 'http: server gave HTTP response to HTTPS client';
     case 'ECONNRESET':
+      // Node's own words for a connection that was closed in order, within or before an answer.
       if (message === 'aborted') return 'unexpected EOF';
-      // Node's own word for a connection that was closed in order before an answer.
       return /hang up|disconnected/.test(message) ? 'EOF' : 'read: connection reset by peer';
     case 'EPIPE':
       return 'write: broken pipe';

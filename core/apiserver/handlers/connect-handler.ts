@@ -4,7 +4,7 @@ import type { CallerIdentity } from '../../contracts/api-transport.js';
 import { methodNotAllowed, pathNotFound } from '../../machinery/status-error.js';
 import { admitConnection } from './connect-options.js';
 import type { ConnectStream, ConnectSubresource } from '../registry/resource-definition.js';
-import { warningHeader } from './http-answer.js';
+import { addWarnings } from './http-answer.js';
 import type { RequestInfo } from './request-info.js';
 import type { ResourceEndpoint } from './resource-endpoint.js';
 
@@ -49,11 +49,9 @@ export class ConnectHandler {
     const { endpoint, sub } = found;
     if (!sub.methods.includes(request.method ?? 'GET')) throw methodNotAllowed();
     const { store } = endpoint.served;
-    const warnings: string[] = [];
     const warn = (text: string): void => {
-      warnings.push(text);
       // An upgrade is answered by whom it reaches.
-      way.response?.setHeader('Warning', warningHeader(warnings));
+      if (way.response) addWarnings(way.response, [text]);
     };
     const context = store.context(
       { caller, namespace: info.namespace, name: info.name, dryRun: false, warn },

@@ -110,21 +110,32 @@ export function sendPlain(response: ServerResponse, code: number, text: string):
   response.end(text);
 }
 
+const warningsOf = new WeakMap<ServerResponse, Set<string>>();
+
+/** Beside those that the answer carries already, each once. */
+export function addWarnings(response: ServerResponse, texts: readonly string[]): void {
+  if (texts.length === 0) return;
+  const all = warningsOf.get(response) ?? new Set();
+  warningsOf.set(response, all);
+  for (const text of texts) if (text) all.add(text);
+  response.setHeader('Warning', warningHeaders(all));
+}
+
 const totalWarningCharacters = 4096;
 const shortWarningCharacters = 256;
 
 /**
- * `299 - "text"`, each once, as UTF-8 in the form in which Node takes bytes. All are cut where together they are too long, as
- * upstream does. Source: KEP-1693, apiserver pkg/endpoints/filters/warning.go.
+ * `299 - "text"`, as UTF-8 in the form in which Node takes bytes. All are cut where together they are too long, as upstream does.
+ * Source: KEP-1693, apiserver pkg/endpoints/filters/warning.go.
  */
-export function warningHeader(texts: readonly string[]): string[] {
-  const each = [...new Set(texts)].filter(Boolean).map(text => Array.from(text));
-  const total = each.reduce((sum, { length }) => sum + length, 0);
-  let written = 0;
+function warningHeaders(texts: Iterable<string>): string[] {
+  const each = Array.from(texts, text => Array.from(text));
+  const isTooLong = each.reduce((sum, { length }) => sum + length, 0) > totalWarningCharacters;
   const headers: string[] = [];
+  let written = 0;
   for (const characters of each) {
-    const kept = total > totalWarningCharacters ? characters.slice(0, shortWarningCharacters) : characters;
     if (written >= totalWarningCharacters) break;
+    const kept = isTooLong ? characters.slice(0, shortWarningCharacters) : characters;
     written += kept.length;
     const text = kept
       .join('')

@@ -26,11 +26,19 @@ import {
   dropDuplicateOwners,
   fillSystemFields,
   validateAnyMetadata,
+  validateAnyMetadataUpdate,
   validateMetadata,
   validateMetadataUpdate,
   wipeSystemFields,
 } from './object-metadata.js';
-import type { RequestContext, ResourceDefinition, ResourceStores, Rollback, StatusSubresource } from './resource-definition.js';
+import type {
+  Check,
+  RequestContext,
+  ResourceDefinition,
+  ResourceStores,
+  Rollback,
+  StatusSubresource,
+} from './resource-definition.js';
 import { beforeDelete, checkPreconditions, markAsDeleting, setFinalizers } from './deletion.js';
 import type { Selection } from './selection.js';
 import { afterKey, generateName, isLeaseRenewal, nameMismatch, setOrDelete, storageError, uidText } from './store-support.js';
@@ -84,6 +92,8 @@ interface UpdateOptions {
 type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
 
 const conflictRetries = 64;
+const newObjectChecks: readonly Check[] = ['object', 'validate'];
+const changeChecks: readonly Check[] = ['change', 'validateUpdate'];
 const afterAdmission = ' after mutating admission happens';
 
 /** The generic store: every resource's verbs, with what differs taken from its definition. */
@@ -201,9 +211,8 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     else this.#resetStatus(draft, undefined);
     if (this.#hasGeneration) draft.metadata.generation = 1;
     const errors = new FieldErrors();
-    if (!definition.uncheckedMetadata) validateMetadata(draft, definition, errors);
-    await definition.validate?.(draft, errors, context);
-    if (errors.empty && definition.uncheckedMetadata) validateAnyMetadata(draft, definition, errors);
+    for (const check of definition.checks?.create ?? newObjectChecks) await this.#check(check, draft, undefined, errors, context);
+    if (errors.empty) validateAnyMetadata(draft, definition, errors);
     if (!errors.empty) throw this.#invalid(draft, errors);
     for (const text of definition.warnings?.(draft, undefined, context) ?? []) call.warn(text);
     await this.#admit('validate', context, draft, undefined);
@@ -326,14 +335,31 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     else this.#resetStatus(draft, old);
     if (this.#hasGeneration && (!subresource || subresource !== 'status')) this.#raiseGeneration(draft, old);
     const errors = new FieldErrors();
-    validateMetadataUpdate(draft, old, status?.freeFinalizers ? { ...definition, freeFinalizers: true } : definition, errors);
-    if (subresource) await status?.validateUpdate?.(draft, old, errors, context);
-    else if (definition.validateUpdate) await definition.validateUpdate(draft, old, errors, context);
-    else await definition.validate?.(draft, errors, context);
+    validateAnyMetadataUpdate(draft, old, definition, errors);
+    const checks = subresource ? status?.checks : definition.checks?.update;
+    for (const check of checks ?? changeChecks) await this.#check(check, draft, old, errors, context);
     if (!errors.empty) throw this.#invalid(draft, errors);
     if (!subresource) for (const text of definition.warnings?.(draft, old, context) ?? []) call.warn(text);
     if (validateBody) await validateBody();
     else await this.#admit('validate', context, draft, old);
+  }
+
+  async #check(
+    check: Check,
+    draft: T,
+    old: Readonly<T> | undefined,
+    errors: FieldErrors,
+    context: RequestContext,
+  ): Promise<void> {
+    const { definition } = this;
+    if (check === 'object') return validateMetadata(draft, definition, errors);
+    if (check === 'validate' || !old) return definition.validate?.(draft, errors, context);
+    if (check === 'change') return validateMetadataUpdate(draft, old, definition, errors);
+    const { subresource } = context;
+    const status = subresource ? (definition.subresources?.[subresource] as StatusSubresource<T>) : undefined;
+    if (subresource) return status?.validateUpdate?.(draft, old, errors, context);
+    if (definition.validateUpdate) return definition.validateUpdate(draft, old, errors, context);
+    return definition.validate?.(draft, errors, context);
   }
 
   /**

@@ -27,8 +27,8 @@ export interface EvictionManagerOptions {
   /** Pods that run or are to run, without those that are about to end. */
   readonly pods: () => readonly EvictablePod[];
   readonly sandboxIds: (podUid: string) => readonly string[];
-  /** Frees what nobody needs: containers of finished pods, images. */
-  readonly reclaimDisk: () => Promise<void>;
+  /** Free what nobody needs, one after the other: containers of finished pods, images. */
+  readonly reclaimDisk: readonly (() => Promise<void>)[];
   /** The node's conditions are to be written. */
   readonly changed: () => void;
 }
@@ -98,11 +98,23 @@ export class EvictionManager {
     const worst = found[0]!;
     this.#nodeEvent(`Attempting to reclaim ${worst.resource}`);
     if (worst.resource !== 'memory') {
-      await this.#options.reclaimDisk();
+      await this.#reclaimDisk();
       found = await this.#observe(() => true);
       if (found.length === 0) return;
     }
     await this.#evictOne(worst, active);
+  }
+
+  /** What fails leaves the rest to be tried, and then a pod to be ended. */
+  async #reclaimDisk(): Promise<void> {
+    const { context, reclaimDisk } = this.#options;
+    for (const reclaim of reclaimDisk) {
+      try {
+        await reclaim();
+      } catch (error) {
+        context.logger.warn('what nobody needs could not be removed', { error });
+      }
+    }
   }
 
   async #observe(reclaiming: (signal: CrossedThreshold['signal']) => boolean): Promise<CrossedThreshold[]> {
