@@ -43,29 +43,13 @@ import { beforeDelete, checkPreconditions, markAsDeleting, setFinalizers } from 
 import type { Selection } from './selection.js';
 import { afterKey, generateName, isLeaseRenewal, nameMismatch, setOrDelete, storageError, uidText } from './store-support.js';
 import { matches } from './selection.js';
+import type { UpdateOptions, WriteCall } from './write-call.js';
 import { keepAllButStatus, resetStatus } from './status-reset.js';
 
 /** Field ownership of one resource (managedFields), bound to its type. Implemented over machinery/patch/managed-fields. */
 export interface FieldOwnership<T extends KubeObject> {
   /** Writes `managedFields` into `next` for a create (no live object), update or non-apply patch. */
   update(live: Readonly<T> | undefined, next: T, options: { manager: string; subresource: string; nowMs: number }): T;
-}
-
-/** What a write brings along besides the object. */
-export interface WriteCall {
-  readonly caller: CallerIdentity;
-  readonly namespace: string;
-  readonly name: string;
-  readonly dryRun: boolean;
-  /** The manager named by the client, or the first part of its user agent. */
-  readonly fieldManager: string;
-  /** Set for an apply: managedFields are computed by the transform itself. */
-  readonly ownsManagedFields?: boolean;
-  /** The server's own change (a binding): no strategy, no admission, no field owner. What it may do the caller has checked. */
-  readonly trusted?: boolean;
-  /** What the client said beside the object (`fieldManager`, `fieldValidation`), for admission. */
-  readonly options?: Readonly<Record<string, unknown>> | undefined;
-  warn(text: string): void;
 }
 
 export interface ResourceStoreOptions<T extends KubeObject> {
@@ -80,13 +64,6 @@ export interface ResourceStoreOptions<T extends KubeObject> {
   readonly allows: (caller: CallerIdentity, attributes: Parameters<RequestContext['allows']>[0]) => Promise<boolean>;
   /** The store of the objects that `definition.viewOf` names. */
   readonly viewed?: ResourceStore | undefined;
-}
-
-interface UpdateOptions {
-  readonly subresource?: string;
-  readonly patch?: boolean;
-  /** For a subresource of another kind, whose body is what admission sees: validating admission of that; it was mutated before. */
-  readonly validateBody?: () => Promise<void>;
 }
 
 type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
@@ -616,4 +593,4 @@ class RetryOnConflict extends Error {}
 
 const detachedCache = new ParseCache(0);
 
-export type { CacheEvent };
+export type { CacheEvent, WriteCall };

@@ -25,6 +25,7 @@ export function webhookConfiguration<T extends WebhookConfiguration>(options: {
   return defineResource<T>({
     reference: options.reference,
     allowUnconditionalUpdate: false,
+    checks: { update: ['object', 'validateUpdate'] },
     defaults(object) {
       for (const webhook of object.webhooks ?? []) {
         setWebhookDefaults(webhook);
