@@ -9,9 +9,12 @@ import {
 } from '../../core/api/generated/resources.js';
 import type { ConfigMap } from '../../core/api/generated/types.js';
 import type { ResourceReference } from '../../core/api/resource-reference.js';
+import { SystemClock } from '../../core/base/clock.js';
 import { deferred } from '../../core/base/deferred.js';
+import { silentLogger } from '../../core/base/logger.js';
 import type { ApiTransport } from '../../core/contracts/api-transport.js';
 import { createAuthority } from '../../core/pki/certificate-authority.js';
+import { MemoryDatastore } from '../../plugins/datastore/memory/memory-datastore.js';
 import { connect } from '../differential/replay.js';
 import { startApiServer } from '../support/api-server.js';
 import type { RunningApiServer } from '../support/api-server.js';
@@ -311,5 +314,45 @@ describe('a webhook that fails', () => {
     await create('quick');
     go.resolve();
     await expect(running).rejects.toThrow('denied the request');
+  });
+});
+
+describe('a server', () => {
+  it('starts in front of webhooks that let nothing through, so that they can be taken away', async () => {
+    const clock = new SystemClock();
+    const datastore = new MemoryDatastore({ clock, logger: silentLogger });
+    await datastore.open();
+    const rules = [{ operations: ['*'], apiGroups: ['*'], apiVersions: ['*'], resources: ['*/*'] }];
+    const clientConfig = { url: 'https://127.0.0.1:1/' };
+    const webhook = { name: 'none.shall.pass', clientConfig, rules, sideEffects: 'None', admissionReviewVersions: ['v1'] };
+    const object = {
+      kind: 'ValidatingWebhookConfiguration',
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      metadata: { name: 'none' },
+      webhooks: [webhook],
+    };
+    const first = await startApiServer({ sharedDatastore: datastore });
+    const priority = '/registry/priorityclasses/system-node-critical';
+    try {
+      await first.part.transport.create({ caller, resource: ValidatingWebhookConfigurations as ResourceReference, object });
+    } finally {
+      await first.stop();
+    }
+    const { items } = await datastore.list(priority);
+    await datastore.delete(priority, items[0]!.modRevision);
+    const second = await startApiServer({ sharedDatastore: datastore });
+    try {
+      const { transport } = second.part;
+      const map = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'x' } };
+      const make = (): Promise<unknown> =>
+        transport.create({ caller, resource: ConfigMaps as ResourceReference, namespace: 'default', object: map });
+      await expect(make()).rejects.toThrow('failed calling webhook "none.shall.pass"');
+      await transport.delete({ caller, resource: ValidatingWebhookConfigurations, name: 'none' });
+      await second.part.server.hub.fresh();
+      await make();
+    } finally {
+      await second.stop();
+      await datastore.close();
+    }
   });
 });
