@@ -166,6 +166,8 @@ describe('a webhook that fails', () => {
   it.each([
     [404, 'x', 'the server could not find the requested resource'],
     [500, 'boom', 'an error on the server ("boom") has prevented the request from succeeding'],
+    [500, '{"kind":"Status","status":"Failure","message":"oops"}', 'oops'],
+    [502, '{', 'an error on the server ("{") has prevented the request from succeeding'],
     [503, '', 'the server is currently unable to handle the request'],
   ])('by status %i', async (status, body, said) => {
     answer(body, status);
@@ -241,6 +243,11 @@ describe('a webhook that fails', () => {
     await error([{ op: 'test', path: '/metadata/name', value: 'y' }], /testing value \/metadata\/name failed/);
     await error([{ op: 'remove', path: '/data/none' }], /remove operation does not apply/);
     await error([{ op: 'add', path: '/data', value: 'text' }], /json: cannot unmarshal string into Go struct field/);
+    await error(
+      [{ op: 'replace', path: '/apiVersion', value: 'v2' }],
+      /registered for version "v2" in scheme "pkg\/runtime\/scheme.go:111"/,
+    );
+    await error([{ op: 'add', path: '/metadata/resourceVersion', value: '1' }], /resourceVersion should not be set/);
     await error('{', /unexpected end of JSON input/);
     await error({ a: 1 }, /cannot unmarshal object/);
   });

@@ -389,10 +389,10 @@ describe('admission webhooks', () => {
   });
 
   it('hands warnings on, cut where they are too long and in any script', async () => {
-    await hook('validating', {}, () => ({ warnings: ['Vorsicht, „Kante“ \n', 'x'.repeat(5000)] }));
+    await hook('validating', {}, () => ({ warnings: ['Vorsicht, „Kante“', 'no\nheader', 'x'.repeat(5000)] }));
     const body = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'warned' } };
     const { warnings } = await send('POST', `/api/v1/namespaces/${namespace}/configmaps`, body);
-    expect(Buffer.from(warnings!, 'latin1').toString()).toBe(`299 - "Vorsicht, „Kante“  ", 299 - "${'x'.repeat(256)}"`);
+    expect(Buffer.from(warnings!, 'latin1').toString()).toBe(`299 - "Vorsicht, „Kante“", 299 - "${'x'.repeat(256)}"`);
   });
 
   describe('changes', () => {

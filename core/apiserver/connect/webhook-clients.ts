@@ -280,6 +280,8 @@ export class WebhookStatusError extends CodedError {
 
 /** Source: apimachinery NewGenericServerResponse. */
 function statusError(status: number, body: Buffer, contentType: string | undefined): WebhookStatusError {
+  const own = statusMessage(body);
+  if (own !== undefined) return new WebhookStatusError(status, own);
   const isText = contentType === undefined || contentType.startsWith('text/');
   const said = isText ? body.subarray(0, errorTextBytes).toString().trim() : 'unknown';
   const words: Readonly<Record<number, string>> = {
@@ -301,4 +303,17 @@ function statusError(status: number, body: Buffer, contentType: string | undefin
       ? `an error on the server (${quote(said)}) has prevented the request from succeeding`
       : `the server responded with the status code ${status} but did not return more information`;
   return new WebhookStatusError(status, words[status] ?? other);
+}
+
+/** What a Status in place of an answer says. */
+function statusMessage(body: Buffer): string | undefined {
+  if (body[0] !== 0x7b) return undefined;
+  try {
+    const { kind, message, status } = JSON.parse(body.toString()) as Record<string, unknown>;
+    return kind === 'Status' && status === 'Failure' && typeof message === 'string' ? message : undefined;
+  } catch (error) {
+    // Whatever else it is, the status code says enough.
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }

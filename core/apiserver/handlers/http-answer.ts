@@ -117,7 +117,8 @@ export function addWarnings(response: ServerResponse, texts: readonly string[]):
   if (texts.length === 0) return;
   const all = warningsOf.get(response) ?? new Set();
   warningsOf.set(response, all);
-  for (const text of texts) if (text) all.add(text);
+  // Upstream, too, drops what cannot stand in a header.
+  for (const text of texts) if (text && !/\p{Cc}/u.test(text)) all.add(text);
   response.setHeader('Warning', warningHeaders(all));
 }
 
@@ -137,10 +138,7 @@ function warningHeaders(texts: Iterable<string>): string[] {
     if (written >= totalWarningCharacters) break;
     const kept = isTooLong ? characters.slice(0, shortWarningCharacters) : characters;
     written += kept.length;
-    const text = kept
-      .join('')
-      .replace(/[\u0000-\u001f\u007f]/g, ' ')
-      .replace(/["\\]/g, match => `\\${match}`);
+    const text = kept.join('').replace(/["\\]/g, match => `\\${match}`);
     headers.push(`299 - "${Buffer.from(text).toString('latin1')}"`);
   }
   return headers;

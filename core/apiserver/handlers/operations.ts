@@ -118,6 +118,7 @@ export class Operations<T extends KubeObject = KubeObject> {
     const sub = this.subresource(call.subresource);
     if (sub.type !== 'object' || !sub.create) throw methodNotSupported(this.#group, this.#resourceName(call), 'create');
     const context = store.context(this.#writeCall(call), 'CREATE', call.subresource);
+    if (call.namespace) object.metadata.namespace ??= call.namespace;
     await store.admitBody(context, sub.kind.kind, { body: object });
     return { object: await sub.create(object, store, context), created: true };
   }
@@ -281,7 +282,9 @@ export class Operations<T extends KubeObject = KubeObject> {
     const scale = sub.kind.kind === 'Scale';
     const admit = (step: 'mutate' | 'validate', body: KubeObject, oldBody: KubeObject): Promise<void> =>
       store.admitBody(context, sub.kind.kind, { body, oldBody }, [step]);
-    let validateBody: () => Promise<void>;
+    let before: KubeObject;
+    // What the parent has become, as a body.
+    const validateBody = async (draft: T): Promise<void> => admit('validate', await sub.get!(draft, context), before);
     const { entry } = await store.update(
       { ...this.#writeCall(call), ...(scale ? { ownsManagedFields: true } : {}) },
       async old => {
@@ -296,7 +299,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (body.metadata?.name && body.metadata.name !== call.name) {
           throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${call.name})`);
         }
-        validateBody = () => admit('validate', body, current);
+        before = shown;
         await admit('mutate', body, current);
         const errors = new FieldErrors();
         await sub.validateUpdate?.(body, old.object, errors, context);
@@ -311,7 +314,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (wanted) draft.metadata.resourceVersion = wanted;
         return draft;
       },
-      { createIfMissing: false, patch: true, validateBody: () => validateBody() },
+      { createIfMissing: false, patch: true, validateBody },
     );
     return { object: await sub.get(entry.object, context), created: false };
   }

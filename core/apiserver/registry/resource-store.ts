@@ -41,7 +41,16 @@ import type {
 } from './resource-definition.js';
 import { beforeDelete, checkPreconditions, markAsDeleting, setFinalizers } from './deletion.js';
 import type { Selection } from './selection.js';
-import { afterKey, generateName, isLeaseRenewal, nameMismatch, setOrDelete, storageError, uidText } from './store-support.js';
+import {
+  afterKey,
+  checkUnversioned,
+  generateName,
+  isLeaseRenewal,
+  nameMismatch,
+  setOrDelete,
+  storageError,
+  uidText,
+} from './store-support.js';
 import { matches } from './selection.js';
 import type { UpdateOptions, WriteCall } from './write-call.js';
 import { keepAllButStatus, resetStatus } from './status-reset.js';
@@ -148,8 +157,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const { metadata } = object;
     this.#checkNamespace(object, call);
     if (call.name && metadata.name && metadata.name !== call.name) throw nameMismatch(metadata.name, call.name);
-    // Upstream's storage says so with an error of no kind.
-    if (metadata.resourceVersion) throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
+    checkUnversioned(object);
     const generated = !metadata.name && !!metadata.generateName;
     for (let attempt = 0; ; attempt++) {
       const draft = generated && attempt < 7 ? cloneJson(object) : object;
@@ -177,6 +185,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     }
     await this.#admit('mutate', context, draft, undefined);
     this.#checkNamespace(draft, call);
+    checkUnversioned(draft);
     this.#dropDuplicateOwners(draft, call, afterAdmission);
     // Upstream names an object only now: refusals before speak of its `generateName`.
     if (generated && !draft.metadata.name) {
@@ -215,7 +224,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   async update(
     call: WriteCall,
     transform: Transform<T>,
-    options: UpdateOptions & { uid?: string; createIfMissing?: boolean } = {},
+    options: UpdateOptions<T> & { uid?: string; createIfMissing?: boolean } = {},
   ): Promise<{ entry: StoredObject<T>; created: boolean }> {
     await this.#hub.fresh();
     for (let attempt = 0; ; attempt++) {
@@ -240,7 +249,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     }
   }
 
-  async #updateOnce(current: StoredObject<T>, input: T, call: WriteCall, options: UpdateOptions): Promise<StoredObject<T>> {
+  async #updateOnce(current: StoredObject<T>, input: T, call: WriteCall, options: UpdateOptions<T>): Promise<StoredObject<T>> {
     const { definition } = this;
     const { subresource = '', patch = false, validateBody } = options;
     const old = current.object as Readonly<T>;
@@ -297,7 +306,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     old: Readonly<T>,
     context: RequestContext,
     call: WriteCall,
-    validateBody: UpdateOptions['validateBody'],
+    validateBody: UpdateOptions<T>['validateBody'],
   ): Promise<void> {
     const { definition } = this;
     const { subresource } = context;
@@ -317,7 +326,8 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     for (const check of checks ?? changeChecks) await this.#check(check, draft, old, errors, context);
     if (!errors.empty) throw this.#invalid(draft, errors);
     if (!subresource) for (const text of definition.warnings?.(draft, old, context) ?? []) call.warn(text);
-    if (validateBody) await validateBody();
+    draft.metadata.resourceVersion = old.metadata.resourceVersion!;
+    if (validateBody) await validateBody(draft);
     else await this.#admit('validate', context, draft, old);
   }
 

@@ -17,9 +17,9 @@ export interface WriteCall {
   warn(text: string): void;
 }
 
-export interface UpdateOptions {
+export interface UpdateOptions<T> {
   readonly subresource?: string;
   readonly patch?: boolean;
   /** For a subresource of another kind, whose body is what admission sees: validating admission of that; it was mutated before. */
-  readonly validateBody?: () => Promise<void>;
+  readonly validateBody?: (draft: T) => Promise<void>;
 }

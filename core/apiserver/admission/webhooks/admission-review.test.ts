@@ -30,12 +30,27 @@ describe('an AdmissionReview', () => {
     });
   });
 
-  it('has an empty type of patch refused', () => {
+  it('has an empty type of patch refused', async () => {
     const struct = loadTypes('admission.k8s.io').kind('admission.k8s.io', 'v1', 'AdmissionReview')!;
     const response = { uid: 'u', allowed: true, patch: 'W10=', patchType: '' };
     const text = JSON.stringify({ kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1', response });
-    const read = (): unknown => readReview(text, struct, { version: 'v1', uid: 'u', mutating: true });
-    expect(read).toThrow('webhook returned invalid response.patchType of ""');
+    const read = readReview(text, struct, { version: 'v1', uid: 'u', mutating: true });
+    await expect(read).rejects.toThrow('webhook returned invalid response.patchType of ""');
+  });
+
+  it.each([
+    ['hello', /^couldn't get version\/kind; json parse error: json: cannot unmarshal string into Go value of type struct/],
+    ['[]', /^couldn't get version\/kind; json parse error: json: cannot unmarshal array/],
+    ['{"kind":"Pod","apiVersion":"v1"}', /^no kind "Pod" is registered for version "v1" in scheme/],
+    ['{"kind":"Status","apiVersion":"v1"}', /^converting \(v1.Status\) to \(v1.AdmissionReview\): unknown conversion$/],
+    [
+      'kind: AdmissionReview\napiVersion: admission.k8s.io/v1beta1',
+      /^converting \(v1beta1.AdmissionReview\) to \(v1.AdmissionReview\)/,
+    ],
+    ['null', /^webhook response was absent$/],
+  ])('is not %j', async (text, fault) => {
+    const struct = loadTypes('admission.k8s.io').kind('admission.k8s.io', 'v1', 'AdmissionReview')!;
+    await expect(readReview(text, struct, { version: 'v1', uid: 'u', mutating: true })).rejects.toThrow(fault);
   });
 });
 

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { AdmissionAttributes } from '../../../contracts/admission.js';
-import { CodedError } from '../../../base/errors.js';
-import { decodeValue } from '../../../machinery/codec/json-decode.js';
+import { CodedError, errorCode } from '../../../base/errors.js';
+import { decodeValue, notRegistered, parseJson } from '../../../machinery/codec/json-decode.js';
+import { parseYaml } from '../../../machinery/codec/yaml.js';
 import { quote } from '../../../machinery/field-errors.js';
+import { isJsonObject } from '../../../machinery/object.js';
+import { goJsonKind } from '../../../machinery/patch/patch-errors.js';
 import type { StructType } from '../../../machinery/schema.js';
 import type { Status, StatusDetails } from '../../../machinery/status-error.js';
 import { StatusError } from '../../../machinery/status-error.js';
@@ -75,12 +78,12 @@ export function reviewRequest(
 const kindOnly = ({ group, version, kind }: Invocation['kind']): Invocation['kind'] => ({ group, version, kind });
 
 /** Reads an answer. Rejects with WEBHOOK_ANSWER in upstream's words for what is no answer to the request. */
-export function readReview(
+export async function readReview(
   text: string,
   struct: StructType,
   { version, uid, mutating }: { readonly version: ReviewVersion; readonly uid: string; readonly mutating: boolean },
-): ReviewResponse {
-  const review = decodeReview(text, struct);
+): Promise<ReviewResponse> {
+  const review = await decodeReview(text, struct, version);
   const { response } = review;
   if (!response) throw badAnswer('webhook response was absent');
   if (version === 'v1') checkReview(review, response, uid, mutating);
@@ -113,15 +116,35 @@ interface Response {
 /** A fault of the answer as such: nothing came that could be read. */
 export const unreadableAnswer = 'WEBHOOK_UNREADABLE';
 
-function decodeReview(text: string, struct: StructType): Review {
+async function decodeReview(text: string, struct: StructType, wanted: ReviewVersion): Promise<Review> {
   try {
-    return decodeValue(struct, text).value;
+    // As upstream tells the two apart.
+    const body = /^\s*\{/.test(text) ? parseJson(text) : await parseYaml(Buffer.from(text));
+    checkType(body, wanted);
+    return decodeValue(struct, body).value;
   } catch (error) {
     const fault = error instanceof Error ? error.message : String(error);
-    const isSyntax = (error as { code?: unknown }).code === 'JSON_SYNTAX';
+    const isSyntax = errorCode(error) === 'JSON_SYNTAX';
     const said = isSyntax ? `couldn't get version/kind; json parse error: ${fault}` : fault;
     throw new CodedError(unreadableAnswer, said, { cause: error });
   }
+}
+
+/** Throws JSON_SYNTAX for what is no object, another error for an object of another kind. */
+function checkType(body: unknown, wanted: ReviewVersion): void {
+  if (body === null) return;
+  if (!isJsonObject(body)) {
+    const type = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+    throw new CodedError('JSON_SYNTAX', `json: cannot unmarshal ${goJsonKind(body)} into Go value of type ${type}`);
+  }
+  const { apiVersion, kind } = body;
+  if (typeof apiVersion !== 'string' || typeof kind !== 'string' || !apiVersion || !kind) return;
+  if (apiVersion === `${reviewGroup}/${wanted}` && kind === 'AdmissionReview') return;
+  const isKnown = /^admission\.k8s\.io\/v1(beta1)?$/.test(apiVersion)
+    ? kind === 'AdmissionReview'
+    : kind === 'Status' && apiVersion === 'v1';
+  if (!isKnown) throw new Error(notRegistered(kind, apiVersion, 'pkg/runtime/scheme.go:111'));
+  throw new Error(`converting (${apiVersion.split('/').at(-1)}.${kind}) to (${wanted}.AdmissionReview): unknown conversion`);
 }
 
 function checkReview({ apiVersion = '', kind = '' }: Review, response: Response, uid: string, mutating: boolean): void {

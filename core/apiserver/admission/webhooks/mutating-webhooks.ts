@@ -124,7 +124,10 @@ function decodePatch(text: string): readonly unknown[] {
 function plainFault(error: unknown): Error {
   const { message, cause } = error as Error;
   const inner = cause instanceof Error && message.startsWith('the server rejected our request') ? cause.message : message;
-  const said = inner.replace(/^error decoding patch: /, '').replace(/^\S+ in version \S+ cannot be handled as a \S+: /, '');
+  const said = inner
+    .replace(/^error decoding patch: /, '')
+    .replace(/^\S+ in version \S+ cannot be handled as a \S+: /, '')
+    .replace('pkg/api/legacyscheme/scheme.go:30', 'pkg/runtime/scheme.go:111');
   return new Error(said, { cause: error });
 }
 

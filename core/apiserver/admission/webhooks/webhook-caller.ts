@@ -119,7 +119,7 @@ export class WebhookCaller {
     const { uid, text } = reviewRequest(reviewVersion, fields, { object: json(object), oldObject: json(oldObject) });
     try {
       const answer = await clients.post(client, text, timeoutSeconds);
-      return readReview(answer, review, { version: reviewVersion, uid, mutating: this.#type === 'admit' });
+      return await readReview(answer, review, { version: reviewVersion, uid, mutating: this.#type === 'admit' });
     } catch (error) {
       throw callFailure(name, error);
     }
