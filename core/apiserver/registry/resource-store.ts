@@ -52,14 +52,8 @@ import {
   uidText,
 } from './store-support.js';
 import { matches } from './selection.js';
-import type { UpdateOptions, WriteCall } from './write-call.js';
+import type { FieldOwnership, UpdateOptions, WriteCall } from './write-call.js';
 import { keepAllButStatus, resetStatus } from './status-reset.js';
-
-/** Field ownership of one resource (managedFields), bound to its type. Implemented over machinery/patch/managed-fields. */
-export interface FieldOwnership<T extends KubeObject> {
-  /** Writes `managedFields` into `next` for a create (no live object), update or non-apply patch. */
-  update(live: Readonly<T> | undefined, next: T, options: { manager: string; subresource: string; nowMs: number }): T;
-}
 
 export interface ResourceStoreOptions<T extends KubeObject> {
   readonly definition: ResourceDefinition<T>;
@@ -603,4 +597,4 @@ class RetryOnConflict extends Error {}
 
 const detachedCache = new ParseCache(0);
 
-export type { CacheEvent, WriteCall };
+export type { CacheEvent, FieldOwnership, WriteCall };

@@ -1,4 +1,5 @@
 import type { CallerIdentity } from '../../contracts/api-transport.js';
+import type { KubeObject } from '../../machinery/object.js';
 
 /** What a write brings along besides the object. */
 export interface WriteCall {
@@ -22,4 +23,10 @@ export interface UpdateOptions<T> {
   readonly patch?: boolean;
   /** For a subresource of another kind, whose body is what admission sees: validating admission of that; it was mutated before. */
   readonly validateBody?: (draft: T) => Promise<void>;
+}
+
+/** Field ownership of one resource (managedFields), bound to its type. Implemented over machinery/patch/managed-fields. */
+export interface FieldOwnership<T extends KubeObject> {
+  /** Writes `managedFields` into `next` for a create (no live object), update or non-apply patch. */
+  update(live: Readonly<T> | undefined, next: T, options: { manager: string; subresource: string; nowMs: number }): T;
 }
