@@ -14,14 +14,23 @@ const mayRead = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search
 
 let packages: PluginHome;
 let ownHome: string;
+/** All at once, since much of it is waiting: by slot, and by what is before the words. */
+const outcomes = new Map<string, Promise<Outcome>>();
 beforeAll(async () => {
   packages = await PluginHome.make();
   ownHome = join(packages.directory, 'of-nobody');
   await mkdir(ownHome);
   await chmod(packages.directory, 0o755);
   await chmod(ownHome, 0o777);
+  const slots = ['service-proxy', 'cni', 'container-runtime'];
+  await Promise.all(slots.map(slot => packages.initialise(`my-${slot}`, slot)));
+  for (const slot of slots) outcomes.set(slot, check(slot));
+  outcomes.set('alone', check('service-proxy', ['unshare', '--net', '--']));
+}, 120_000);
+afterAll(async () => {
+  await Promise.all(outcomes.values());
+  await packages.dispose();
 });
-afterAll(() => packages.dispose());
 
 /** `k3s plugin check` of a new plugin, as an ordinary user. */
 async function check(slot: string, before: readonly string[] = []): Promise<Outcome> {
@@ -36,8 +45,7 @@ async function check(slot: string, before: readonly string[] = []): Promise<Outc
 
 asRoot('k3s plugin check by an ordinary user (set up by root)', () => {
   it('tries node ports of a service proxy, and says what only root can try', async () => {
-    await packages.initialise('my-service-proxy', 'service-proxy');
-    const { code, output, errors } = await check('service-proxy');
+    const { code, output, errors } = await outcomes.get('service-proxy')!;
     expect({ code, errors, output }).toEqual({ code: 0, errors: '', output: expect.not.stringContaining('broken') });
     expect(output).toContain('ok      my-service-proxy: node ports: carry datagrams');
     expect(output).not.toContain('cluster addresses:');
@@ -48,7 +56,7 @@ asRoot('k3s plugin check by an ordinary user (set up by root)', () => {
   }, 120_000);
 
   it('says once what it lacks where the machine has no address', async () => {
-    const { code, output } = await check('service-proxy', ['unshare', '--net', '--']);
+    const { code, output } = await outcomes.get('alone')!;
     expect(code).toBe(1);
     expect(output).toMatch(
       /^broken .*no address but loopback.* \(run it by root in a network namespace of its own: unshare --net\)$/m,
@@ -57,8 +65,7 @@ asRoot('k3s plugin check by an ordinary user (set up by root)', () => {
   }, 120_000);
 
   it('looks at the folders of a pod network, and says what only root can try', async () => {
-    await packages.initialise('my-cni', 'cni');
-    const { code, output, errors } = await check('cni');
+    const { code, output, errors } = await outcomes.get('cni')!;
     expect({ code, errors, output }).toEqual({ code: 0, errors: '', output: expect.not.stringContaining('broken') });
     expect(output).toContain('ok      my-cni: its folders: hold a configuration');
     expect(output).not.toContain('pods: ');
@@ -66,8 +73,7 @@ asRoot('k3s plugin check by an ordinary user (set up by root)', () => {
   }, 120_000);
 
   it('keeps all promises of a container runtime that needs no root', async () => {
-    await packages.initialise('my-container-runtime', 'container-runtime');
-    const { code, output } = await check('container-runtime');
+    const { code, output } = await outcomes.get('container-runtime')!;
     expect([code, output]).toEqual([0, expect.stringMatching(/^\d+ promises kept$/m)]);
     expect(output).toContain('ok      my-container-runtime: images and usage: usage of what runs');
   }, 120_000);
