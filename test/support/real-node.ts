@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { nodeFlags } from '../../core/cli/node-flags.js';
+import { nodeEnvironment, nodeFlags } from '../../core/cli/node-flags.js';
 import { boxArchive, fetchTestPackages } from './box-image.js';
 import { addNamespace, removeNamespace } from './containerd-node.js';
 import { makeClusterPaths } from '../../core/cluster/paths.js';
@@ -120,7 +120,10 @@ export class RealNode {
       ...moreArguments,
     );
     const [program, ...before] = this.inside;
-    this.#server = spawn(program!, [...before, process.execPath, ...nodeFlags, main, 'server', ...words], { stdio: 'ignore' });
+    this.#server = spawn(program!, [...before, process.execPath, ...nodeFlags, main, 'server', ...words], {
+      stdio: 'ignore',
+      env: { ...nodeEnvironment, ...process.env },
+    });
     const beganMs = performance.now();
     const deadline = Date.now() + 30_000;
     for (;;) {

@@ -77,6 +77,7 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   unknownFieldText?(label: string): string;
   /** Kept as JSON, as custom resources are, which tells an empty list from none. */
   readonly keepsEmptyLists?: boolean;
+  /** Field selectors beside `metadata.name` and `metadata.namespace`. Values are strings; absent fields are ''. */
   readonly selectableFields?: Readonly<Record<string, (object: Readonly<T>) => string>>;
 
   readonly subresources?: Readonly<Record<string, SubresourceDefinition<T>>>;

@@ -6,7 +6,7 @@ import type { ContainerStats } from '../../contracts/container-runtime.js';
 import { parseQuantity } from '../../machinery/quantity.js';
 import { podQos } from '../cgroups/cgroup-limits.js';
 import type { KubeletContext } from '../kubelet-context.js';
-import { podUid } from '../kubelet-context.js';
+import { podText, podUid } from '../kubelet-context.js';
 import { hasStorageLimit, storageLimitExceeded, storageUsage } from './local-storage.js';
 import type { NodeUsage } from './node-usage.js';
 import { isCritical, memoryUsage, rankForEviction } from './ranking.js';
@@ -205,7 +205,9 @@ export class EvictionManager {
   }
 
   #evict(own: EvictablePod, message: string): void {
-    this.#options.context.recorder.event(own.pod, 'Warning', 'Evicted', message);
+    const { logger, recorder } = this.#options.context;
+    logger.info('a pod is evicted', { pod: podText(own.pod), reason: message.trim() });
+    recorder.event(own.pod, 'Warning', 'Evicted', message);
     own.fail('Evicted', message, graceSeconds);
     this.#leaving = [...this.#leaving, own];
     this.#leavingUntilMs = this.#options.context.clock.now() + cleanUpMs;
