@@ -70,7 +70,7 @@ const protobufBytes = new WeakMap<object, Buffer>();
 export function protobufOf<T extends KubeObject>(served: ServedKind<T>, entry: EncodableEntry<T>): Buffer {
   let bytes = protobufBytes.get(entry);
   if (!bytes) {
-    bytes = encodeProtobuf(served.struct, entry.object);
+    bytes = encodeProtobuf(served.struct!, entry.object);
     protobufBytes.set(entry, bytes);
   }
   return bytes;
@@ -130,7 +130,7 @@ export async function encodeList<T extends KubeObject>(
   }
   if (acceptance.mediaType === 'application/vnd.kubernetes.protobuf') {
     const bytes = encodeProtobufList(
-      served.struct,
+      served.struct!,
       { kind: served.listKind, apiVersion: served.apiVersion, metadata },
       listing.entries.map(entry => entry.object),
     );

@@ -2,8 +2,6 @@ import type { CallerIdentity, DeleteOptions, FieldValidation, PatchType } from '
 import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, isJsonObject, jsonEqual, parseApiVersion } from '../../machinery/object.js';
-import { dropEmpties } from '../../machinery/codec/empties.js';
-import { canonicalize, decodeObject } from '../../machinery/codec/json-decode.js';
 import { formatGoValue } from '../../machinery/patch/go-format.js';
 import { applyJsonPatch } from '../../machinery/patch/json-patch.js';
 import { applyMergePatch } from '../../machinery/patch/merge-patch.js';
@@ -16,6 +14,7 @@ import {
   notFound,
   pathNotFound,
   StatusError,
+  unsupportedMediaType,
 } from '../../machinery/status-error.js';
 import type { ObjectSubresource, SubresourceDefinition } from '../registry/resource-definition.js';
 import type { WriteCall } from '../registry/resource-store.js';
@@ -40,6 +39,9 @@ export type OperationResult<T extends KubeObject> =
   | { readonly entry: StoredObject<T>; readonly created: boolean }
   | { readonly object: KubeObject; readonly created: boolean };
 
+/** Of kinds whose types do not say how their lists merge. */
+export const customPatchTypes = ['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml'];
+
 /**
  * Writes on resources, after decoding and before the store, the same for HTTP and for parts in the process: defaults, subresources, the
  * four kinds of patches.
@@ -55,7 +57,7 @@ export class Operations<T extends KubeObject = KubeObject> {
 
   /** Canonical form and defaults of an object that a part made. */
   prepare(object: T | object): T {
-    return this.#prepare(canonicalize(this.#served.struct, cloneJson(object)) as T);
+    return this.#prepare(this.#served.codec.canonicalize(cloneJson(object)) as T);
   }
 
   #prepare(draft: T): T {
@@ -73,12 +75,7 @@ export class Operations<T extends KubeObject = KubeObject> {
   }
 
   #decoded(body: unknown, validation: FieldValidation, warn: (text: string) => void): T {
-    const { object, strictErrors } = decodeObject(this.#served.struct, body, {
-      kind: this.#served.definition.reference,
-      fieldValidation: validation,
-      keepsEmpties: true,
-      kinds: this.#served.types,
-    });
+    const { object, strictErrors } = this.#served.codec.decode(body, validation);
     for (const text of strictErrors) warn(text);
     return object as T;
   }
@@ -106,7 +103,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         nowMs: context.nowMs,
       });
       const made = await this.#served.definition.evaluate(owned, context);
-      dropEmpties(this.#served.struct, made);
+      this.#served.codec.settle(made);
       return { object: made, created: true };
     }
     if (!call.subresource) return { entry: await store.create(object as T, this.#writeCall(call)), created: true };
@@ -129,6 +126,7 @@ export class Operations<T extends KubeObject = KubeObject> {
 
   async patch(type: PatchType, patch: unknown, call: OperationCall, force: boolean): Promise<OperationResult<T>> {
     const sub = call.subresource ? this.subresource(call.subresource) : undefined;
+    if (type === 'strategic' && !this.#served.struct) throw unsupportedMediaType(customPatchTypes);
     if (sub?.type === 'connect') throw methodNotSupported(this.#group, this.#resourceName(call), 'patch');
     if (sub?.type === 'object') {
       if (type === 'apply') {
@@ -184,8 +182,7 @@ export class Operations<T extends KubeObject = KubeObject> {
   /** What an apply made of an object; it can have values that only its type refuses. */
   #prepareApplied(merged: T, applied: T): T {
     try {
-      // Go comes here by way of untyped 64 bit numbers, and cuts them down without a word.
-      return this.#prepare(canonicalize(this.#served.struct, cloneJson(merged), { wraps: true, keepsEmpties: true }));
+      return this.#prepare(this.#served.codec.canonicalize(cloneJson(merged) as T, { applied: true }));
     } catch (error) {
       if (isStatusError(error)) throw error;
       const { name = '', namespace = '' } = applied.metadata;
@@ -216,7 +213,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (!isJsonObject(patch)) throw badRequest(`error decoding patch: ${notAMap(patch)}`);
         return applyMergePatch(current as unknown as Record<string, unknown>, patch);
       case 'strategic':
-        return applyStrategicMergePatch(current as unknown as Record<string, unknown>, patch, this.#served.struct);
+        return applyStrategicMergePatch(current as unknown as Record<string, unknown>, patch, this.#served.struct!);
     }
   }
 

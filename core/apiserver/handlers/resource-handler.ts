@@ -29,9 +29,10 @@ import { encodeEntry, encodeKind, encodeList, encodeMade, includeObjectIn } from
 import { managerName } from '../../machinery/patch/managed-fields/manager-name.js';
 import { sendEncoded, warningHeader } from './http-answer.js';
 import { listPage, parseSelection, validateListQuery } from './listing.js';
-import type { Acceptance } from './negotiation.js';
+import type { Acceptance, AcceptOptions } from './negotiation.js';
 import { negotiate, negotiateWatch } from './negotiation.js';
 import type { OperationCall, OperationResult } from './operations.js';
+import { customPatchTypes } from './operations.js';
 import type { RequestInfo } from './request-info.js';
 import { isTrue } from './request-info.js';
 import {
@@ -136,7 +137,7 @@ export class ResourceHandler {
     // The way of most requests: JSON or protobuf of the object as it is kept.
     const acceptance = negotiate(
       accept,
-      { protobuf: true, transforms: transformsOf(endpoint, objectTransforms, info.subresource) },
+      acceptOf(endpoint, objectTransforms, info.subresource),
       info.query,
       request.headers['user-agent'],
     );
@@ -166,7 +167,7 @@ export class ResourceHandler {
     const { served } = endpoint;
     const acceptance = negotiate(
       request.headers.accept,
-      { protobuf: true, transforms: transformsOf(endpoint, listTransforms), streams: true },
+      { ...acceptOf(endpoint, listTransforms), streams: true },
       info.query,
       request.headers['user-agent'],
     );
@@ -201,7 +202,7 @@ export class ResourceHandler {
     const { served } = endpoint;
     const acceptance = negotiateWatch(
       request.headers.accept,
-      { protobuf: true, transforms: transformsOf(endpoint, watchTransforms), streams: true },
+      { ...acceptOf(endpoint, watchTransforms), streams: true },
       info.query,
     );
     const query = listQuery(info.query);
@@ -243,6 +244,7 @@ export class ResourceHandler {
     if (!info.name) throw methodNotAllowed();
     const contentType = mediaTypeOf(request);
     const type = patchTypes[contentType];
+    if ((!type || type === 'strategic') && !endpoint.served.struct) throw unsupportedMediaType(customPatchTypes);
     if (!type) throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
     const warnings = deprecationOf(endpoint);
     const call = this.#call(exchange, warnings);
@@ -307,7 +309,7 @@ export class ResourceHandler {
   #acceptance({ request, info }: ResourceExchange, endpoint: ResourceEndpoint): Acceptance {
     return negotiate(
       request.headers.accept,
-      { protobuf: true, transforms: transformsOf(endpoint, objectTransforms, info.subresource) },
+      acceptOf(endpoint, objectTransforms, info.subresource),
       info.query,
       request.headers['user-agent'],
     );
@@ -337,7 +339,8 @@ export class ResourceHandler {
   async #body(exchange: ResourceExchange, endpoint: ResourceEndpoint, call: OperationCall): Promise<KubeObject> {
     const { request } = exchange;
     const contentType = mediaTypeOf(request);
-    if (!bodyTypes.includes(contentType)) throw unsupportedMediaType(bodyTypes);
+    const isCustom = !endpoint.served.struct && contentType === protobufType && call.subresource !== 'scale';
+    if (!bodyTypes.includes(contentType) || isCustom) throw unsupportedMediaType(bodyTypes);
     const bytes = await readBody(request, this.#options.clock);
     const sub = call.subresource ? endpoint.operations.subresource(call.subresource) : undefined;
     if (sub?.type === 'connect')
@@ -450,6 +453,12 @@ function transformsOf({ served }: ResourceEndpoint, transforms: readonly string[
   const sub = subresource ? served.definition.subresources?.[subresource] : undefined;
   const tabular = sub?.type === 'object' ? sub.get !== undefined : !served.definition.evaluate;
   return served.data.table === false || !tabular ? transforms.filter(name => name !== 'Table') : transforms;
+}
+
+function acceptOf(endpoint: ResourceEndpoint, transforms: readonly string[], subresource = ''): AcceptOptions {
+  const { struct, definition } = endpoint.served;
+  const isMade = subresource !== '' && definition.subresources?.[subresource]?.type === 'object';
+  return { protobuf: struct || isMade ? true : 'transforms', transforms: transformsOf(endpoint, transforms, subresource) };
 }
 
 async function applyBody(bytes: Buffer, call: OperationCall): Promise<unknown> {

@@ -111,7 +111,7 @@ export async function openWatch<T extends KubeObject>(
       event => {
         if (event && event.revision > minimum) deliver(event);
       },
-      { onReset: () => end(expired('the watch cache was loaded anew: list again')) },
+      { onReset: () => end(expired('the watch cache was loaded anew: list again')), onClosed: () => end(undefined) },
     ),
   );
   if (options.allowWatchBookmarks) {

@@ -6,7 +6,7 @@ import type { DatastoreConflict } from '../../contracts/datastore-errors.js';
 import { errorCode } from '../../base/errors.js';
 import { FieldErrors, fieldPath, quote } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
-import { cloneJson, semanticEqual } from '../../machinery/object.js';
+import { cloneJson, jsonEqual, semanticEqual } from '../../machinery/object.js';
 import { keepUnchangedTimes } from '../../machinery/patch/managed-fields/unchanged-times.js';
 import type { Subject } from '../../machinery/status-error.js';
 import {
@@ -70,6 +70,13 @@ export interface ResourceStoreOptions<T extends KubeObject> {
   readonly allows: (caller: CallerIdentity, attributes: Parameters<RequestContext['allows']>[0]) => Promise<boolean>;
   /** The store of the objects that `definition.viewOf` names. */
   readonly viewed?: ResourceStore | undefined;
+  /** Where the objects are kept by somebody else, who says in which form. */
+  readonly kept?: KeptObjects<T> | undefined;
+}
+
+export interface KeptObjects<T extends KubeObject> {
+  readonly cache: ObjectCache<T>;
+  toStored(draft: T): KubeObject;
 }
 
 type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
@@ -93,7 +100,9 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const fields = selectors.length
       ? (object: T) => Object.fromEntries(selectors.map(([field, value]) => [field, value(object)]))
       : undefined;
-    this.cache = viewOf
+    this.cache = options.kept
+      ? options.kept.cache
+      : viewOf
       ? options.hub.view<T>(options.viewed!.cache, { toView: stored => viewOf.toView(stored), fields })
       : options.hub.register<T>(evaluate ? undefined : (storagePrefix ?? reference.resource), {
           namespaced: reference.namespaced,
@@ -285,7 +294,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     draft.metadata.resourceVersion = old.metadata.resourceVersion!;
     if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional && !patch);
     draft = keepUnchangedTimes(old, draft);
-    if (semanticEqual(draft, old)) return current;
+    if (this.#equal(draft, old)) return current;
     const key = this.cache.key(call.namespace, call.name);
     return this.#withSideEffects(draft, current, context, async bytes => {
       try {
@@ -488,7 +497,13 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     }
   }
 
+  /** Whether there is nothing to write. */
+  #equal(draft: T, old: Readonly<T>): boolean {
+    return this.definition.keepsEmptyLists ? jsonEqual(draft, old) : semanticEqual(draft, old);
+  }
+
   #stored(draft: T): KubeObject {
+    if (this.#options.kept) return this.#options.kept.toStored(draft);
     const { viewOf } = this.definition;
     if (!viewOf) return draft;
     const { namespace = '', name = '' } = draft.metadata;

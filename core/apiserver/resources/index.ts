@@ -1,5 +1,6 @@
 import type { Authorizer, RuleResolver } from '../auth/authorizer.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
+import { apiextensionsDefinitions } from './apiextensions/index.js';
 import { appsDefinitions } from './apps/index.js';
 import { authenticationDefinitions } from './authentication/index.js';
 import type { TokenReviewOptions } from './authentication/token-review.js';
@@ -32,6 +33,7 @@ export interface ResourceOptions extends CoreResourceOptions, TokenReviewOptions
 /** Every resource that is served, one sorted line a group. What is not here is not in discovery. */
 export function resourceDefinitions(options: ResourceOptions): readonly ResourceDefinition[] {
   return [
+    ...apiextensionsDefinitions,
     ...appsDefinitions,
     ...authenticationDefinitions(options),
     ...authorizationDefinitions(options),

@@ -23,6 +23,8 @@ export interface CacheLifeListener {
   onReset?(): void;
   /** The cache is complete, for the first time or again. */
   onLoaded?(): void;
+  /** The resource is not served any more, or not as it was. */
+  onClosed?(): void;
 }
 
 export interface ResourceCacheOptions<T extends KubeObject> {
@@ -180,6 +182,11 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     this.#history = [];
     this.#historyHead = 0;
     for (const life of [...this.#lifeListeners]) life.onReset?.();
+  }
+
+  /** Hub only: the resource has gone. */
+  close(): void {
+    for (const life of [...this.#lifeListeners]) life.onClosed?.();
   }
 
   /** Hub only: the load is complete as of `revision`. */

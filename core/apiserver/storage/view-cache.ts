@@ -7,6 +7,7 @@ import { StoredObject, encodeStored } from './stored-object.js';
 export interface ViewCacheOptions<T extends KubeObject> {
   /** The cache of the version that is stored. */
   readonly source: ObjectCache;
+  /** What needs no change is given back as it is, and costs nothing. May throw a StatusError, which ends watches. */
   readonly toView: (stored: Readonly<KubeObject>) => T;
   readonly fields?: ((object: T) => Record<string, string>) | undefined;
   readonly parseCache: ParseCache;
@@ -22,6 +23,7 @@ export class ViewCache<T extends KubeObject = KubeObject> implements ObjectCache
   readonly #options: ViewCacheOptions<T>;
   readonly #entries = new WeakMap<StoredObject, StoredObject<T>>();
   readonly #events = new WeakMap<CacheEvent, CacheEvent<T>>();
+  readonly #lives = new Set<CacheLifeListener>();
 
   constructor(options: ViewCacheOptions<T>) {
     this.#options = options;
@@ -59,7 +61,29 @@ export class ViewCache<T extends KubeObject = KubeObject> implements ObjectCache
   }
 
   listen(listener: CacheListener<T>, life: CacheLifeListener): Disposable {
-    return this.#options.source.listen((event, revision) => listener(event && this.#viewEvent(event), revision), life);
+    this.#lives.add(life);
+    const listening = this.#options.source.listen((event, revision) => {
+      let view: CacheEvent<T> | undefined;
+      try {
+        view = event && this.#viewEvent(event);
+      } catch {
+        // Whoever lists again is told why.
+        life.onReset?.();
+        return;
+      }
+      listener(view, revision);
+    }, life);
+    return {
+      dispose: () => {
+        this.#lives.delete(life);
+        return listening.dispose();
+      },
+    };
+  }
+
+  /** The view is no longer what is served: its watches end. */
+  close(): void {
+    for (const life of [...this.#lives]) life.onClosed?.();
   }
 
   history(revision: number): readonly CacheEvent<T>[] | undefined {
@@ -75,8 +99,13 @@ export class ViewCache<T extends KubeObject = KubeObject> implements ObjectCache
     if (!view) {
       const { toView, fields, parseCache } = this.#options;
       const stored = entry.object;
+      const shown = toView(stored);
+      if ((shown as unknown) === stored && !fields) {
+        this.#entries.set(entry, entry as unknown as StoredObject<T>);
+        return entry as unknown as StoredObject<T>;
+      }
       // The view's own metadata: decoding writes the resourceVersion into it.
-      const object = { ...toView(stored), metadata: { ...stored.metadata } };
+      const object = { ...shown, metadata: { ...shown.metadata } };
       view = StoredObject.decode<T>(parseCache, encodeStored(object), entry.revision, { known: object, fields });
       this.#entries.set(entry, view);
     }
@@ -88,6 +117,8 @@ export class ViewCache<T extends KubeObject = KubeObject> implements ObjectCache
     let view = this.#events.get(event);
     if (!view) {
       const previous = event.previous && this.#view(event.previous);
+      if ((this.#view(event.entry) as unknown) === event.entry && (previous as unknown) === event.previous)
+        return event as unknown as CacheEvent<T>;
       view = { type: event.type, revision: event.revision, entry: this.#view(event.entry), previous, frames: undefined };
       this.#events.set(event, view);
     }
