@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.js';
-import { DisposableStore } from '../base/disposable.js';
+import { DisposableStore, toDisposable } from '../base/disposable.js';
 import { errorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { AdmissionPlugin } from '../contracts/admission.js';
@@ -89,6 +89,7 @@ export class ApiServerPart implements Part {
   #certificates: ClusterCertificates | undefined;
   #tokens: ServiceAccountTokens | undefined;
   #server: ApiServer | undefined;
+  readonly #catalogueListeners = new Set<() => void>();
   #held = new DisposableStore();
 
   constructor(options: ApiServerPartOptions) {
@@ -112,7 +113,13 @@ export class ApiServerPart implements Part {
 
   /** For the controllers: what is served now. */
   get catalogue(): ResourceCatalogue {
-    return { resources: () => (this.#server ? this.#server.catalogue() : []) };
+    return {
+      resources: () => (this.#server ? this.#server.catalogue() : []),
+      onChange: listener => {
+        this.#catalogueListeners.add(listener);
+        return toDisposable(() => void this.#catalogueListeners.delete(listener));
+      },
+    };
   }
 
   /** For the controllers: the authorities, usable after `start`. */
@@ -269,6 +276,9 @@ export class ApiServerPart implements Part {
     });
     this.#server = server;
     this.#held = new DisposableStore();
+    server.onCatalogueChange(() => {
+      for (const listener of this.#catalogueListeners) listener();
+    });
     this.#held.addCallback(() => server.stop());
     this.#held.add(feedRbac(server, roles));
     this.#held.add(feedNodeGraph(server, nodes));

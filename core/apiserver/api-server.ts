@@ -101,7 +101,13 @@ export class ApiServer {
       if (virtual) this.#served.installVirtual(definition, virtual);
       else this.#served.install(definition);
     }
-    this.#customResources = new CustomResources({ hub, clock, types, served: this.#served, logger: logger.child('custom-resources') });
+    this.#customResources = new CustomResources({
+      hub,
+      clock,
+      types,
+      served: this.#served,
+      logger: logger.child('custom-resources'),
+    });
     const discovered = this.#served.discovered();
     const dataOf = (group: string): GroupData | undefined => groups.get(group)?.data ?? groupData(group);
     this.discovery = new Discovery(discovered, dataOf);
@@ -181,7 +187,7 @@ export class ApiServer {
       }),
       connections,
       metrics,
-      serves: (group, version) => this.discovery.has(group, version),
+      serves: info => this.#served.serves(info, this.discovery.has(info.group, info.version)),
       routes: async exchange => (await pluginRoutes.serve(exchange)) || routes.serve(exchange),
       logger: logger.child('http'),
       types: this.types,
@@ -191,6 +197,11 @@ export class ApiServer {
   /** What is served and can be worked on by verbs: no evaluations, no subresources. */
   catalogue(): CataloguedResource[] {
     return this.#served.catalogue();
+  }
+
+  /** Hears when custom resources have come or gone. */
+  onCatalogueChange(listener: () => void): Disposable {
+    return this.#served.onChange(listener);
   }
 
   /** Loads the store. In-process parts may call from now on. */

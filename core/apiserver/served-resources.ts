@@ -1,4 +1,6 @@
 import type { Clock } from '../base/clock.js';
+import type { Disposable } from '../base/disposable.js';
+import { toDisposable } from '../base/disposable.js';
 import type { ResourceData } from '../api/schema-data.js';
 import { resourceData } from '../api/schema-data.js';
 import type { AdmissionPlugin } from '../contracts/admission.js';
@@ -18,6 +20,7 @@ import type { DiscoveredResource } from './discovery/discovery.js';
 import { FieldManagerOwner } from './handlers/field-manager-owner.js';
 import type { ObjectCodec } from './handlers/object-codec.js';
 import { Operations } from './handlers/operations.js';
+import type { RequestInfo } from './handlers/request-info.js';
 import type { ResourceEndpoint } from './handlers/resource-endpoint.js';
 import { servedKind, servedResource } from './handlers/served-resource.js';
 import { VirtualResource } from './handlers/virtual-resource.js';
@@ -53,6 +56,8 @@ export interface CustomResource {
   readonly isStored: boolean;
 }
 
+type ResourcePath = Pick<RequestInfo, 'group' | 'version' | 'resource' | 'namespace' | 'verb'>;
+
 const readingVerbs: readonly string[] = ['delete', 'deletecollection', 'get', 'list', 'watch'];
 
 /** Every resource that is served at this moment, with its store; what URLs, parts in the process and discovery lead to. */
@@ -64,6 +69,7 @@ export class ServedResources {
   readonly #storesByName = new Map<string, ResourceStore>();
   readonly #custom = new Map<string, DiscoveredResource>();
   #builtIn: readonly DiscoveredResource[] | undefined;
+  #groupVersions: Set<string> | undefined;
   readonly #listeners = new Set<() => void>();
 
   constructor(options: ServedResourcesOptions) {
@@ -78,6 +84,17 @@ export class ServedResources {
     return this.#endpoints.get(`${group}/${version}/${resource}`);
   }
 
+  /** Whether a request is answered by a resource or, of built-in groups, by there being none. */
+  serves({ group, version, resource, namespace, verb }: ResourcePath, isKnown: boolean): boolean {
+    const custom = this.#custom.get(`${group}/${version}/${resource}`);
+    if (!custom) return isKnown && (this.#groupVersions ??= this.#builtInVersions()).has(`${group}/${version}`);
+    return custom.data.namespaced ? namespace !== '' || verb === 'list' || verb === 'watch' : namespace === '';
+  }
+
+  #builtInVersions(): Set<string> {
+    return new Set(this.#builtInResources().map(({ group, data }) => `${group}/${data.version}`));
+  }
+
   virtual(group: string, version: string, resource: string): VirtualResource | undefined {
     return this.#virtual.get(`${group}/${version}/${resource}`);
   }
@@ -87,8 +104,9 @@ export class ServedResources {
   }
 
   /** Called when custom resources have come or gone. */
-  onChange(listener: () => void): void {
+  onChange(listener: () => void): Disposable {
     this.#listeners.add(listener);
+    return toDisposable(() => void this.#listeners.delete(listener));
   }
 
   /** Before the hub starts. What a view shows is installed before it. */
@@ -103,7 +121,12 @@ export class ServedResources {
     const viewed = viewOf && this.#storesByName.get(`${viewOf.reference.group}/${viewOf.reference.resource}`);
     if (viewOf && !viewed)
       throw new Error(`${group}/${version} ${resource} shows ${viewOf.reference.resource}, which are not served`);
-    const owner = new FieldManagerOwner({ definition, type: () => mergeTypeOf(struct), clock, scaleStruct: this.#scale(definition) });
+    const owner = new FieldManagerOwner({
+      definition,
+      type: () => mergeTypeOf(struct),
+      clock,
+      scaleStruct: this.#scale(definition),
+    });
     const kindOf = servedKind({ definition, types, data });
     const store = new ResourceStore({
       ...this.#storeOptions(),
@@ -207,15 +230,18 @@ export class ServedResources {
 
   /** What discovery may list: only what has a definition, with the verbs that work. */
   discovered(): DiscoveredResource[] {
-    this.#builtIn ??= [
+    return [...this.#builtInResources(), ...this.#custom.values()];
+  }
+
+  #builtInResources(): readonly DiscoveredResource[] {
+    return (this.#builtIn ??= [
       ...Array.from(this.#endpoints)
         .filter(([key]) => !this.#custom.has(key))
         .map(([, endpoint]) => discovered(endpoint)),
       ...Array.from(this.#virtual.values(), ({ kind }): DiscoveredResource => {
         return { group: kind.definition.reference.group, data: kind.data, verbs: ['get', 'list'], subresources: [] };
       }),
-    ];
-    return [...this.#builtIn, ...this.#custom.values()];
+    ]);
   }
 
   catalogue(): CataloguedResource[] {
@@ -243,7 +269,7 @@ export class ServedResources {
   }
 }
 
-function discovered({ served }: Pick<ResourceEndpoint, "served">, schemas?: CustomSchemas): DiscoveredResource {
+function discovered({ served }: Pick<ResourceEndpoint, 'served'>, schemas?: CustomSchemas): DiscoveredResource {
   const { definition, data } = served;
   const { group, version } = definition.reference;
   const own = new Set(Object.keys(definition.subresources ?? {}));

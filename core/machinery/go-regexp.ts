@@ -44,8 +44,26 @@ function compile(pattern: string): RegExp {
       return new RegExp(source, flags);
     } catch (error) {
       const text = (error as Error).message.replace(/^Invalid regular expression: (\/.*\/\w*: )?/s, '');
-      throw fault(`${text[0]!.toLowerCase()}${text.slice(1)}: \`${pattern}\``);
+      throw fault(goFault(text, pattern));
     }
+  }
+}
+
+/** What Go says of the faults that both find. */
+function goFault(text: string, pattern: string): string {
+  switch (text) {
+    case 'Unterminated group':
+      return `missing closing ): \`${pattern}\``;
+    case "Unmatched ')'":
+      return `unexpected ): \`${pattern}\``;
+    case 'Nothing to repeat':
+      return `missing argument to repetition operator: \`${/[*+?]|\{\d/.exec(pattern)?.[0] ?? ''}\``;
+    case 'Range out of order in character class':
+      return `invalid character class range: \`${/\[\^?.*?((\\.|.)-(\\.|.))/.exec(pattern)?.[1] ?? pattern}\``;
+    case 'numbers out of order in {} quantifier':
+      return `invalid repeat count: \`${/\{\d+,\d*\}/.exec(pattern)?.[0] ?? pattern}\``;
+    default:
+      return `${text[0]!.toLowerCase()}${text.slice(1)}: \`${pattern}\``;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { CallerIdentity } from "../../contracts/api-transport.js";
+import type { CallerIdentity } from '../../contracts/api-transport.js';
 
 /** Who makes a request. Source: apiserver pkg/authentication/user. */
 export interface UserInfo {

@@ -107,7 +107,9 @@ function expanded(schema: JsonSchema): JsonSchema {
   if (!schema['x-kubernetes-int-or-string']) return schema;
   const { anyOf, allOf } = schema;
   if (!anyOf) return { ...schema, anyOf: intOrString };
-  const isSaid = [anyOf, allOf?.[0]?.anyOf].some(parts => parts?.length === 2 && parts[0]!.type === 'integer' && parts[1]!.type === 'string');
+  const isSaid = [anyOf, allOf?.[0]?.anyOf].some(
+    parts => parts?.length === 2 && parts[0]!.type === 'integer' && parts[1]!.type === 'string',
+  );
   return isSaid ? schema : { ...schema, allOf: [{ anyOf: intOrString }, ...(allOf ?? [])] };
 }
 

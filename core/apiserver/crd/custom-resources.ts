@@ -53,6 +53,8 @@ export class CustomResources {
   readonly #options: CustomResourcesOptions;
   readonly #mounted = new Map<string, Mounted>();
   readonly #pending = new Set<string>();
+  /** Told of, once each. */
+  readonly #overlapping = new Set<string>();
   readonly #failures = new Map<string, number>();
   readonly #timers = new Map<string, Disposable>();
   #listening: Disposable | undefined;
@@ -69,7 +71,8 @@ export class CustomResources {
     if (!store) return;
     for (const entry of store.cache.entries()) if (isServed(entry.object)) await this.#mount(entry.object);
     const all = (): void => {
-      for (const name of new Set([...this.#mounted.keys(), ...Array.from(store.cache.entries(), entry => entry.name)])) this.#add(name);
+      for (const name of new Set([...this.#mounted.keys(), ...Array.from(store.cache.entries(), entry => entry.name)]))
+        this.#add(name);
     };
     this.#listening = store.cache.listen(event => event && this.#changed(event.entry.object as CustomResourceDefinition), {
       onLoaded: all,
@@ -108,7 +111,15 @@ export class CustomResources {
   #add(name: string): void {
     if (this.#stopped) return;
     this.#pending.add(name);
-    this.#working ??= this.#work().finally(() => (this.#working = undefined));
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined;
+      // What came when the last was just done.
+      if (this.#pending.size > 0 && !this.#stopped) this.#begin();
+    });
   }
 
   async #work(): Promise<void> {
@@ -148,7 +159,10 @@ export class CustomResources {
     const current = this.#current(name);
     const mounted = this.#mounted.get(name);
     if (mounted && mounted.uid !== current?.metadata.uid) await this.#unmount(name, mounted);
-    if (!current) return;
+    if (!current) {
+      this.#overlapping.delete(name);
+      return;
+    }
     const others = this.#group(current.spec.group).filter(other => other !== current);
     const settled = settledStatus(current, others, this.#now());
     const wanted = settled ?? current;
@@ -176,7 +190,10 @@ export class CustomResources {
     }
     const prefix = `${group}/${plural}`;
     if (!mounted && this.#overlaps(definition)) {
-      logger.warn('a custom resource definition is of a resource that this server has of its own, which stays', { name });
+      if (!this.#overlapping.has(name)) {
+        logger.warn('a custom resource definition is of a resource that this server has of its own, which stays', { name });
+      }
+      this.#overlapping.add(name);
       return;
     }
     const cache = mounted?.cache ?? (await hub.open(prefix, { namespaced: scope === 'Namespaced' }));
@@ -196,12 +213,9 @@ export class CustomResources {
     mounted?.versions.close();
     const listening =
       mounted?.listening ??
-      cache.listen(
-        event => {
-          if (event?.type === 'delete' && this.#current(name)?.metadata.deletionTimestamp !== undefined) this.#add(name);
-        },
-        {},
-      );
+      cache.listen(event => {
+        if (event?.type === 'delete' && this.#current(name)?.metadata.deletionTimestamp !== undefined) this.#add(name);
+      }, {});
     this.#mounted.set(name, {
       uid: definition.metadata.uid!,
       definition,
@@ -268,7 +282,8 @@ export class CustomResources {
     const store = this.#options.served.stores.get({ group, resource: current.status.acceptedNames.plural });
     const left = Array.from(mounted.cache.entries()).filter(({ object }) => object.metadata.deletionTimestamp === undefined);
     // One whose deletion was begun waits for whoever has a finalizer on it.
-    if (store && left.length > 0) await store.deleteCollection({ namespace: '', name: undefined, labels: undefined, fields: undefined }, this.#call(''));
+    if (store && left.length > 0)
+      await store.deleteCollection({ namespace: '', name: undefined, labels: undefined, fields: undefined }, this.#call(''));
     await this.#options.hub.fresh();
     if (mounted.cache.count > 0) return;
     await this.#release(current, {

@@ -49,8 +49,15 @@ export function customScale(scale: CustomResourceSubresourceScale): ObjectSubres
 }
 
 /** Replicas are whole and not too many, the selector is text. */
-export function validateScale(object: KubeObject, scale: CustomResourceSubresourceScale, part: 'spec' | 'status', errors: FieldErrors): void {
+export function validateScale(
+  object: KubeObject,
+  scale: CustomResourceSubresourceScale,
+  part: 'spec' | 'status',
+  errors: FieldErrors,
+): void {
   const path = part === 'spec' ? scale.specReplicasPath : scale.statusReplicasPath;
+  const notAMap = mapFault(object, path);
+  if (notAMap !== undefined) errors.invalid(fieldPath(path), 0, notAMap);
   const value = valueAt(object, path);
   if (value !== undefined) {
     if (typeof value !== 'number' || !Number.isInteger(value)) {
@@ -60,9 +67,23 @@ export function validateScale(object: KubeObject, scale: CustomResourceSubresour
   }
   const { labelSelectorPath } = scale;
   if (part !== 'status' || !labelSelectorPath) return;
+  const selectorFault = mapFault(object, labelSelectorPath);
+  if (selectorFault !== undefined) errors.invalid(fieldPath(labelSelectorPath), '', selectorFault);
   const selector = valueAt(object, labelSelectorPath);
   if (selector === undefined || typeof selector === 'string') return;
   errors.invalid(fieldPath(labelSelectorPath), '', accessorError(labelSelectorPath, selector, 'string'));
+}
+
+/** What is wrong with what lies on the way to a value. */
+function mapFault(object: unknown, path: string): string | undefined {
+  const names = pathMembers(path);
+  let value = object;
+  for (const name of names) {
+    if (!isJsonObject(value)) return accessorError(path, value, 'map[string]interface{}');
+    if (!Object.hasOwn(value, name)) return undefined;
+    value = value[name];
+  }
+  return undefined;
 }
 
 function accessorError(path: string, value: unknown, expected: string): string {

@@ -53,7 +53,10 @@ export class CustomVersions {
     this.#options = options;
     const { spec } = options.definition;
     this.#schemas = new Map(
-      spec.versions.map(({ name, schema }) => [this.#apiVersion(name), asResource((schema?.openAPIV3Schema ?? noSchema) as JsonSchema)]),
+      spec.versions.map(({ name, schema }) => [
+        this.#apiVersion(name),
+        asResource((schema?.openAPIV3Schema ?? noSchema) as JsonSchema),
+      ]),
     );
     this.#storageVersion = this.#apiVersion(spec.versions.find(({ storage }) => storage)!.name);
     this.resources = spec.versions.filter(({ served, storage }) => served || storage).map(version => this.#resource(version));

@@ -20,7 +20,11 @@ type Definition = Readonly<CustomResourceDefinition>;
  * The status that a definition ought to have beside `others` of its group, or undefined when it has it. Source: the controllers of
  * apiextensions-apiserver (status, establish, nonstructuralschema, apiapproval).
  */
-export function settledStatus(definition: Definition, others: readonly Definition[], now: string): CustomResourceDefinition | undefined {
+export function settledStatus(
+  definition: Definition,
+  others: readonly Definition[],
+  now: string,
+): CustomResourceDefinition | undefined {
   const draft = cloneJson(definition) as CustomResourceDefinition;
   settleApproval(draft, now);
   settleStructure(draft, now);
@@ -73,7 +77,11 @@ function acceptNames(
     fault = { type: 'NamesAccepted', status: 'False', reason, message };
   };
   const inUse = (name: string): string => `${quote(name)} is already in use`;
-  const check = (field: 'plural' | 'singular' | 'kind' | 'listKind', used: ReadonlySet<string | undefined>, reason: string): void => {
+  const check = (
+    field: 'plural' | 'singular' | 'kind' | 'listKind',
+    used: ReadonlySet<string | undefined>,
+    reason: string,
+  ): void => {
     const name = names[field] ?? '';
     if (name !== (accepted[field] ?? '') && used.has(name)) refuse(reason, inUse(name));
     else accepted[field] = name;

@@ -63,6 +63,11 @@ export class Discovery {
     return this.#groups.get(group)?.has(version) ?? false;
   }
 
+  /** Whether a group has resources that are no custom ones. */
+  isBuiltIn(group: string): boolean {
+    return [...(this.#groups.get(group)?.values() ?? [])].some(list => list.some(({ schemas }) => !schemas));
+  }
+
   groupVersions(): { group: string; version: string }[] {
     return [...this.#groups].flatMap(([group, versions]) => [...versions.keys()].map(version => ({ group, version })));
   }

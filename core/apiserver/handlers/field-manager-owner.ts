@@ -114,9 +114,11 @@ export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
         type,
         // What was written through another group (Events) is forgotten; other versions of the group count as one of the same type.
         version: other =>
-          this.#version ? this.#version(other) : parseApiVersion(other)?.group === reference.group
-            ? { type, convert: object => ({ ...(object as object), apiVersion: other }) }
-            : undefined,
+          this.#version
+            ? this.#version(other)
+            : parseApiVersion(other)?.group === reference.group
+              ? { type, convert: object => ({ ...(object as object), apiVersion: other }) }
+              : undefined,
         subresource,
         resetFields: reset.length ? { [apiVersion]: excludeFields(...reset) } : undefined,
       });

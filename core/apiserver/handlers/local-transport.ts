@@ -66,7 +66,7 @@ export class LocalTransport implements ApiTransport {
     if (virtual) return (await virtual.get(request.namespace ?? '', request.name)).object as unknown as T;
     const endpoint = await this.#enter(request, 'get', request.name);
     if (request.subresource) {
-      const sub = endpoint.operations.subresource(request.subresource);
+      const sub = endpoint.operations.subresource(request.subresource, request.name);
       if (sub.type === 'connect' || (sub.type === 'object' && !sub.get)) {
         throw methodNotSupported(request.resource.group, `${request.resource.resource}/${request.subresource}`, 'get');
       }
@@ -153,7 +153,7 @@ export class LocalTransport implements ApiTransport {
 
   async update<T>(request: WriteRequest<T> & { name: string }): Promise<T> {
     const endpoint = await this.#enter(request, 'update', request.name);
-    const sub = request.subresource ? endpoint.operations.subresource(request.subresource) : undefined;
+    const sub = request.subresource ? endpoint.operations.subresource(request.subresource, request.name) : undefined;
     const object =
       sub?.type === 'object' ? (cloneJson(request.object) as KubeObject) : endpoint.operations.prepare(request.object as object);
     return resultOf<T>(await endpoint.operations.update(object, this.#call(request, request.name)));

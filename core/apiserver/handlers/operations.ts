@@ -87,10 +87,12 @@ export class Operations<T extends KubeObject = KubeObject> {
     draft.metadata ??= {};
   }
 
-  subresource(name: string): SubresourceDefinition<T> {
-    const found = this.#served.definition.subresources?.[name];
-    if (!found) throw pathNotFound();
-    return found;
+  /** `parent` is the object that it is asked of. */
+  subresource(name: string, parent: string): SubresourceDefinition<T> {
+    const { definition, struct, store } = this.#served;
+    const subresources = definition.subresources ?? {};
+    if (Object.hasOwn(subresources, name)) return subresources[name]!;
+    throw struct ? pathNotFound() : notFound(store.subject(parent));
   }
 
   async create(object: T | KubeObject, call: OperationCall): Promise<OperationResult<T>> {
@@ -107,7 +109,7 @@ export class Operations<T extends KubeObject = KubeObject> {
       return { object: made, created: true };
     }
     if (!call.subresource) return { entry: await store.create(object as T, this.#writeCall(call)), created: true };
-    const sub = this.subresource(call.subresource);
+    const sub = this.subresource(call.subresource, call.name);
     if (sub.type !== 'object' || !sub.create) throw methodNotSupported(this.#group, this.#resourceName(call), 'create');
     const context = store.context(this.#writeCall(call), 'CREATE', call.subresource);
     await store.admitBody(context, sub.kind.kind, object);
@@ -116,7 +118,7 @@ export class Operations<T extends KubeObject = KubeObject> {
 
   async update(object: T | KubeObject, call: OperationCall): Promise<OperationResult<T>> {
     const { store } = this.#served;
-    const sub = call.subresource ? this.subresource(call.subresource) : undefined;
+    const sub = call.subresource ? this.subresource(call.subresource, call.name) : undefined;
     if (sub?.type === 'connect') throw methodNotSupported(this.#group, this.#resourceName(call), 'update');
     checkNames(object, call);
     if (sub?.type === 'object') return this.#updateThrough(sub, () => object, call);
@@ -125,7 +127,7 @@ export class Operations<T extends KubeObject = KubeObject> {
   }
 
   async patch(type: PatchType, patch: unknown, call: OperationCall, force: boolean): Promise<OperationResult<T>> {
-    const sub = call.subresource ? this.subresource(call.subresource) : undefined;
+    const sub = call.subresource ? this.subresource(call.subresource, call.name) : undefined;
     if (type === 'strategic' && !this.#served.struct) throw unsupportedMediaType(customPatchTypes);
     if (sub?.type === 'connect') throw methodNotSupported(this.#group, this.#resourceName(call), 'patch');
     if (sub?.type === 'object') {

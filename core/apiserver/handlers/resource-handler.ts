@@ -141,7 +141,7 @@ export class ResourceHandler {
       info.query,
       request.headers['user-agent'],
     );
-    const sub = info.subresource ? endpoint.operations.subresource(info.subresource) : undefined;
+    const sub = info.subresource ? endpoint.operations.subresource(info.subresource, info.name) : undefined;
     const include = includeObjectIn(info.query, acceptance);
     const version = info.query.get('resourceVersion') ?? '';
     if (version && version !== '0') await this.#options.hub.reached(parseResourceVersion(version));
@@ -232,7 +232,7 @@ export class ResourceHandler {
   }
 
   async #update(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
-    if (!exchange.info.name) throw methodNotAllowed();
+    if (!exchange.info.name) throw withoutName(endpoint);
     const warnings = deprecationOf(endpoint);
     const call = this.#call(exchange, warnings);
     const object = await this.#body(exchange, endpoint, call);
@@ -241,7 +241,7 @@ export class ResourceHandler {
 
   async #patch(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
     const { info, request } = exchange;
-    if (!info.name) throw methodNotAllowed();
+    if (!info.name) throw withoutName(endpoint);
     const contentType = mediaTypeOf(request);
     const type = patchTypes[contentType];
     if ((!type || type === 'strategic') && !endpoint.served.struct) throw unsupportedMediaType(customPatchTypes);
@@ -342,7 +342,7 @@ export class ResourceHandler {
     const isCustom = !endpoint.served.struct && contentType === protobufType && call.subresource !== 'scale';
     if (!bodyTypes.includes(contentType) || isCustom) throw unsupportedMediaType(bodyTypes);
     const bytes = await readBody(request, this.#options.clock);
-    const sub = call.subresource ? endpoint.operations.subresource(call.subresource) : undefined;
+    const sub = call.subresource ? endpoint.operations.subresource(call.subresource, call.name) : undefined;
     if (sub?.type === 'connect')
       throw methodNotSupported(exchange.info.group, `${exchange.info.resource}/${call.subresource}`, exchange.info.verb);
     let body: unknown = bytes;
@@ -453,6 +453,11 @@ function transformsOf({ served }: ResourceEndpoint, transforms: readonly string[
   const sub = subresource ? served.definition.subresources?.[subresource] : undefined;
   const tabular = sub?.type === 'object' ? sub.get !== undefined : !served.definition.evaluate;
   return served.data.table === false || !tabular ? transforms.filter(name => name !== 'Table') : transforms;
+}
+
+/** Routes of the kinds in the tables know no such method; custom resources have one route for all. */
+function withoutName({ served }: ResourceEndpoint): StatusError {
+  return served.struct ? methodNotAllowed() : badRequest('name must be provided');
 }
 
 function acceptOf(endpoint: ResourceEndpoint, transforms: readonly string[], subresource = ''): AcceptOptions {

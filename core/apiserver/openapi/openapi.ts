@@ -47,6 +47,7 @@ export class OpenApi {
   readonly #kept = new Map<string, Buffer>();
   #index: Promise<OpenApiDocument> | undefined;
   #knownGroupVersions: readonly GroupVersion[] | undefined;
+  #knownKeys: ReadonlySet<string> | undefined;
   #knownServerPaths: ReadonlyMap<string, ApiPath> | undefined;
 
   constructor(options: OpenApiOptions) {
@@ -71,6 +72,7 @@ export class OpenApi {
     this.#index = undefined;
     this.#knownGroupVersions = undefined;
     this.#knownServerPaths = undefined;
+    this.#knownKeys = undefined;
   }
 
   #forget(key: string): void {
@@ -85,7 +87,7 @@ export class OpenApi {
 
   /** `/openapi/v3/KEY`: `key` is `api`, `apis/GROUP`, `apis/GROUP/VERSION` and the like. Undefined when there is none. */
   document(key: string, form: OpenApiForm = 'json'): OpenApiDocument | undefined {
-    if (!this.#serverPaths.has(key)) return undefined;
+    if (!this.#keys.has(key)) return undefined;
     return this.#document(key, form, () => this.#buildV3(key));
   }
 
@@ -96,7 +98,7 @@ export class OpenApi {
 
   async #buildIndex(): Promise<OpenApiDocument> {
     const paths: Record<string, object> = {};
-    for (const key of [...this.#serverPaths.keys()].sort()) {
+    for (const key of [...this.#keys].sort()) {
       // It may have gone while others had their turn.
       const document = this.document(key);
       if (document) paths[key] = { serverRelativeURL: `/openapi/v3/${key}?hash=${document.hash}` };
@@ -133,8 +135,14 @@ export class OpenApi {
     return (this.#knownGroupVersions ??= groupVersionsOf(this.#resources));
   }
 
+  /** Of all but the versions that only custom resources have. */
   get #serverPaths(): ReadonlyMap<string, ApiPath> {
-    return (this.#knownServerPaths ??= serverPaths(this.#groupVersions));
+    return (this.#knownServerPaths ??= serverPaths(groupVersionsOf(this.#resources.filter(({ schemas }) => !schemas))));
+  }
+
+  /** What there are documents for. */
+  get #keys(): ReadonlySet<string> {
+    return (this.#knownKeys ??= new Set([...this.#serverPaths.keys(), ...this.#resources.map(documentOf)]));
   }
 
   /** The kinds of a type, in a document of some versions of groups. */

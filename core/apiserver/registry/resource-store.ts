@@ -103,11 +103,11 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     this.cache = options.kept
       ? options.kept.cache
       : viewOf
-      ? options.hub.view<T>(options.viewed!.cache, { toView: stored => viewOf.toView(stored), fields })
-      : options.hub.register<T>(evaluate ? undefined : (storagePrefix ?? reference.resource), {
-          namespaced: reference.namespaced,
-          fields,
-        });
+        ? options.hub.view<T>(options.viewed!.cache, { toView: stored => viewOf.toView(stored), fields })
+        : options.hub.register<T>(evaluate ? undefined : (storagePrefix ?? reference.resource), {
+            namespaced: reference.namespaced,
+            fields,
+          });
   }
 
   subject(name: string): Subject {
@@ -526,7 +526,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   #invalid(object: T, errors: FieldErrors): Error {
     // A view's errors name the kind that is stored, as upstream's do.
     const { group, kind } = (this.definition.viewOf ?? this.definition).reference;
-    return invalid(group, kind, object.metadata.name ?? '', errors);
+    return invalid(group, object.kind || kind, object.metadata.name ?? '', errors);
   }
 
   #badVersion(object: T, value: string, patch: boolean): Error {

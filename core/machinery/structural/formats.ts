@@ -17,7 +17,8 @@ const creditCard =
 const shortName = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 const hardwareAddress = /^(?:[0-9a-f]{2}([:-]))(?:[0-9a-f]{2}\1)*[0-9a-f]{2}$|^[0-9a-f]{4}(?:\.[0-9a-f]{4})+$/i;
 const hardwareAddressBytes = [6, 8, 20];
-const timeUnits = /^(d|day|days|h|hr|hour|hours|m|min|mins|minute|minutes|s|sec|secs|second|seconds|w|wk|week|weeks|ms|milli|millis|millisecond|milliseconds|us|µs|micro|micros|microsecond|microseconds|ns|nano|nanos|nanosecond|nanoseconds)/i;
+const timeUnits =
+  /^(d|day|days|h|hr|hour|hours|m|min|mins|minute|minutes|s|sec|secs|second|seconds|w|wk|week|weeks|ms|milli|millis|millisecond|milliseconds|us|µs|micro|micros|microsecond|microseconds|ns|nano|nanos|nanosecond|nanoseconds)/i;
 
 /** What a string of a format looks like. Names have no dashes. Source: kube-openapi pkg/validation/strfmt. */
 const checks: Readonly<Record<string, (text: string) => boolean>> = {
@@ -101,7 +102,7 @@ function isEmail(text: string): boolean {
   if (address === undefined) return false;
   const at = address.lastIndexOf('@');
   const [local, domain] = [address.slice(0, at), address.slice(at + 1)];
-  const atom = "[^\\s()<>\\[\\]:;@\\\\,.\"\\x00-\\x1f]+";
+  const atom = '[^\\s()<>\\[\\]:;@\\\\,."\\x00-\\x1f]+';
   const atoms = new RegExp(`^${atom}(\\.${atom})*$`);
   return at > 0 && (atoms.test(local) || /^"[^"\\]*"$/.test(local)) && (atoms.test(domain) || /^\[.+\]$/.test(domain));
 }
@@ -115,7 +116,8 @@ function isRequestUri(text: string): boolean {
   if (scheme === undefined) return false;
   const rest = text.slice(scheme.length);
   const authority = /^\/\/([^/?]*)/.exec(rest)?.[1];
-  if (authority !== undefined && (/[ <>"]/.test(authority) || /:\d*[^\d\]:@][^@\]]*$/.test(authority.replace(/^.*@/, '')))) return false;
+  if (authority !== undefined && (/[ <>"]/.test(authority) || /:\d*[^\d\]:@][^@\]]*$/.test(authority.replace(/^.*@/, ''))))
+    return false;
   return !/%(?![0-9a-f]{2})/i.test(rest.split('?')[0]!);
 }
 

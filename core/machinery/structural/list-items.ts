@@ -5,7 +5,12 @@ import type { JsonSchema } from './json-schema.js';
 import { additionalOf, itemsOf, propertyOf } from './json-schema.js';
 
 /** No two items of a set, or of a list with keys, are the same. Source: apiextensions-apiserver pkg/apiserver/schema/listtype. */
-export function validateListItems(value: unknown, schema: JsonSchema | undefined, errors: FieldErrors, path = new FieldPath()): void {
+export function validateListItems(
+  value: unknown,
+  schema: JsonSchema | undefined,
+  errors: FieldErrors,
+  path = new FieldPath(),
+): void {
   if (!schema) return;
   if (Array.isArray(value)) {
     const type = schema['x-kubernetes-list-type'];

@@ -210,11 +210,7 @@ class Validation {
 }
 
 /** Finds what an item of a list with keys was before. Items of other lists cannot be told from each other. */
-function correlated(
-  value: readonly unknown[],
-  old: unknown,
-  schema: JsonSchema,
-): ((item: unknown) => unknown) | undefined {
+function correlated(value: readonly unknown[], old: unknown, schema: JsonSchema): ((item: unknown) => unknown) | undefined {
   const keys = schema['x-kubernetes-list-map-keys'] ?? [];
   if (schema['x-kubernetes-list-type'] !== 'map' || !Array.isArray(old) || value.length === 0) return undefined;
   const keyOf = (item: unknown): string => {
@@ -253,7 +249,8 @@ function checkType(value: unknown, schema: JsonSchema, path: string): Fault | 'f
   const actual = typeName(value);
   const fits = types.includes(actual) || (actual === 'integer' && types.includes('number'));
   const isTextual = typeof value === 'string' || Array.isArray(value);
-  if (!isTextual && format !== '' && !fits) return wrong(format, actual === 'integer' ? 'int64' : actual === 'number' ? 'float64' : '');
+  if (!isTextual && format !== '' && !fits)
+    return wrong(format, actual === 'integer' ? 'int64' : actual === 'number' ? 'float64' : '');
   if (isTextual && format !== '' && !types.includes('number') && !types.includes('integer')) return 'fits';
   return fits ? 'fits' : wrong(types.join(','), actual);
 }

@@ -93,11 +93,13 @@ function resourceMembers(schema: JsonSchema, level: Level, path: FieldPath, erro
   const at = (name: string): FieldPath => path.child('properties').key(name);
   for (const name of ['kind', 'apiVersion']) {
     const member = propertyOf(schema, name);
-    if (member && isResource && member.type !== 'string') errors.invalid(at(name).child('type'), member.type ?? '', 'must be string');
+    if (member && isResource && member.type !== 'string')
+      errors.invalid(at(name).child('type'), member.type ?? '', 'must be string');
   }
   const metadata = propertyOf(schema, 'metadata');
   if (!metadata) return;
-  if (isResource && metadata.type !== 'object') errors.invalid(at('metadata').child('type'), metadata.type ?? '', 'must be object');
+  if (isResource && metadata.type !== 'object')
+    errors.invalid(at('metadata').child('type'), metadata.type ?? '', 'must be object');
   if (level !== 'root') return;
   const { type: _type, default: _default, properties, ...rest } = metadata;
   const declared = Object.keys(properties ?? {});

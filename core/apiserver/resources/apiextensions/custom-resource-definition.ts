@@ -59,7 +59,8 @@ export const customResourceDefinition = defineResource<CustomResourceDefinition>
       prepareForUpdate(object, old) {
         object.spec = cloneJson(old.spec);
       },
-      validateUpdate: (object, _old, errors) => validateNames(object.status.acceptedNames, fieldPath('status', 'acceptedNames'), errors),
+      validateUpdate: (object, _old, errors) =>
+        validateNames(object.status.acceptedNames, fieldPath('status', 'acceptedNames'), errors),
     },
   },
   resetFields: { '': ['status'], status: ['spec'] },

@@ -41,7 +41,9 @@ export function removeCondition({ status }: CustomResourceDefinition, type: stri
 
 export function sameCondition(a: Condition | undefined, b: Condition | undefined): boolean {
   if (!a || !b) return a === b;
-  return a.type === b.type && a.status === b.status && (a.reason ?? '') === (b.reason ?? '') && (a.message ?? '') === (b.message ?? '');
+  return (
+    a.type === b.type && a.status === b.status && (a.reason ?? '') === (b.reason ?? '') && (a.message ?? '') === (b.message ?? '')
+  );
 }
 
 const approvedAnnotation = 'api-approved.kubernetes.io';

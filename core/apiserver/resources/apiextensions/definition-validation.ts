@@ -145,13 +145,15 @@ function validateSpec({ spec }: CustomResourceDefinition, errors: FieldErrors): 
     errors.invalid(path.child('versions'), all, 'must contain unique version names');
   }
   if (versions.filter(({ storage }) => storage).length !== 1) {
-    errors.invalid(path.child('versions'), all.length ? all : null, 'must have exactly one version marked as storage version');
+    errors.invalid(path.child('versions'), spec.versions ? all : null, 'must have exactly one version marked as storage version');
   }
+  const first = versions[0];
+  const faults = first ? validateDns1035Label(first.name) : [];
+  if (faults.length) errors.invalid(path.child('version'), first!.name, faults.join(','));
   for (const name of ['plural', 'singular', 'kind', 'listKind'] as const) {
     if (!spec.names[name]) errors.required(path.child('names', name));
   }
   validateNames(spec.names, path.child('names'), errors);
-  const first = versions[0];
   if (first && shared.schema && schemaOf(first)) {
     const hasStatus = versions.some(({ subresources }) => subresources?.status !== undefined);
     validateDefinitionSchema(schemaOf(first)!, { path: path.child('validation'), hasStatus, errors });
@@ -200,7 +202,11 @@ function validateDeprecation(
   errors.invalid(path, text, `must only contain printable UTF-8 characters; non-printable character found at index ${index}`);
 }
 
-export function validateNames(names: Readonly<CustomResourceDefinitionNames> | undefined, path: FieldPath, errors: FieldErrors): void {
+export function validateNames(
+  names: Readonly<CustomResourceDefinitionNames> | undefined,
+  path: FieldPath,
+  errors: FieldErrors,
+): void {
   if (!names) return;
   for (const field of ['plural', 'singular'] as const) {
     const faults = names[field] ? validateDns1035Label(names[field]) : [];
@@ -289,7 +295,8 @@ function validateSelectable(
     }
     if (/^\.metadata(\.|$)/.test(jsonPath)) errors.invalid(at, jsonPath, 'must not point to fields in metadata');
     if (!['string', 'boolean', 'integer'].includes(found.type ?? '')) {
-      const text = 'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.';
+      const text =
+        'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.';
       errors.invalid(at, jsonPath, text);
     }
     if (seen.has(jsonPath)) errors.duplicate(at, jsonPath);
@@ -310,7 +317,8 @@ function validateConversion(
     errors.invalid(path.child('strategy'), strategy, 'must be None if spec.preserveUnknownFields is true');
   }
   if (!strategy) errors.required(path.child('strategy'));
-  else if (strategy !== 'None' && strategy !== 'Webhook') errors.notSupported(path.child('strategy'), strategy, ['None', 'Webhook']);
+  else if (strategy !== 'None' && strategy !== 'Webhook')
+    errors.notSupported(path.child('strategy'), strategy, ['None', 'Webhook']);
   if (strategy === 'Webhook') return validateConversionWebhook(webhook, path, errors);
   const text = 'should not be set when strategy is not set to Webhook';
   if (webhook?.clientConfig) errors.forbidden(path.child('webhookClientConfig'), text);

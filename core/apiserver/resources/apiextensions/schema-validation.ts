@@ -122,7 +122,8 @@ function validatePart(schema: JsonSchema, place: Place, errors: FieldErrors): vo
   const { additionalProperties: additional } = schema;
   if (additional !== undefined) {
     const at = path.child('additionalProperties');
-    if (properties.length && additional !== true) errors.forbidden(at, 'additionalProperties and properties are mutual exclusive');
+    if (properties.length && additional !== true)
+      errors.forbidden(at, 'additionalProperties and properties are mutual exclusive');
     const noDefaults = insideMeta ? 'inside additionalProperties applying to object metadata' : place.noDefaults;
     if (typeof additional === 'object') within(additional, at, { noDefaults });
   }

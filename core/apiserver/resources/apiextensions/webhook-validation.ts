@@ -51,7 +51,11 @@ function validateUrl(text: string, path: FieldPath, errors: FieldErrors): void {
   if (query) errors.invalid(path, query, 'query parameters are not permitted in the URL');
 }
 
-function validateService({ name, namespace, path: urlPath, port = 443 }: ServiceReference, path: FieldPath, errors: FieldErrors): void {
+function validateService(
+  { name, namespace, path: urlPath, port = 443 }: ServiceReference,
+  path: FieldPath,
+  errors: FieldErrors,
+): void {
   // Upstream hands the two over the wrong way round.
   if (!namespace) errors.required(path.child('name'));
   if (!name) errors.required(path.child('namespace'));
