@@ -47,7 +47,15 @@ function settleNames(draft: CustomResourceDefinition, others: readonly Definitio
   const accepted = { ...before };
   const condition = acceptNames(names, accepted, [draft, ...others]);
   if (semanticEqual(accepted, before) && sameCondition(condition, conditionOf(draft, 'NamesAccepted'))) return;
-  draft.status.acceptedNames = accepted;
+  const { plural, singular, shortNames, kind, listKind, categories } = accepted;
+  draft.status.acceptedNames = {
+    plural,
+    ...(singular ? { singular } : {}),
+    ...(shortNames ? { shortNames } : {}),
+    kind,
+    ...(listKind ? { listKind } : {}),
+    ...(categories ? { categories } : {}),
+  };
   setCondition(draft, condition, now);
   if (isConditionTrue(draft, 'Established')) return;
   const isAccepted = condition.status === 'True';

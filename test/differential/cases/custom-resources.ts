@@ -246,7 +246,11 @@ export const customResourceCases: readonly Case[] = [
       { do: 'update', patch: { spec: { names: { kind: 'Other' }, scope: 'Cluster', group: 'other.com' } } },
       { do: 'update', patch: { metadata: { resourceVersion: null } } },
       { do: 'update', patch: { metadata: { labels: { a: 'b' } }, spec: { names: { shortNames: ['lf'] } } } },
-      { do: 'wait', path: `${at}/lives.${group}`, shows: '"shortNames":["lf"],"singular"' },
+      {
+        do: 'wait',
+        path: `${at}/lives.${group}`,
+        shows: '"acceptedNames":{"plural":"lives","singular":"live","shortNames":["lf"]',
+      },
       { do: 'get' },
       { do: 'update', sub: 'status', patch: { status: { storedVersions: ['v0', 'v1'] } } },
       { do: 'update', patch: { metadata: { labels: { a: 'c' } } } },
