@@ -76,6 +76,8 @@ function translate(pattern: string): { source: string; flags: string } {
   let flags = '';
   let source = '';
   let inClass = false;
+  // How many groups that only carry flags are open, by group of the pattern.
+  const flagGroups = [0];
   for (let at = 0; at < pattern.length; at++) {
     const rest = pattern.slice(at);
     const character = rest[0]!;
@@ -107,13 +109,26 @@ function translate(pattern: string): { source: string; flags: string } {
       if (rest.startsWith('(?P<')) {
         source += '(?<';
         at += 3;
+        flagGroups.push(0);
       } else if (set && at === 0 && !set[2]) {
         flags = set[1]!;
         at += set[0].length - 1;
-      } else if (/^\(\?([imsU-]*:|<[A-Za-z_])/.test(rest)) source += character;
-      else throw fault(`invalid or unsupported Perl syntax: \`${rest.slice(0, /^\(\?<[=!]/.test(rest) ? 4 : 3)}\``);
-    } else source += character;
+      } else if (set) {
+        // They hold to the end of the group.
+        source += `(?${set[1]}${set[2] ?? ''}:`;
+        at += set[0].length - 1;
+        flagGroups[flagGroups.length - 1]!++;
+      } else if (/^\(\?([imsU-]*:|<[A-Za-z_])/.test(rest)) {
+        source += character;
+        flagGroups.push(0);
+      } else throw fault(`invalid or unsupported Perl syntax: \`${rest.slice(0, /^\(\?<[=!]/.test(rest) ? 4 : 3)}\``);
+    } else {
+      if (character === '(') flagGroups.push(0);
+      if (character === ')' && flagGroups.length > 1) source += ')'.repeat(flagGroups.pop()!);
+      source += character;
+    }
   }
+  source += ')'.repeat(flagGroups[0]!);
   if (inClass) throw fault(`missing closing ]: \`${pattern.slice(pattern.lastIndexOf('['))}\``);
   return { source, flags };
 }

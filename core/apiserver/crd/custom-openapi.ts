@@ -6,6 +6,10 @@ import type { CustomSchemas, OpenApiSchema, SchemaContext } from '../openapi/cus
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 const conventions = 'https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md';
 
+// `kubectl explain` of upstream's own tests looks for these words.
+const objectMetadata = `Standard object's metadata. More info: ${conventions}#metadata`;
+const listMetadata = `Standard list metadata. More info: ${conventions}#types-kinds`;
+
 export interface CustomOpenApiOptions {
   readonly group: string;
   readonly version: string;
@@ -41,7 +45,7 @@ export function customOpenApi(options: CustomOpenApiOptions): CustomSchemas {
           type: 'array',
           items: context.reference(`${name}${kind}`),
         },
-        metadata: context.member(`${meta}.ListMeta`, context.describe('ConfigMapList', 'metadata')),
+        metadata: context.member(`${meta}.ListMeta`, listMetadata),
       },
       ...key(listKind),
     }),
@@ -52,7 +56,7 @@ function objectSchema({ schema }: CustomOpenApiOptions, context: SchemaContext):
   if (context.form === 'v2' && schema['x-kubernetes-preserve-unknown-fields']) return { type: 'object' };
   const shown = shownSchema(schema, context);
   const properties = isJsonObject(shown['properties']) ? shown['properties'] : {};
-  const metadata = context.member(`${meta}.ObjectMeta`, context.describe('ConfigMap', 'metadata'));
+  const metadata = context.member(`${meta}.ObjectMeta`, objectMetadata);
   return { ...shown, properties: { ...properties, ...typeMembers(context), metadata } };
 }
 
@@ -95,7 +99,7 @@ function embedded(schema: OpenApiSchema, context: SchemaContext): OpenApiSchema 
       ...properties,
       apiVersion: member('apiVersion'),
       kind: member('kind'),
-      metadata: context.member(`${meta}.ObjectMeta`, context.describe('ConfigMap', 'metadata')),
+      metadata: context.member(`${meta}.ObjectMeta`, objectMetadata),
     },
   };
 }
