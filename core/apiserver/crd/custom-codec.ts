@@ -9,7 +9,7 @@ import type { StructType } from '../../machinery/schema.js';
 import { dropNulls } from '../../machinery/structural/defaults.js';
 import { coerceEmbedded, decodeMetadata } from '../../machinery/structural/embedded-metadata.js';
 import type { JsonSchema } from '../../machinery/structural/json-schema.js';
-import { asResource, prune } from '../../machinery/structural/prune.js';
+import { prune } from '../../machinery/structural/prune.js';
 import { badRequest } from '../../machinery/status-error.js';
 import type { ObjectCodec } from '../handlers/object-codec.js';
 
@@ -19,13 +19,13 @@ import type { ObjectCodec } from '../handlers/object-codec.js';
  */
 export class CustomCodec implements ObjectCodec {
   readonly #kind: GroupVersionKind;
-  readonly #schema: JsonSchema;
+  readonly #schema: () => JsonSchema;
   readonly #metadata: StructType;
 
   /** `metadata` is the type of ObjectMeta. */
-  constructor(kind: GroupVersionKind, schema: JsonSchema, metadata: StructType) {
+  constructor(kind: GroupVersionKind, schema: () => JsonSchema, metadata: StructType) {
     this.#kind = kind;
-    this.#schema = asResource(schema);
+    this.#schema = schema;
     this.#metadata = metadata;
   }
 
@@ -61,10 +61,10 @@ export class CustomCodec implements ObjectCodec {
     const { kind: _kind, apiVersion: _apiVersion, metadata: given, ...rest } = draft;
     const options = { metadata: this.#metadata, ...(unknown ? { unknown } : {}) };
     const metadata = given === undefined ? {} : decodeMetadata(given, 'metadata', options);
-    prune(rest, this.#schema, { root: false, ...(unknown ? { unknown } : {}) });
-    dropNulls(rest, this.#schema);
-    const { 'x-kubernetes-embedded-resource': _root, ...inner } = this.#schema;
-    const fault = coerceEmbedded(rest, inner, new FieldPath(), options);
+    const schema = this.#schema();
+    prune(rest, schema, { root: true, ...(unknown ? { unknown } : {}) });
+    dropNulls(rest, schema);
+    const fault = coerceEmbedded(rest, schema, new FieldPath(), options);
     if (fault) throw new MetadataError(`${fault.path}: Invalid value: ${formatBadValue(fault.value)}: ${fault.text}`);
     return { kind: kind.kind, apiVersion: formatApiVersion(kind), metadata, ...rest } as KubeObject;
   }

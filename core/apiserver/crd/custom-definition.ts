@@ -22,8 +22,8 @@ type Custom = KubeObject & Record<string, unknown>;
 
 export interface CustomDefinitionOptions {
   readonly reference: ResourceReference;
-  readonly version: CustomResourceDefinitionVersion;
-  readonly schema: JsonSchema;
+  readonly version: Omit<CustomResourceDefinitionVersion, 'schema'>;
+  readonly schema: () => JsonSchema;
   readonly deprecation: string | undefined;
   readonly columns: CustomColumns;
   /** The type of ObjectMeta. */
@@ -39,12 +39,11 @@ export function customDefinition(options: CustomDefinitionOptions): ResourceDefi
   const { reference, version, schema, deprecation, columns } = options;
   const rules = new CustomRules(options);
   const { status, scale } = version.subresources ?? {};
-  const statusSchema = propertyOf(schema, 'status');
   const subresources: Record<string, SubresourceDefinition<KubeObject>> = {};
   if (status) {
     subresources['status'] = {
       type: 'update',
-      validateUpdate: (object, old, errors) => rules.validateStatus(object as Custom, old as Custom, statusSchema, errors),
+      validateUpdate: (object, old, errors) => rules.validateStatus(object as Custom, old as Custom, errors),
     };
   }
   if (scale) subresources['scale'] = customScale(scale);
@@ -55,7 +54,7 @@ export function customDefinition(options: CustomDefinitionOptions): ResourceDefi
     keepsEmptyLists: true,
     allowUnconditionalUpdate: false,
     ...(deprecation === undefined ? {} : { deprecation }),
-    defaults: object => applyDefaults(object, schema),
+    defaults: object => applyDefaults(object, schema()),
     prepareForCreate(object) {
       if (options.isTerminating()) {
         const { group, resource } = reference;
@@ -121,7 +120,8 @@ class CustomRules {
 
   validate(object: Custom, old: Custom | undefined, errors: FieldErrors): void {
     if (!this.#validateType(object, errors)) return;
-    const { schema, version, metadata } = this.#options;
+    const { version, metadata } = this.#options;
+    const schema = this.#options.schema();
     validateValue(object, schema, errors, { old });
     const scale = version.subresources?.scale;
     if (scale) {
@@ -133,8 +133,9 @@ class CustomRules {
     this.#validateLists(object, old, errors);
   }
 
-  validateStatus(object: Custom, old: Custom, schema: JsonSchema | undefined, errors: FieldErrors): void {
+  validateStatus(object: Custom, old: Custom, errors: FieldErrors): void {
     if (!this.#validateType(object, errors)) return;
+    const schema = propertyOf(this.#options.schema(), 'status');
     if (schema && object['status'] !== undefined) {
       validateValue(object['status'], schema, errors, { old: old['status'], path: fieldPath('status') });
     }
@@ -145,7 +146,7 @@ class CustomRules {
 
   /** What was twofold before may stay so. */
   #validateLists(object: Custom, old: Custom | undefined, errors: FieldErrors): void {
-    const { schema } = this.#options;
+    const schema = this.#options.schema();
     const found = new FieldErrors();
     validateListItems(object, schema, found);
     if (found.empty) return;

@@ -16,7 +16,7 @@ export interface CustomOpenApiOptions {
   readonly kind: string;
   readonly listKind: string;
   readonly plural: string;
-  readonly schema: JsonSchema;
+  readonly schema: () => JsonSchema;
   readonly selectableFields: readonly string[];
 }
 
@@ -52,7 +52,8 @@ export function customOpenApi(options: CustomOpenApiOptions): CustomSchemas {
   };
 }
 
-function objectSchema({ schema }: CustomOpenApiOptions, context: SchemaContext): OpenApiSchema {
+function objectSchema(options: CustomOpenApiOptions, context: SchemaContext): OpenApiSchema {
+  const schema = options.schema();
   if (context.form === 'v2' && schema['x-kubernetes-preserve-unknown-fields']) return { type: 'object' };
   const shown = shownSchema(schema, context);
   const properties = isJsonObject(shown['properties']) ? shown['properties'] : {};

@@ -33,10 +33,15 @@ export interface CustomResourcesOptions {
   readonly logger: Logger;
 }
 
+/** A definition as it was mounted: once the store has it, read from its bytes, since schemas are large and most kinds idle. */
+interface DefinitionSource {
+  read: () => Readonly<CustomResourceDefinition>;
+}
+
 /** A definition whose objects are served. */
 interface Mounted {
   readonly uid: string;
-  readonly definition: Readonly<CustomResourceDefinition>;
+  readonly source: DefinitionSource;
   readonly cache: ResourceCache;
   readonly prefix: string;
   readonly listening: Disposable;
@@ -183,7 +188,8 @@ export class CustomResources {
     const { plural } = definition.status.acceptedNames;
     const mounted = this.#mounted.get(name);
     const terminating = isConditionTrue(definition, 'Terminating');
-    if (mounted && isSame(mounted.definition, definition)) {
+    if (mounted && isSame(mounted.source.read(), definition)) {
+      this.#letGo(name, mounted.source);
       if (terminating && !mounted.closedToNew) served.closeToNew(mounted.versions.resources);
       mounted.closedToNew ||= terminating;
       return;
@@ -197,8 +203,9 @@ export class CustomResources {
       return;
     }
     const cache = mounted?.cache ?? (await hub.open(prefix, { namespaced: scope === 'Namespaced' }));
+    const source: DefinitionSource = { read: () => definition };
     const versions = new CustomVersions({
-      definition,
+      definition: () => source.read(),
       cache,
       hub,
       types,
@@ -218,7 +225,7 @@ export class CustomResources {
       }, {});
     this.#mounted.set(name, {
       uid: definition.metadata.uid!,
-      definition,
+      source,
       cache,
       prefix,
       listening,
@@ -226,8 +233,14 @@ export class CustomResources {
       unmount,
       closedToNew: false,
     });
+    this.#letGo(name, source);
     if (terminating) served.closeToNew(versions.resources);
     if (!mounted && hasRules(definition)) logger.warn(rulesNotEvaluated, { name });
+  }
+
+  #letGo(name: string, source: DefinitionSource): void {
+    const entry = this.#store?.cache.get('', name);
+    if (entry && isSame(entry.object, source.read())) source.read = () => entry.object;
   }
 
   /** What the server has of its own is neither replaced nor emptied. */

@@ -14,7 +14,7 @@ import { internalError } from '../../machinery/status-error.js';
 import { applyDefaults, dropNulls } from '../../machinery/structural/defaults.js';
 import type { JsonSchema } from '../../machinery/structural/json-schema.js';
 import { compareKubeVersions } from '../../machinery/structural/kube-version.js';
-import { asResource, prune } from '../../machinery/structural/prune.js';
+import { prune } from '../../machinery/structural/prune.js';
 import type { CustomResource } from '../served-resources.js';
 import type { ObjectCache } from '../storage/resource-cache.js';
 import type { StorageHub } from '../storage/storage-hub.js';
@@ -31,8 +31,8 @@ const objectMeta = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
 const noSchema: JsonSchema = {};
 
 export interface CustomVersionsOptions {
-  /** With accepted names. */
-  readonly definition: Readonly<CustomResourceDefinition>;
+  /** With accepted names. Asked again whenever a schema is needed: nothing of it is kept. */
+  readonly definition: () => Readonly<CustomResourceDefinition>;
   /** All objects in whatever version each was stored. */
   readonly cache: ObjectCache;
   readonly hub: StorageHub;
@@ -44,20 +44,18 @@ export interface CustomVersionsOptions {
 export class CustomVersions {
   readonly resources: readonly CustomResource[];
   readonly #options: CustomVersionsOptions;
-  readonly #schemas: ReadonlyMap<string, JsonSchema>;
+  /** By apiVersion, the names of all versions. */
+  readonly #names: ReadonlyMap<string, string>;
+  readonly #group: string;
   readonly #mergeTypes = new Map<string, MergeType>();
   readonly #views: ViewCache[] = [];
   readonly #storageVersion: string;
 
   constructor(options: CustomVersionsOptions) {
     this.#options = options;
-    const { spec } = options.definition;
-    this.#schemas = new Map(
-      spec.versions.map(({ name, schema }) => [
-        this.#apiVersion(name),
-        asResource((schema?.openAPIV3Schema ?? noSchema) as JsonSchema),
-      ]),
-    );
+    const { spec } = options.definition();
+    this.#group = spec.group;
+    this.#names = new Map(spec.versions.map(({ name }) => [this.#apiVersion(name), name]));
     this.#storageVersion = this.#apiVersion(spec.versions.find(({ storage }) => storage)!.name);
     this.resources = spec.versions.filter(({ served, storage }) => served || storage).map(version => this.#resource(version));
   }
@@ -68,22 +66,29 @@ export class CustomVersions {
   }
 
   #apiVersion(version: string): string {
-    return formatApiVersion({ group: this.#options.definition.spec.group, version });
+    return formatApiVersion({ group: this.#group, version });
   }
 
-  #resource(version: CustomResourceDefinitionVersion): CustomResource {
-    const { definition: crd, types, isTerminating, hub, cache } = this.#options;
+  #schema(apiVersion: string): JsonSchema | undefined {
+    const name = this.#names.get(apiVersion);
+    const version = this.#options.definition().spec.versions.find(each => each.name === name);
+    return version && ((version.schema?.openAPIV3Schema ?? noSchema) as JsonSchema);
+  }
+
+  #resource({ schema: _schema, ...version }: CustomResourceDefinitionVersion): CustomResource {
+    const { types, isTerminating, hub, cache } = this.#options;
+    const crd = this.#options.definition();
     const { group, scope } = crd.spec;
-    const { acceptedNames: names } = crd.status;
+    const names = cloneJson(crd.status.acceptedNames);
     const { name, subresources } = version;
     const apiVersion = this.#apiVersion(name);
     const kind = { group, version: name, kind: names.kind };
     const reference = { ...kind, resource: names.plural, namespaced: scope === 'Namespaced' };
-    const own = (version.schema?.openAPIV3Schema ?? noSchema) as JsonSchema;
+    const schema = (): JsonSchema => this.#schema(apiVersion)!;
     const metadata = types.struct(objectMeta);
     const columns = customColumns(version.additionalPrinterColumns);
     const deprecation = version.deprecated ? (version.deprecationWarning ?? defaultDeprecation(version, crd)) : undefined;
-    const definition = customDefinition({ reference, version, schema: own, deprecation, columns, metadata, isTerminating });
+    const definition = customDefinition({ reference, version, schema, deprecation, columns, metadata, isTerminating });
     const data: ResourceData = {
       version: name,
       name: names.plural,
@@ -113,11 +118,11 @@ export class CustomVersions {
       definition,
       data,
       listKind,
-      codec: new CustomCodec(kind, own, metadata),
+      codec: new CustomCodec(kind, schema, metadata),
       kept: { cache: view, toStored: draft => this.#kept(draft, apiVersion) },
       type: () => this.#mergeType(apiVersion),
       version: other =>
-        this.#schemas.has(other)
+        this.#names.has(other)
           ? { type: this.#mergeType(other), convert: object => ({ ...(object as object), apiVersion: other }) }
           : undefined,
       replicasPaths: replicasPaths(crd),
@@ -125,7 +130,7 @@ export class CustomVersions {
         ...kind,
         listKind,
         plural: names.plural,
-        schema: own,
+        schema,
         selectableFields: (version.selectableFields ?? []).map(({ jsonPath }) => jsonPath),
       }),
       isServed: version.served,
@@ -137,7 +142,7 @@ export class CustomVersions {
     let type = this.#mergeTypes.get(apiVersion);
     if (!type) {
       const metadata = mergeTypeOf(this.#options.types.struct(objectMeta));
-      type = structuralMergeType(this.#schemas.get(apiVersion) as StructuralSchema, metadata);
+      type = structuralMergeType(this.#schema(apiVersion) as StructuralSchema, metadata);
       this.#mergeTypes.set(apiVersion, type);
     }
     return type;
@@ -147,7 +152,7 @@ export class CustomVersions {
   #shown(stored: Readonly<KubeObject>, apiVersion: string): KubeObject {
     const draft = cloneJson(stored) as KubeObject;
     this.#settle(draft, stored.apiVersion);
-    applyDefaults(draft, this.#schemas.get(stored.apiVersion));
+    applyDefaults(draft, this.#schema(stored.apiVersion));
     if (stored.apiVersion !== apiVersion) {
       this.#refuseConversion(stored.apiVersion, apiVersion);
       draft.apiVersion = apiVersion;
@@ -167,13 +172,13 @@ export class CustomVersions {
   }
 
   #settle(draft: KubeObject, apiVersion: string): void {
-    const schema = this.#schemas.get(apiVersion);
+    const schema = this.#schema(apiVersion);
     prune(draft, schema, { root: true });
     dropNulls(draft, schema);
   }
 
   #refuseConversion(from: string, to: string): void {
-    const { spec } = this.#options.definition;
+    const { spec } = this.#options.definition();
     if (spec.conversion?.strategy !== 'Webhook') return;
     const text = `conversion webhook for ${from}, Kind=${spec.names.kind} failed: this server cannot ask webhooks to convert to ${to} yet`;
     throw internalError(new Error(text));
