@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.js';
+import type { WebhookCaller } from './crd/conversion-webhook.js';
 import { DisposableStore, toDisposable } from '../base/disposable.js';
 import { errorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
@@ -73,6 +74,8 @@ export interface ApiServerPartOptions {
   readonly routes?: readonly HttpRoutes[];
   readonly metrics?: readonly ExposedMetrics[];
   /** Built-in plugins to leave out. */
+  /** Who is asked to convert custom resources; nobody when absent. */
+  readonly conversionWebhooks?: WebhookCaller | undefined;
   readonly disabledAdmission?: readonly string[];
   readonly tolerationSeconds?: TolerationSeconds;
   /** The way to what runs on nodes; absent: through their kubelets. */
@@ -227,6 +230,7 @@ export class ApiServerPart implements Part {
         podConnector: this.#options.podConnector ?? this.#nodeConnector(certificates),
       }),
       groups: this.#options.groups,
+      conversionWebhooks: this.#options.conversionWebhooks,
       pluginRoutes: this.#options.routes,
       pluginMetrics: this.#options.metrics,
       authenticator: new AuthenticatorChain([

@@ -23,6 +23,7 @@ import { forbiddenError } from './auth/forbidden.js';
 import { Impersonation } from './auth/impersonation.js';
 import { selectorAttributes } from './auth/selector-attributes.js';
 import { userOf } from './auth/user-info.js';
+import type { WebhookCaller } from './crd/conversion-webhook.js';
 import { CustomResources } from './crd/custom-resources.js';
 import { Discovery } from './discovery/discovery.js';
 import { ConnectHandler } from './handlers/connect-handler.js';
@@ -61,6 +62,8 @@ export interface ApiServerOptions {
   readonly listen?: { readonly host: string; readonly port: number; readonly tls: TlsMaterial };
   readonly version: Readonly<Record<string, string>>;
   readonly checks?: readonly HealthCheck[];
+  /** Who is asked to convert custom resources. Absent: what would have to be converted is refused. */
+  readonly conversionWebhooks?: WebhookCaller | undefined;
   /** Further routes beside the resources: OpenAPI, OIDC, metrics, plugins'. */
   readonly extendRoutes?: (router: Router, server: ApiServer) => void;
 }
@@ -106,6 +109,7 @@ export class ApiServer {
       clock,
       types,
       served: this.#served,
+      webhooks: options.conversionWebhooks,
       logger: logger.child('custom-resources'),
     });
     const discovered = this.#served.discovered();

@@ -184,7 +184,7 @@ describe('custom resources of an API server', () => {
     const items = client.resource(foos, 'default');
     await items.create(foo('stored'));
     expect((await items.get('stored')).spec).toEqual({ size: 1 });
-    const text = 'this server cannot ask webhooks to convert';
+    const text = 'this server cannot ask webhooks';
     const second = client.resource({ ...foos, version: 'v2' }, 'default');
     await expect(second.get('stored')).rejects.toThrow(text);
     await expect(second.list()).rejects.toThrow(text);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { SystemClock } from '../../core/base/clock.js';
 import { SinkLogger, formatRecord } from '../../core/base/logger.js';
 import { ApiServerPart } from '../../core/apiserver/api-server-part.js';
+import type { WebhookCaller } from '../../core/apiserver/crd/conversion-webhook.js';
 import type { ClusterPaths } from '../../core/contracts/cluster-paths.js';
 import type { ClusterSettings } from '../../core/contracts/cluster-settings.js';
 import type { Datastore } from '../../core/contracts/datastore.js';
@@ -26,6 +27,7 @@ export async function startApiServer(
     sharedDatastore?: Datastore;
     admission?: readonly AdmissionPlugin[];
     disabledAdmission?: readonly string[];
+    conversionWebhooks?: WebhookCaller;
     groups?: readonly ApiGroup[];
     serviceCidrs?: readonly string[];
   } = {},
@@ -62,6 +64,7 @@ export async function startApiServer(
     logger,
     admission: () => options.admission ?? [],
     disabledAdmission: options.disabledAdmission,
+    conversionWebhooks: options.conversionWebhooks,
     groups: options.groups,
   });
   await part.init();

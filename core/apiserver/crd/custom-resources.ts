@@ -18,6 +18,7 @@ import { cleanupFinalizer, hasCleanup, isConditionTrue, setCondition } from '../
 import type { ServedResources } from '../served-resources.js';
 import type { ResourceCache } from '../storage/resource-cache.js';
 import type { StorageHub } from '../storage/storage-hub.js';
+import type { WebhookCaller } from './conversion-webhook.js';
 import { CustomVersions } from './custom-versions.js';
 import { isServed, settledStatus } from './definition-conditions.js';
 
@@ -31,6 +32,7 @@ export interface CustomResourcesOptions {
   readonly types: TypeSet;
   readonly served: ServedResources;
   readonly logger: Logger;
+  readonly webhooks?: WebhookCaller | undefined;
 }
 
 /** A definition as it was mounted: once the store has it, read from its bytes, since schemas are large and most kinds idle. */
@@ -182,7 +184,7 @@ export class CustomResources {
   }
 
   async #mount(definition: Readonly<CustomResourceDefinition>): Promise<void> {
-    const { served, hub, types, logger } = this.#options;
+    const { served, hub, types, logger, webhooks } = this.#options;
     const name = definition.metadata.name!;
     const { group, scope } = definition.spec;
     const { plural } = definition.status.acceptedNames;
@@ -209,6 +211,7 @@ export class CustomResources {
       cache,
       hub,
       types,
+      webhooks,
       isTerminating: () => {
         const live = this.#current(name);
         return live !== undefined && isConditionTrue(live, 'Terminating');

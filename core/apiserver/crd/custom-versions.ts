@@ -10,7 +10,6 @@ import type { ReplicasPaths } from '../../machinery/patch/managed-fields/scale-f
 import { structuralMergeType } from '../../machinery/patch/managed-fields/structural-merge-type.js';
 import type { StructuralSchema } from '../../machinery/patch/managed-fields/structural-merge-type.js';
 import type { TypeSet } from '../../machinery/schema.js';
-import { internalError } from '../../machinery/status-error.js';
 import { applyDefaults, dropNulls } from '../../machinery/structural/defaults.js';
 import type { JsonSchema } from '../../machinery/structural/json-schema.js';
 import { compareKubeVersions } from '../../machinery/structural/kube-version.js';
@@ -19,6 +18,8 @@ import type { CustomResource } from '../served-resources.js';
 import type { ObjectCache } from '../storage/resource-cache.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import type { ViewCache } from '../storage/view-cache.js';
+import type { WebhookCaller } from './conversion-webhook.js';
+import { convertByWebhook } from './conversion-webhook.js';
 import { CustomCodec } from './custom-codec.js';
 import { customColumns } from './custom-columns.js';
 import { customDefinition } from './custom-definition.js';
@@ -38,6 +39,8 @@ export interface CustomVersionsOptions {
   readonly hub: StorageHub;
   readonly types: TypeSet;
   readonly isTerminating: () => boolean;
+  /** Absent: definitions that convert by a webhook serve what needs no conversion. */
+  readonly webhooks?: WebhookCaller | undefined;
 }
 
 /** The served versions of one definition over one cache. What a version needs is made when it is first used. */
@@ -47,6 +50,7 @@ export class CustomVersions {
   /** By apiVersion, the names of all versions. */
   readonly #names: ReadonlyMap<string, string>;
   readonly #group: string;
+  readonly #isByWebhook: boolean;
   readonly #mergeTypes = new Map<string, MergeType>();
   readonly #views: ViewCache[] = [];
   readonly #storageVersion: string;
@@ -55,6 +59,7 @@ export class CustomVersions {
     this.#options = options;
     const { spec } = options.definition();
     this.#group = spec.group;
+    this.#isByWebhook = spec.conversion?.strategy === 'Webhook';
     this.#names = new Map(spec.versions.map(({ name }) => [this.#apiVersion(name), name]));
     this.#storageVersion = this.#apiVersion(spec.versions.find(({ storage }) => storage)!.name);
     this.resources = spec.versions.filter(({ served, storage }) => served || storage).map(version => this.#resource(version));
@@ -111,7 +116,13 @@ export class CustomVersions {
     const fields = selectors.length
       ? (object: KubeObject) => Object.fromEntries(selectors.map(([field, value]) => [field, value(object)]))
       : undefined;
-    const view = hub.view(cache, { toView: stored => this.#shown(stored, apiVersion), fields });
+    const conversion = this.#isByWebhook
+      ? {
+          isNeeded: (stored: Readonly<KubeObject>) => stored.apiVersion !== apiVersion,
+          convert: (stored: readonly Readonly<KubeObject>[]) => this.#converted(stored, apiVersion),
+        }
+      : undefined;
+    const view = hub.view(cache, { toView: stored => this.#shown(stored, apiVersion), fields, conversion });
     this.#views.push(view);
     const listKind = names.listKind ?? `${names.kind}List`;
     return {
@@ -119,10 +130,15 @@ export class CustomVersions {
       data,
       listKind,
       codec: new CustomCodec(kind, schema, metadata),
-      kept: { cache: view, toStored: draft => this.#kept(draft, apiVersion) },
+      kept: {
+        cache: view,
+        toStored: draft => this.#kept(draft, apiVersion),
+        converts: this.#isByWebhook && apiVersion !== this.#storageVersion,
+      },
       type: () => this.#mergeType(apiVersion),
+      // What was owned through a version that only a webhook could compare is forgotten.
       version: other =>
-        this.#names.has(other)
+        this.#names.has(other) && (other === apiVersion || !this.#isByWebhook)
           ? { type: this.#mergeType(other), convert: object => ({ ...(object as object), apiVersion: other }) }
           : undefined,
       replicasPaths: replicasPaths(crd),
@@ -148,40 +164,50 @@ export class CustomVersions {
     return type;
   }
 
-  /** A stored object as a version shows it: itself where nothing differs. Throws where only a webhook could convert. */
+  /** A stored object as a version shows it: itself where nothing differs. */
   #shown(stored: Readonly<KubeObject>, apiVersion: string): KubeObject {
-    const draft = cloneJson(stored) as KubeObject;
-    this.#settle(draft, stored.apiVersion);
-    applyDefaults(draft, this.#schema(stored.apiVersion));
+    const draft = this.#read(stored);
     if (stored.apiVersion !== apiVersion) {
-      this.#refuseConversion(stored.apiVersion, apiVersion);
       draft.apiVersion = apiVersion;
       this.#settle(draft, apiVersion);
     }
     return jsonEqual(draft, stored) ? stored : draft;
   }
 
+  /** A stored object in the version that it is stored in. */
+  #read(stored: Readonly<KubeObject>): KubeObject {
+    const draft = cloneJson(stored) as KubeObject;
+    this.#settle(draft, stored.apiVersion);
+    applyDefaults(draft, this.#schema(stored.apiVersion));
+    return draft;
+  }
+
   /** A draft of a version in the form in which objects are kept. */
-  #kept(draft: KubeObject, apiVersion: string): KubeObject {
+  async #kept(draft: KubeObject, apiVersion: string): Promise<KubeObject> {
     if (apiVersion === this.#storageVersion) return draft;
-    this.#refuseConversion(apiVersion, this.#storageVersion);
-    const stored = cloneJson(draft);
-    stored.apiVersion = this.#storageVersion;
+    let stored = { ...cloneJson(draft), apiVersion: this.#storageVersion };
+    if (this.#isByWebhook) [stored] = (await this.#ask([draft], this.#storageVersion)) as [KubeObject];
     this.#settle(stored, this.#storageVersion);
     return stored;
+  }
+
+  async #converted(stored: readonly Readonly<KubeObject>[], apiVersion: string): Promise<KubeObject[]> {
+    const drafts = await this.#ask(
+      stored.map(object => this.#read(object)),
+      apiVersion,
+    );
+    for (const draft of drafts) this.#settle(draft, apiVersion);
+    return drafts;
+  }
+
+  #ask(objects: readonly KubeObject[], apiVersion: string): Promise<KubeObject[]> {
+    return convertByWebhook(objects, apiVersion, this.#options.definition(), this.#options.webhooks);
   }
 
   #settle(draft: KubeObject, apiVersion: string): void {
     const schema = this.#schema(apiVersion);
     prune(draft, schema, { root: true });
     dropNulls(draft, schema);
-  }
-
-  #refuseConversion(from: string, to: string): void {
-    const { spec } = this.#options.definition();
-    if (spec.conversion?.strategy !== 'Webhook') return;
-    const text = `conversion webhook for ${from}, Kind=${spec.names.kind} failed: this server cannot ask webhooks to convert to ${to} yet`;
-    throw internalError(new Error(text));
   }
 }
 

@@ -78,7 +78,7 @@ export class LocalTransport implements ApiTransport {
     const { store } = endpoint.served;
     const entry =
       request.resourceVersion === '0'
-        ? store.cached(request.namespace ?? '', request.name)
+        ? await store.shown(request.namespace ?? '', request.name)
         : await store.get(request.namespace ?? '', request.name);
     return entry.object as T;
   }

@@ -146,7 +146,7 @@ export class ResourceHandler {
     const version = info.query.get('resourceVersion') ?? '';
     if (version && version !== '0') await this.#options.hub.reached(parseResourceVersion(version));
     const entry =
-      version === '' ? await served.store.get(info.namespace, info.name) : served.store.cached(info.namespace, info.name);
+      version === '' ? await served.store.get(info.namespace, info.name) : await served.store.shown(info.namespace, info.name);
     if (sub) {
       if (sub.type === 'connect' || (sub.type === 'object' && !sub.get)) {
         throw methodNotSupported(info.group, `${info.resource}/${info.subresource}`, 'get');

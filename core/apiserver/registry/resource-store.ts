@@ -76,7 +76,9 @@ export interface ResourceStoreOptions<T extends KubeObject> {
 
 export interface KeptObjects<T extends KubeObject> {
   readonly cache: ObjectCache<T>;
-  toStored(draft: T): KubeObject;
+  toStored(draft: T): KubeObject | Promise<KubeObject>;
+  /** What was just written cannot be read from the cache at once: a webhook would have to convert it back. */
+  readonly converts: boolean;
 }
 
 type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
@@ -117,11 +119,22 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
 
   /** The newest state. Throws NotFound. */
   async get(namespace: string, name: string): Promise<StoredObject<T>> {
-    await this.#hub.fresh();
+    await this.#fresh(namespace, name);
     return this.cached(namespace, name);
   }
 
-  /** What the cache shows, without waiting. Throws NotFound. */
+  /** What the cache shows, however old. Throws NotFound. */
+  async shown(namespace: string, name: string): Promise<StoredObject<T>> {
+    await this.cache.prepare?.({ namespace, name });
+    return this.cached(namespace, name);
+  }
+
+  async #fresh(namespace: string | undefined, name?: string): Promise<void> {
+    await this.#hub.fresh();
+    await this.cache.prepare?.({ namespace, name });
+  }
+
+  /** What the cache shows, without waiting: of objects that are not converted. Throws NotFound. */
   cached(namespace: string, name: string): StoredObject<T> {
     const entry = this.cache.get(namespace, name);
     if (!entry) throw notFound(this.subject(name));
@@ -207,6 +220,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     await this.#admit('validate', context, draft, undefined);
     this.#options.settle?.(draft);
     const key = this.cache.key(draft.metadata.namespace ?? '', draft.metadata.name!);
+    await this.cache.prepare?.({ namespace: draft.metadata.namespace, name: draft.metadata.name });
     if (this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!))
       throw alreadyExists(this.subject(draft.metadata.name!));
     return this.#withSideEffects(draft, undefined, context, async bytes => {
@@ -229,7 +243,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     transform: Transform<T>,
     options: { subresource?: string; uid?: string; createIfMissing?: boolean; patch?: boolean } = {},
   ): Promise<{ entry: StoredObject<T>; created: boolean }> {
-    await this.#hub.fresh();
+    await this.#fresh(call.namespace, call.name);
     for (let attempt = 0; ; attempt++) {
       const current = this.cache.get(call.namespace, call.name);
       if (!current) {
@@ -247,7 +261,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       } catch (error) {
         if (!(error instanceof RetryOnConflict)) throw error;
         if (attempt >= conflictRetries) throw conflict(this.subject(call.name));
-        await this.#hub.fresh();
+        await this.#fresh(call.namespace, call.name);
       }
     }
   }
@@ -337,7 +351,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
    * `gone` with its last state.
    */
   async delete(call: WriteCall, options: DeleteOptions = {}): Promise<{ entry: StoredObject<T>; gone: boolean }> {
-    await this.#hub.fresh();
+    await this.#fresh(call.namespace, call.name);
     for (let attempt = 0; ; attempt++) {
       const current = this.cached(call.namespace, call.name);
       checkPreconditions(current, options, this.definition.reference);
@@ -371,14 +385,14 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       } catch (error) {
         if (!(error instanceof RetryOnConflict)) throw error;
         if (attempt >= conflictRetries) throw conflict(this.subject(call.name));
-        await this.#hub.fresh();
+        await this.#fresh(call.namespace, call.name);
       }
     }
   }
 
   /** Deletes every object that matches, a few at a time. */
   async deleteCollection(selection: Selection, call: WriteCall, options: DeleteOptions = {}): Promise<StoredObject<T>[]> {
-    await this.#hub.fresh();
+    await this.#fresh(selection.namespace, selection.name);
     const chosen = [...this.select(selection)];
     let next = 0;
     const worker = async (): Promise<void> => {
@@ -485,10 +499,11 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
         await rollback?.();
         return this.#unstored(draft, current?.revision ?? 0);
       }
-      const stored = this.#stored(draft);
+      const stored = await this.#stored(draft);
       const bytes = encodeStored(stored);
       this.#hub.remember(bytes, stored);
       const revision = await write(bytes);
+      if (this.#options.kept?.converts) return this.#unstored(draft, revision);
       const cached = this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!);
       return cached?.revision === revision ? cached : this.cache.decode(bytes, revision);
     } catch (error) {
@@ -502,7 +517,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     return this.definition.keepsEmptyLists ? jsonEqual(draft, old) : semanticEqual(draft, old);
   }
 
-  #stored(draft: T): KubeObject {
+  #stored(draft: T): KubeObject | Promise<KubeObject> {
     if (this.#options.kept) return this.#options.kept.toStored(draft);
     const { viewOf } = this.definition;
     if (!viewOf) return draft;

@@ -37,22 +37,39 @@ export interface ResourceCacheOptions<T extends KubeObject> {
   readonly known: WeakMap<Uint8Array, KubeObject>;
 }
 
+/** What is about to be read. */
+export interface Reading {
+  readonly namespace?: string | undefined;
+  readonly name?: string | undefined;
+  /** The history from this revision on, beside the state. */
+  readonly since?: number;
+}
+
+/** Of caches whose objects somebody outside of this process has to convert. */
+export interface PreparedCache<T extends KubeObject> {
+  /** Before anything is read: what is asked for is readable then. Rejects with what a client is to be told. */
+  prepare?(reading: Reading): Promise<void>;
+  /** As `decode`, for what is in no cache. */
+  decodePrepared?(value: Uint8Array, revision: number): Promise<StoredObject<T>>;
+}
+
 /** What reads a cache: a resource's own, or a view of another's in a second version. */
-export type ObjectCache<T extends KubeObject = KubeObject> = Pick<
-  ResourceCache<T>,
-  | 'prefix'
-  | 'namespaced'
-  | 'revision'
-  | 'count'
-  | 'watcherCount'
-  | 'countIn'
-  | 'key'
-  | 'get'
-  | 'entries'
-  | 'listen'
-  | 'history'
-  | 'decode'
->;
+export type ObjectCache<T extends KubeObject = KubeObject> = PreparedCache<T> &
+  Pick<
+    ResourceCache<T>,
+    | 'prefix'
+    | 'namespaced'
+    | 'revision'
+    | 'count'
+    | 'watcherCount'
+    | 'countIn'
+    | 'key'
+    | 'get'
+    | 'entries'
+    | 'listen'
+    | 'history'
+    | 'decode'
+  >;
 
 const historyLimit = 1024;
 const emptyNames: readonly string[] = [];

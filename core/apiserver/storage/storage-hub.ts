@@ -10,6 +10,7 @@ import { timeout } from '../../machinery/status-error.js';
 import type { ObjectCache } from './resource-cache.js';
 import { ResourceCache } from './resource-cache.js';
 import { ParseCache } from './stored-object.js';
+import type { ViewCacheOptions } from './view-cache.js';
 import { ViewCache } from './view-cache.js';
 
 export const registryPrefix = '/registry/';
@@ -143,7 +144,7 @@ export class StorageHub {
   /** A second version of the objects in `source`. */
   view<T extends KubeObject>(
     source: ObjectCache,
-    options: { toView: (stored: Readonly<KubeObject>) => T; fields?: ((object: T) => Record<string, string>) | undefined },
+    options: Pick<ViewCacheOptions<T>, 'toView' | 'fields' | 'conversion'>,
   ): ViewCache<T> {
     return new ViewCache<T>({ source, ...options, parseCache: this.#parseCache });
   }
