@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.js';
+import type { RuleEngine } from '../machinery/structural/rule-engine.js';
 import type { WebhookCaller } from './crd/conversion-webhook.js';
 import { DisposableStore, toDisposable } from '../base/disposable.js';
 import { errorCode } from '../base/errors.js';
@@ -76,6 +77,8 @@ export interface ApiServerPartOptions {
   /** Built-in plugins to leave out. */
   /** Who is asked to convert custom resources; nobody when absent. */
   readonly conversionWebhooks?: WebhookCaller | undefined;
+  /** Who holds custom resources to their rules in CEL; nobody when absent. */
+  readonly ruleEngine?: RuleEngine | undefined;
   readonly disabledAdmission?: readonly string[];
   readonly tolerationSeconds?: TolerationSeconds;
   /** The way to what runs on nodes; absent: through their kubelets. */
@@ -223,6 +226,7 @@ export class ApiServerPart implements Part {
         guard: new EscalationGuard(rbac, authorizer),
         authorizer,
         resolver: rbac,
+        ruleEngine: this.#options.ruleEngine,
         tokens: tokenAuthenticator,
         audiences: tokens.audiences,
         tokenIssuer: tokens.issuer,
@@ -231,6 +235,7 @@ export class ApiServerPart implements Part {
       }),
       groups: this.#options.groups,
       conversionWebhooks: this.#options.conversionWebhooks,
+      ruleEngine: this.#options.ruleEngine,
       pluginRoutes: this.#options.routes,
       pluginMetrics: this.#options.metrics,
       authenticator: new AuthenticatorChain([

@@ -15,6 +15,7 @@ import type { HttpRoutes } from '../contracts/http-routes.js';
 import type { Datastore } from '../contracts/datastore.js';
 import type { CataloguedResource } from '../contracts/resource-catalogue.js';
 import type { TypeSet } from '../machinery/schema.js';
+import type { RuleEngine } from '../machinery/structural/rule-engine.js';
 import type { Authenticator } from './auth/authenticator.js';
 import { RequestAuthentication } from './auth/authenticator.js';
 import type { Attributes, Authorizer } from './auth/authorizer.js';
@@ -64,6 +65,8 @@ export interface ApiServerOptions {
   readonly checks?: readonly HealthCheck[];
   /** Who is asked to convert custom resources. Absent: what would have to be converted is refused. */
   readonly conversionWebhooks?: WebhookCaller | undefined;
+  /** Who holds custom resources to their rules in CEL; nobody when absent. */
+  readonly ruleEngine?: RuleEngine | undefined;
   /** Further routes beside the resources: OpenAPI, OIDC, metrics, plugins'. */
   readonly extendRoutes?: (router: Router, server: ApiServer) => void;
 }
@@ -110,6 +113,7 @@ export class ApiServer {
       types,
       served: this.#served,
       webhooks: options.conversionWebhooks,
+      ruleEngine: options.ruleEngine,
       logger: logger.child('custom-resources'),
     });
     const discovered = this.#served.discovered();

@@ -10,7 +10,8 @@ import { forbidden } from '../../machinery/status-error.js';
 import { applyDefaults } from '../../machinery/structural/defaults.js';
 import { validateEmbedded } from '../../machinery/structural/embedded-metadata.js';
 import type { JsonSchema } from '../../machinery/structural/json-schema.js';
-import { propertyOf } from '../../machinery/structural/json-schema.js';
+import { propertyOf, someSchema } from '../../machinery/structural/json-schema.js';
+import type { RuleEngine } from '../../machinery/structural/rule-engine.js';
 import { validateListItems } from '../../machinery/structural/list-items.js';
 import { validateValue } from '../../machinery/structural/schema-validator.js';
 import { validateAnyMetadata } from '../registry/object-metadata.js';
@@ -30,8 +31,16 @@ export interface CustomDefinitionOptions {
   readonly metadata: StructType;
   /** Whether the definition is being deleted: nothing new then. */
   readonly isTerminating: () => boolean;
+  readonly ruleEngine: RuleEngine | undefined;
 }
 
+const blocking: ReadonlySet<string> = new Set([
+  'FieldValueNotSupported',
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+]);
 const standardFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion'];
 
 /** One version of a custom resource. Source: apiextensions-apiserver pkg/registry/customresource. */
@@ -131,6 +140,7 @@ class CustomRules {
     const validateMetadata = (inner: Record<string, unknown>, path: FieldPath): void => validateInner(inner, path, errors);
     validateEmbedded(object, schema, new FieldPath(), { errors, metadata, validateMetadata });
     this.#validateLists(object, old, errors);
+    this.#validateRules(object, old, errors);
   }
 
   validateStatus(object: Custom, old: Custom, errors: FieldErrors): void {
@@ -142,6 +152,19 @@ class CustomRules {
     const scale = this.#options.version.subresources?.scale;
     if (scale) validateScale(object, scale, 'status', errors);
     this.#validateLists(object, old, errors);
+    this.#validateRules(object, old, errors);
+  }
+
+  /** Rules read what the schema promises: of what it does not keep to they say nothing. */
+  #validateRules(object: Custom, old: Custom | undefined, errors: FieldErrors): void {
+    const { ruleEngine } = this.#options;
+    if (!ruleEngine) return;
+    const schema = this.#options.schema();
+    if (!errors.list.some(({ type }) => blocking.has(type))) return ruleEngine.validate(object, old, schema, errors);
+    if (!someSchema(schema, part => (part['x-kubernetes-validations']?.length ?? 0) > 0)) return;
+    const text =
+      'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+    errors.invalid(new FieldPath(), null, text);
   }
 
   /** What was twofold before may stay so. */

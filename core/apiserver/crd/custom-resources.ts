@@ -10,6 +10,7 @@ import { isStatusError } from '../../machinery/status-error.js';
 import type { TypeSet } from '../../machinery/schema.js';
 import { someSchema } from '../../machinery/structural/json-schema.js';
 import type { JsonSchema } from '../../machinery/structural/json-schema.js';
+import type { RuleEngine } from '../../machinery/structural/rule-engine.js';
 import { formatTime } from '../../machinery/time.js';
 import type { ResourceStore, WriteCall } from '../registry/resource-store.js';
 import { rulesNotEvaluated } from '../resources/apiextensions/custom-resource-definition.js';
@@ -33,6 +34,7 @@ export interface CustomResourcesOptions {
   readonly served: ServedResources;
   readonly logger: Logger;
   readonly webhooks?: WebhookCaller | undefined;
+  readonly ruleEngine?: RuleEngine | undefined;
 }
 
 /** A definition as it was mounted: once the store has it, read from its bytes, since schemas are large and most kinds idle. */
@@ -184,7 +186,7 @@ export class CustomResources {
   }
 
   async #mount(definition: Readonly<CustomResourceDefinition>): Promise<void> {
-    const { served, hub, types, logger, webhooks } = this.#options;
+    const { served, hub, types, logger, webhooks, ruleEngine } = this.#options;
     const name = definition.metadata.name!;
     const { group, scope } = definition.spec;
     const { plural } = definition.status.acceptedNames;
@@ -212,6 +214,7 @@ export class CustomResources {
       hub,
       types,
       webhooks,
+      ruleEngine,
       isTerminating: () => {
         const live = this.#current(name);
         return live !== undefined && isConditionTrue(live, 'Terminating');
@@ -238,7 +241,7 @@ export class CustomResources {
     });
     this.#letGo(name, source);
     if (terminating) served.closeToNew(versions.resources);
-    if (!mounted && hasRules(definition)) logger.warn(rulesNotEvaluated, { name });
+    if (!mounted && !ruleEngine && hasRules(definition)) logger.warn(rulesNotEvaluated, { name });
   }
 
   #letGo(name: string, source: DefinitionSource): void {

@@ -13,6 +13,7 @@ import type { TypeSet } from '../../machinery/schema.js';
 import { applyDefaults, dropNulls } from '../../machinery/structural/defaults.js';
 import type { JsonSchema } from '../../machinery/structural/json-schema.js';
 import { compareKubeVersions } from '../../machinery/structural/kube-version.js';
+import type { RuleEngine } from '../../machinery/structural/rule-engine.js';
 import { prune } from '../../machinery/structural/prune.js';
 import type { CustomResource } from '../served-resources.js';
 import type { ObjectCache } from '../storage/resource-cache.js';
@@ -41,6 +42,7 @@ export interface CustomVersionsOptions {
   readonly isTerminating: () => boolean;
   /** Absent: definitions that convert by a webhook serve what needs no conversion. */
   readonly webhooks?: WebhookCaller | undefined;
+  readonly ruleEngine?: RuleEngine | undefined;
 }
 
 /** The served versions of one definition over one cache. What a version needs is made when it is first used. */
@@ -81,7 +83,7 @@ export class CustomVersions {
   }
 
   #resource({ schema: _schema, ...version }: CustomResourceDefinitionVersion): CustomResource {
-    const { types, isTerminating, hub, cache } = this.#options;
+    const { types, isTerminating, hub, cache, ruleEngine } = this.#options;
     const crd = this.#options.definition();
     const { group, scope } = crd.spec;
     const names = cloneJson(crd.status.acceptedNames);
@@ -93,7 +95,16 @@ export class CustomVersions {
     const metadata = types.struct(objectMeta);
     const columns = customColumns(version.additionalPrinterColumns);
     const deprecation = version.deprecated ? (version.deprecationWarning ?? defaultDeprecation(version, crd)) : undefined;
-    const definition = customDefinition({ reference, version, schema, deprecation, columns, metadata, isTerminating });
+    const definition = customDefinition({
+      reference,
+      version,
+      schema,
+      deprecation,
+      columns,
+      metadata,
+      isTerminating,
+      ruleEngine,
+    });
     const data: ResourceData = {
       version: name,
       name: names.plural,

@@ -13,6 +13,7 @@ import { validateDns1035Label, validateDns1123Subdomain } from '../../../machine
 import { semanticEqual } from '../../../machinery/object.js';
 import type { JsonSchema } from '../../../machinery/structural/json-schema.js';
 import { hasDefault, someSchema } from '../../../machinery/structural/json-schema.js';
+import type { RuleEngine } from '../../../machinery/structural/rule-engine.js';
 import { approvalOf, isConditionTrue } from './definition-status.js';
 import { findField } from './field-paths.js';
 import { validateDefinitionSchema } from './schema-validation.js';
@@ -23,12 +24,12 @@ const columnFormats = ['byte', 'date', 'date-time', 'double', 'float', 'int32', 
 const maximumSelectableFields = 8;
 
 /** Source: apiextensions-apiserver pkg/apis/apiextensions/validation. */
-export function validateDefinition(definition: CustomResourceDefinition, errors: FieldErrors): void {
+export function validateDefinition(definition: CustomResourceDefinition, errors: FieldErrors, ruleEngine?: RuleEngine): void {
   const { metadata, spec } = definition;
   if (metadata.name !== `${spec.names.plural}.${spec.group}`) {
     errors.invalid(fieldPath('metadata', 'name'), metadata.name, 'must be spec.names.plural+"."+spec.group');
   }
-  validateSpec(definition, errors);
+  validateSpec(definition, errors, ruleEngine);
   validateRest(definition, undefined, errors);
   if (spec.preserveUnknownFields) refusePreserving(errors);
 }
@@ -36,9 +37,9 @@ export function validateDefinition(definition: CustomResourceDefinition, errors:
 export function validateDefinitionUpdate(
   definition: CustomResourceDefinition,
   old: Readonly<CustomResourceDefinition>,
-  errors: FieldErrors,
+  { errors, ruleEngine }: { errors: FieldErrors; ruleEngine: RuleEngine | undefined },
 ): void {
-  validateSpec(definition, errors);
+  validateSpec(definition, errors, ruleEngine);
   const path = fieldPath('spec');
   const immutable = (at: FieldPath, value: unknown, before: unknown): void => {
     if (value !== before) errors.invalid(at, value, 'field is immutable');
@@ -111,7 +112,7 @@ class Shared {
   }
 }
 
-function validateSpec({ spec }: CustomResourceDefinition, errors: FieldErrors): void {
+function validateSpec({ spec }: CustomResourceDefinition, errors: FieldErrors, ruleEngine: RuleEngine | undefined): void {
   const path = fieldPath('spec');
   const versions = spec.versions ?? [];
   const shared = new Shared(versions);
@@ -135,7 +136,7 @@ function validateSpec({ spec }: CustomResourceDefinition, errors: FieldErrors): 
     validateDeprecation(version, at.child('deprecationWarning'), errors);
     const hasStatus = version.subresources?.status !== undefined;
     const schema = schemaOf(version);
-    if (!shared.schema && schema) validateDefinitionSchema(schema, { path: at.child('schema'), hasStatus, errors });
+    if (!shared.schema && schema) validateDefinitionSchema(schema, { path: at.child('schema'), hasStatus, errors, ruleEngine });
     if (!shared.subresources) validateSubresources(version.subresources, at.child('subresources'), errors);
     if (!shared.columns) validateColumns(version.additionalPrinterColumns, at.child('additionalPrinterColumns'), errors);
     if (!shared.selectable) validateSelectable(version.selectableFields, schema, at.child('selectableFields'), errors);
@@ -156,7 +157,7 @@ function validateSpec({ spec }: CustomResourceDefinition, errors: FieldErrors): 
   validateNames(spec.names, path.child('names'), errors);
   if (first && shared.schema && schemaOf(first)) {
     const hasStatus = versions.some(({ subresources }) => subresources?.status !== undefined);
-    validateDefinitionSchema(schemaOf(first)!, { path: path.child('validation'), hasStatus, errors });
+    validateDefinitionSchema(schemaOf(first)!, { path: path.child('validation'), hasStatus, errors, ruleEngine });
   }
   if (first && shared.subresources) validateSubresources(first.subresources, path.child('subresources'), errors);
   if (first && shared.columns) validateColumns(first.additionalPrinterColumns, path.child('additionalPrinterColumns'), errors);

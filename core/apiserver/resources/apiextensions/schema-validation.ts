@@ -6,6 +6,7 @@ import type { StructType } from '../../../machinery/schema.js';
 import { coerceEmbedded } from '../../../machinery/structural/embedded-metadata.js';
 import type { JsonSchema, ValidationRule } from '../../../machinery/structural/json-schema.js';
 import { hasDefault, itemsOf, propertyOf } from '../../../machinery/structural/json-schema.js';
+import type { RuleEngine } from '../../../machinery/structural/rule-engine.js';
 import { asResource, prune } from '../../../machinery/structural/prune.js';
 import { validateValue } from '../../../machinery/structural/schema-validator.js';
 import { unsupportedPart, validateStructural } from '../../../machinery/structural/structural-rules.js';
@@ -41,11 +42,16 @@ const rootFields: Readonly<Record<string, string>> = {
   'x-kubernetes-validations': 'XValidations',
 };
 
+export interface SchemaContext {
+  readonly path: FieldPath;
+  /** Whether objects have a status subresource. */
+  readonly hasStatus: boolean;
+  readonly errors: FieldErrors;
+  readonly ruleEngine: RuleEngine | undefined;
+}
+
 /** One version's schema. `path` is where `openAPIV3Schema` stands. */
-export function validateDefinitionSchema(
-  schema: JsonSchema,
-  { path, hasStatus, errors }: { path: FieldPath; hasStatus: boolean; errors: FieldErrors },
-): void {
+export function validateDefinitionSchema(schema: JsonSchema, { path, hasStatus, errors, ruleEngine }: SchemaContext): void {
   const found = new FieldErrors();
   const at = path.child('openAPIV3Schema');
   if (hasStatus) validateRootFields(schema, path, found);
@@ -58,6 +64,7 @@ export function validateDefinitionSchema(
   }
   validatePart(schema, { path: at, isRoot: true, insideMeta: false }, found);
   if (found.empty && unsupported !== undefined) found.invalid(at, '', unsupported);
+  if (found.empty) ruleEngine?.check(schema, at, found);
   errors.addAll(found);
 }
 
