@@ -1,7 +1,9 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.js';
-import { DisposableStore } from '../base/disposable.js';
+import type { RuleEngine } from '../machinery/structural/rule-engine.js';
+import type { WebhookCaller } from './crd/conversion-webhook.js';
+import { DisposableStore, toDisposable } from '../base/disposable.js';
 import { errorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { AdmissionPlugin } from '../contracts/admission.js';
@@ -73,6 +75,10 @@ export interface ApiServerPartOptions {
   readonly routes?: readonly HttpRoutes[];
   readonly metrics?: readonly ExposedMetrics[];
   /** Built-in plugins to leave out. */
+  /** Who is asked to convert custom resources; nobody when absent. */
+  readonly conversionWebhooks?: WebhookCaller | undefined;
+  /** Who holds custom resources to their rules in CEL; nobody when absent. */
+  readonly ruleEngine?: RuleEngine | undefined;
   readonly disabledAdmission?: readonly string[];
   readonly tolerationSeconds?: TolerationSeconds;
   /** The way to what runs on nodes; absent: through their kubelets. */
@@ -89,6 +95,7 @@ export class ApiServerPart implements Part {
   #certificates: ClusterCertificates | undefined;
   #tokens: ServiceAccountTokens | undefined;
   #server: ApiServer | undefined;
+  readonly #catalogueListeners = new Set<() => void>();
   #held = new DisposableStore();
 
   constructor(options: ApiServerPartOptions) {
@@ -112,7 +119,13 @@ export class ApiServerPart implements Part {
 
   /** For the controllers: what is served now. */
   get catalogue(): ResourceCatalogue {
-    return { resources: () => (this.#server ? this.#server.catalogue() : []) };
+    return {
+      resources: () => (this.#server ? this.#server.catalogue() : []),
+      onChange: listener => {
+        this.#catalogueListeners.add(listener);
+        return toDisposable(() => void this.#catalogueListeners.delete(listener));
+      },
+    };
   }
 
   /** For the controllers: the authorities, usable after `start`. */
@@ -213,6 +226,7 @@ export class ApiServerPart implements Part {
         guard: new EscalationGuard(rbac, authorizer),
         authorizer,
         resolver: rbac,
+        ruleEngine: this.#options.ruleEngine,
         tokens: tokenAuthenticator,
         audiences: tokens.audiences,
         tokenIssuer: tokens.issuer,
@@ -220,6 +234,8 @@ export class ApiServerPart implements Part {
         podConnector: this.#options.podConnector ?? this.#nodeConnector(certificates),
       }),
       groups: this.#options.groups,
+      conversionWebhooks: this.#options.conversionWebhooks,
+      ruleEngine: this.#options.ruleEngine,
       pluginRoutes: this.#options.routes,
       pluginMetrics: this.#options.metrics,
       authenticator: new AuthenticatorChain([
@@ -269,6 +285,9 @@ export class ApiServerPart implements Part {
     });
     this.#server = server;
     this.#held = new DisposableStore();
+    server.onCatalogueChange(() => {
+      for (const listener of this.#catalogueListeners) listener();
+    });
     this.#held.addCallback(() => server.stop());
     this.#held.add(feedRbac(server, roles));
     this.#held.add(feedNodeGraph(server, nodes));

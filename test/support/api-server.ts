@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { SystemClock } from '../../core/base/clock.js';
 import { SinkLogger, formatRecord } from '../../core/base/logger.js';
 import { ApiServerPart } from '../../core/apiserver/api-server-part.js';
+import type { RuleEngine } from '../../core/machinery/structural/rule-engine.js';
+import type { WebhookCaller } from '../../core/apiserver/crd/conversion-webhook.js';
 import type { ClusterPaths } from '../../core/contracts/cluster-paths.js';
 import type { ClusterSettings } from '../../core/contracts/cluster-settings.js';
 import type { Datastore } from '../../core/contracts/datastore.js';
@@ -26,6 +28,8 @@ export async function startApiServer(
     sharedDatastore?: Datastore;
     admission?: readonly AdmissionPlugin[];
     disabledAdmission?: readonly string[];
+    conversionWebhooks?: WebhookCaller;
+    ruleEngine?: RuleEngine;
     groups?: readonly ApiGroup[];
     serviceCidrs?: readonly string[];
   } = {},
@@ -62,6 +66,8 @@ export async function startApiServer(
     logger,
     admission: () => options.admission ?? [],
     disabledAdmission: options.disabledAdmission,
+    conversionWebhooks: options.conversionWebhooks,
+    ruleEngine: options.ruleEngine,
     groups: options.groups,
   });
   await part.init();

@@ -6,7 +6,7 @@ import type { DatastoreConflict } from '../../contracts/datastore-errors.js';
 import { errorCode } from '../../base/errors.js';
 import { FieldErrors, fieldPath, quote } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
-import { cloneJson, semanticEqual } from '../../machinery/object.js';
+import { cloneJson, jsonEqual, semanticEqual } from '../../machinery/object.js';
 import { keepUnchangedTimes } from '../../machinery/patch/managed-fields/unchanged-times.js';
 import type { Subject } from '../../machinery/status-error.js';
 import {
@@ -78,6 +78,15 @@ export interface ResourceStoreOptions<T extends KubeObject> {
   readonly allows: (caller: CallerIdentity, attributes: Parameters<RequestContext['allows']>[0]) => Promise<boolean>;
   /** The store of the objects that `definition.viewOf` names. */
   readonly viewed?: ResourceStore | undefined;
+  /** Where the objects are kept by somebody else, who says in which form. */
+  readonly kept?: KeptObjects<T> | undefined;
+}
+
+export interface KeptObjects<T extends KubeObject> {
+  readonly cache: ObjectCache<T>;
+  toStored(draft: T): KubeObject | Promise<KubeObject>;
+  /** What was just written cannot be read from the cache at once: a webhook would have to convert it back. */
+  readonly converts: boolean;
 }
 
 type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
@@ -103,12 +112,14 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const fields = selectors.length
       ? (object: T) => Object.fromEntries(selectors.map(([field, value]) => [field, value(object)]))
       : undefined;
-    this.cache = viewOf
-      ? options.hub.view<T>(options.viewed!.cache, { toView: stored => viewOf.toView(stored), fields })
-      : options.hub.register<T>(evaluate ? undefined : (storagePrefix ?? reference.resource), {
-          namespaced: reference.namespaced,
-          fields,
-        });
+    this.cache = options.kept
+      ? options.kept.cache
+      : viewOf
+        ? options.hub.view<T>(options.viewed!.cache, { toView: stored => viewOf.toView(stored), fields })
+        : options.hub.register<T>(evaluate ? undefined : (storagePrefix ?? reference.resource), {
+            namespaced: reference.namespaced,
+            fields,
+          });
   }
 
   subject(name: string): Subject {
@@ -118,11 +129,22 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
 
   /** The newest state. Throws NotFound. */
   async get(namespace: string, name: string): Promise<StoredObject<T>> {
-    await this.#hub.fresh();
+    await this.#fresh(namespace, name);
     return this.cached(namespace, name);
   }
 
-  /** What the cache shows, without waiting. Throws NotFound. */
+  /** What the cache shows, however old. Throws NotFound. */
+  async shown(namespace: string, name: string): Promise<StoredObject<T>> {
+    await this.cache.prepare?.({ namespace, name });
+    return this.cached(namespace, name);
+  }
+
+  async #fresh(namespace: string | undefined, name?: string): Promise<void> {
+    await this.#hub.fresh();
+    await this.cache.prepare?.({ namespace, name });
+  }
+
+  /** What the cache shows, without waiting: of objects that are not converted. Throws NotFound. */
   cached(namespace: string, name: string): StoredObject<T> {
     const entry = this.cache.get(namespace, name);
     if (!entry) throw notFound(this.subject(name));
@@ -207,6 +229,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     await this.#admit('validate', context, draft, undefined);
     this.#options.settle?.(draft);
     const key = this.cache.key(draft.metadata.namespace ?? '', draft.metadata.name!);
+    await this.cache.prepare?.({ namespace: draft.metadata.namespace, name: draft.metadata.name });
     if (this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!))
       throw alreadyExists(this.subject(draft.metadata.name!));
     return this.#withSideEffects(draft, undefined, context, async bytes => {
@@ -229,7 +252,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     transform: Transform<T>,
     options: { subresource?: string; uid?: string; createIfMissing?: boolean; patch?: boolean } = {},
   ): Promise<{ entry: StoredObject<T>; created: boolean }> {
-    await this.#hub.fresh();
+    await this.#fresh(call.namespace, call.name);
     for (let attempt = 0; ; attempt++) {
       const current = this.cache.get(call.namespace, call.name);
       if (!current) {
@@ -247,7 +270,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       } catch (error) {
         if (!(error instanceof RetryOnConflict)) throw error;
         if (attempt >= conflictRetries) throw conflict(this.subject(call.name));
-        await this.#hub.fresh();
+        await this.#fresh(call.namespace, call.name);
       }
     }
   }
@@ -294,7 +317,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     draft.metadata.resourceVersion = old.metadata.resourceVersion!;
     if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional && !patch);
     draft = keepUnchangedTimes(old, draft);
-    if (semanticEqual(draft, old)) return current;
+    if (this.#equal(draft, old)) return current;
     const key = this.cache.key(call.namespace, call.name);
     return this.#withSideEffects(draft, current, context, async bytes => {
       try {
@@ -354,7 +377,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
    * `gone` with its last state.
    */
   async delete(call: WriteCall, options: DeleteOptions = {}): Promise<{ entry: StoredObject<T>; gone: boolean }> {
-    await this.#hub.fresh();
+    await this.#fresh(call.namespace, call.name);
     for (let attempt = 0; ; attempt++) {
       const current = this.cached(call.namespace, call.name);
       checkPreconditions(current, options, this.definition.reference);
@@ -388,14 +411,14 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       } catch (error) {
         if (!(error instanceof RetryOnConflict)) throw error;
         if (attempt >= conflictRetries) throw conflict(this.subject(call.name));
-        await this.#hub.fresh();
+        await this.#fresh(call.namespace, call.name);
       }
     }
   }
 
   /** Deletes every object that matches, a few at a time. */
   async deleteCollection(selection: Selection, call: WriteCall, options: DeleteOptions = {}): Promise<StoredObject<T>[]> {
-    await this.#hub.fresh();
+    await this.#fresh(selection.namespace, selection.name);
     const chosen = [...this.select(selection)];
     let next = 0;
     const worker = async (): Promise<void> => {
@@ -502,10 +525,11 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
         await rollback?.();
         return this.#unstored(draft, current?.revision ?? 0);
       }
-      const stored = this.#stored(draft);
+      const stored = await this.#stored(draft);
       const bytes = encodeStored(stored);
       this.#hub.remember(bytes, stored);
       const revision = await write(bytes);
+      if (this.#options.kept?.converts) return this.#unstored(draft, revision);
       const cached = this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!);
       return cached?.revision === revision ? cached : this.cache.decode(bytes, revision);
     } catch (error) {
@@ -514,7 +538,13 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     }
   }
 
-  #stored(draft: T): KubeObject {
+  /** Whether there is nothing to write. */
+  #equal(draft: T, old: Readonly<T>): boolean {
+    return this.definition.keepsEmptyLists ? jsonEqual(draft, old) : semanticEqual(draft, old);
+  }
+
+  #stored(draft: T): KubeObject | Promise<KubeObject> {
+    if (this.#options.kept) return this.#options.kept.toStored(draft);
     const { viewOf } = this.definition;
     if (!viewOf) return draft;
     const { namespace = '', name = '' } = draft.metadata;
@@ -537,7 +567,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   #invalid(object: T, errors: FieldErrors): Error {
     // A view's errors name the kind that is stored, as upstream's do.
     const { group, kind } = (this.definition.viewOf ?? this.definition).reference;
-    return invalid(group, kind, object.metadata.name ?? '', errors);
+    return invalid(group, object.kind || kind, object.metadata.name ?? '', errors);
   }
 
   #badVersion(object: T, value: string, patch: boolean): Error {

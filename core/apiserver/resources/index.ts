@@ -1,5 +1,7 @@
 import type { Authorizer, RuleResolver } from '../auth/authorizer.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
+import type { DefinitionOptions } from './apiextensions/custom-resource-definition.js';
+import { apiextensionsDefinitions } from './apiextensions/index.js';
 import { appsDefinitions } from './apps/index.js';
 import { authenticationDefinitions } from './authentication/index.js';
 import type { TokenReviewOptions } from './authentication/token-review.js';
@@ -21,7 +23,7 @@ import { schedulingDefinitions } from './scheduling/index.js';
 import { storageDefinitions } from './storage/index.js';
 
 /** What resources need from other parts of the server. */
-export interface ResourceOptions extends CoreResourceOptions, TokenReviewOptions {
+export interface ResourceOptions extends CoreResourceOptions, DefinitionOptions, TokenReviewOptions {
   readonly guard: RoleGuard;
   /** The whole one. */
   readonly authorizer: Authorizer;
@@ -32,6 +34,7 @@ export interface ResourceOptions extends CoreResourceOptions, TokenReviewOptions
 /** Every resource that is served, one sorted line a group. What is not here is not in discovery. */
 export function resourceDefinitions(options: ResourceOptions): readonly ResourceDefinition[] {
   return [
+    ...apiextensionsDefinitions(options),
     ...appsDefinitions,
     ...authenticationDefinitions(options),
     ...authorizationDefinitions(options),
