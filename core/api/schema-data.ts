@@ -35,6 +35,8 @@ export interface ColumnData {
   readonly type: string;
   readonly format: string;
   readonly priority: number;
+  /** Of custom resources: the tables have none. */
+  readonly description?: string;
 }
 
 export interface GroupData {

@@ -1,7 +1,9 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.js';
-import { DisposableStore } from '../base/disposable.js';
+import type { RuleEngine } from '../machinery/structural/rule-engine.js';
+import type { WebhookCaller } from './crd/conversion-webhook.js';
+import { DisposableStore, toDisposable } from '../base/disposable.js';
 import { errorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import type { AdmissionPlugin } from '../contracts/admission.js';
@@ -80,6 +82,10 @@ export interface ApiServerPartOptions {
   readonly routes?: readonly HttpRoutes[];
   readonly metrics?: readonly ExposedMetrics[];
   /** Built-in plugins to leave out. */
+  /** Who is asked to convert custom resources; absent: the webhook that a definition names. */
+  readonly conversionWebhooks?: WebhookCaller | undefined;
+  /** Who holds custom resources to their rules in CEL; nobody when absent. */
+  readonly ruleEngine?: RuleEngine | undefined;
   readonly disabledAdmission?: readonly string[];
   readonly tolerationSeconds?: TolerationSeconds;
   /** The way to what runs on nodes; absent: through their kubelets. */
@@ -96,6 +102,7 @@ export class ApiServerPart implements Part {
   #certificates: ClusterCertificates | undefined;
   #tokens: ServiceAccountTokens | undefined;
   #server: ApiServer | undefined;
+  readonly #catalogueListeners = new Set<() => void>();
   #held = new DisposableStore();
 
   constructor(options: ApiServerPartOptions) {
@@ -119,7 +126,13 @@ export class ApiServerPart implements Part {
 
   /** For the controllers: what is served now. */
   get catalogue(): ResourceCatalogue {
-    return { resources: () => (this.#server ? this.#server.catalogue() : []) };
+    return {
+      resources: () => (this.#server ? this.#server.catalogue() : []),
+      onChange: listener => {
+        this.#catalogueListeners.add(listener);
+        return toDisposable(() => void this.#catalogueListeners.delete(listener));
+      },
+    };
   }
 
   /** For the controllers: the authorities, usable after `start`. */
@@ -215,12 +228,19 @@ export class ApiServerPart implements Part {
     ]);
     let builtIn: BuiltInAdmission | undefined;
     const webhookMetrics = new WebhookMetrics();
+    const clients = new WebhookClients({
+      dialer: this.#options.dialer ?? new LocalDialer(),
+      clock,
+      resolve: (namespace, name, port) => resolveServiceEndpoint(this.server.stores, namespace, name, port),
+      userAgent: `kube-apiserver-admission/${settings.version}`,
+    });
     const server = new ApiServer({
       datastore,
       definitions: resourceDefinitions({
         guard: new EscalationGuard(rbac, authorizer),
         authorizer,
         resolver: rbac,
+        ruleEngine: this.#options.ruleEngine,
         tokens: tokenAuthenticator,
         audiences: tokens.audiences,
         tokenIssuer: tokens.issuer,
@@ -228,6 +248,8 @@ export class ApiServerPart implements Part {
         podConnector: this.#options.podConnector ?? this.#nodeConnector(certificates),
       }),
       groups: this.#options.groups,
+      conversionWebhooks: this.#options.conversionWebhooks ?? clients,
+      ruleEngine: this.#options.ruleEngine,
       pluginRoutes: this.#options.routes,
       pluginMetrics: [...(this.#options.metrics ?? []), webhookMetrics],
       authenticator: new AuthenticatorChain([
@@ -268,12 +290,6 @@ export class ApiServerPart implements Part {
         });
       },
     });
-    const clients = new WebhookClients({
-      dialer: this.#options.dialer ?? new LocalDialer(),
-      clock,
-      resolve: (namespace, name, port) => resolveServiceEndpoint(server.stores, namespace, name, port),
-      userAgent: `kube-apiserver-admission/${settings.version}`,
-    });
     const dynamic = new DynamicAdmission({
       clients,
       shapes: new ServedShapes(server),
@@ -292,6 +308,9 @@ export class ApiServerPart implements Part {
     });
     this.#server = server;
     this.#held = new DisposableStore();
+    server.onCatalogueChange(() => {
+      for (const listener of this.#catalogueListeners) listener();
+    });
     this.#held.addCallback(() => server.stop());
     this.#held.add(clients);
     this.#held.add(feedFrom(server, MutatingWebhookConfigurations, dynamic.mutating));

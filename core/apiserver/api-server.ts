@@ -3,20 +3,19 @@ import type { Duplex } from 'node:stream';
 import type Router from '@koa/router';
 import type { Clock } from '../base/clock.js';
 import type { Disposable } from '../base/disposable.js';
-import { dropEmpties } from '../machinery/codec/empties.js';
 import { DisposableStore } from '../base/disposable.js';
 import type { Logger } from '../base/logger.js';
-import { groupData, loadTypes, resourceData } from '../api/schema-data.js';
-import type { ResourceData } from '../api/schema-data.js';
+import { groupData, loadTypes } from '../api/schema-data.js';
+import type { GroupData } from '../api/schema-data.js';
 import type { AdmissionPlugin } from '../contracts/admission.js';
-import type { ApiGroup, VirtualApiResource } from '../contracts/api-group.js';
-import type { ApiTransport, CallerIdentity } from '../contracts/api-transport.js';
+import type { ApiGroup } from '../contracts/api-group.js';
+import type { ApiTransport } from '../contracts/api-transport.js';
 import type { ExposedMetrics } from '../contracts/exposed-metrics.js';
 import type { HttpRoutes } from '../contracts/http-routes.js';
 import type { Datastore } from '../contracts/datastore.js';
 import type { CataloguedResource } from '../contracts/resource-catalogue.js';
-import type { KubeObject } from '../machinery/object.js';
 import type { TypeSet } from '../machinery/schema.js';
+import type { RuleEngine } from '../machinery/structural/rule-engine.js';
 import type { Authenticator } from './auth/authenticator.js';
 import { RequestAuthentication } from './auth/authenticator.js';
 import type { Attributes, Authorizer } from './auth/authorizer.js';
@@ -24,17 +23,15 @@ import { resourceAttributes } from './auth/authorizer.js';
 import { forbiddenError } from './auth/forbidden.js';
 import { Impersonation } from './auth/impersonation.js';
 import { selectorAttributes } from './auth/selector-attributes.js';
-import type { UserInfo } from './auth/user-info.js';
-import type { DiscoveredResource } from './discovery/discovery.js';
+import { userOf } from './auth/user-info.js';
+import type { WebhookCaller } from './crd/conversion-webhook.js';
+import { CustomResources } from './crd/custom-resources.js';
 import { Discovery } from './discovery/discovery.js';
 import { ConnectHandler } from './handlers/connect-handler.js';
-import { FieldManagerOwner } from './handlers/field-manager-owner.js';
 import { LocalTransport } from './handlers/local-transport.js';
-import { Operations } from './handlers/operations.js';
 import type { ResourceEndpoint } from './handlers/resource-endpoint.js';
 import { ResourceHandler } from './handlers/resource-handler.js';
-import { servedKind, servedResource } from './handlers/served-resource.js';
-import { VirtualResource } from './handlers/virtual-resource.js';
+import type { VirtualResource } from './handlers/virtual-resource.js';
 import { Front } from './http/front.js';
 import type { TlsMaterial } from './http/listener.js';
 import { Listener } from './http/listener.js';
@@ -46,8 +43,8 @@ import { Routes } from './http/routes.js';
 import { OpenApi } from './openapi/openapi.js';
 import { builtDescriptions, openApiRoutes } from './openapi/openapi-routes.js';
 import type { ResourceDefinition, ResourceStores } from './registry/resource-definition.js';
-import { ResourceStore } from './registry/resource-store.js';
 import { groupsByName, mountGroup } from './resources/mounted-groups.js';
+import { ServedResources } from './served-resources.js';
 import { StorageHub } from './storage/storage-hub.js';
 
 export interface ApiServerOptions {
@@ -66,6 +63,10 @@ export interface ApiServerOptions {
   readonly listen?: { readonly host: string; readonly port: number; readonly tls: TlsMaterial };
   readonly version: Readonly<Record<string, string>>;
   readonly checks?: readonly HealthCheck[];
+  /** Who is asked to convert custom resources. Absent: what would have to be converted is refused. */
+  readonly conversionWebhooks?: WebhookCaller | undefined;
+  /** Who holds custom resources to their rules in CEL; nobody when absent. */
+  readonly ruleEngine?: RuleEngine | undefined;
   /** Further routes beside the resources: OpenAPI, OIDC, metrics, plugins'. */
   readonly extendRoutes?: (router: Router, server: ApiServer) => void;
 }
@@ -81,10 +82,8 @@ export class ApiServer {
   readonly types: TypeSet;
   discovery: Discovery;
   readonly #options: ApiServerOptions;
-  readonly #endpoints = new Map<string, ResourceEndpoint>();
-  readonly #virtual = new Map<string, VirtualResource>();
-  readonly #groups: ReadonlyMap<string, ApiGroup>;
-  readonly #storesByName = new Map<string, ResourceStore>();
+  readonly #served: ServedResources;
+  readonly #customResources: CustomResources;
   readonly #front: Front;
   #listener: Listener | undefined;
   #stopping = false;
@@ -94,33 +93,47 @@ export class ApiServer {
     this.#options = options;
     const { clock, logger, datastore } = options;
     this.hub = new StorageHub({ datastore, clock, logger: logger.child('storage') });
-    this.stores = {
-      get: <T extends KubeObject>(reference: { group: string; resource: string }) =>
-        this.#storesByName.get(`${reference.group}/${reference.resource}`) as unknown as ResourceStore<T> | undefined,
-    };
     this.types = loadTypes(...new Set(options.definitions.flatMap(groupsOf)));
-    this.#groups = groupsByName(options.groups ?? [], options.definitions);
-    for (const { data } of this.#groups.values()) this.types.add(data.group, data.types, data.kinds);
-    const mounted = [...this.#groups.values()].flatMap(mountGroup);
+    const groups = groupsByName(options.groups ?? [], options.definitions);
+    for (const { data } of groups.values()) this.types.add(data.group, data.types, data.kinds);
+    const { hub, types } = this;
+    const { authorizer, admission } = options;
+    this.#served = new ServedResources({ hub, clock, types, groups, authorizer, admission });
+    this.stores = this.#served.stores;
     // Views last: they share the store of what they show.
-    for (const definition of options.definitions) if (!definition.viewOf) this.#install(definition);
-    for (const definition of options.definitions) if (definition.viewOf) this.#install(definition);
-    for (const { definition, virtual } of mounted) {
-      if (virtual) this.#installVirtual(definition, virtual);
-      else this.#install(definition);
+    for (const definition of options.definitions) if (!definition.viewOf) this.#served.install(definition);
+    for (const definition of options.definitions) if (definition.viewOf) this.#served.install(definition);
+    for (const { definition, virtual } of [...groups.values()].flatMap(mountGroup)) {
+      if (virtual) this.#served.installVirtual(definition, virtual);
+      else this.#served.install(definition);
     }
-    const discovered = this.#discovered();
-    this.discovery = new Discovery(discovered, group => this.#groups.get(group)?.data ?? groupData(group));
+    this.#customResources = new CustomResources({
+      hub,
+      clock,
+      types,
+      served: this.#served,
+      webhooks: options.conversionWebhooks,
+      ruleEngine: options.ruleEngine,
+      logger: logger.child('custom-resources'),
+    });
+    const discovered = this.#served.discovered();
+    const dataOf = (group: string): GroupData | undefined => groups.get(group)?.data ?? groupData(group);
+    this.discovery = new Discovery(discovered, dataOf);
     const openApi = new OpenApi({
       resources: discovered,
       types: this.types,
       describe: builtDescriptions(),
       version: `${options.version['major'] ?? ''}.${options.version['minor'] ?? ''}`,
     });
+    this.#served.onChange(() => {
+      const resources = this.#served.discovered();
+      this.discovery = new Discovery(resources, dataOf);
+      openApi.update(resources);
+    });
     const endpoint = (group: string, version: string, resource: string): ResourceEndpoint | undefined =>
-      this.#endpoints.get(`${group}/${version}/${resource}`);
+      this.#served.endpoint(group, version, resource);
     const virtual = (group: string, version: string, resource: string): VirtualResource | undefined =>
-      this.#virtual.get(`${group}/${version}/${resource}`);
+      this.#served.virtual(group, version, resource);
     this.transport = new LocalTransport({
       hub: this.hub,
       clock,
@@ -164,7 +177,7 @@ export class ApiServer {
         router.get('/metrics', context => {
           context.set('Content-Type', 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
           context.set('Process-Start-Time-Unix', String(Math.floor(Date.now() / 1000 - process.uptime())));
-          context.body = metrics.text() + this.#objectMetrics() + processMetrics() + pluginMetrics.text();
+          context.body = metrics.text() + this.#served.objectMetrics() + processMetrics() + pluginMetrics.text();
         });
         options.extendRoutes?.(router, this);
       },
@@ -182,121 +195,27 @@ export class ApiServer {
       }),
       connections,
       metrics,
-      serves: (group, version) => this.discovery.has(group, version),
+      serves: info => this.#served.serves(info, this.discovery.has(info.group, info.version)),
       routes: async exchange => (await pluginRoutes.serve(exchange)) || routes.serve(exchange),
       logger: logger.child('http'),
       types: this.types,
     });
   }
 
-  #install(definition: ResourceDefinition): void {
-    const { group, version, resource } = definition.reference;
-    const data = this.#dataOf(definition);
-    if (!data) throw new Error(`no facts about ${group}/${version} ${resource}: its group's tables do not have it`);
-    const struct = this.types.kind(group, version, definition.reference.kind);
-    if (!struct) throw new Error(`no schema for ${definition.reference.kind}`);
-    const { viewOf } = definition;
-    const viewed = viewOf && this.#storesByName.get(`${viewOf.reference.group}/${viewOf.reference.resource}`);
-    if (viewOf && !viewed)
-      throw new Error(`${group}/${version} ${resource} shows ${viewOf.reference.resource}, which are not served`);
-    const owner = new FieldManagerOwner({
-      definition,
-      struct,
-      clock: this.#options.clock,
-      scaleStruct: definition.subresources?.['scale'] && this.types.kind('autoscaling', 'v1', 'Scale'),
-    });
-    const store = new ResourceStore({
-      definition,
-      viewed,
-      hub: this.hub,
-      clock: this.#options.clock,
-      ownership: owner,
-      settle: draft => {
-        if (!definition.keepsEmptyLists) dropEmpties(struct, draft);
-        definition.defaults?.(draft);
-      },
-      admission: this.#options.admission,
-      stores: this.stores,
-      allows: async (caller, attributes) =>
-        this.#options.authorizer.authorize(
-          resourceAttributes({ user: userOf(caller), version: '*', ...attributes, subresource: attributes.subresource ?? '' }),
-        ).decision === 'allow',
-    });
-    const served = servedResource({ definition, store, types: this.types, data });
-    if (viewed?.definition.reference.group !== group) this.#storesByName.set(`${group}/${resource}`, store);
-    this.#endpoints.set(`${group}/${version}/${resource}`, { served, operations: new Operations(served, owner) });
-  }
-
-  #dataOf({ reference: { group, version, resource } }: ResourceDefinition): ResourceData | undefined {
-    const brought = this.#groups.get(group)?.data;
-    if (!brought) return resourceData(group, version, resource);
-    return brought.resources.find(entry => entry.version === version && entry.name === resource);
-  }
-
-  #installVirtual(definition: ResourceDefinition, source: VirtualApiResource): void {
-    const { group, version, resource } = definition.reference;
-    const kind = servedKind({ definition, types: this.types, data: this.#dataOf(definition)! });
-    this.#virtual.set(`${group}/${version}/${resource}`, new VirtualResource(kind, source));
-  }
-
-  /** What discovery may list: only what has a definition, with the verbs that work. */
-  #discovered(): DiscoveredResource[] {
-    const virtual = Array.from(this.#virtual.values(), ({ kind }): DiscoveredResource => {
-      return { group: kind.definition.reference.group, data: kind.data, verbs: ['get', 'list'], subresources: [] };
-    });
-    const stored = Array.from(this.#endpoints.values(), ({ served }): DiscoveredResource => {
-      const { definition, data } = served;
-      const { group, version } = definition.reference;
-      const own = new Set(Object.keys(definition.subresources ?? {}));
-      const verbs = definition.evaluate
-        ? ['create']
-        : definition.verbs
-          ? data.verbs.filter(verb => definition.verbs!.includes(verb as 'get'))
-          : data.verbs;
-      return {
-        group,
-        data,
-        verbs,
-        subresources: (data.subresources ?? [])
-          .filter(sub => own.has(sub.name))
-          .map(sub => ({
-            name: sub.name,
-            group: sub.group ?? group,
-            version: sub.version ?? version,
-            kind: sub.kind,
-            verbs: sub.verbs,
-          })),
-      };
-    });
-    return [...stored, ...virtual];
-  }
-
-  /** How many objects there are of each kind. */
-  #objectMetrics(): string {
-    const lines = ['# HELP apiserver_resource_objects Objects that are stored.', '# TYPE apiserver_resource_objects gauge'];
-    const older = ['# HELP apiserver_storage_objects Objects that are stored.', '# TYPE apiserver_storage_objects gauge'];
-    for (const { served } of this.#endpoints.values()) {
-      const { reference, viewOf, evaluate } = served.definition;
-      if (viewOf || evaluate) continue;
-      const { group, resource } = reference;
-      const { count } = served.store.cache;
-      lines.push(`apiserver_resource_objects{group="${group}",resource="${resource}"} ${count}`);
-      older.push(`apiserver_storage_objects{resource="${group ? `${resource}.${group}` : resource}"} ${count}`);
-    }
-    return `${[...lines, ...older].join('\n')}\n`;
-  }
-
   /** What is served and can be worked on by verbs: no evaluations, no subresources. */
   catalogue(): CataloguedResource[] {
-    return this.#discovered().map(({ group, data, verbs }) => ({
-      reference: { group, version: data.version, resource: data.name, kind: data.kind, namespaced: data.namespaced },
-      verbs,
-    }));
+    return this.#served.catalogue();
+  }
+
+  /** Hears when custom resources have come or gone. */
+  onCatalogueChange(listener: () => void): Disposable {
+    return this.#served.onChange(listener);
   }
 
   /** Loads the store. In-process parts may call from now on. */
   async start(): Promise<void> {
     await this.hub.start();
+    await this.#customResources.start();
     this.#compactLater(this.hub.revision);
   }
 
@@ -344,16 +263,17 @@ export class ApiServer {
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#held.dispose();
+    await this.#customResources.stop();
     await this.hub.stop();
     await this.#listener?.stop(stopGraceMs);
   }
 
   endpoint(group: string, version: string, resource: string): ResourceEndpoint | undefined {
-    return this.#endpoints.get(`${group}/${version}/${resource}`);
+    return this.#served.endpoint(group, version, resource);
   }
 
   endpoints(): Iterable<ResourceEndpoint> {
-    return this.#endpoints.values();
+    return this.#served.endpoints();
   }
 
   #authorize(attributes: Attributes): void {
@@ -386,10 +306,6 @@ export class ApiServer {
     arm(revision);
     this.#held.addCallback(() => timer?.dispose());
   }
-}
-
-function userOf(caller: CallerIdentity): UserInfo {
-  return { name: caller.name, uid: caller.uid, groups: caller.groups, extra: caller.extra ?? {} };
 }
 
 /** Groups whose types a resource speaks: its own, and those of the bodies of its subresources. */

@@ -65,12 +65,13 @@ export class ServedShapes implements AdmissionShapes {
     return found;
   }
 
-  convert(object: Readonly<KubeObject>, from: ResourceName, to: ResourceName): KubeObject {
+  async convert(object: Readonly<KubeObject>, from: ResourceName, to: ResourceName): Promise<KubeObject> {
     const source = this.#find(from)?.served;
     const target = this.#find(to)?.served;
     if (!source || !target) throw new Error(`unable to convert to ${to.group}/${to.version}, Resource=${to.resource}`);
     const { namespace = '', name = '' } = object.metadata;
-    const { viewOf } = source.definition;
+    const { viewOf, toVersion } = source.definition;
+    if (toVersion) return toVersion(object, target.apiVersion);
     let converted = cloneJson(object) as KubeObject;
     // The newest state, for what a view cannot show; a view of a view there is none.
     if (viewOf) converted = viewOf.fromView(converted, this.#stored(source.definition, namespace, name));

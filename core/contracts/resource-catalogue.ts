@@ -1,3 +1,4 @@
+import type { Disposable } from '../base/disposable.js';
 import type { ResourceReference } from '../api/resource-reference.js';
 
 /** A resource that the API server serves, as discovery shows it. */
@@ -14,6 +15,8 @@ export interface CataloguedResource {
 export interface ResourceCatalogue {
   /** Every served version of every resource, in no order. No subresources. */
   resources(): readonly CataloguedResource[];
+  /** Hears, until disposed, when custom resources have come or gone. Must not throw. Absent where nothing ever changes. */
+  onChange?(listener: () => void): Disposable;
 }
 
 export const ResourceCatalogue: unique symbol = Symbol.for('k3s/resource-catalogue@1');

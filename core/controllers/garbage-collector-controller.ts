@@ -40,6 +40,7 @@ class GarbageCollectorController implements Controller {
   #kinds = new Map<string, ResourceReference<KubeObject>>();
   #running: Promise<void>[] = [];
   #timer: Disposable | undefined;
+  #changes: Disposable | undefined;
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -61,6 +62,7 @@ class GarbageCollectorController implements Controller {
 
   async start(): Promise<void> {
     this.#syncMonitors();
+    this.#changes = this.#context.environment.catalogue.onChange?.(() => this.#syncMonitors());
     const synced = Array.from(this.#monitors.values(), ({ informer }) => informer.whenSynced(this.#stopping.signal));
     const timeout = new AbortController();
     const patience = sleep(this.#context.clock, initialSyncMs, AbortSignal.any([timeout.signal, this.#stopping.signal]));
@@ -83,6 +85,7 @@ class GarbageCollectorController implements Controller {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#timer?.dispose();
+    await this.#changes?.dispose();
     for (const { registration } of this.#monitors.values()) await registration.dispose();
     this.#monitors.clear();
     await Promise.all([this.#deletions.shutDown(), this.#orphanings.shutDown()]);

@@ -30,6 +30,7 @@ interface Monitor {
 /** Counts what the objects of a namespace use of its quotas. Source: pkg/controller/resourcequota. */
 class ResourceQuotaController extends Reconciler {
   readonly #quotas: Informer<ResourceQuota>;
+  #changes: Disposable | undefined;
   readonly #monitors = new Map<string, Monitor>();
 
   constructor(context: ControllerContext) {
@@ -45,10 +46,12 @@ class ResourceQuotaController extends Reconciler {
       },
     });
     this.queue.add(discoveryKey);
+    this.#changes = this.context.environment.catalogue.onChange?.(() => this.queue.add(discoveryKey));
     this.queue.addAfter(resyncKey, fullResyncMs);
   }
 
   override async stop(): Promise<void> {
+    await this.#changes?.dispose();
     for (const { registration } of this.#monitors.values()) await registration.dispose();
     this.#monitors.clear();
     await super.stop();

@@ -87,6 +87,18 @@ type Scalar = string | number | boolean;
 /** What a message can show by itself. Objects have to be printed as what they are first: they have other names inside upstream. */
 export type BadValue = Scalar | null | undefined | readonly Scalar[] | Readonly<Record<string, string>> | PrintedValue;
 
+/** A value that no type of the tables has, as JSON with sorted keys: so Go prints what it holds as maps. */
+export function jsonValue(value: unknown): BadValue {
+  return typeof value === 'object' && value !== null ? new PrintedValue(goJsonText(withSortedKeys(value))) : (value as Scalar);
+}
+
+function withSortedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withSortedKeys);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, withSortedKeys(item)]));
+}
+
 /** Prints a value as upstream's messages do: strings quoted as Go's %q, numbers and booleans plain, others as JSON. */
 export function formatBadValue(value: BadValue): string {
   if (value === undefined || value === null) return 'null';

@@ -15,6 +15,7 @@ export type { EventRecorder } from '../client/event-recorder.js';
 export { SharedInformer } from '../client/informer.js';
 export { SharedInformerFactory } from '../client/informer-factory.js';
 export type { Informer, InformerFactory, InformerHandler } from '../client/informer-types.js';
+export { whenEstablished } from '../client/when-established.js';
 export { WorkQueue } from '../client/work-queue.js';
 export type * from '../api/generated/types.js';
 export { firstUntoleratedTaint, keepsPodsAway } from '../api/taints.js';

@@ -31,6 +31,8 @@ export type Step =
   | { readonly do: 'watch'; readonly since: string; readonly query?: string; readonly accept?: string }
   /** Without a name the object at hand; `body` are delete options. */
   | { readonly do: 'delete'; readonly at?: string; readonly query?: string; readonly body?: object }
+  /** Asks until the answer shows a text: for what a controller does. Only that it came counts. */
+  | { readonly do: 'wait'; readonly path: string; readonly shows: string }
   /** Anything else, at a path of its own. `bare`: its body does not count. */
   | {
       readonly do: 'request';
@@ -231,6 +233,9 @@ export async function replay(server: Server, { at, steps, ordered = false }: Cas
         answer = await send(server, { ...step, path: step.path ?? at });
         if (step.bare) answer = { ...answer, body: null };
         break;
+      case 'wait':
+        answer = await waited(server, step);
+        break;
       case 'table': {
         const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
         answer = await send(server, { method: 'GET', path: path(), accept });
@@ -245,6 +250,18 @@ export async function replay(server: Server, { at, steps, ordered = false }: Cas
   return answers;
 }
 
+const waitTries = 300;
+const betweenTriesMs = 100;
+
+async function waited(server: Server, { path, shows }: Extract<Step, { do: 'wait' }>): Promise<Answer> {
+  for (let tries = 1; tries < waitTries; tries++) {
+    const { body } = await send(server, { method: 'GET', path });
+    if (JSON.stringify(body).includes(shows)) return { code: 200, body: null };
+    await new Promise(resolve => setTimeout(resolve, betweenTriesMs));
+  }
+  return { code: 504, body: `${path} never showed ${shows}` };
+}
+
 function watchCall(at: string, step: Extract<Step, { do: 'watch' }>, versions: ReadonlyMap<string, string>): Call {
   const query = new URLSearchParams({ watch: 'true', timeoutSeconds: '1' });
   query.set('resourceVersion', versions.get(step.since) ?? '');
@@ -254,6 +271,8 @@ function watchCall(at: string, step: Extract<Step, { do: 'watch' }>, versions: R
 
 const credentialPattern = /X509SHA256=[0-9a-f]{64}/g;
 const tokenVolumePattern = /kube-api-access-[a-z0-9]{5}/g;
+// Upstream's server goes by the name of its program.
+const ownManagerPattern = /"manager":"oracle"/g;
 // What is picked by chance for a Service, where it is kept.
 const portPattern = /"(nodePort|healthCheckNodePort)(\\*)":3[0-2]\d{3}\b/g;
 const duplicatePortPattern = /\b(TCP|UDP) 3[0-2]\d{3}\b/g;
@@ -276,6 +295,7 @@ function withoutChance(answer: Answer): Answer {
   const text = JSON.stringify(answer)
     .replace(credentialPattern, '<credential>')
     .replace(tokenVolumePattern, 'kube-api-access-<random>')
+    .replace(ownManagerPattern, '"manager":"kube-apiserver"')
     .replace(portPattern, (_, name, slashes) => `"${name}${slashes}":${slashes ? '<port>' : '"<port>"'}`)
     .replace(duplicatePortPattern, '$1 <port>')
     .replace(addressPattern, '<service address>')
@@ -386,6 +406,8 @@ function plainEvent(event: { type: string; object: { kind?: string; message?: st
   return { ...event, object: object.kind === 'Status' ? plainStatus(object) : plainTable(object) };
 }
 
+const entryKeys = ['manager', 'operation', 'apiVersion', 'fieldsType', 'fieldsV1', 'subresource'];
+
 function dropVersions(body: unknown): void {
   if (typeof body !== 'object' || body === null) return;
   const { metadata, items } = body as { metadata?: Record<string, unknown>; items?: unknown };
@@ -393,7 +415,10 @@ function dropVersions(body: unknown): void {
   if (!metadata) return;
   delete metadata['resourceVersion'];
   // Entries stand in the order of their times, which upstream leaves out after a PUT of a Scale.
-  const entries = metadata['managedFields'] as { time?: string }[] | undefined;
-  for (const entry of entries ?? []) delete entry.time;
-  entries?.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  const entries = metadata['managedFields'] as Record<string, unknown>[] | undefined;
+  for (const entry of entries ?? []) delete entry['time'];
+  // Of custom resources upstream sorts the keys.
+  const keyOf = (entry: Record<string, unknown>): string =>
+    JSON.stringify(Object.fromEntries(entryKeys.filter(key => key in entry).map(key => [key, entry[key]])));
+  entries?.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }

@@ -111,6 +111,21 @@ describe('server/manifests', () => {
     });
   });
 
+  it('bring custom resources and objects of them in one file, at the first try', async () => {
+    const kind = (plural: string, name: string) =>
+      `apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: ${plural}.addon.example.com}\n` +
+      `spec:\n  group: addon.example.com\n  scope: Cluster\n  names: {plural: ${plural}, kind: ${name}}\n  versions:\n` +
+      '  - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}\n---\n';
+    await write(
+      'kinds.yaml',
+      'apiVersion: addon.example.com/v1\nkind: Gear\nmetadata: {name: one}\n---\n' + kind('gears', 'Gear'),
+    );
+    await part.settled();
+    const gears = { group: 'addon.example.com', version: 'v1', resource: 'gears', kind: 'Gear', namespaced: false };
+    expect((await client.resource(gears).get('one')) as object).toMatchObject({ kind: 'Gear' });
+    expect(log).toEqual([]);
+  });
+
   it('are followed: changed and shortened files', async () => {
     await write('web.yaml', configMap('a', '1') + configMap('b', '1'));
     await part.settled();

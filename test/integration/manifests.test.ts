@@ -55,6 +55,33 @@ async function start(manifests: KubeObject[], more: string[] = []): Promise<Clie
 }
 
 describe('manifests of plugins', () => {
+  it('may bring custom resources and objects of them, in any order', async () => {
+    const group = 'battery.example.com';
+    const widget = {
+      apiVersion: `${group}/v1`,
+      kind: 'Widget',
+      metadata: { name: 'one' },
+      spec: { size: 1 },
+    } as unknown as KubeObject;
+    const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
+    const definition = {
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: `widgets.${group}` },
+      spec: {
+        group,
+        scope: 'Cluster',
+        names: { plural: 'widgets', kind: 'Widget' },
+        versions: [{ name: 'v1', served: true, storage: true, schema }],
+      },
+    } as unknown as KubeObject;
+    const widgets = { group, version: 'v1', resource: 'widgets', kind: 'Widget', namespaced: false };
+    const first = await start([widget, definition], ['--slot', 'metrics=battery']);
+    expect((await first.resource<KubeObject>(widgets).get('one')) as object).toMatchObject({ spec: { size: 1 } });
+    const second = await start([]);
+    await expect(second.resource<KubeObject>(widgets).get('one')).rejects.toMatchObject({ status: { reason: 'NotFound' } });
+  });
+
   it('are there before the plugin starts, follow its descriptor, and go with it', async () => {
     const withBattery = ['--slot', 'metrics=battery'];
     const first = await start([configMap('one', { a: '1' }), configMap('two')], withBattery);

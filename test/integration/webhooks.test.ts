@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
 import {
   ConfigMaps,
+  CustomResourceDefinitions,
   Deployments,
   EndpointSlices,
   Events,
@@ -18,6 +19,7 @@ import type { ResourceReference } from '../../core/api/resource-reference.js';
 import { LocalDialer } from '../../core/apiserver/connect/local-dialer.js';
 import type { ApiTransport } from '../../core/contracts/api-transport.js';
 import type { KubeObject } from '../../core/machinery/object.js';
+import { isStatusError } from '../../core/machinery/status-error.js';
 import { connect } from '../differential/replay.js';
 import { startApiServer } from '../support/api-server.js';
 import type { RunningApiServer } from '../support/api-server.js';
@@ -352,6 +354,65 @@ describe('admission webhooks', () => {
       await transport.delete({ caller, resource: ValidatingWebhookConfigurations, name });
     });
   });
+
+  it('sees custom resources, also under the version that it is for, and may change them', async () => {
+    const version = (name: string, storage: boolean): object => ({
+      name,
+      storage,
+      served: true,
+      schema: {
+        openAPIV3Schema: {
+          type: 'object',
+          properties: {
+            spec: { type: 'object', properties: { size: { type: 'integer' }, color: { type: 'string', default: 'red' } } },
+          },
+        },
+      },
+    });
+    const names = { plural: 'things', singular: 'thing', kind: 'Thing', listKind: 'ThingList' };
+    const spec = { group: 'example.com', scope: 'Namespaced', names, versions: [version('v1', true), version('v2', false)] };
+    await create(CustomResourceDefinitions as ResourceReference, { metadata: { name: 'things.example.com' }, spec });
+    const things: ResourceReference = {
+      group: 'example.com',
+      version: 'v1',
+      resource: 'things',
+      kind: 'Thing',
+      namespaced: true,
+    };
+    await untilServed(things);
+    const rules = [{ operations: ['CREATE', 'DELETE'], apiGroups: ['example.com'], apiVersions: ['v2'], resources: ['things'] }];
+    const patch = [
+      { op: 'add', path: '/spec/size', value: 3 },
+      { op: 'add', path: '/spec/unknown', value: 'gone' },
+    ];
+    await hook('mutating', { rules }, ({ operation }) => (operation === 'CREATE' ? { patch } : {}));
+    const made = (await create(things, { metadata: { name: 'x' }, spec: { size: 1 } })) as KubeObject & { spec: object };
+    expect(made).toMatchObject({ apiVersion: 'example.com/v1', spec: { size: 3, color: 'red' } });
+    expect(made.spec).not.toHaveProperty('unknown');
+    expect(server.requests).toMatchObject([
+      {
+        kind: { group: 'example.com', version: 'v2', kind: 'Thing' },
+        requestKind: { group: 'example.com', version: 'v1', kind: 'Thing' },
+        object: { apiVersion: 'example.com/v2', spec: { size: 1, color: 'red' } },
+      },
+    ]);
+    const name = await hook('validating', { rules }, () => ({ allowed: false }));
+    await expect(transport.delete({ caller, resource: things, namespace, name: 'x' })).rejects.toMatchObject(
+      refusal(name, ' without explanation'),
+    );
+  });
+
+  async function untilServed(resource: ResourceReference): Promise<void> {
+    for (;;) {
+      try {
+        await transport.list({ caller, resource, namespace });
+        return;
+      } catch (error) {
+        if (!isStatusError(error, 'NotFound')) throw error;
+        await new Promise(resolve => setTimeout(resolve, 20));
+      }
+    }
+  }
 
   describe('refusals', () => {
     it('carry status, reason and message of the webhook', async () => {

@@ -1,3 +1,5 @@
+import type { CallerIdentity } from '../../contracts/api-transport.js';
+
 /** Who makes a request. Source: apiserver pkg/authentication/user. */
 export interface UserInfo {
   readonly name: string;
@@ -62,4 +64,9 @@ export function withAuthenticatedGroup(user: UserInfo): UserInfo {
   if (user.name === anonymousUser) return user;
   if (user.groups.includes(authenticatedGroup) || user.groups.includes(unauthenticatedGroup)) return user;
   return { ...user, groups: [...user.groups, authenticatedGroup] };
+}
+
+/** Who calls from within the process. */
+export function userOf(caller: CallerIdentity): UserInfo {
+  return { name: caller.name, uid: caller.uid, groups: caller.groups, extra: caller.extra ?? {} };
 }

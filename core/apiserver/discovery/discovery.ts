@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { GroupData, ResourceData } from '../../api/schema-data.js';
+import { compareKubeVersions } from '../../machinery/structural/kube-version.js';
+import type { CustomSchemas } from '../openapi/custom-schemas.js';
 
 /** A resource as discovery lists it. */
 export interface DiscoveredResource {
@@ -8,6 +10,8 @@ export interface DiscoveredResource {
   /** Verbs of the main resource; empty for resources that only have subresources. */
   readonly verbs: readonly string[];
   readonly subresources: readonly DiscoveredSubresource[];
+  /** Of custom resources, whose types are not in the tables. */
+  readonly schemas?: CustomSchemas;
 }
 
 export interface DiscoveredSubresource {
@@ -41,7 +45,8 @@ export class Discovery {
       const served = resources.filter(resource => resource.group === name);
       const order = groupData(name)?.versions ?? [];
       const versions = new Map<string, DiscoveredResource[]>();
-      for (const version of [...order, ...served.map(resource => resource.data.version)]) {
+      const others = served.map(resource => resource.data.version).sort(compareKubeVersions);
+      for (const version of [...order, ...others]) {
         const list = served.filter(resource => resource.data.version === version);
         if (list.length && !versions.has(version))
           versions.set(
@@ -56,6 +61,11 @@ export class Discovery {
 
   has(group: string, version: string): boolean {
     return this.#groups.get(group)?.has(version) ?? false;
+  }
+
+  /** Whether a group has resources that are no custom ones. */
+  isBuiltIn(group: string): boolean {
+    return [...(this.#groups.get(group)?.values() ?? [])].some(list => list.some(({ schemas }) => !schemas));
   }
 
   groupVersions(): { group: string; version: string }[] {

@@ -74,7 +74,7 @@ const protobufBytes = new WeakMap<object, Buffer>();
 export function protobufOf<T extends KubeObject>(served: ServedKind<T>, entry: EncodableEntry<T>): Buffer {
   let bytes = protobufBytes.get(entry);
   if (!bytes) {
-    bytes = encodeProtobuf(served.struct, entry.object);
+    bytes = encodeProtobuf(served.struct!, entry.object);
     protobufBytes.set(entry, bytes);
   }
   return bytes;
@@ -117,7 +117,8 @@ export async function encodeList<T extends KubeObject>(
 ): Promise<Encoded> {
   const metadata = {
     ...(listing.revision === undefined ? {} : { resourceVersion: String(listing.revision) }),
-    ...(listing.continue ? { continue: listing.continue } : {}),
+    // Lists of custom resources always say it.
+    ...(listing.continue || !(served.struct || acceptance.as) ? { continue: listing.continue ?? '' } : {}),
     ...(listing.remaining ? { remainingItemCount: listing.remaining } : {}),
   };
   if (acceptance.as === 'Table') {
@@ -134,7 +135,7 @@ export async function encodeList<T extends KubeObject>(
   }
   if (acceptance.mediaType === 'application/vnd.kubernetes.protobuf') {
     const bytes = encodeProtobufList(
-      served.struct,
+      served.struct!,
       { kind: served.listKind, apiVersion: served.apiVersion, metadata },
       listing.entries.map(entry => entry.object),
     );
@@ -147,12 +148,15 @@ export async function encodeList<T extends KubeObject>(
     for (const entry of listing.entries) {
       if (!first) parts.push(comma);
       first = false;
-      parts.push(open, entry.bytes.subarray(served.itemPrefixBytes));
+      // Items of custom resources say what they are, each for itself.
+      if (served.struct) parts.push(open, entry.bytes.subarray(served.itemPrefixBytes));
+      else parts.push(entry.bytes);
     }
     parts.push(closeList);
     return { contentType: 'application/json', parts };
   }
   const items = listing.entries.map(entry => {
+    if (!served.struct) return entry.object;
     const { kind: _kind, apiVersion: _apiVersion, ...rest } = entry.object as KubeObject;
     return rest;
   });

@@ -5,31 +5,44 @@ import { excludeFields } from '../../machinery/patch/managed-fields/field-filter
 import { FieldManager } from '../../machinery/patch/managed-fields/field-manager.js';
 import { memberPath } from '../../machinery/patch/managed-fields/field-set.js';
 import { mergeTypeOf } from '../../machinery/patch/managed-fields/merge-type.js';
-import type { ScaleFieldsOptions } from '../../machinery/patch/managed-fields/scale-fields.js';
+import type { MergeType } from '../../machinery/patch/managed-fields/merge-type.js';
+import type { ResourceVersion } from '../../machinery/patch/managed-fields/ownership.js';
+import type { ReplicasPaths, ScaleFieldsOptions } from '../../machinery/patch/managed-fields/scale-fields.js';
 import { parentManagedFields, scaleManagedFields } from '../../machinery/patch/managed-fields/scale-fields.js';
 import type { StructType } from '../../machinery/schema.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
 import type { FieldOwner } from './field-owner.js';
 
+export interface FieldManagerOwnerOptions<T extends KubeObject> {
+  readonly definition: ResourceDefinition<T>;
+  /** Asked for with the first write. */
+  readonly type: () => MergeType;
+  readonly clock: Clock;
+  /** The type of autoscaling/v1 Scale, for resources that have that subresource. */
+  readonly scaleStruct?: StructType | undefined;
+  /** Other versions, where they are not all of the same type. */
+  readonly version?: ((apiVersion: string) => ResourceVersion | undefined) | undefined;
+  /** Where a Scale's replicas lie in each version; `spec.replicas` when absent. */
+  readonly replicasPaths?: ReplicasPaths | undefined;
+}
+
 /** Field managers of a resource and of its subresources, made when first needed. */
 export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
   readonly #definition: ResourceDefinition<T>;
-  readonly #struct: StructType;
+  readonly #type: () => MergeType;
+  readonly #version: ((apiVersion: string) => ResourceVersion | undefined) | undefined;
+  readonly #replicasPaths: ReplicasPaths | undefined;
   readonly #clock: Clock;
   readonly #managers = new Map<string, FieldManager>();
   readonly #scaleStruct: StructType | undefined;
   #scaleFields: FieldManager | undefined;
 
-  /** `scaleStruct` is the type of autoscaling/v1 Scale, for resources that have that subresource. */
-  constructor(options: {
-    definition: ResourceDefinition<T>;
-    struct: StructType;
-    clock: Clock;
-    scaleStruct?: StructType | undefined;
-  }) {
+  constructor(options: FieldManagerOwnerOptions<T>) {
     this.#scaleStruct = options.scaleStruct;
     this.#definition = options.definition;
-    this.#struct = options.struct;
+    this.#type = options.type;
+    this.#version = options.version;
+    this.#replicasPaths = options.replicasPaths;
     this.#clock = options.clock;
   }
 
@@ -66,7 +79,7 @@ export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
 
   #scaleOptions(): ScaleFieldsOptions {
     const apiVersion = formatApiVersion(this.#definition.reference);
-    return { apiVersion, replicasPaths: { [apiVersion]: memberPath('spec', 'replicas') } };
+    return { apiVersion, replicasPaths: this.#replicasPaths ?? { [apiVersion]: memberPath('spec', 'replicas') } };
   }
 
   #scaleManager(): FieldManager {
@@ -94,16 +107,18 @@ export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
           : subresource === 'status'
             ? ['spec', 'metadata.labels', 'metadata.annotations']
             : []);
-      const type = mergeTypeOf(this.#struct);
+      const type = this.#type();
       manager = new FieldManager({
         apiVersion,
         kind: reference.kind,
         type,
         // What was written through another group (Events) is forgotten; other versions of the group count as one of the same type.
         version: other =>
-          parseApiVersion(other)?.group === reference.group
-            ? { type, convert: object => ({ ...(object as object), apiVersion: other }) }
-            : undefined,
+          this.#version
+            ? this.#version(other)
+            : parseApiVersion(other)?.group === reference.group
+              ? { type, convert: object => ({ ...(object as object), apiVersion: other }) }
+              : undefined,
         subresource,
         resetFields: reset.length ? { [apiVersion]: excludeFields(...reset) } : undefined,
       });

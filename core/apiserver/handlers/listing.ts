@@ -143,7 +143,8 @@ export async function listPage<T extends KubeObject>(
       throw badRequest('specifying resource version is not allowed when using continue');
     const token = decodeToken(query.continue);
     await hub.fresh();
-    if (token.revision < 0 || token.revision === hub.revision) return fromCache(store, selection, limit, token.after);
+    if (token.revision < 0 || token.revision === hub.revision)
+      return fromCache(await prepared(store, selection), selection, limit, token.after);
     return fromHistory(source, selection, { revision: token.revision, after: token.after, limit, continued: true });
   }
   const version = query.resourceVersion ?? '';
@@ -158,7 +159,15 @@ export async function listPage<T extends KubeObject>(
       return fromHistory(source, selection, { revision, after: undefined, limit, continued: false });
     }
   }
-  return fromCache(store, selection, limit, undefined);
+  return fromCache(await prepared(store, selection), selection, limit, undefined);
+}
+
+async function prepared<T extends KubeObject>(
+  store: ResourceStore<T>,
+  { namespace, name }: Selection,
+): Promise<ResourceStore<T>> {
+  await store.cache.prepare?.({ namespace, name });
+  return store;
 }
 
 function listVersion(text: string): number {
@@ -239,7 +248,7 @@ async function fromHistory<T extends KubeObject>(
     for (;;) {
       const read = await source.hub.datastore.list(prefix, { revision: range.revision, after, limit: 500 });
       for (const [index, item] of read.items.entries()) {
-        const entry = cache.decode(item.value, item.modRevision);
+        const entry = (await cache.decodePrepared?.(item.value, item.modRevision)) ?? cache.decode(item.value, item.modRevision);
         if (!matches(selection, entry)) continue;
         entries.push(entry);
         if (entries.length !== range.limit) continue;

@@ -66,7 +66,7 @@ export class LocalTransport implements ApiTransport {
     if (virtual) return (await virtual.get(request.namespace ?? '', request.name)).object as unknown as T;
     const endpoint = await this.#enter(request, 'get', request.name);
     if (request.subresource) {
-      const sub = endpoint.operations.subresource(request.subresource);
+      const sub = endpoint.operations.subresource(request.subresource, request.name);
       if (sub.type === 'connect' || (sub.type === 'object' && !sub.get)) {
         throw methodNotSupported(request.resource.group, `${request.resource.resource}/${request.subresource}`, 'get');
       }
@@ -78,7 +78,7 @@ export class LocalTransport implements ApiTransport {
     const { store } = endpoint.served;
     const entry =
       request.resourceVersion === '0'
-        ? store.cached(request.namespace ?? '', request.name)
+        ? await store.shown(request.namespace ?? '', request.name)
         : await store.get(request.namespace ?? '', request.name);
     return entry.object as T;
   }
@@ -153,7 +153,7 @@ export class LocalTransport implements ApiTransport {
 
   async update<T>(request: WriteRequest<T> & { name: string }): Promise<T> {
     const endpoint = await this.#enter(request, 'update', request.name);
-    const sub = request.subresource ? endpoint.operations.subresource(request.subresource) : undefined;
+    const sub = request.subresource ? endpoint.operations.subresource(request.subresource, request.name) : undefined;
     const object =
       sub?.type === 'object' ? (cloneJson(request.object) as KubeObject) : endpoint.operations.prepare(request.object as object);
     return resultOf<T>(await endpoint.operations.update(object, this.#call(request, request.name)));

@@ -13,7 +13,8 @@ export interface Acceptance {
 }
 
 export interface AcceptOptions {
-  readonly protobuf: boolean;
+  /** `transforms`: only of what is made of an object. */
+  readonly protobuf: boolean | 'transforms';
   /** Kinds that may be asked for by `as`. */
   readonly transforms: readonly string[];
   /** Whether the path can be watched too. */
@@ -83,7 +84,10 @@ export function negotiate(
     if (!mediaType) continue;
     known = true;
     const as = parameters.get('as');
-    if (as === undefined) return { mediaType, pretty };
+    if (as === undefined) {
+      if (options.protobuf === 'transforms' && mediaType === 'application/vnd.kubernetes.protobuf') continue;
+      return { mediaType, pretty };
+    }
     const version = parameters.get('v');
     if (!options.transforms.includes(as) || parameters.get('g') !== 'meta.k8s.io') continue;
     if (as === 'Table' && mediaType === 'application/vnd.kubernetes.protobuf') continue;

@@ -2,8 +2,6 @@ import type { CallerIdentity, DeleteOptions, FieldValidation, PatchType } from '
 import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, isJsonObject, jsonEqual, parseApiVersion } from '../../machinery/object.js';
-import { dropEmpties } from '../../machinery/codec/empties.js';
-import { canonicalize, decodeObject } from '../../machinery/codec/json-decode.js';
 import { formatGoValue } from '../../machinery/patch/go-format.js';
 import { patchedText } from '../../machinery/patch/patched-text.js';
 import { applyJsonPatch } from '../../machinery/patch/json-patch.js';
@@ -17,6 +15,7 @@ import {
   notFound,
   pathNotFound,
   StatusError,
+  unsupportedMediaType,
 } from '../../machinery/status-error.js';
 import type { ObjectSubresource, SubresourceDefinition } from '../registry/resource-definition.js';
 import type { WriteCall } from '../registry/resource-store.js';
@@ -43,6 +42,9 @@ export type OperationResult<T extends KubeObject> =
   | { readonly entry: StoredObject<T>; readonly created: boolean }
   | { readonly object: KubeObject; readonly created: boolean };
 
+/** Of kinds whose types do not say how their lists merge. */
+export const customPatchTypes = ['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml'];
+
 /**
  * Writes on resources, after decoding and before the store, the same for HTTP and for parts in the process: defaults, subresources, the
  * four kinds of patches.
@@ -58,7 +60,7 @@ export class Operations<T extends KubeObject = KubeObject> {
 
   /** Canonical form and defaults of an object that a part made. */
   prepare(object: T | object): T {
-    return this.#prepare(canonicalize(this.#served.struct, cloneJson(object)) as T);
+    return this.#prepare(this.#served.codec.canonicalize(cloneJson(object)) as T);
   }
 
   #prepare(draft: T): T {
@@ -76,13 +78,7 @@ export class Operations<T extends KubeObject = KubeObject> {
   }
 
   #decoded(body: unknown, validation: FieldValidation, warn: (text: string) => void, plainNames: boolean): T {
-    const { object, strictErrors } = decodeObject(this.#served.struct, body, {
-      kind: this.#served.definition.reference,
-      fieldValidation: validation,
-      keepsEmpties: true,
-      plainNames,
-      kinds: this.#served.types,
-    });
+    const { object, strictErrors } = this.#served.codec.decode(body, validation, { plainNames });
     for (const text of strictErrors) warn(text);
     return object as T;
   }
@@ -94,10 +90,12 @@ export class Operations<T extends KubeObject = KubeObject> {
     draft.metadata ??= {};
   }
 
-  subresource(name: string): SubresourceDefinition<T> {
-    const found = this.#served.definition.subresources?.[name];
-    if (!found) throw pathNotFound();
-    return found;
+  /** `parent` is the object that it is asked of. */
+  subresource(name: string, parent: string): SubresourceDefinition<T> {
+    const { definition, struct, store } = this.#served;
+    const subresources = definition.subresources ?? {};
+    if (Object.hasOwn(subresources, name)) return subresources[name]!;
+    throw struct ? pathNotFound() : notFound(store.subject(parent));
   }
 
   async create(object: T | KubeObject, call: OperationCall): Promise<OperationResult<T>> {
@@ -111,11 +109,11 @@ export class Operations<T extends KubeObject = KubeObject> {
       });
       await store.admitBody(context, this.#served.definition.reference.kind, { body: owned });
       const made = await this.#served.definition.evaluate(owned, context);
-      dropEmpties(this.#served.struct, made);
+      this.#served.codec.settle(made);
       return { object: made, created: true };
     }
     if (!call.subresource) return { entry: await store.create(object as T, this.#writeCall(call)), created: true };
-    const sub = this.subresource(call.subresource);
+    const sub = this.subresource(call.subresource, call.name);
     if (sub.type !== 'object' || !sub.create) throw methodNotSupported(this.#group, this.#resourceName(call), 'create');
     const context = store.context(this.#writeCall(call), 'CREATE', call.subresource);
     if (call.namespace) object.metadata.namespace ??= call.namespace;
@@ -125,7 +123,7 @@ export class Operations<T extends KubeObject = KubeObject> {
 
   async update(object: T | KubeObject, call: OperationCall): Promise<OperationResult<T>> {
     const { store } = this.#served;
-    const sub = call.subresource ? this.subresource(call.subresource) : undefined;
+    const sub = call.subresource ? this.subresource(call.subresource, call.name) : undefined;
     if (sub?.type === 'connect') throw methodNotSupported(this.#group, this.#resourceName(call), 'update');
     checkNames(object, call);
     if (sub?.type === 'object') return this.#updateThrough(sub, () => cloneJson(object), call);
@@ -134,7 +132,8 @@ export class Operations<T extends KubeObject = KubeObject> {
   }
 
   async patch(type: PatchType, patch: unknown, call: OperationCall, force: boolean): Promise<OperationResult<T>> {
-    const sub = call.subresource ? this.subresource(call.subresource) : undefined;
+    const sub = call.subresource ? this.subresource(call.subresource, call.name) : undefined;
+    if (type === 'strategic' && !this.#served.struct) throw unsupportedMediaType(customPatchTypes);
     if (sub?.type === 'connect') throw methodNotSupported(this.#group, this.#resourceName(call), 'patch');
     if (sub?.type === 'object') {
       if (type === 'apply') {
@@ -161,7 +160,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (!isJsonObject(patched)) throw badRequest('the patched object is not an object');
         const draft = this.#decodePatched(patched, call, type === 'strategic', () => {
           if (type === 'strategic') return formatGoValue(patch);
-          const current = canonicalize(this.#served.struct, cloneJson(old.object));
+          const current = this.#served.codec.canonicalize(cloneJson(old.object));
           return patchedText(this.#patched(current, type, patch), current, patch);
         });
         if (jsonEqual(draft, old.object)) return cloneJson(old.object);
@@ -192,8 +191,7 @@ export class Operations<T extends KubeObject = KubeObject> {
   /** What an apply made of an object; it can have values that only its type refuses. */
   #prepareApplied(merged: T, applied: T): T {
     try {
-      // Go comes here by way of untyped 64 bit numbers, and cuts them down without a word.
-      return this.#prepare(canonicalize(this.#served.struct, cloneJson(merged), { wraps: true, keepsEmpties: true }));
+      return this.#prepare(this.#served.codec.canonicalize(cloneJson(merged) as T, { applied: true }));
     } catch (error) {
       if (isStatusError(error)) throw error;
       const { name = '', namespace = '' } = applied.metadata;
@@ -224,7 +222,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (!isJsonObject(patch)) throw badRequest(`error decoding patch: ${notAMap(patch)}`);
         return applyMergePatch(current as unknown as Record<string, unknown>, patch);
       case 'strategic':
-        return applyStrategicMergePatch(current as unknown as Record<string, unknown>, patch, this.#served.struct);
+        return applyStrategicMergePatch(current as unknown as Record<string, unknown>, patch, this.#served.struct!);
     }
   }
 

@@ -29,9 +29,10 @@ import { encodeEntry, encodeKind, encodeList, encodeMade, includeObjectIn } from
 import { managerName } from '../../machinery/patch/managed-fields/manager-name.js';
 import { addWarnings, sendEncoded } from './http-answer.js';
 import { listPage, parseSelection, validateListQuery } from './listing.js';
-import type { Acceptance } from './negotiation.js';
+import type { Acceptance, AcceptOptions } from './negotiation.js';
 import { negotiate, negotiateWatch } from './negotiation.js';
 import type { OperationCall, OperationResult } from './operations.js';
+import { customPatchTypes } from './operations.js';
 import type { RequestInfo } from './request-info.js';
 import { isTrue } from './request-info.js';
 import {
@@ -136,16 +137,16 @@ export class ResourceHandler {
     // The way of most requests: JSON or protobuf of the object as it is kept.
     const acceptance = negotiate(
       accept,
-      { protobuf: true, transforms: transformsOf(endpoint, objectTransforms, info.subresource) },
+      acceptOf(endpoint, objectTransforms, info.subresource),
       info.query,
       request.headers['user-agent'],
     );
-    const sub = info.subresource ? endpoint.operations.subresource(info.subresource) : undefined;
+    const sub = info.subresource ? endpoint.operations.subresource(info.subresource, info.name) : undefined;
     const include = includeObjectIn(info.query, acceptance);
     const version = info.query.get('resourceVersion') ?? '';
     if (version && version !== '0') await this.#options.hub.reached(parseResourceVersion(version));
     const entry =
-      version === '' ? await served.store.get(info.namespace, info.name) : served.store.cached(info.namespace, info.name);
+      version === '' ? await served.store.get(info.namespace, info.name) : await served.store.shown(info.namespace, info.name);
     if (sub) {
       if (sub.type === 'connect' || (sub.type === 'object' && !sub.get)) {
         throw methodNotSupported(info.group, `${info.resource}/${info.subresource}`, 'get');
@@ -166,7 +167,7 @@ export class ResourceHandler {
     const { served } = endpoint;
     const acceptance = negotiate(
       request.headers.accept,
-      { protobuf: true, transforms: transformsOf(endpoint, listTransforms), streams: true },
+      { ...acceptOf(endpoint, listTransforms), streams: true },
       info.query,
       request.headers['user-agent'],
     );
@@ -201,7 +202,7 @@ export class ResourceHandler {
     const { served } = endpoint;
     const acceptance = negotiateWatch(
       request.headers.accept,
-      { protobuf: true, transforms: transformsOf(endpoint, watchTransforms), streams: true },
+      { ...acceptOf(endpoint, watchTransforms), streams: true },
       info.query,
     );
     const query = listQuery(info.query);
@@ -231,7 +232,7 @@ export class ResourceHandler {
   }
 
   async #update(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
-    if (!exchange.info.name) throw methodNotAllowed();
+    if (!exchange.info.name) throw withoutName(endpoint);
     const warnings = deprecationOf(endpoint);
     const call = this.#call(exchange, warnings);
     const object = await this.#body(exchange, endpoint, call);
@@ -240,9 +241,10 @@ export class ResourceHandler {
 
   async #patch(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
     const { info, request } = exchange;
-    if (!info.name) throw methodNotAllowed();
+    if (!info.name) throw withoutName(endpoint);
     const contentType = mediaTypeOf(request);
     const type = patchTypes[contentType];
+    if ((!type || type === 'strategic') && !endpoint.served.struct) throw unsupportedMediaType(customPatchTypes);
     if (!type) throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
     const warnings = deprecationOf(endpoint);
     const call = this.#call(exchange, warnings);
@@ -307,7 +309,7 @@ export class ResourceHandler {
   #acceptance({ request, info }: ResourceExchange, endpoint: ResourceEndpoint): Acceptance {
     return negotiate(
       request.headers.accept,
-      { protobuf: true, transforms: transformsOf(endpoint, objectTransforms, info.subresource) },
+      acceptOf(endpoint, objectTransforms, info.subresource),
       info.query,
       request.headers['user-agent'],
     );
@@ -338,9 +340,10 @@ export class ResourceHandler {
   async #body(exchange: ResourceExchange, endpoint: ResourceEndpoint, call: OperationCall): Promise<KubeObject> {
     const { request } = exchange;
     const contentType = mediaTypeOf(request);
-    if (!bodyTypes.includes(contentType)) throw unsupportedMediaType(bodyTypes);
+    const isCustom = !endpoint.served.struct && contentType === protobufType && call.subresource !== 'scale';
+    if (!bodyTypes.includes(contentType) || isCustom) throw unsupportedMediaType(bodyTypes);
     const bytes = await readBody(request, this.#options.clock);
-    const sub = call.subresource ? endpoint.operations.subresource(call.subresource) : undefined;
+    const sub = call.subresource ? endpoint.operations.subresource(call.subresource, call.name) : undefined;
     if (sub?.type === 'connect')
       throw methodNotSupported(exchange.info.group, `${exchange.info.resource}/${call.subresource}`, exchange.info.verb);
     let body: unknown = bytes;
@@ -451,6 +454,17 @@ function transformsOf({ served }: ResourceEndpoint, transforms: readonly string[
   const sub = subresource ? served.definition.subresources?.[subresource] : undefined;
   const tabular = sub?.type === 'object' ? sub.get !== undefined : !served.definition.evaluate;
   return served.data.table === false || !tabular ? transforms.filter(name => name !== 'Table') : transforms;
+}
+
+/** Routes of the kinds in the tables know no such method; custom resources have one route for all. */
+function withoutName({ served }: ResourceEndpoint): StatusError {
+  return served.struct ? methodNotAllowed() : badRequest('name must be provided');
+}
+
+function acceptOf(endpoint: ResourceEndpoint, transforms: readonly string[], subresource = ''): AcceptOptions {
+  const { struct, definition } = endpoint.served;
+  const isMade = subresource !== '' && definition.subresources?.[subresource]?.type === 'object';
+  return { protobuf: struct || isMade ? true : 'transforms', transforms: transformsOf(endpoint, transforms, subresource) };
 }
 
 async function applyBody(bytes: Buffer, call: OperationCall): Promise<unknown> {

@@ -6,11 +6,15 @@ import type { StructType, TypeSet } from '../../machinery/schema.js';
 import type { Status } from '../../machinery/status-error.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
 import type { ResourceStore } from '../registry/resource-store.js';
+import type { ObjectCodec } from './object-codec.js';
+import { StructCodec } from './object-codec.js';
 
 /** A definition with its type and the facts printed from upstream: what encoding works with. */
 export interface ServedKind<T extends KubeObject = KubeObject> {
   readonly definition: ResourceDefinition<T>;
-  readonly struct: StructType;
+  /** Of protobuf and strategic patches; undefined for custom resources, which have neither. */
+  readonly struct: StructType | undefined;
+  readonly codec: ObjectCodec;
   readonly types: TypeSet;
   readonly data: ResourceData;
   /** `apps/v1`. */
@@ -35,16 +39,23 @@ export function servedKind<T extends KubeObject>(options: {
   definition: ResourceDefinition<T>;
   types: TypeSet;
   data: ResourceData;
+  /** Of kinds that are not in the tables. */
+  own?: { readonly codec: ObjectCodec; readonly listKind: string } | undefined;
 }): ServedKind<T> {
-  const { reference } = options.definition;
-  const struct = options.types.kind(reference.group, reference.version, reference.kind);
-  if (!struct) throw new Error(`no schema for ${formatApiVersion(reference)} ${reference.kind}`);
+  const { definition, types, data, own } = options;
+  const { reference } = definition;
+  const struct = own ? undefined : types.kind(reference.group, reference.version, reference.kind);
   const apiVersion = formatApiVersion(reference);
+  if (!struct && !own) throw new Error(`no schema for ${apiVersion} ${reference.kind}`);
+  const keepsEmptyLists = definition.keepsEmptyLists === true;
   return {
-    ...options,
+    definition,
+    types,
+    data,
     struct,
+    codec: own?.codec ?? new StructCodec(struct!, { kind: reference, kinds: types, keepsEmptyLists }),
     apiVersion,
-    listKind: `${reference.kind}List`,
+    listKind: own?.listKind ?? `${reference.kind}List`,
     itemPrefixBytes: Buffer.byteLength(`{"kind":${JSON.stringify(reference.kind)},"apiVersion":${JSON.stringify(apiVersion)},`),
   };
 }

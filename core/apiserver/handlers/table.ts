@@ -24,7 +24,7 @@ export function tableOf<T extends KubeObject>(
     columnDefinitions:
       options.columns === false
         ? null
-        : columns.map(({ name, type, format, priority }) => ({ name, type, format, description: '', priority })),
+        : columns.map(({ name, type, format, priority, description = '' }) => ({ name, type, format, description, priority })),
     rows: entries.map(entry => {
       const { object } = entry;
       const cells = row ? row(object, { nowMs: options.nowMs }) : [object.metadata.name, object.metadata.creationTimestamp ?? ''];

@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.js';
 import type { Disposable } from '../../base/disposable.js';
-import { canonicalize } from '../../machinery/codec/json-decode.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { encodeWatchFrame } from '../../machinery/codec/protobuf.js';
 import { toStatus } from '../../machinery/status-error.js';
@@ -213,7 +212,7 @@ class FrameEncoder<T extends KubeObject> {
     const resourceVersion = String(revision);
     const metadata = { resourceVersion, ...(initialEventsEnd ? { annotations: { [initialEventsEndAnnotation]: 'true' } } : {}) };
     const head = { kind: served.definition.reference.kind, apiVersion: served.apiVersion };
-    const object = canonicalize(served.struct, { ...head, metadata }) as T;
+    const object = served.codec.canonicalize({ ...head, metadata }) as T;
     served.definition.fillBookmark?.(object);
     if (this.#mode === 'table') return this.#framed('BOOKMARK', this.#table({ object, resourceVersion }));
     return this.#framed('BOOKMARK', this.#mode === 'partial' ? this.#partial(object) : object);

@@ -91,6 +91,8 @@ export async function openWatch<T extends KubeObject>(
   if (version === '') await hub.fresh();
   else if (fromState && minimum > hub.revision) await hub.reached(minimum);
 
+  const { namespace, name } = selection;
+  await cache.prepare?.({ namespace, name, ...(fromState ? {} : { since: minimum }) });
   // From here to `listen` nothing is asynchronous: no event can fall between state and stream.
   if (fromState) {
     for (const entry of store.select(selection)) sink.change('ADDED', entry, undefined);
@@ -100,6 +102,7 @@ export async function openWatch<T extends KubeObject>(
   } else if (!unversioned) {
     const missed = cache.history(minimum);
     if (missed) for (const event of missed) deliver(event);
+    else if (cache.prepare) throw tooOld(minimum, cache.revision);
     else {
       const upTo = cache.revision;
       await replay(store, hub, { after: minimum, upTo }, deliver);
@@ -111,7 +114,7 @@ export async function openWatch<T extends KubeObject>(
       event => {
         if (event && event.revision > minimum) deliver(event);
       },
-      { onReset: () => end(expired('the watch cache was loaded anew: list again')) },
+      { onReset: () => end(expired('the watch cache was loaded anew: list again')), onClosed: () => end(undefined) },
     ),
   );
   if (options.allowWatchBookmarks) {

@@ -26,7 +26,7 @@ export interface FrontOptions {
   readonly authorizer: Authorizer;
   readonly resources: ResourceHandler;
   readonly connections: ConnectHandler;
-  readonly serves: (group: string, version: string) => boolean;
+  readonly serves: (info: RequestInfo) => boolean;
   /** Everything that is no resource: health, version, discovery, OpenAPI, plugins' routes. False: it knows no such path. */
   readonly routes: (exchange: RouteExchange) => Promise<boolean> | boolean;
   readonly logger: Logger;
@@ -65,7 +65,7 @@ export class Front {
     response.setHeader('Audit-Id', auditId(request));
     response.setHeader('Cache-Control', 'no-cache, private');
     const user = await this.#admit(request, info, texts => addWarnings(response, texts));
-    if (info.resourceRequest && this.#options.serves(info.group, info.version)) {
+    if (info.resourceRequest && this.#options.serves(info)) {
       if (this.#options.connections.handles(info)) {
         return this.#options.connections.serve({ request, response, info, caller: user });
       }

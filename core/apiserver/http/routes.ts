@@ -100,8 +100,8 @@ export class Routes {
     const discovery = this.#options.discovery();
     const document = discovery.document(path, aggregated, this.#options.serverAddress());
     if (!document) {
-      const [, root, group] = path.split('/');
-      if (root === 'api' || discovery.groupVersions().some(known => known.group === group)) throw pathNotFound();
+      const [, root, group = ''] = path.split('/');
+      if (root === 'api' || discovery.isBuiltIn(group)) throw pathNotFound();
       return false;
     }
     if (request.method !== 'GET') throw methodNotAllowed();

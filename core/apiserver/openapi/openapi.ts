@@ -8,11 +8,13 @@ import type { ApiPath, KindKey } from './operations.js';
 import { metaTypes, ResourceOperations } from './operations.js';
 import { renderPathsV2 } from './render-v2.js';
 import { renderPathsV3 } from './render-v3.js';
+import type { CustomSchemas } from './custom-schemas.js';
 import type { DescriptionLookup, OpenApiSchema } from './schema-builder.js';
 import { SchemaBuilder } from './schema-builder.js';
 import { serverPaths } from './server-operations.js';
 
 export interface OpenApiOptions {
+  /** What is served now. */
   readonly resources: readonly DiscoveredResource[];
   readonly types: TypeSet;
   readonly describe: DescriptionLookup;
@@ -38,16 +40,44 @@ const security = {
 
 /** OpenAPI documents of the served groups, built when asked for. Source: KEP-2896; the forms are those of upstream's kube-openapi. */
 export class OpenApi {
-  readonly #options: OpenApiOptions;
+  readonly #options: Omit<OpenApiOptions, 'resources'>;
+  #resources: readonly DiscoveredResource[];
   readonly #hashes = new Map<string, string>();
   /** By form and key, the latest last. */
   readonly #kept = new Map<string, Buffer>();
   #index: Promise<OpenApiDocument> | undefined;
   #knownGroupVersions: readonly GroupVersion[] | undefined;
+  #knownKeys: ReadonlySet<string> | undefined;
   #knownServerPaths: ReadonlyMap<string, ApiPath> | undefined;
 
   constructor(options: OpenApiOptions) {
     this.#options = options;
+    this.#resources = options.resources;
+  }
+
+  /** Other resources are served: documents of groups whose resources are the same stay. */
+  update(resources: readonly DiscoveredResource[]): void {
+    const before = byDocument(this.#resources);
+    const now = byDocument(resources);
+    for (const key of new Set([...before.keys(), ...now.keys()])) {
+      const [old, fresh] = [before.get(key) ?? [], now.get(key) ?? []];
+      if (old.length === fresh.length && old.every(resource => fresh.includes(resource))) continue;
+      this.#forget(key);
+      // A group's own document names its versions.
+      this.#forget(key.replace(/\/[^/]*$/, ''));
+    }
+    this.#forget('');
+    this.#forget('apis');
+    this.#resources = resources;
+    this.#index = undefined;
+    this.#knownGroupVersions = undefined;
+    this.#knownServerPaths = undefined;
+    this.#knownKeys = undefined;
+  }
+
+  #forget(key: string): void {
+    this.#hashes.delete(key);
+    for (const form of ['json', 'protobuf']) this.#kept.delete(`${form} ${key}`);
   }
 
   /** `/openapi/v3`: where each document lies, by hash. */
@@ -57,7 +87,7 @@ export class OpenApi {
 
   /** `/openapi/v3/KEY`: `key` is `api`, `apis/GROUP`, `apis/GROUP/VERSION` and the like. Undefined when there is none. */
   document(key: string, form: OpenApiForm = 'json'): OpenApiDocument | undefined {
-    if (!this.#serverPaths.has(key)) return undefined;
+    if (!this.#keys.has(key)) return undefined;
     return this.#document(key, form, () => this.#buildV3(key));
   }
 
@@ -68,8 +98,10 @@ export class OpenApi {
 
   async #buildIndex(): Promise<OpenApiDocument> {
     const paths: Record<string, object> = {};
-    for (const key of [...this.#serverPaths.keys()].sort()) {
-      paths[key] = { serverRelativeURL: `/openapi/v3/${key}?hash=${this.document(key)!.hash}` };
+    for (const key of [...this.#keys].sort()) {
+      // It may have gone while others had their turn.
+      const document = this.document(key);
+      if (document) paths[key] = { serverRelativeURL: `/openapi/v3/${key}?hash=${document.hash}` };
       // Dozens of documents are made for their hashes: others get their turn between them.
       await setImmediate();
     }
@@ -100,11 +132,17 @@ export class OpenApi {
   }
 
   get #groupVersions(): readonly GroupVersion[] {
-    return (this.#knownGroupVersions ??= groupVersionsOf(this.#options.resources));
+    return (this.#knownGroupVersions ??= groupVersionsOf(this.#resources));
   }
 
+  /** Of all but the versions that only custom resources have. */
   get #serverPaths(): ReadonlyMap<string, ApiPath> {
-    return (this.#knownServerPaths ??= serverPaths(this.#groupVersions));
+    return (this.#knownServerPaths ??= serverPaths(groupVersionsOf(this.#resources.filter(({ schemas }) => !schemas))));
+  }
+
+  /** What there are documents for. */
+  get #keys(): ReadonlySet<string> {
+    return (this.#knownKeys ??= new Set([...this.#serverPaths.keys(), ...this.#resources.map(documentOf)]));
   }
 
   /** The kinds of a type, in a document of some versions of groups. */
@@ -120,16 +158,19 @@ export class OpenApi {
   #paths(key?: string): ApiPath[] {
     const paths: ApiPath[] = [];
     for (const [serverKey, path] of this.#serverPaths) if (key === undefined || key === serverKey) paths.push(path);
-    for (const resource of this.#options.resources) {
-      const { group, data } = resource;
-      if (key !== undefined && key !== (group ? `apis/${group}/${data.version}` : `api/${data.version}`)) continue;
+    for (const resource of this.#resources) {
+      if (key !== undefined && key !== documentOf(resource)) continue;
       paths.push(...new ResourceOperations(this.#options.types, resource).paths());
     }
     return paths.sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
+  get #custom(): CustomSchemas[] {
+    return this.#resources.flatMap(({ schemas }) => (schemas ? [schemas] : []));
+  }
+
   #buildV3(key: string): object {
-    const builder = new SchemaBuilder(this.#options.types, this.#options.describe, 'v3');
+    const builder = new SchemaBuilder(this.#options.types, this.#options.describe, 'v3', this.#custom);
     const paths = renderPathsV3(this.#paths(key), builder);
     const own = this.#groupVersions.filter(({ group, version }) => group === '' || key === `apis/${group}/${version}`);
     const schemas = builder.finish(this.#kindsIn(own));
@@ -142,7 +183,7 @@ export class OpenApi {
   }
 
   #buildV2(): object {
-    const builder = new SchemaBuilder(this.#options.types, this.#options.describe, 'v2');
+    const builder = new SchemaBuilder(this.#options.types, this.#options.describe, 'v2', this.#custom);
     const { paths, parameters } = renderPathsV2(this.#paths(), builder);
     return {
       swagger: '2.0',
@@ -154,6 +195,14 @@ export class OpenApi {
       security: [{ BearerToken: [] }],
     };
   }
+}
+
+function documentOf({ group, data }: DiscoveredResource): string {
+  return group ? `apis/${group}/${data.version}` : `api/${data.version}`;
+}
+
+function byDocument(resources: readonly DiscoveredResource[]): Map<string, DiscoveredResource[]> {
+  return Map.groupBy(resources, documentOf);
 }
 
 function groupVersionsOf(resources: readonly DiscoveredResource[]): GroupVersion[] {

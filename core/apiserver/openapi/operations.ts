@@ -43,6 +43,8 @@ export interface KindKey {
 export const metaTypes = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 export const objectMedia = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
 const streamMedia = [...objectMedia, 'application/json;stream=watch', 'application/vnd.kubernetes.protobuf;stream=watch'];
+const customMedia = ['application/json', 'application/yaml'];
+const customPatchMedia = ['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml'];
 const patchMedia = [
   'application/json-patch+json',
   'application/merge-patch+json',
@@ -76,6 +78,7 @@ export class ResourceOperations {
   readonly #base: string;
   readonly #type: string;
   readonly #listType: string;
+  readonly #custom: boolean;
   readonly #paths: ApiPath[] = [];
 
   constructor(types: TypeSet, resource: DiscoveredResource) {
@@ -86,8 +89,9 @@ export class ResourceOperations {
     this.#title = groupVersionTitle(group, data.version);
     this.#root = `/${group ? 'apis' : 'api'}/${formatApiVersion(this.#key)}`;
     this.#base = data.namespaced ? `/namespaces/{namespace}/${data.name}` : `/${data.name}`;
-    this.#type = types.kind(group, data.version, data.kind)?.name ?? '';
-    this.#listType = types.kind(group, data.version, `${data.kind}List`)?.name ?? this.#type;
+    this.#custom = resource.schemas !== undefined;
+    this.#type = resource.schemas?.type ?? types.kind(group, data.version, data.kind)?.name ?? '';
+    this.#listType = resource.schemas?.listType ?? types.kind(group, data.version, `${data.kind}List`)?.name ?? this.#type;
   }
 
   /** Empty for kinds whose type is not known. */
@@ -97,9 +101,9 @@ export class ResourceOperations {
     const kind = data.kind;
     const has = (verb: string): boolean => verbs.includes(verb);
     const list = (id: string): ApiOperation =>
-      this.#operation(id, `list or watch objects of kind ${kind}`, 'list', {
+      this.#operation(id, `${this.#custom ? 'list' : 'list or watch'} objects of kind ${kind}`, 'list', {
         parameters: this.#optionsOf(`${metaTypes}.ListOptions`),
-        produces: streamMedia,
+        ...(this.#custom ? {} : { produces: streamMedia }),
         answers: { 200: { type: this.#listType } },
       });
     this.#add(this.#base, {
@@ -107,10 +111,7 @@ export class ResourceOperations {
       ...(has('create') && { post: this.#create(this.#id('create'), `create ${article(kind)} ${kind}`, this.#type) }),
       ...(has('deletecollection') && {
         delete: this.#operation(this.#id('delete', { collection: true }), `delete collection of ${kind}`, 'deletecollection', {
-          parameters: [...this.#optionsOf(`${metaTypes}.DeleteOptions`), ...this.#optionsOf(`${metaTypes}.ListOptions`)].filter(
-            ({ name }) => name !== 'watch' && name !== 'allowWatchBookmarks',
-          ),
-          body: { type: `${metaTypes}.DeleteOptions`, required: false },
+          ...this.#deleteCollection(),
           answers: { 200: { type: `${metaTypes}.Status` } },
         }),
       }),
@@ -123,8 +124,19 @@ export class ResourceOperations {
     });
     if (data.namespaced && has('list')) this.#add(`/${data.name}`, { get: list(this.#id('list', { everywhere: true })) });
     for (const subresource of subresources) this.#subresource(subresource);
-    if (has('watch')) this.#watches(has('get'));
+    if (has('watch') && !this.#custom) this.#watches(has('get'));
     return this.#paths;
+  }
+
+  #deleteCollection(): Pick<ApiOperation, 'parameters' | 'body'> {
+    const selection = this.#optionsOf(`${metaTypes}.ListOptions`);
+    if (this.#custom) return { parameters: selection };
+    return {
+      parameters: [...this.#optionsOf(`${metaTypes}.DeleteOptions`), ...selection].filter(
+        ({ name }) => name !== 'watch' && name !== 'allowWatchBookmarks',
+      ),
+      body: { type: `${metaTypes}.DeleteOptions`, required: false },
+    };
   }
 
   #create(id: string, description: string, type: string, kind?: KindKey): ApiOperation {
@@ -137,7 +149,8 @@ export class ResourceOperations {
   }
 
   #read(id: string, description: string, type: string, kind?: KindKey): ApiOperation {
-    return this.#operation(id, description, 'get', { kind, parameters: [], answers: { 200: { type } } });
+    const parameters = this.#custom ? this.#optionsOf(`${metaTypes}.GetOptions`) : [];
+    return this.#operation(id, description, 'get', { kind, parameters, answers: { 200: { type } } });
   }
 
   #replace(id: string, description: string, type: string, kind?: KindKey): ApiOperation {
@@ -154,8 +167,8 @@ export class ResourceOperations {
       kind,
       parameters: this.#optionsOf(`${metaTypes}.PatchOptions`),
       body: { type: `${metaTypes}.Patch`, required: true },
-      consumes: patchMedia,
-      answers: { 200: { type }, 201: { type } },
+      consumes: this.#custom ? customPatchMedia : patchMedia,
+      answers: this.#custom ? { 200: { type } } : { 200: { type }, 201: { type } },
     });
   }
 
@@ -220,16 +233,18 @@ export class ResourceOperations {
       if (sub.name === 'proxy') this.#add(`${path}/{path}`, connect(true));
       return;
     }
-    const type = this.#types.kind(sub.group, sub.version, sub.kind)?.name;
+    const isOwn = this.#custom && sub.kind === kind;
+    const type = isOwn ? this.#type : this.#types.kind(sub.group, sub.version, sub.kind)?.name;
     if (!type) return;
+    const key = this.#custom ? this.#key : sub;
     const has = (verb: string): boolean => sub.verbs.includes(verb);
     const id = (verb: string): string => this.#id(verb, { sub: sub.name });
     const of = `${sub.name} of the specified ${kind}`;
     this.#add(path, {
-      ...(has('get') && { get: this.#read(id('read'), `read ${of}`, type, sub) }),
+      ...(has('get') && { get: this.#read(id('read'), `read ${of}`, type, key) }),
       ...(has('create') && { post: this.#create(id('create'), `create ${sub.name} of ${article(kind)} ${kind}`, type, sub) }),
-      ...(has('update') && { put: this.#replace(id('replace'), `replace ${of}`, type, sub) }),
-      ...(has('patch') && { patch: this.#patch(id('patch'), `partially update ${of}`, type, sub) }),
+      ...(has('update') && { put: this.#replace(id('replace'), `replace ${of}`, type, key) }),
+      ...(has('patch') && { patch: this.#patch(id('patch'), `partially update ${of}`, type, key) }),
     });
   }
 
@@ -244,7 +259,8 @@ export class ResourceOperations {
   ): ApiOperation {
     const { group, version, kind } = rest.kind ?? this.#key;
     const tag = `${groupTitle(this.#key.group).tag}_${this.#key.version}`;
-    return { produces: objectMedia, ...rest, id, tag, description, action, kind: { group, version, kind } };
+    const media = this.#custom ? { produces: customMedia, consumes: customMedia } : { produces: objectMedia };
+    return { ...media, ...rest, id, tag, description, action, kind: { group, version, kind } };
   }
 
   /** Puts what all operations of the path take to the path. */

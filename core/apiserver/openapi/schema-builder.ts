@@ -1,3 +1,4 @@
+import type { CustomSchemas, OpenApiSchema, SchemaContext } from './custom-schemas.js';
 import type { FieldSchema, PrimitiveType, StructField, StructType, TypeNode, TypeSet } from '../../machinery/schema.js';
 
 /** Descriptions of one type and its fields, brought in at build time. */
@@ -7,7 +8,7 @@ export interface TypeDescription {
 }
 
 export type DescriptionLookup = (typeName: string) => TypeDescription | undefined;
-export type OpenApiSchema = { [key: string]: unknown };
+export type { OpenApiSchema };
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 
@@ -66,8 +67,14 @@ export class SchemaBuilder {
   readonly #v3: boolean;
   readonly #done = new Map<string, OpenApiSchema>();
   readonly #pending: string[] = [];
+  readonly #custom = new Map<string, (context: SchemaContext) => OpenApiSchema>();
 
-  constructor(types: TypeSet, describe: DescriptionLookup, form: 'v2' | 'v3') {
+  /** `custom` are types that are not in the tables. */
+  constructor(types: TypeSet, describe: DescriptionLookup, form: 'v2' | 'v3', custom: readonly CustomSchemas[] = []) {
+    for (const schemas of custom) {
+      this.#custom.set(schemas.type, context => schemas.object(context));
+      this.#custom.set(schemas.listType, context => schemas.list(context));
+    }
     this.#types = types;
     this.#describe = describe;
     this.#prefix = form === 'v3' ? '#/components/schemas/' : '#/definitions/';
@@ -85,12 +92,25 @@ export class SchemaBuilder {
   /** Every schema that was referred to, with `extensions` of kinds put in. */
   finish(kindsOf: (typeName: string) => readonly object[]): Record<string, OpenApiSchema> {
     for (let name = this.#pending.pop(); name !== undefined; name = this.#pending.pop()) {
-      const schema = this.#named(name) ?? this.#struct(this.#types.struct(name));
+      const schema = this.#named(name) ?? this.#custom.get(name)?.(this.#context) ?? this.#struct(this.#types.struct(name));
       const kinds = kindsOf(name);
       if (kinds.length) schema['x-kubernetes-group-version-kind'] = kinds;
       this.#done.set(name, schema);
     }
     return Object.fromEntries([...this.#done].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  get #context(): SchemaContext {
+    return {
+      form: this.#v3 ? 'v3' : 'v2',
+      reference: name => this.reference(name),
+      member: (name, description) => {
+        const reference = this.reference(name);
+        const extra = description ? { description } : {};
+        return this.#v3 ? { allOf: [reference], ...extra } : { ...reference, ...extra };
+      },
+      describe: (kind, field) => this.#describe(`io.k8s.api.core.v1.${kind}`)?.fields?.[field],
+    };
   }
 
   #named(name: string): OpenApiSchema | undefined {

@@ -102,7 +102,7 @@ function validateManagedFields(metadata: ObjectMeta, errors: FieldErrors): void 
   }
 }
 
-function validateLabels(labels: Readonly<Record<string, string>> | undefined, field: string, errors: FieldErrors): void {
+export function validateLabels(labels: Readonly<Record<string, string>> | undefined, field: string, errors: FieldErrors): void {
   const path = fieldPath('metadata', field);
   for (const [key, value] of Object.entries(labels ?? {})) {
     for (const text of validateQualifiedName(key)) errors.invalid(path, key, text);
@@ -110,7 +110,7 @@ function validateLabels(labels: Readonly<Record<string, string>> | undefined, fi
   }
 }
 
-function validateAnnotations(annotations: Readonly<Record<string, string>> | undefined, errors: FieldErrors): void {
+export function validateAnnotations(annotations: Readonly<Record<string, string>> | undefined, errors: FieldErrors): void {
   const path = fieldPath('metadata', 'annotations');
   let size = 0;
   for (const [key, value] of Object.entries(annotations ?? {})) {

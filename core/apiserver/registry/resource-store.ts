@@ -1,23 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../../base/clock.js';
-import type { AdmissionPlugin } from '../../contracts/admission.js';
-import type { CallerIdentity, DeleteOptions } from '../../contracts/api-transport.js';
+import type { DeleteOptions } from '../../contracts/api-transport.js';
 import type { DatastoreConflict } from '../../contracts/datastore-errors.js';
 import { errorCode } from '../../base/errors.js';
-import { FieldErrors, fieldPath, quote } from '../../machinery/field-errors.js';
+import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
-import { cloneJson, semanticEqual } from '../../machinery/object.js';
+import { cloneJson, jsonEqual, semanticEqual } from '../../machinery/object.js';
 import { keepUnchangedTimes } from '../../machinery/patch/managed-fields/unchanged-times.js';
 import type { Subject } from '../../machinery/status-error.js';
-import {
-  alreadyExists,
-  badRequest,
-  conflict,
-  invalid,
-  isStatusError,
-  notFound,
-  StatusError,
-} from '../../machinery/status-error.js';
+import { alreadyExists, badRequest, conflict, invalid, isStatusError, notFound } from '../../machinery/status-error.js';
 import type { CacheEvent, ObjectCache } from '../storage/resource-cache.js';
 import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object.js';
 import type { StorageHub } from '../storage/storage-hub.js';
@@ -31,18 +21,13 @@ import {
   validateMetadataUpdate,
   wipeSystemFields,
 } from './object-metadata.js';
-import type {
-  Check,
-  RequestContext,
-  ResourceDefinition,
-  ResourceStores,
-  Rollback,
-  StatusSubresource,
-} from './resource-definition.js';
+import type { Check, RequestContext, ResourceDefinition, Rollback, StatusSubresource } from './resource-definition.js';
 import { beforeDelete, checkPreconditions, markAsDeleting, setFinalizers } from './deletion.js';
 import type { Selection } from './selection.js';
 import {
   afterKey,
+  badVersion,
+  badVersionErrors,
   checkUnversioned,
   generateName,
   isLeaseRenewal,
@@ -52,22 +37,9 @@ import {
   uidText,
 } from './store-support.js';
 import { matches } from './selection.js';
+import type { KeptObjects, ResourceStoreOptions } from './store-options.js';
 import type { FieldOwnership, UpdateOptions, WriteCall } from './write-call.js';
 import { keepAllButStatus, resetStatus } from './status-reset.js';
-
-export interface ResourceStoreOptions<T extends KubeObject> {
-  readonly definition: ResourceDefinition<T>;
-  readonly hub: StorageHub;
-  readonly clock: Clock;
-  readonly ownership: FieldOwnership<T>;
-  readonly admission: () => readonly AdmissionPlugin[];
-  readonly stores: ResourceStores;
-  /** What it is to keep an object and to read it again, in place: defaults see what validation let through. */
-  readonly settle?: ((draft: T) => void) | undefined;
-  readonly allows: (caller: CallerIdentity, attributes: Parameters<RequestContext['allows']>[0]) => Promise<boolean>;
-  /** The store of the objects that `definition.viewOf` names. */
-  readonly viewed?: ResourceStore | undefined;
-}
 
 type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
 
@@ -92,12 +64,14 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const fields = selectors.length
       ? (object: T) => Object.fromEntries(selectors.map(([field, value]) => [field, value(object)]))
       : undefined;
-    this.cache = viewOf
-      ? options.hub.view<T>(options.viewed!.cache, { toView: stored => viewOf.toView(stored), fields })
-      : options.hub.register<T>(evaluate ? undefined : (storagePrefix ?? reference.resource), {
-          namespaced: reference.namespaced,
-          fields,
-        });
+    this.cache = options.kept
+      ? options.kept.cache
+      : viewOf
+        ? options.hub.view<T>(options.viewed!.cache, { toView: stored => viewOf.toView(stored), fields })
+        : options.hub.register<T>(evaluate ? undefined : (storagePrefix ?? reference.resource), {
+            namespaced: reference.namespaced,
+            fields,
+          });
   }
 
   subject(name: string): Subject {
@@ -107,11 +81,22 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
 
   /** The newest state. Throws NotFound. */
   async get(namespace: string, name: string): Promise<StoredObject<T>> {
-    await this.#hub.fresh();
+    await this.#fresh(namespace, name);
     return this.cached(namespace, name);
   }
 
-  /** What the cache shows, without waiting. Throws NotFound. */
+  /** What the cache shows, however old. Throws NotFound. */
+  async shown(namespace: string, name: string): Promise<StoredObject<T>> {
+    await this.cache.prepare?.({ namespace, name });
+    return this.cached(namespace, name);
+  }
+
+  async #fresh(namespace: string | undefined, name?: string): Promise<void> {
+    await this.#hub.fresh();
+    await this.cache.prepare?.({ namespace, name });
+  }
+
+  /** What the cache shows, without waiting: of objects that are not converted. Throws NotFound. */
   cached(namespace: string, name: string): StoredObject<T> {
     const entry = this.cache.get(namespace, name);
     if (!entry) throw notFound(this.subject(name));
@@ -198,6 +183,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     await this.#admit('validate', context, draft, undefined);
     this.#options.settle?.(draft);
     const key = this.cache.key(draft.metadata.namespace ?? '', draft.metadata.name!);
+    await this.cache.prepare?.({ namespace: draft.metadata.namespace, name: draft.metadata.name });
     if (this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!))
       throw alreadyExists(this.subject(draft.metadata.name!));
     return this.#withSideEffects(draft, undefined, context, async bytes => {
@@ -220,7 +206,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     transform: Transform<T>,
     options: UpdateOptions<T> & { uid?: string; createIfMissing?: boolean } = {},
   ): Promise<{ entry: StoredObject<T>; created: boolean }> {
-    await this.#hub.fresh();
+    await this.#fresh(call.namespace, call.name);
     for (let attempt = 0; ; attempt++) {
       const current = this.cache.get(call.namespace, call.name);
       if (!current) {
@@ -238,7 +224,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       } catch (error) {
         if (!(error instanceof RetryOnConflict)) throw error;
         if (attempt >= conflictRetries) throw conflict(this.subject(call.name));
-        await this.#hub.fresh();
+        await this.#fresh(call.namespace, call.name);
       }
     }
   }
@@ -259,7 +245,8 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     }
     const conditional = resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== '0';
     if (conditional && resourceVersion !== current.resourceVersion) {
-      if (!/^\d+$/.test(resourceVersion)) throw this.#badVersion(input, resourceVersion, patch);
+      if (!/^\d+$/.test(resourceVersion))
+        throw patch ? badVersion(resourceVersion) : this.#invalid(input, badVersionErrors(resourceVersion));
       throw conflict(this.subject(call.name));
     }
     const context = this.context(call, 'UPDATE', subresource);
@@ -280,7 +267,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     draft.metadata.resourceVersion = old.metadata.resourceVersion!;
     if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional && !patch);
     draft = keepUnchangedTimes(old, draft);
-    if (semanticEqual(draft, old)) return current;
+    if (this.#equal(draft, old)) return current;
     const key = this.cache.key(call.namespace, call.name);
     return this.#withSideEffects(draft, current, context, async bytes => {
       try {
@@ -352,7 +339,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     options: DeleteOptions = {},
     { isOneOfMany = false } = {},
   ): Promise<{ entry: StoredObject<T>; gone: boolean }> {
-    await this.#hub.fresh();
+    await this.#fresh(call.namespace, call.name);
     for (let attempt = 0; ; attempt++) {
       const current = this.cached(call.namespace, call.name);
       checkPreconditions(current, options, this.definition.reference);
@@ -390,14 +377,14 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       } catch (error) {
         if (!(error instanceof RetryOnConflict)) throw error;
         if (attempt >= conflictRetries) throw conflict(this.subject(call.name));
-        await this.#hub.fresh();
+        await this.#fresh(call.namespace, call.name);
       }
     }
   }
 
   /** Deletes every object that matches, a few at a time. */
   async deleteCollection(selection: Selection, call: WriteCall, options: DeleteOptions = {}): Promise<StoredObject<T>[]> {
-    await this.#hub.fresh();
+    await this.#fresh(selection.namespace, selection.name);
     const chosen = [...this.select(selection)];
     let next = 0;
     const worker = async (): Promise<void> => {
@@ -504,10 +491,11 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
         await rollback?.();
         return this.#unstored(draft, current?.revision ?? 0);
       }
-      const stored = this.#stored(draft);
+      const stored = await this.#stored(draft);
       const bytes = encodeStored(stored);
       this.#hub.remember(bytes, stored);
       const revision = await write(bytes);
+      if (this.#options.kept?.converts) return this.#unstored(draft, revision);
       const cached = this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!);
       return cached?.revision === revision ? cached : this.cache.decode(bytes, revision);
     } catch (error) {
@@ -516,7 +504,13 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     }
   }
 
-  #stored(draft: T): KubeObject {
+  /** Whether there is nothing to write. */
+  #equal(draft: T, old: Readonly<T>): boolean {
+    return this.definition.keepsEmptyLists ? jsonEqual(draft, old) : semanticEqual(draft, old);
+  }
+
+  #stored(draft: T): KubeObject | Promise<KubeObject> {
+    if (this.#options.kept) return this.#options.kept.toStored(draft);
     const { viewOf } = this.definition;
     if (!viewOf) return draft;
     const { namespace = '', name = '' } = draft.metadata;
@@ -539,18 +533,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   #invalid(object: T, errors: FieldErrors): Error {
     // A view's errors name the kind that is stored, as upstream's do.
     const { group, kind } = (this.definition.viewOf ?? this.definition).reference;
-    return invalid(group, kind, object.metadata.name ?? '', errors);
-  }
-
-  #badVersion(object: T, value: string, patch: boolean): Error {
-    if (patch) return new StatusError(500, '', `strconv.ParseUint: parsing ${quote(value)}: invalid syntax`);
-    const errors = new FieldErrors();
-    errors.add(
-      'FieldValueInvalid',
-      'metadata.resourceVersion',
-      `Invalid value: "${value}": strconv.ParseUint: parsing "${value}": invalid syntax`,
-    );
-    return this.#invalid(object, errors);
+    return invalid(group, object.kind || kind, object.metadata.name ?? '', errors);
   }
 
   /** Admission of the body of a subresource of another kind (`eviction`, `token`, `scale`), which the store itself never sees. */
@@ -597,4 +580,4 @@ class RetryOnConflict extends Error {}
 
 const detachedCache = new ParseCache(0);
 
-export type { CacheEvent, FieldOwnership, WriteCall };
+export type { CacheEvent, FieldOwnership, KeptObjects, ResourceStoreOptions, WriteCall };

@@ -3,6 +3,8 @@ import type { ResourceDefinition } from '../registry/resource-definition.js';
 import type { MatchExpressionEngine } from '../match-expressions.js';
 import { noMatchExpressions } from '../match-expressions.js';
 import { admissionRegistrationDefinitions } from './admissionregistration/index.js';
+import type { DefinitionOptions } from './apiextensions/custom-resource-definition.js';
+import { apiextensionsDefinitions } from './apiextensions/index.js';
 import { appsDefinitions } from './apps/index.js';
 import { authenticationDefinitions } from './authentication/index.js';
 import type { TokenReviewOptions } from './authentication/token-review.js';
@@ -24,7 +26,7 @@ import { schedulingDefinitions } from './scheduling/index.js';
 import { storageDefinitions } from './storage/index.js';
 
 /** What resources need from other parts of the server. */
-export interface ResourceOptions extends CoreResourceOptions, TokenReviewOptions {
+export interface ResourceOptions extends CoreResourceOptions, DefinitionOptions, TokenReviewOptions {
   readonly guard: RoleGuard;
   /** The whole one. */
   readonly authorizer: Authorizer;
@@ -38,6 +40,7 @@ export interface ResourceOptions extends CoreResourceOptions, TokenReviewOptions
 export function resourceDefinitions(options: ResourceOptions): readonly ResourceDefinition[] {
   return [
     ...admissionRegistrationDefinitions(options.expressions ?? noMatchExpressions),
+    ...apiextensionsDefinitions(options),
     ...appsDefinitions,
     ...authenticationDefinitions(options),
     ...authorizationDefinitions(options),

@@ -23,6 +23,8 @@ export interface CacheLifeListener {
   onReset?(): void;
   /** The cache is complete, for the first time or again. */
   onLoaded?(): void;
+  /** The resource is not served any more, or not as it was. */
+  onClosed?(): void;
 }
 
 export interface ResourceCacheOptions<T extends KubeObject> {
@@ -35,22 +37,39 @@ export interface ResourceCacheOptions<T extends KubeObject> {
   readonly known: WeakMap<Uint8Array, KubeObject>;
 }
 
+/** What is about to be read. */
+export interface Reading {
+  readonly namespace?: string | undefined;
+  readonly name?: string | undefined;
+  /** The history from this revision on, beside the state. */
+  readonly since?: number;
+}
+
+/** Of caches whose objects somebody outside of this process has to convert. */
+export interface PreparedCache<T extends KubeObject> {
+  /** Before anything is read: what is asked for is readable then. Rejects with what a client is to be told. */
+  prepare?(reading: Reading): Promise<void>;
+  /** As `decode`, for what is in no cache. */
+  decodePrepared?(value: Uint8Array, revision: number): Promise<StoredObject<T>>;
+}
+
 /** What reads a cache: a resource's own, or a view of another's in a second version. */
-export type ObjectCache<T extends KubeObject = KubeObject> = Pick<
-  ResourceCache<T>,
-  | 'prefix'
-  | 'namespaced'
-  | 'revision'
-  | 'count'
-  | 'watcherCount'
-  | 'countIn'
-  | 'key'
-  | 'get'
-  | 'entries'
-  | 'listen'
-  | 'history'
-  | 'decode'
->;
+export type ObjectCache<T extends KubeObject = KubeObject> = PreparedCache<T> &
+  Pick<
+    ResourceCache<T>,
+    | 'prefix'
+    | 'namespaced'
+    | 'revision'
+    | 'count'
+    | 'watcherCount'
+    | 'countIn'
+    | 'key'
+    | 'get'
+    | 'entries'
+    | 'listen'
+    | 'history'
+    | 'decode'
+  >;
 
 const historyLimit = 1024;
 const emptyNames: readonly string[] = [];
@@ -180,6 +199,11 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     this.#history = [];
     this.#historyHead = 0;
     for (const life of [...this.#lifeListeners]) life.onReset?.();
+  }
+
+  /** Hub only: the resource has gone. */
+  close(): void {
+    for (const life of [...this.#lifeListeners]) life.onClosed?.();
   }
 
   /** Hub only: the load is complete as of `revision`. */

@@ -10,9 +10,16 @@ import { timeout } from '../../machinery/status-error.js';
 import type { ObjectCache } from './resource-cache.js';
 import { ResourceCache } from './resource-cache.js';
 import { ParseCache } from './stored-object.js';
+import type { ViewCacheOptions } from './view-cache.js';
 import { ViewCache } from './view-cache.js';
 
 export const registryPrefix = '/registry/';
+
+/** A cache that is being filled while the others already serve. */
+interface Opening {
+  readonly cache: ResourceCache;
+  readonly events: DatastoreEvent[];
+}
 
 interface Waiter {
   readonly revision: number;
@@ -37,6 +44,9 @@ export class StorageHub {
   readonly #parseCache = new ParseCache();
   readonly #known = new WeakMap<Uint8Array, KubeObject>();
   readonly #caches = new Map<string, ResourceCache>();
+  readonly #opening = new Map<string, Opening>();
+  /** How often everything was loaded: what was listed before is of another stream. */
+  #loads = 0;
   #revision = 0;
   #running = false;
   #watch: Disposable | undefined;
@@ -64,24 +74,78 @@ export class StorageHub {
     storagePrefix: string | undefined,
     options: { namespaced: boolean; fields?: ((object: T) => Record<string, string>) | undefined },
   ): ResourceCache<T> {
-    if (storagePrefix !== undefined && this.#caches.has(storagePrefix))
-      throw new Error(`two resources share the storage prefix ${storagePrefix}`);
-    const cache = new ResourceCache<T>({
+    this.#checkPrefix(storagePrefix);
+    const cache = this.#make<T>(storagePrefix, options);
+    if (storagePrefix !== undefined) this.#caches.set(storagePrefix, cache as unknown as ResourceCache);
+    return cache;
+  }
+
+  #checkPrefix(storagePrefix: string | undefined): void {
+    if (storagePrefix === undefined || (!this.#caches.has(storagePrefix) && !this.#opening.has(storagePrefix))) return;
+    throw new Error(`two resources share the storage prefix ${storagePrefix}`);
+  }
+
+  #make<T extends KubeObject>(
+    storagePrefix: string | undefined,
+    options: { namespaced: boolean; fields?: ((object: T) => Record<string, string>) | undefined },
+  ): ResourceCache<T> {
+    return new ResourceCache<T>({
       prefix: `${registryPrefix}${storagePrefix}/`,
       namespaced: options.namespaced,
       fields: options.fields,
       parseCache: this.#parseCache,
       known: this.#known,
     });
-    if (storagePrefix !== undefined) this.#caches.set(storagePrefix, cache as unknown as ResourceCache);
-    return cache;
+  }
+
+  /** A cache of one more resource while the others serve; resolves when it is complete. Rejects when the datastore cannot be read. */
+  async open(storagePrefix: string, options: { namespaced: boolean }): Promise<ResourceCache> {
+    this.#checkPrefix(storagePrefix);
+    try {
+      for (;;) {
+        const opening: Opening = { cache: this.#make(storagePrefix, options), events: [] };
+        this.#opening.set(storagePrefix, opening);
+        const loads = this.#loads;
+        const revision = await this.#fill(opening.cache);
+        await this.reached(revision);
+        if (!this.#running) throw timeout('the server is stopping');
+        if (loads !== this.#loads) continue;
+        // From here to the end nothing is asynchronous: no event can fall between the list and the stream.
+        opening.cache.loaded(revision);
+        for (const event of opening.events) if (event.revision > revision) this.#apply(opening.cache, event);
+        opening.cache.progress(this.#revision);
+        this.#caches.set(storagePrefix, opening.cache);
+        return opening.cache;
+      }
+    } finally {
+      this.#opening.delete(storagePrefix);
+    }
+  }
+
+  /** Forgets a resource that `open` gave a cache; its watches end. */
+  close(storagePrefix: string): void {
+    const cache = this.#caches.get(storagePrefix);
+    if (!this.#caches.delete(storagePrefix)) return;
+    cache!.close();
+  }
+
+  async #fill(cache: ResourceCache): Promise<number> {
+    let after: string | undefined;
+    let revision: number | undefined;
+    for (;;) {
+      const page = await this.#options.datastore.list(cache.prefix, { limit: 1000, after, revision });
+      revision = page.revision;
+      for (const item of page.items) cache.load(item.value, item.modRevision);
+      if (!page.more) return revision;
+      after = page.items.at(-1)!.key;
+    }
   }
 
   /** A second version of the objects in `source`. */
   view<T extends KubeObject>(
     source: ObjectCache,
-    options: { toView: (stored: Readonly<KubeObject>) => T; fields?: ((object: T) => Record<string, string>) | undefined },
-  ): ObjectCache<T> {
+    options: Pick<ViewCacheOptions<T>, 'toView' | 'fields' | 'conversion'>,
+  ): ViewCache<T> {
     return new ViewCache<T>({ source, ...options, parseCache: this.#parseCache });
   }
 
@@ -103,6 +167,7 @@ export class StorageHub {
     const { datastore } = this.#options;
     let after: string | undefined;
     let revision: number | undefined;
+    this.#loads++;
     for (const cache of this.#caches.values()) cache.reset();
     for (;;) {
       const page = await datastore.list(registryPrefix, { limit: 1000, after, revision });
@@ -123,18 +188,24 @@ export class StorageHub {
   #batch(events: readonly DatastoreEvent[], revision: number): void {
     for (const event of events) {
       const cache = this.#cacheOf(event.key);
-      if (!cache) continue;
-      try {
-        cache.apply(event);
-      } catch (error) {
-        this.#options.logger.error('an object in the store cannot be read and is not served', {
-          key: event.key,
-          error: errorText(error),
-        });
+      if (cache) this.#apply(cache, event);
+      if (this.#opening.size > 0) {
+        for (const opening of this.#opening.values()) if (event.key.startsWith(opening.cache.prefix)) opening.events.push(event);
       }
     }
     this.#advance(revision);
     for (const cache of this.#caches.values()) cache.progress(revision);
+  }
+
+  #apply(cache: ResourceCache, event: DatastoreEvent): void {
+    try {
+      cache.apply(event);
+    } catch (error) {
+      this.#options.logger.error('an object in the store cannot be read and is not served', {
+        key: event.key,
+        error: errorText(error),
+      });
+    }
   }
 
   #advance(revision: number): void {

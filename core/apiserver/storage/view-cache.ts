@@ -1,16 +1,28 @@
 import type { Disposable } from '../../base/disposable.js';
 import type { KubeObject } from '../../machinery/object.js';
-import type { CacheEvent, CacheLifeListener, CacheListener, ObjectCache } from './resource-cache.js';
+import type { CacheEvent, CacheLifeListener, CacheListener, ObjectCache, Reading } from './resource-cache.js';
 import type { ParseCache } from './stored-object.js';
 import { StoredObject, encodeStored } from './stored-object.js';
 
 export interface ViewCacheOptions<T extends KubeObject> {
   /** The cache of the version that is stored. */
   readonly source: ObjectCache;
+  /** What needs no change is given back as it is, and costs nothing. */
   readonly toView: (stored: Readonly<KubeObject>) => T;
   readonly fields?: ((object: T) => Record<string, string>) | undefined;
   readonly parseCache: ParseCache;
+  /** For what `toView` cannot do because somebody outside of this process has to. */
+  readonly conversion?: OutsideConversion<T> | undefined;
 }
+
+export interface OutsideConversion<T extends KubeObject> {
+  isNeeded(stored: Readonly<KubeObject>): boolean;
+  /** Rejects with what a client is to be told. */
+  convert(stored: readonly Readonly<KubeObject>[]): Promise<readonly T[]>;
+}
+
+/** So many objects go into one request at most. */
+const conversionBatch = 500;
 
 /**
  * The objects of another cache as a second version shows them. Keeps nothing of its own: an entry is converted when it is asked for
@@ -22,9 +34,20 @@ export class ViewCache<T extends KubeObject = KubeObject> implements ObjectCache
   readonly #options: ViewCacheOptions<T>;
   readonly #entries = new WeakMap<StoredObject, StoredObject<T>>();
   readonly #events = new WeakMap<CacheEvent, CacheEvent<T>>();
+  readonly #lives = new Set<CacheLifeListener>();
+  readonly prepare?: (reading: Reading) => Promise<void>;
+  readonly decodePrepared?: (value: Uint8Array, revision: number) => Promise<StoredObject<T>>;
 
   constructor(options: ViewCacheOptions<T>) {
     this.#options = options;
+    if (options.conversion) {
+      this.prepare = reading => this.#prepare(reading);
+      this.decodePrepared = async (value, revision) => {
+        const entry = options.source.decode(value, revision);
+        await this.#convert([entry]);
+        return this.#view(entry);
+      };
+    }
     this.prefix = options.source.prefix;
     this.namespaced = options.source.namespaced;
   }
@@ -59,7 +82,36 @@ export class ViewCache<T extends KubeObject = KubeObject> implements ObjectCache
   }
 
   listen(listener: CacheListener<T>, life: CacheLifeListener): Disposable {
-    return this.#options.source.listen((event, revision) => listener(event && this.#viewEvent(event), revision), life);
+    this.#lives.add(life);
+    let over = false;
+    let queue: Promise<void> | undefined;
+    const listening = this.#options.source.listen((event, revision) => {
+      const deliver = (): void => {
+        if (!over) listener(event && this.#viewEvent(event), revision);
+      };
+      const entries = event ? [event.entry, ...(event.previous ? [event.previous] : [])] : [];
+      if (!queue && !entries.some(entry => this.#isWaiting(entry))) return deliver();
+      // In their order: what needs no conversion waits for what does. Whoever cannot be told lists again, and is told why.
+      const turn: Promise<void> = (queue ?? Promise.resolve())
+        .then(() => this.#convert(entries))
+        .then(deliver, () => void (over || life.onReset?.()))
+        .finally(() => {
+          if (queue === turn) queue = undefined;
+        });
+      queue = turn;
+    }, life);
+    return {
+      dispose: () => {
+        over = true;
+        this.#lives.delete(life);
+        return listening.dispose();
+      },
+    };
+  }
+
+  /** The view is no longer what is served: its watches end. */
+  close(): void {
+    for (const life of [...this.#lives]) life.onClosed?.();
   }
 
   history(revision: number): readonly CacheEvent<T>[] | undefined {
@@ -70,16 +122,57 @@ export class ViewCache<T extends KubeObject = KubeObject> implements ObjectCache
     return this.#view(this.#options.source.decode(value, revision));
   }
 
-  #view(entry: StoredObject): StoredObject<T> {
-    let view = this.#entries.get(entry);
-    if (!view) {
-      const { toView, fields, parseCache } = this.#options;
-      const stored = entry.object;
-      // The view's own metadata: decoding writes the resourceVersion into it.
-      const object = { ...toView(stored), metadata: { ...stored.metadata } };
-      view = StoredObject.decode<T>(parseCache, encodeStored(object), entry.revision, { known: object, fields });
-      this.#entries.set(entry, view);
+  async #prepare(reading: Reading): Promise<void> {
+    // What is written meanwhile is waited for, too.
+    for (;;) {
+      const waiting = [...this.#sources(reading)].filter(entry => this.#isWaiting(entry));
+      if (waiting.length === 0) return;
+      await this.#convert(waiting);
     }
+  }
+
+  *#sources({ namespace, name, since }: Reading): Generator<StoredObject> {
+    const { source } = this.#options;
+    if (name !== undefined && (namespace || !this.namespaced)) {
+      const entry = source.get(namespace ?? '', name);
+      if (entry) yield entry;
+    } else yield* source.entries(namespace);
+    for (const event of (since === undefined ? undefined : source.history(since)) ?? []) {
+      yield event.entry;
+      if (event.previous) yield event.previous;
+    }
+  }
+
+  #isWaiting(entry: StoredObject): boolean {
+    return this.#options.conversion !== undefined && !this.#entries.has(entry) && this.#options.conversion.isNeeded(entry.object);
+  }
+
+  async #convert(entries: readonly StoredObject[]): Promise<void> {
+    const waiting = entries.filter(entry => this.#isWaiting(entry));
+    for (let at = 0; at < waiting.length; at += conversionBatch) {
+      const batch = waiting.slice(at, at + conversionBatch);
+      const shown = await this.#options.conversion!.convert(batch.map(entry => entry.object));
+      for (const [index, entry] of batch.entries()) this.#keep(entry, shown[index]!);
+    }
+  }
+
+  #view(entry: StoredObject): StoredObject<T> {
+    const known = this.#entries.get(entry);
+    if (known) return known;
+    const stored = entry.object;
+    if (this.#isWaiting(entry)) throw new Error(`${this.prefix}${entry.name} was read before it was converted`);
+    const shown = this.#options.toView(stored);
+    if ((shown as unknown) !== stored || this.#options.fields) return this.#keep(entry, shown);
+    this.#entries.set(entry, entry as unknown as StoredObject<T>);
+    return entry as unknown as StoredObject<T>;
+  }
+
+  #keep(entry: StoredObject, shown: T): StoredObject<T> {
+    const { fields, parseCache } = this.#options;
+    // The view's own metadata: decoding writes the resourceVersion into it.
+    const object = { ...shown, metadata: { ...shown.metadata } };
+    const view = StoredObject.decode<T>(parseCache, encodeStored(object), entry.revision, { known: object, fields });
+    this.#entries.set(entry, view);
     return view;
   }
 
@@ -88,6 +181,8 @@ export class ViewCache<T extends KubeObject = KubeObject> implements ObjectCache
     let view = this.#events.get(event);
     if (!view) {
       const previous = event.previous && this.#view(event.previous);
+      if ((this.#view(event.entry) as unknown) === event.entry && (previous as unknown) === event.previous)
+        return event as unknown as CacheEvent<T>;
       view = { type: event.type, revision: event.revision, entry: this.#view(event.entry), previous, frames: undefined };
       this.#events.set(event, view);
     }

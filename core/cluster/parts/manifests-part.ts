@@ -4,6 +4,7 @@ import { sleep } from '../../base/clock.js';
 import { errorText } from '../../base/errors.js';
 import { Client } from '../../client/client.js';
 import type { ResourceClient } from '../../client/client.js';
+import { whenEstablished } from '../../client/when-established.js';
 import type { ApiTransport, CallerIdentity } from '../../contracts/api-transport.js';
 import type { Clock } from '../../contracts/clock.js';
 import type { ClusterSettings } from '../../contracts/cluster-settings.js';
@@ -34,6 +35,8 @@ const fieldManager = 'k3s-ts-manifests';
 /** K3s' deploy controller writes with the server's own administrator, too. */
 const identity: CallerIdentity = { name: 'system:admin', groups: ['system:masters', 'system:authenticated'] };
 
+const definitionKind = 'CustomResourceDefinition';
+const establishTimeoutMs = 10_000;
 const maximumTries = 5;
 const retryMs = 500;
 
@@ -87,8 +90,8 @@ export class ManifestsPart implements Part {
     const allWriters = new Map([...writersBefore, ...writers]);
     await this.#writeRecord(both, allWriters);
     for (const [owner, objects] of wanted) {
-      for (const object of objects) {
-        await this.#attempt(signal, () => this.#apply(owner, object), `applied for ${owner}`, appliedObject(object));
+      for (const object of inOrder(objects)) {
+        await this.#attempt(signal, () => this.#apply(owner, object, signal), `applied for ${owner}`, appliedObject(object));
       }
     }
     const after = new Map<string, AppliedObject[]>();
@@ -131,10 +134,15 @@ export class ManifestsPart implements Part {
     return isDone;
   }
 
-  async #apply(owner: string, object: KubeObject): Promise<void> {
+  async #apply(owner: string, object: KubeObject, signal: AbortSignal): Promise<void> {
     const { metadata } = object;
     const labelled = { ...object, metadata: { ...metadata, labels: { ...metadata.labels, [ownerLabel]: owner } } };
     await this.#resource(appliedObject(object)).patch(metadata.name!, 'apply', labelled, { fieldManager, force: true });
+    if (object.kind !== definitionKind) return;
+    // Objects of it may follow.
+    const { clock, logger } = this.#options;
+    const established = await whenEstablished(this.#client, metadata.name!, { clock, timeoutMs: establishTimeoutMs, signal });
+    if (!established) logger.warn('a custom resource definition is not established yet', { owner, name: metadata.name });
   }
 
   /** What somebody else made, or has taken over by changing the label, stays. */
@@ -243,6 +251,12 @@ function substitute(value: unknown, variables: Variables): unknown {
   if (Array.isArray(value)) return value.map(item => substitute(item, variables));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, substitute(item, variables)]));
+}
+
+/** What others live in or are made by comes first. */
+function inOrder(objects: readonly KubeObject[]): KubeObject[] {
+  const rank = ({ kind }: KubeObject): number => (kind === 'Namespace' ? 0 : kind === definitionKind ? 1 : 2);
+  return [...objects].sort((a, b) => rank(a) - rank(b));
 }
 
 function appliedObject({ apiVersion, kind, metadata: { namespace, name } }: KubeObject): AppliedObject {

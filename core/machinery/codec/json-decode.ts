@@ -8,7 +8,7 @@ import type { StatusError } from '../status-error.js';
 import { badRequest } from '../status-error.js';
 import { canonicalTime, formatDuration, parseDuration } from '../time.js';
 import { canonicalBase64 } from './base64.js';
-import { strictFieldErrors } from './duplicate-keys.js';
+import { duplicateFieldErrors, strictFieldErrors } from './duplicate-keys.js';
 import { NumberToken, parseJsonText, scanJsonText, withoutTokens } from './json-text.js';
 import type { FieldPlan, StructPlan } from './type-plan.js';
 import { goTypeNameIn, isEmpty, structPlan } from './type-plan.js';
@@ -84,6 +84,31 @@ export function decodeObject(struct: StructType, body: unknown, options: DecodeO
 /** `strict decoding error: unknown field "spec.foo", ...` */
 export function strictErrorText(errors: readonly string[]): string {
   return `strict decoding error: ${errors.join(', ')}`;
+}
+
+/** A body that was read but not held to a type yet. */
+export interface ReadBody {
+  readonly value: unknown;
+  /** Of which kind it says it is, filled in from what is expected. */
+  readonly kind: GroupVersionKind;
+  /** `duplicate field "spec.replicas"`, where asked for. */
+  readonly duplicates: readonly string[];
+}
+
+/** The same for objects whose type is a schema of their own (custom resources). Throws BadRequest for what is no JSON or another version. */
+export function readBody(body: unknown, kind: GroupVersionKind, options: ValueOptions = {}): ReadBody {
+  const text = bodyText(body);
+  const parsed = text === undefined ? { value: body, tokens: false } : parseBody(text, kind.kind);
+  const value = parsed.tokens ? withoutTokens(parsed.value) : parsed.value;
+  const actual = interpret(value, kind, text);
+  const [have, want] = [formatApiVersion(actual), formatApiVersion(kind)];
+  if (have !== want) throw badRequest(`the API version in the data (${have}) does not match the expected API version (${want})`);
+  return { value, kind: actual, duplicates: options.strict && text !== undefined ? duplicateFieldErrors(text) : [] };
+}
+
+/** 400 for a body of `actual` kind that cannot be one of kind `as`. */
+export function unfit(actual: GroupVersionKind, as: string, detail: string, cause?: unknown): StatusError {
+  return badRequest(cannotBeHandled(actual, as, detail), cause);
 }
 
 /** Values for a struct without kind checks. Throws DECODE_ERROR with Go's message alone. */

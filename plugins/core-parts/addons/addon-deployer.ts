@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, unlink } from 'node:fs/promises';
 import { errorCode, errorText, isStatusError } from '../../../core/plugin-api/index.js';
-import type { Client, EventRecorder, KubeObject, Logger, ResourceCatalogue } from '../../../core/plugin-api/index.js';
+import type { Client, Clock, EventRecorder, KubeObject, Logger, ResourceCatalogue } from '../../../core/plugin-api/index.js';
 import { Addons } from './addon-group.js';
 import type { Addon } from './addon-group.js';
 import { parseManifest } from './manifest-documents.js';
@@ -18,6 +18,7 @@ export interface AddonDeployerOptions {
   readonly client: Client;
   readonly catalogue: ResourceCatalogue;
   readonly recorder: EventRecorder;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly nodeName: string;
   readonly variables: ReadonlyMap<string, string>;
@@ -177,8 +178,8 @@ export class AddonDeployer {
   }
 
   #set(name: string): ObjectSet {
-    const { client, catalogue } = this.#options;
-    return new ObjectSet({ client, catalogue, fieldManager: this.#fieldManager }, { name, namespace: addonNamespace });
+    const { client, catalogue, clock } = this.#options;
+    return new ObjectSet({ client, catalogue, clock, fieldManager: this.#fieldManager }, { name, namespace: addonNamespace });
   }
 }
 

@@ -74,6 +74,7 @@ export class AddonsPart implements Part {
       client,
       catalogue,
       recorder: this.#recorder,
+      clock,
       logger,
       nodeName: settings.nodeName,
       variables: templateVariables(settings as ClusterSettings, paths),

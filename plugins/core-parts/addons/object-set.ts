@@ -1,17 +1,26 @@
 import { createHash } from 'node:crypto';
-import { CodedError, errorText, formatApiVersion, isStatusError } from '../../../core/plugin-api/index.js';
-import type { Client, KubeObject, ResourceCatalogue, ResourceClient, ResourceReference } from '../../../core/plugin-api/index.js';
+import { CodedError, errorText, formatApiVersion, isStatusError, whenEstablished } from '../../../core/plugin-api/index.js';
+import type {
+  Client,
+  Clock,
+  KubeObject,
+  ResourceCatalogue,
+  ResourceClient,
+  ResourceReference,
+} from '../../../core/plugin-api/index.js';
 import { Addons } from './addon-group.js';
 
 /** Labels and annotations as wrangler's apply sets them: users select by them. Source: rancher/wrangler pkg/apply. */
 const prefix = 'objectset.rio.cattle.io';
 export const hashLabel = `${prefix}/hash`;
+const establishTimeoutMs = 5000;
 const ownerKind = `${Addons.group}/${Addons.version}, Kind=${Addons.kind}`;
 
 export interface ObjectSetOptions {
   readonly client: Client;
   readonly catalogue: ResourceCatalogue;
   readonly fieldManager: string;
+  readonly clock: Clock;
 }
 
 /** `apps/v1, Kind=Deployment`, `/v1, Kind=Pod`: as the Addon's annotation keeps it. */
@@ -93,6 +102,10 @@ export class ObjectSet {
       delete wanted.metadata[field];
     }
     await resource.patch(metadata.name!, 'apply', wanted, { fieldManager, force: true });
+    if (object.kind !== 'CustomResourceDefinition') return;
+    // Objects of it may follow; where it takes long, they are tried again.
+    const { client, clock } = this.#options;
+    await whenEstablished(client, metadata.name!, { clock, timeoutMs: establishTimeoutMs });
   }
 
   #resource(object: KubeObject): ResourceClient<KubeObject> {

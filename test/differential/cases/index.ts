@@ -5,6 +5,7 @@ import { autoscalingCases } from './autoscaling.js';
 import { batchCases } from './batch.js';
 import { certificatesCases } from './certificates.js';
 import { coreCases } from './core.js';
+import { customResourceCases } from './custom-resources.js';
 import { eventCases } from './events.js';
 import { httpCases } from './http.js';
 import { listCases } from './lists.js';
@@ -23,6 +24,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   batch: batchCases,
   certificates: certificatesCases,
   core: coreCases,
+  'custom-resources': customResourceCases,
   events: eventCases,
   http: httpCases,
   lists: listCases,

@@ -23,5 +23,5 @@ export interface AdmissionShapes {
   /** The other names under which the same objects are served and that have this subresource. */
   equivalents(resource: ResourceName, subresource: string): readonly ResourceName[];
   /** An object of one name as one of the other. */
-  convert(object: Readonly<KubeObject>, from: ResourceName, to: ResourceName): KubeObject;
+  convert(object: Readonly<KubeObject>, from: ResourceName, to: ResourceName): Promise<KubeObject>;
 }

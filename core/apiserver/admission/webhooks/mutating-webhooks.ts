@@ -59,7 +59,7 @@ export class MutatingWebhooks implements AdmissionPlugin {
       const invocation = await this.#matcher.match(webhook, attributes);
       // Nobody is called for the first time in the second round.
       if (!invocation || (isSecond && !notes.again.has(webhook.id))) continue;
-      const shown = this.#matcher.versions(attributes, invocation);
+      const shown = await this.#matcher.versions(attributes, invocation);
       const changed = await this.#caller.call(webhook, attributes, invocation, shown, response =>
         this.#apply(response, webhook, attributes, invocation, shown),
       );
@@ -74,13 +74,13 @@ export class MutatingWebhooks implements AdmissionPlugin {
   }
 
   /** Writes a patch into the draft; says whether that changed anything. */
-  #apply(
+  async #apply(
     { patch, patchType }: ReviewResponse,
     webhook: CompiledWebhook,
     attributes: AdmissionAttributes,
     { resource }: Invocation,
     { object: shown }: ShownObjects,
-  ): boolean {
+  ): Promise<boolean> {
     if (!patch) return false;
     const operations = decodePatch(patch);
     if (operations.length === 0) return false;
@@ -93,7 +93,7 @@ export class MutatingWebhooks implements AdmissionPlugin {
     const patched = this.#patched(operations, resource, subresource, shown);
     if (semanticEqual(patched, shown)) return false;
     keepReadableOwners(patched, shown, attributes);
-    replaceContents(object, shown === object ? patched : this.#shapes.convert(patched, resource, attributes));
+    replaceContents(object, shown === object ? patched : await this.#shapes.convert(patched, resource, attributes));
     return true;
   }
 

@@ -27,7 +27,7 @@ export class ValidatingWebhooks implements AdmissionPlugin {
     const calls: [CompiledWebhook, Invocation, ShownObjects][] = [];
     for (const webhook of this.#webhooks.all) {
       const invocation = await this.#matcher.match(webhook, attributes);
-      if (invocation) calls.push([webhook, invocation, this.#matcher.versions(attributes, invocation)]);
+      if (invocation) calls.push([webhook, invocation, await this.#matcher.versions(attributes, invocation)]);
     }
     const results = await Promise.allSettled(
       calls.map(([webhook, invocation, shown]) => this.#caller.call(webhook, attributes, invocation, shown, () => undefined)),

@@ -52,7 +52,7 @@ export class WebhookCaller {
     attributes: AdmissionAttributes,
     invocation: Invocation,
     shown: ShownObjects,
-    use: (response: ReviewResponse) => T,
+    use: (response: ReviewResponse) => T | Promise<T>,
   ): Promise<T | undefined> {
     const { clock, logger } = this.#options;
     const startMs = clock.monotonicMs();
@@ -70,7 +70,7 @@ export class WebhookCaller {
       const response = await this.#review(webhook, attributes, invocation, shown);
       for (const text of response.warnings) attributes.warn(text);
       if (!response.allowed) throw new Refused(webhookRefusal(webhook.name, response.status));
-      const used = use(response);
+      const used = await use(response);
       observe({ code: 200 });
       return used;
     } catch (error) {

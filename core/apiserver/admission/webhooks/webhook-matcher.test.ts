@@ -19,7 +19,7 @@ const shapes: AdmissionShapes = {
   fromJson: () => object('X', 'x'),
   equivalents: ({ resource }: ResourceName) =>
     resource === 'things' ? [{ group: 'new.example.com', version: 'v2', resource: 'things' }] : [],
-  convert: (each, _from, to) => ({ ...each, apiVersion: `${to.group}/${to.version}` }),
+  convert: async (each, _from, to) => ({ ...each, apiVersion: `${to.group}/${to.version}` }),
 };
 
 const stores = new FakeStores({
@@ -76,7 +76,7 @@ describe('the rules of a webhook', () => {
       resource: { group: 'new.example.com', version: 'v2', resource: 'things' },
       kind: { group: 'new.example.com', version: 'v2', kind: 'THINGS' },
     });
-    expect(matcher.versions(attributes, found!)).toMatchObject({
+    expect(await matcher.versions(attributes, found!)).toMatchObject({
       object: { apiVersion: 'new.example.com/v2' },
       oldObject: undefined,
     });

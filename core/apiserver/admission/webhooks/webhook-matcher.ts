@@ -29,7 +29,7 @@ export class WebhookMatcher {
     if (!(await this.#matchesNamespace(webhook.namespaceSelector, attributes))) return undefined;
     if (!webhook.conditions) return invocation;
     try {
-      const { object, oldObject } = this.versions(attributes, invocation);
+      const { object, oldObject } = await this.versions(attributes, invocation);
       const request = requestFields(attributes, invocation, this.#shapes.kind(attributes, attributes.subresource)!);
       return (await webhook.conditions.matches({ object, oldObject, request })) ? invocation : undefined;
     } catch (error) {
@@ -39,15 +39,15 @@ export class WebhookMatcher {
   }
 
   /** The objects of a request as the webhook wants to see them. */
-  versions(
+  async versions(
     attributes: AdmissionAttributes,
     { resource }: Invocation,
-  ): { object: Readonly<KubeObject> | undefined; oldObject: Readonly<KubeObject> | undefined } {
+  ): Promise<{ object: Readonly<KubeObject> | undefined; oldObject: Readonly<KubeObject> | undefined }> {
     const { object, oldObject } = attributes;
     if (sameName(resource, attributes)) return { object, oldObject };
     return {
-      object: object && this.#shapes.convert(object, attributes, resource),
-      oldObject: oldObject && this.#shapes.convert(oldObject, attributes, resource),
+      object: object && (await this.#shapes.convert(object, attributes, resource)),
+      oldObject: oldObject && (await this.#shapes.convert(oldObject, attributes, resource)),
     };
   }
 
