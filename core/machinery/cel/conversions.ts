@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 import { CodedError } from '../../base/errors.js';
 import { parseDuration } from '../time.js';
 import type { CelType } from './cel-type.js';
@@ -82,8 +84,6 @@ export function toBytes(value: CelValue): CelValue {
   return typeof value === 'string' ? new Uint8Array(Buffer.from(value, 'utf8')) : conversionError(value, bytesType);
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 export function toText(value: CelValue): CelValue {
   switch (typeof value) {
     case 'string':
@@ -98,12 +98,8 @@ export function toText(value: CelValue): CelValue {
   if (value instanceof Timestamp) return formatTimestamp(value);
   if (value instanceof Duration) return formatSeconds(value);
   if (value instanceof Uint8Array) {
-    try {
-      return utf8.decode(value);
-    } catch (error) {
-      if (error instanceof TypeError) return new CelError('invalid UTF-8 in bytes, cannot convert to string');
-      throw error;
-    }
+    if (!isUtf8(value)) return new CelError('invalid UTF-8 in bytes, cannot convert to string');
+    return Buffer.from(value).toString('utf8');
   }
   return conversionError(value, stringType);
 }

@@ -217,7 +217,6 @@ export const standardMacros: readonly Macro[] = [
   quantifierMacro('all', all),
   quantifierMacro('exists', exists),
   quantifierMacro('exists_one', existsOne),
-  quantifierMacro('existsOne', existsOne),
   { name: 'map', argumentCount: 2, isMember: true, expand: expandMap },
   { name: 'map', argumentCount: 3, isMember: true, expand: expandMap },
   { name: 'filter', argumentCount: 2, isMember: true, expand: expandFilter },

@@ -35,7 +35,7 @@ class Reporter {
   constructor(readonly issues: CelIssues) {}
 
   lexical(error: LexicalError): void {
-    this.syntax(error.offset, `token recognition error at: '${visible(error.text)}'`);
+    this.syntax(error.offset, `token recognition error at: '${error.text}'`);
   }
 
   syntax(offset: Offset, message: string): void {

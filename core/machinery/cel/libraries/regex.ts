@@ -1,4 +1,4 @@
-import { RE2JS } from 're2js';
+import { RE2JS, RE2JSSyntaxException } from 're2js';
 
 import { intType, listType, stringType } from '../cel-type.js';
 import type { Implementation, Library } from '../declarations.js';
@@ -20,7 +20,7 @@ function compilePattern(pattern: string): RE2JS | CelError {
   try {
     return RE2JS.compile(pattern);
   } catch (error) {
-    if (error instanceof Error) return new CelError(error.message);
+    if (error instanceof RE2JSSyntaxException) return new CelError(error.message);
     throw error;
   }
 }
