@@ -18,7 +18,9 @@ function uint(value: bigint): Uint | CelError {
   return BigInt.asUintN(64, value) === value ? new Uint(value) : unsignedOverflow;
 }
 
-function noOverload(name: string): CelError {
+/** What has methods at run time is asked for them, and answers without the operator's name. */
+export function noOverload(name: string, value: CelValue): CelError {
+  if (typeof value === 'string' || value instanceof Timestamp || value instanceof Duration) return noSuchOverload;
   return new CelError(`no such overload: ${name}`);
 }
 
@@ -41,7 +43,7 @@ export function add(left: CelValue, right: CelValue): CelValue {
     return right instanceof Timestamp ? addDuration(right, left.nanos) : noSuchOverload;
   }
   if (left instanceof Timestamp) return right instanceof Duration ? addDuration(left, right.nanos) : noSuchOverload;
-  return noOverload('_+_');
+  return noOverload('_+_', left);
 }
 
 export function subtract(left: CelValue, right: CelValue): CelValue {
@@ -59,7 +61,7 @@ export function subtract(left: CelValue, right: CelValue): CelValue {
     const negated = durationOf(-right.nanos);
     return negated instanceof CelError ? negated : addDuration(left, negated.nanos);
   }
-  return noOverload('_-_');
+  return noOverload('_-_', left);
 }
 
 export function multiply(left: CelValue, right: CelValue): CelValue {
@@ -70,7 +72,7 @@ export function multiply(left: CelValue, right: CelValue): CelValue {
       return typeof right === 'number' ? left * right : noSuchOverload;
   }
   if (left instanceof Uint) return right instanceof Uint ? uint(left.value * right.value) : noSuchOverload;
-  return noOverload('_*_');
+  return noOverload('_*_', left);
 }
 
 export function divide(left: CelValue, right: CelValue): CelValue {
@@ -85,7 +87,7 @@ export function divide(left: CelValue, right: CelValue): CelValue {
     if (!(right instanceof Uint)) return noSuchOverload;
     return right.value === 0n ? divisionByZero : new Uint(left.value / right.value);
   }
-  return noOverload('_/_');
+  return noOverload('_/_', left);
 }
 
 export function modulo(left: CelValue, right: CelValue): CelValue {
@@ -98,12 +100,12 @@ export function modulo(left: CelValue, right: CelValue): CelValue {
     if (!(right instanceof Uint)) return noSuchOverload;
     return right.value === 0n ? modulusByZero : new Uint(left.value % right.value);
   }
-  return noOverload('_%_');
+  return noOverload('_%_', left);
 }
 
 export function negate(value: CelValue): CelValue {
   if (typeof value === 'bigint') return int(-value);
   if (typeof value === 'number') return -value;
   if (value instanceof Duration) return durationOf(-value.nanos);
-  return typeof value === 'boolean' ? noSuchOverload : noOverload('-_');
+  return typeof value === 'boolean' ? noSuchOverload : noOverload('-_', value);
 }

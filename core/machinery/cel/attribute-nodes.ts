@@ -1,3 +1,4 @@
+import { goTypeName } from './fold-node.js';
 import { plainValue } from './format-value.js';
 import type { Frame } from './frame.js';
 import { Node } from './nodes.js';
@@ -45,6 +46,7 @@ export class Step {
 
 /** Undefined for what is not there. */
 function lookUp(value: CelValue, key: CelValue): CelValue | undefined {
+  if (!isKey(key)) return new CelError(`invalid qualifier type: ${goTypeName(key)}`);
   if (value instanceof MapValue) return value.find(key);
   if (value instanceof ListValue) {
     const index = listIndex(key);
@@ -53,6 +55,10 @@ function lookUp(value: CelValue, key: CelValue): CelValue | undefined {
   }
   if (value instanceof CelError) return value;
   return value instanceof ObjectValue && typeof key === 'string' ? value.field(key) : undefined;
+}
+
+export function isKey(value: CelValue): boolean {
+  return typeof value !== 'object' || value instanceof Uint;
 }
 
 export function listIndex(key: CelValue): number | CelError {

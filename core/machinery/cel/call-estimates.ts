@@ -1,7 +1,7 @@
 import type { Expression } from './ast.js';
 import type { CelType } from './cel-type.js';
 import type { Estimate } from './estimate.js';
-import { exactly, plus, scaled, times, union, unknownSize, unlimited, wrapped } from './estimate.js';
+import { exactly, plus, scaled, times, union, unknownSize, unlimited, wrapping } from './estimate.js';
 import { regexFactor, stringFactor } from './runtime-cost.js';
 
 /** What calls of library functions may cost: Kubernetes' estimator, and the lists and sets extensions. */
@@ -224,7 +224,7 @@ const byOverload = new Map<string, Estimator>([
     ({ target, args }, size) => {
       if (!target) return undefined;
       const width = literalInt(args[1], size(target).max) - literalInt(args[0], 0);
-      return newList(1, exactly(width < 0 ? unlimited : wrapped(width)));
+      return newList(1, exactly(width < 0 ? wrapping(0, 0n, BigInt(width)) : width));
     },
   ],
   ['lists_range', ({ args }) => newList(1, exactly(literalInt(args[0], unlimited)))],

@@ -34,7 +34,10 @@ export function union(left: Estimate, right: Estimate): Estimate {
   return { min: Math.min(left.min, right.min), max: Math.max(left.max, right.max) };
 }
 
-/** What upstream computes without a check for overflow comes round at 2^64. */
-export function wrapped(value: number): number {
-  return value > unlimited ? Number(BigInt.asUintN(64, BigInt(value))) : value;
+const largest = (1n << 64n) - 1n;
+
+/** `value * factor + offset` where upstream does not look for overflow: it comes round at 2^64. */
+export function wrapping(value: number, factor: bigint, offset = 0n): number {
+  const whole = value >= unlimited ? largest : BigInt(value);
+  return Number(BigInt.asUintN(64, whole * factor + offset));
 }

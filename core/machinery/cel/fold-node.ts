@@ -109,6 +109,8 @@ export function goTypeName(value: CelValue): string {
   if (value instanceof Uint8Array) return 'types.Bytes';
   if (value instanceof Timestamp) return 'types.Timestamp';
   if (value instanceof Duration) return 'types.Duration';
+  if (value instanceof ListValue) return '*types.baseList';
+  if (value instanceof MapValue) return '*types.baseMap';
   if (value instanceof CelType) return '*types.Type';
   return value instanceof OptionalValue ? '*types.Optional' : value.constructor.name;
 }

@@ -46,7 +46,7 @@ export class MacroError extends Error {
 export type MacroExpansion = { readonly expression: Expression } | { readonly offset: Offset; readonly message: string };
 
 export function macroKey(name: string, argumentCount: number, isMember: boolean): string {
-  return `${isMember ? '.' : ''}${name}/${argumentCount}`;
+  return `${name}/${argumentCount}${isMember ? '/member' : ''}`;
 }
 
 export function macroTable(macros: readonly Macro[]): MacroTable {

@@ -4,6 +4,7 @@ import {
   AccumulatorAttribute,
   Attribute,
   ConditionalAttribute,
+  isKey,
   LocalAttribute,
   PresenceNode,
   RelativeAttribute,
@@ -128,10 +129,7 @@ class Planner {
     const attribute = this.#attribute(operand);
     const key = this.plan(index);
     if (key instanceof ConstantNode) {
-      const { kind } = typeOf(key.value);
-      if (!['string', 'int', 'uint', 'bool', 'double'].includes(kind)) {
-        throw new PlanFailure(`invalid qualifier type: ${goTypeName(key.value)}`);
-      }
+      if (!isKey(key.value)) throw new PlanFailure(`invalid qualifier type: ${goTypeName(key.value)}`);
       attribute.add(new Step(key.value, optional));
     } else attribute.add(new Step(key instanceof Attribute ? key : new RelativeAttribute(key), optional));
     return attribute;

@@ -5,7 +5,7 @@ import { libraryEstimate } from './call-estimates.js';
 import type { CelType } from './cel-type.js';
 import { dynType } from './cel-type.js';
 import type { Estimate } from './estimate.js';
-import { exactly, plus, scaled, times, union, unknownSize, unlimited, wrapped } from './estimate.js';
+import { exactly, plus, scaled, times, union, unknownSize, unlimited, wrapping } from './estimate.js';
 import { regexFactor, stringFactor } from './runtime-cost.js';
 import { sizeOf } from './values.js';
 
@@ -342,7 +342,7 @@ function standardEstimate(overload: string, target: CostNode | undefined, args: 
       return target && { cost: scaled(known(target), stringFactor) };
     case 'string_to_bytes': {
       const size = known(first!);
-      return { cost: scaled(size, stringFactor), size: { min: size.min, max: wrapped(size.max * 4) } };
+      return { cost: scaled(size, stringFactor), size: { min: size.min, max: wrapping(size.max, 4n) } };
     }
     case 'bytes_to_string': {
       const size = known(first!);
@@ -350,7 +350,7 @@ function standardEstimate(overload: string, target: CostNode | undefined, args: 
     }
     case 'strings_quote': {
       const size = known(first!);
-      return { cost: scaled(size, stringFactor), size: { min: size.min + 2, max: wrapped(size.max * 2 + 2) } };
+      return { cost: scaled(size, stringFactor), size: { min: size.min + 2, max: wrapping(size.max, 2n, 2n) } };
     }
     case 'starts_with_string':
     case 'ends_with_string':

@@ -34,7 +34,11 @@ class Reporter {
 
   constructor(readonly issues: CelIssues) {}
 
+  /** What of the text is no token. */
+  readonly skipped: LexicalError[] = [];
+
   lexical(error: LexicalError): void {
+    this.skipped.push(error);
     this.syntax(error.offset, `token recognition error at: '${error.text}'`);
   }
 
@@ -161,11 +165,22 @@ class Explainer {
   #noWay(distance: number): Misfit {
     this.#misfitDistance = distance;
     const bad = this.#ahead(distance);
-    const text = visible(this.#source.slice(this.#ahead().start, bad.end));
-    const shown = this.#kind === 'EOF' ? '<EOF>' : text.trimEnd();
+    const shown = this.#kind === 'EOF' ? '<EOF>' : visible(this.#tokenText(this.#ahead().start, bad.end));
     const word = /^.(true|false|null)$/.exec(shown);
     if (word) return new Misfit(`mismatched input '${word[1]}' expecting IDENTIFIER`);
     return new Misfit(`no viable alternative at input '${shown}'`);
+  }
+
+  /** Without what is no token. */
+  #tokenText(start: Offset, end: Offset): string {
+    let result = '';
+    let from = start;
+    for (const { offset, text } of this.#report.skipped) {
+      if (offset < start || offset >= end) continue;
+      result += this.#source.slice(from, offset);
+      from = offset + text.length;
+    }
+    return result + this.#source.slice(from, end);
   }
 
   #countRecovery(): void {

@@ -203,13 +203,15 @@ export interface Entry {
 /** Below every int, so that 1u and 1 are two keys, as they are in Go. */
 const uintKeyBase = -(1n << 65n);
 
-function keyOf(key: CelValue): string | bigint | boolean | undefined {
+type PlainKey = string | bigint | boolean | number | null;
+
+function keyOf(key: CelValue): PlainKey | undefined {
   if (key instanceof Uint) return uintKeyBase - key.value;
-  return typeof key === 'string' || typeof key === 'bigint' || typeof key === 'boolean' ? key : undefined;
+  return typeof key === 'object' && key !== null ? undefined : key;
 }
 
 export class EntryMap extends MapValue {
-  readonly #entries: Map<string | bigint | boolean, Entry>;
+  readonly #entries: Map<PlainKey, Entry>;
 
   constructor(entries: Iterable<Entry> = []) {
     super();

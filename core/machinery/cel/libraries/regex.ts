@@ -1,5 +1,6 @@
 import { RE2JS, RE2JSSyntaxException } from 're2js';
 
+import { noOverload } from '../arithmetic.js';
 import { intType, listType, stringType } from '../cel-type.js';
 import type { Implementation, Library } from '../declarations.js';
 import { declare, memberOverload } from '../declarations.js';
@@ -38,7 +39,7 @@ function findAllIn(pattern: RE2JS, text: string, limit: bigint): CelValue {
 }
 
 export function matches(text: CelValue, pattern: CelValue): CelValue {
-  if (typeof text !== 'string') return new CelError('no such overload: matches');
+  if (typeof text !== 'string') return noOverload('matches', text);
   if (typeof pattern !== 'string') return noSuchOverload;
   const compiled = compilePattern(pattern);
   return compiled instanceof CelError ? compiled : compiled.matcher(text).find();

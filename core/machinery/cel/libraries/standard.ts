@@ -1,4 +1,4 @@
-import { add, divide, modulo, multiply, negate, subtract } from '../arithmetic.js';
+import { add, divide, modulo, multiply, negate, noOverload, subtract } from '../arithmetic.js';
 import type { CelType } from '../cel-type.js';
 import {
   boolType,
@@ -75,7 +75,7 @@ const ordered: readonly Signature[] = [
 function comparison(name: string, prefix: string, holds: (order: number) => boolean): FunctionDeclaration {
   const implementation: Implementation = (left, right) => {
     const order = compareValues(left, right);
-    if (order === undefined) return new CelError(`no such overload: ${name}`);
+    if (order === undefined) return noOverload(name, left);
     return typeof order === 'number' ? holds(order) : order;
   };
   return operator(name, prefix, implementation, ...ordered);
@@ -90,7 +90,7 @@ function isIn(element: CelValue, container: CelValue): CelValue {
 
 function index(container: CelValue, key: CelValue): CelValue {
   if (container instanceof MapValue) return container.find(key) ?? new CelError(`no such key: ${plainValue(key)}`);
-  if (!(container instanceof ListValue)) return new CelError('no such overload: _[_]');
+  if (!(container instanceof ListValue)) return noOverload('_[_]', container);
   const place = listIndex(key);
   if (typeof place !== 'number') return place;
   if (place >= 0 && place < container.size) return container.at(place);
@@ -99,7 +99,7 @@ function index(container: CelValue, key: CelValue): CelValue {
 
 function size(value: CelValue): CelValue {
   const count = sizeOf(value);
-  return count === undefined ? new CelError('no such overload: size') : BigInt(count);
+  return count === undefined ? noOverload('size', value) : BigInt(count);
 }
 
 function sized(id: string, type: CelType): Overload[] {

@@ -181,7 +181,7 @@ function fixedClause(value: CelValue, precision: number): string {
   if (number === undefined) throw new FormatFailure(clauseErrors.f(typeNameOf(value)));
   const text = special(number);
   if (text !== undefined) return text;
-  const [whole, fraction] = fixedFloat(number, precision).split('.') as [string, string?];
+  const [whole, fraction] = fixedFloat(number === 0 ? 0 : number, precision).split('.') as [string, string?];
   const grouped = whole.replace(/\B(?=(?:[0-9]{3})+$)/g, ',');
   return fraction === undefined ? grouped : `${grouped}.${fraction}`;
 }
