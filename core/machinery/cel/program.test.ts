@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { dynType, intType } from './cel-type.js';
+import { dynType, intType, objectType } from './cel-type.js';
 import { formatValue } from './format-value.js';
 import { kubernetesEnvironment } from './kubernetes-environment.js';
 import type { AuthorizationDecision, ResourceQuestion } from './libraries/authorizer.js';
@@ -11,8 +11,10 @@ import type { CelProgram, EvaluationOptions } from './program.js';
 import { compile } from './program.js';
 import type { RecordedAnswer } from './recorded-answers-fixture.js';
 import { languageAnswers, libraryAnswers } from './recorded-answers-fixture.js';
+import { edgeAnswers } from './recorded-edges-fixture.js';
 import { recordedErrors } from './recorded-errors-fixture.js';
 import type { CelValue } from './values.js';
+import { ObjectValue } from './values.js';
 import type { Environment } from './environment.js';
 
 function programOf(expression: string, environment: Environment = kubernetesEnvironment()): CelProgram {
@@ -33,6 +35,7 @@ function evaluate(
 describe.each<[string, readonly RecordedAnswer[]]>([
   ['the language', languageAnswers],
   ['the libraries', libraryAnswers],
+  ['what does not fit', edgeAnswers],
 ])('%s as upstream', (_, answers) => {
   it.each(answers)('%s', (expression, answer, cost, least, most) => {
     const compiled = compile(kubernetesEnvironment(), expression);
@@ -146,6 +149,62 @@ describe('extensions', () => {
   it('let lists have elements of different types where that is allowed', () => {
     const environment = kubernetesEnvironment().extend({ homogeneousLiterals: false });
     expect(evaluate("[1, 'a', null]", {}, { environment })).toBe('[1, "a", null]');
+  });
+});
+
+describe('objects written out', () => {
+  class Point extends ObjectValue {
+    readonly type = objectType('Point');
+
+    constructor(readonly fields: ReadonlyMap<string, CelValue>) {
+      super();
+    }
+
+    override field(name: string): CelValue | undefined {
+      return this.fields.get(name);
+    }
+
+    equals(other: CelValue): boolean {
+      return other instanceof Point && other.fields.get('x') === this.fields.get('x');
+    }
+
+    toString(): string {
+      return [...this.fields.keys()].join();
+    }
+  }
+  const environment = kubernetesEnvironment().extend({
+    provider: {
+      hasType: name => name === 'Point',
+      fieldType: (_, field) => ({ x: intType, y: intType })[field],
+      create: (_, fields) => new Point(fields),
+    },
+  });
+
+  it.each([
+    ['Point{x: 1, y: 2}.x', '1'],
+    ['Point{x: 1 / 0}.x', 'error: division by zero'],
+    ['Point{x: 1} == Point{x: 1, y: 3}', 'true'],
+    ['has(Point{x: 1}.x) && !has(Point{x: 1}.y)', 'true'],
+    ['Point{x: 1}.y', 'error: no such key: y'],
+    ['Point{?x: optional.of(1), ?y: optional.none()}', 'x'],
+    ["Point{?x: dyn('a')}", "error: cannot initialize optional entry 'x' from non-optional value a"],
+    ['[Point{x: 1}].map(p, p.x)', '[1]'],
+  ])('%s', (expression, answer) => {
+    expect(evaluate(expression, {}, { environment })).toBe(answer);
+  });
+
+  it.each([
+    ['Point{z: 1}', "undefined field 'z'"],
+    ["Point{x: 'a'}", "expected type of field 'x' is 'int' but provided type is 'string'"],
+    ['Point{?x: 1}', "expected type 'optional_type(int)' but found 'int'"],
+    ['int{x: 1}', "'int' is not a message type"],
+    ['Line{x: 1}', "undeclared reference to 'Line' (in container '')"],
+  ])('%s is refused', (expression, message) => {
+    expect(() => evaluate(expression, {}, { environment })).toThrow(message);
+  });
+
+  it('cost what upstream asks for a structure', () => {
+    expect(programOf('Point{x: 1}', environment).evaluate(new Map()).cost).toBe(40);
   });
 });
 

@@ -378,7 +378,9 @@ class Explainer {
         // One way only: the mismatch is found when it is read.
         this.#match('.', next(...fieldStart));
         this.#match('?', next('IDENTIFIER', 'ESC_IDENTIFIER'));
+        const { start } = this.#ahead();
         this.#fieldName(again);
+        this.#report.issues.report(start, 'unsupported ident kind');
         return;
       }
     } else if (name !== 'IDENTIFIER' && name !== 'ESC_IDENTIFIER') throw this.#noWay(1);

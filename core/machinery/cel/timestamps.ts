@@ -9,7 +9,6 @@ const minimumSeconds = -62135596800;
 const maximumSeconds = 253402300799;
 
 export const timestampOverflow = new CelError('timestamp overflow');
-const durationOverflow = new CelError('duration overflow');
 const integerOverflow = new CelError('integer overflow');
 
 export function timestampOfSeconds(seconds: bigint): Timestamp | CelError {
@@ -139,7 +138,7 @@ function fits(nanos: bigint): boolean {
 }
 
 export function durationOf(nanos: bigint): Duration | CelError {
-  return fits(nanos) ? new Duration(nanos) : durationOverflow;
+  return fits(nanos) ? new Duration(nanos) : integerOverflow;
 }
 
 export function addDuration(timestamp: Timestamp, nanos: bigint): Timestamp | CelError {

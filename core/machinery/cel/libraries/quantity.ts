@@ -10,10 +10,67 @@ import { CelError, noSuchOverload, ObjectValue } from '../values.js';
 
 const quantityType = objectType('kubernetes.Quantity');
 
+/**
+ * value * 10^scale, as upstream keeps amounts of few digits. Only these count as integers there, however whole the others are.
+ */
+interface SmallAmount {
+  readonly value: bigint;
+  readonly scale: number;
+}
+
+const maximumDigits = 18;
+const smallestScale = -9;
+
+/** Undefined for amounts that upstream keeps with any number of digits. */
+function smallAmount(text: string): SmallAmount | undefined {
+  const match = /^([+-]?)0*([0-9]*)(?:\.([0-9]*))?(.*)$/.exec(text)!;
+  const whole = match[2] || '0';
+  const fraction = match[3] ?? '';
+  const sign = match[1] === '-' ? -1n : 1n;
+  const binary = /^([KMGTPE])i$/.exec(match[4]!);
+  if (binary) {
+    const bits = ('KMGTPE'.indexOf(binary[1]!) + 1) * 10;
+    if (fraction !== '' || 15 - whole.length - Math.trunc((bits * 3) / 10) - 1 < 0) return undefined;
+    return fitting(sign * (BigInt(whole) << BigInt(bits)), 0);
+  }
+  const exponent = /^[eE]/.test(match[4]!) && match[4]!.length > 1 ? Number(match[4]!.slice(1)) : decimalExponents[match[4]!];
+  if (exponent === undefined || whole.length + fraction.length > maximumDigits) return undefined;
+  const scale = exponent - fraction.length;
+  return scale < smallestScale ? undefined : fitting(sign * BigInt(whole + fraction), scale);
+}
+
+const decimalExponents: Readonly<Record<string, number>> = {
+  n: -9,
+  u: -6,
+  m: -3,
+  '': 0,
+  k: 3,
+  M: 6,
+  G: 9,
+  T: 12,
+  P: 15,
+  E: 18,
+};
+
+function fitting(value: bigint, scale: number): SmallAmount | undefined {
+  return BigInt.asIntN(64, value) === value ? { value, scale } : undefined;
+}
+
+function addAmounts(left: SmallAmount | undefined, right: SmallAmount | undefined): SmallAmount | undefined {
+  if (!left || !right || right.value === 0n) return right && left;
+  if (left.value === 0n) return right;
+  const scale = Math.min(left.scale, right.scale);
+  const at = (amount: SmallAmount): bigint => amount.value * 10n ** BigInt(amount.scale - scale);
+  return fitting(at(left) + at(right), scale);
+}
+
 export class QuantityValue extends ObjectValue {
   readonly type = quantityType;
 
-  constructor(readonly quantity: Quantity) {
+  constructor(
+    readonly quantity: Quantity,
+    readonly small: SmallAmount | undefined,
+  ) {
     super();
   }
 
@@ -37,29 +94,32 @@ function read(text: string): Quantity | CelError {
 
 function toQuantity(text: string): CelValue {
   const quantity = read(text);
-  return quantity instanceof CelError ? quantity : new QuantityValue(quantity);
+  return quantity instanceof CelError ? quantity : new QuantityValue(quantity, smallAmount(text));
 }
 
-/** The amount, where it is whole and fits. */
-function wholeValue({ quantity }: QuantityValue): bigint | undefined {
-  const whole = quantity.scaledValue(0);
-  return quantity.compare(Quantity.of(whole)) === 0 ? whole : undefined;
+/** The amount, where it is whole, fits and is kept in a way that upstream looks at. */
+function wholeValue({ small }: QuantityValue): bigint | undefined {
+  if (!small || small.scale < 0 || small.scale > maximumDigits) return undefined;
+  return fitting(small.value * 10n ** BigInt(small.scale), 0)?.value;
 }
 
 function asInteger(value: QuantityValue): CelValue {
   return wholeValue(value) ?? new CelError('cannot convert value to integer');
 }
 
+function valueOf(value: QuantityValue | bigint): QuantityValue {
+  if (value instanceof QuantityValue) return value;
+  return new QuantityValue(Quantity.of(value, 'DecimalExponent'), { value, scale: 0 });
+}
+
 function add(left: QuantityValue, right: QuantityValue | bigint): CelValue {
-  return new QuantityValue(left.quantity.add(amountOf(right)));
+  const { quantity, small } = valueOf(right);
+  return new QuantityValue(left.quantity.add(quantity), addAmounts(left.small, small));
 }
 
 function sub(left: QuantityValue, right: QuantityValue | bigint): CelValue {
-  return new QuantityValue(left.quantity.sub(amountOf(right)));
-}
-
-function amountOf(value: QuantityValue | bigint): Quantity {
-  return typeof value === 'bigint' ? Quantity.of(value, 'DecimalExponent') : value.quantity;
+  const { quantity, small } = valueOf(right);
+  return new QuantityValue(left.quantity.sub(quantity), addAmounts(left.small, small && { ...small, value: -small.value }));
 }
 
 const two = [quantityType, quantityType];
