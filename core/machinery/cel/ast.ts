@@ -197,6 +197,13 @@ export function copyExpression(expression: Expression): Expression {
   }
 }
 
+/** Whether the tree has more nodes than that. */
+export function isLargerThan(expression: Expression, limit: number): boolean {
+  let count = 0;
+  for (const _ of walk(expression)) if (++count > limit) return true;
+  return false;
+}
+
 /** `a.b.c` as a name, where the expression is nothing else. */
 export function qualifiedNameOf(expression: Expression): string | undefined {
   if (expression.kind === 'identifier') return expression.name;

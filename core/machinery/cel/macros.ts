@@ -5,6 +5,7 @@ import {
   comprehension,
   copyExpression,
   identifier,
+  isLargerThan,
   legacyAccumulatorName,
   list,
   literal,
@@ -271,11 +272,15 @@ function simpleName(argument: Expression, message: string): string {
   return argument.name;
 }
 
+/** A bound of ours: each `.optMap()` in a chain doubles what is before it, upstream until the memory is full. */
+const maximumCopiedNodes = 2000;
+
 function expandOptionalMap(written: MacroCall, isFlat: boolean): Expression {
   const { offset } = written;
   const target = written.target!;
   const macro = isFlat ? 'optFlatMap' : 'optMap';
   const name = simpleName(written.args[0]!, `${macro}() variable name must be a simple identifier`);
+  if (isLargerThan(target, maximumCopiedNodes)) throw new MacroError(offset, `${macro}() is called on too large an expression`);
   const value = call(offset, 'value', [], copyExpression(target));
   const bound = bind(offset, name, value, written.args[1]!);
   return call(offset, '_?_:_', [

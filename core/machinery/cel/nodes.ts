@@ -1,7 +1,7 @@
 import type { Implementation } from './declarations.js';
 import { plainValue } from './format-value.js';
 import type { Frame } from './frame.js';
-import type { CallCost } from './runtime-cost.js';
+import type { ArgumentCost, CallCost } from './runtime-cost.js';
 import type { CelValue, ListValue } from './values.js';
 import { ArrayList, CelError, EntryMap, equalValues, noSuchOverload, OptionalValue, Uint } from './values.js';
 
@@ -48,7 +48,7 @@ export class EqualityNode extends Node {
   constructor(
     readonly left: Node,
     readonly right: Node,
-    readonly cost: CallCost,
+    readonly cost: ArgumentCost,
     readonly negated: boolean,
   ) {
     super();
@@ -57,9 +57,8 @@ export class EqualityNode extends Node {
   evaluate(frame: Frame): CelValue {
     const left = this.left.evaluate(frame);
     const right = this.right.evaluate(frame);
-    const result = this.#compare(left, right);
-    frame.charge(typeof this.cost === 'number' ? this.cost : this.cost(result, left, right));
-    return result;
+    frame.charge(this.cost(left, right));
+    return this.#compare(left, right);
   }
 
   #compare(left: CelValue, right: CelValue): CelValue {
@@ -68,6 +67,15 @@ export class EqualityNode extends Node {
     const equal = equalValues(left, right);
     return this.negated ? equal !== true : equal;
   }
+}
+
+function chargeBefore(frame: Frame, cost: CallCost, first: CelValue, second: CelValue): void {
+  if (typeof cost === 'number') frame.charge(cost);
+  else if (typeof cost === 'function') frame.charge(cost(first, second));
+}
+
+function chargeAfter(frame: Frame, cost: CallCost, result: CelValue): void {
+  if (typeof cost === 'object') frame.charge(cost.ofResult(result));
 }
 
 export interface CallParts {
@@ -87,8 +95,9 @@ export class UnaryNode extends Node {
   evaluate(frame: Frame): CelValue {
     const operand = this.operand.evaluate(frame);
     const { implementation, cost, nonStrict } = this.parts;
+    chargeBefore(frame, cost, operand, null);
     const result = operand instanceof CelError && !nonStrict ? operand : implementation(operand, null, null, null);
-    frame.charge(typeof cost === 'number' ? cost : cost(result, operand, null));
+    chargeAfter(frame, cost, result);
     return result;
   }
 }
@@ -106,11 +115,12 @@ export class BinaryNode extends Node {
     const left = this.left.evaluate(frame);
     const right = this.right.evaluate(frame);
     const { implementation, cost } = this.parts;
+    chargeBefore(frame, cost, left, right);
     let result: CelValue;
     if (left instanceof CelError) result = left;
     else if (right instanceof CelError) result = right;
     else result = implementation(left, right, null, null);
-    frame.charge(typeof cost === 'number' ? cost : cost(result, left, right));
+    chargeAfter(frame, cost, result);
     return result;
   }
 }
@@ -136,8 +146,9 @@ export class CallNode extends Node {
       result = value;
     }
     const [first = null, second = null, third = null, fourth = null] = values;
+    chargeBefore(frame, cost, first, second);
     result ??= implementation(first, second, third, fourth);
-    frame.charge(typeof cost === 'number' ? cost : cost(result, first, second));
+    chargeAfter(frame, cost, result);
     return result;
   }
 }

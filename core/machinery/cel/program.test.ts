@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { dynType, intType, objectType } from './cel-type.js';
+import { bindJson } from './bind-value.js';
+import { dynType, intType, objectType, stringType } from './cel-type.js';
 import { formatValue } from './format-value.js';
 import { kubernetesEnvironment } from './kubernetes-environment.js';
 import type { AuthorizationDecision, ResourceQuestion } from './libraries/authorizer.js';
@@ -91,7 +92,32 @@ describe('limits', () => {
   });
 
   it('does not let a range fill the memory', () => {
-    expect(evaluate('lists.range(1000000000).size()')).toBe('error: lists.range(1000000000) is longer than 1000000');
+    const expression = 'lists.range(1000000000).size()';
+    expect(programOf(expression).evaluate(new Map())).toMatchObject({ isOverLimit: true });
+    expect(evaluate(expression, {}, { costLimit: Infinity })).toBe('error: lists.range(1000000000) is longer than 1000000');
+  });
+
+  it('stops before a call that is too dear, not after it', () => {
+    const environment = kubernetesEnvironment().extend({ variables: { list: dynType } });
+    const list = bindJson(Array.from({ length: 300_000 }, (_, index) => ({ index })));
+    const result = programOf('dyn(list).distinct()', environment).evaluate(new Map([['list', list]]));
+    expect(result).toMatchObject({ isOverLimit: true });
+  });
+
+  it('does not let texts fill the memory', () => {
+    const environment = kubernetesEnvironment().extend({ variables: { s: stringType } });
+    const s = 'a'.repeat(3_000_000);
+    expect(evaluate("s.replace('', s)", { s }, { environment })).toBe('error: replace: the result may be too long');
+    expect(evaluate("s.split('').join(s)", { s }, { environment, costLimit: 1e9 })).toBe(
+      'error: join: the result may be too long',
+    );
+    const many = `'${'%s'.repeat(300)}'.format([${Array.from({ length: 300 }, () => 's').join()}])`;
+    expect(evaluate(many, { s }, { environment })).toBe('error: internal error: Invalid string length');
+  });
+
+  it('refuses chains of optMap that double until nothing is left', () => {
+    const compiled = compile(kubernetesEnvironment(), `optional.of(1)${'.optMap(x, x)'.repeat(30)}`);
+    expect('errors' in compiled && compiled.errors).toContain('optMap() is called on too large an expression');
   });
 
   it('matches patterns in linear time', () => {

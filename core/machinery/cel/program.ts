@@ -17,6 +17,21 @@ import { validateExpression } from './validators.js';
 import type { CelValue } from './values.js';
 import { CelError } from './values.js';
 
+/*
+ * How it is used, for a rule of a custom resource:
+ *
+ *   const type = schemaTypeOf(schema, { name: 'selfType', isResource });   // undefined: no rules here
+ *   const environment = kubernetesEnvironment().extend({
+ *     variables: { self: type.type, oldSelf: type.type },
+ *     provider: new SchemaTypeProvider(type),
+ *   });
+ *   const rule = compile(environment, text, { sizes: schemaSizes(type) });  // errors, or program, type, estimatedCost
+ *   rule.program.evaluate(new Map([['self', bindValue(json, schema)]]));    // value and cost, or error
+ *
+ * Values without a schema come from `bindJson`; `authorizer` is an AuthorizerValue; types of variables that are anything are
+ * `dynType`. `VariableSource` finds variables when they are first read.
+ */
+
 export type CompileResult =
   | {
       readonly program: CelProgram;
@@ -68,6 +83,8 @@ export class CelProgram {
       return { value, cost: frame.cost };
     } catch (error) {
       if (error instanceof CostLimitExceeded) return { error: error.message, cost: frame.cost, isOverLimit: true };
+      // A text or a stack longer than JavaScript has; upstream says the same of what its program can't do.
+      if (error instanceof RangeError) return { error: `internal error: ${error.message}`, cost: frame.cost, isOverLimit: false };
       throw error;
     }
   }

@@ -7,7 +7,15 @@ import { ListValue, MapValue, ObjectValue, OptionalValue, sizeOf } from './value
  * What calls cost when they run: Kubernetes' own estimator first (k8s.io/apiserver/pkg/cel/library/cost.go), cel-go's for the
  * rest. The numbers decide what upstream refuses, so they are upstream's.
  */
-export type CallCost = number | ((result: CelValue, first: CelValue, second: CelValue) => number);
+export type CallCost = number | ArgumentCost | ResultCost;
+
+/** Known before the call: an expression that is over its limit never makes it. */
+export type ArgumentCost = (first: CelValue, second: CelValue) => number;
+
+/** Known only after the call. */
+export interface ResultCost {
+  readonly ofResult: (result: CelValue) => number;
+}
 
 export const stringFactor = 0.1;
 export const regexFactor = 0.25;
@@ -39,9 +47,9 @@ function traversal(value: CelValue): number {
   return 1;
 }
 
-const perCharacter: CallCost = (_result, first) => Math.ceil(plainSize(first) * stringFactor);
-const twicePerCharacter: CallCost = (_result, first) => Math.ceil(plainSize(first) * 2 * stringFactor);
-const wholeTraversal: CallCost = (_result, first) => traversal(first);
+const perCharacter: CallCost = first => Math.ceil(plainSize(first) * stringFactor);
+const twicePerCharacter: CallCost = first => Math.ceil(plainSize(first) * 2 * stringFactor);
+const wholeTraversal: CallCost = first => traversal(first);
 
 function regexCost(text: number, pattern: number): number {
   return Math.ceil((1 + text) * stringFactor) * Math.ceil(pattern * regexFactor);
@@ -67,18 +75,17 @@ const byFunction = new Map<string, CallCost>([
   ...['cidr', 'isIP', 'isCIDR', 'quantity', 'isQuantity', 'semver', 'isSemver'].map(name => [name, perCharacter] as const),
   ...['replace', 'split', 'ip.isCanonical'].map(name => [name, twicePerCharacter] as const),
   ...['find', 'findAll'].map(
-    name =>
-      [name, (_result: CelValue, first: CelValue, second: CelValue) => regexCost(plainSize(first), plainSize(second))] as const,
+    name => [name, (first: CelValue, second: CelValue) => regexCost(plainSize(first), plainSize(second))] as const,
   ),
   ...['fieldSelector', 'labelSelector'].map(
-    name => [name, (_result: CelValue, _first: CelValue, second: CelValue) => selectorCost(plainSize(second))] as const,
+    name => [name, (_first: CelValue, second: CelValue) => selectorCost(plainSize(second))] as const,
   ),
   ['check', 350000],
-  ['join', result => Math.ceil(plainSize(result) * 2 * stringFactor)],
+  ['join', { ofResult: result => Math.ceil(plainSize(result) * 2 * stringFactor) }],
 ]);
 
 /** The size of what a function answers, or the square of what it gets, and a new list. */
-const newList: CallCost = result => size(result) + 1 + listCreateCost;
+const newList: CallCost = { ofResult: result => size(result) + 1 + listCreateCost };
 
 function selfCompare(list: CelValue): number {
   if (!(list instanceof ListValue) || list.size === 0) return 1 + listCreateCost;
@@ -94,12 +101,12 @@ function flattenCost(list: CelValue, depth: CelValue): number {
 }
 
 function setsCost(factor: number): CallCost {
-  return (_result, first, second) => 1 + Math.trunc(size(first) * size(second) * factor);
+  return (first, second) => 1 + Math.trunc(size(first) * size(second) * factor);
 }
 
-const shorterOfBoth: CallCost = (_result, first, second) => Math.ceil(Math.min(size(first), size(second)) * stringFactor);
-const sumOfBoth: CallCost = (_result, first, second) => Math.ceil((size(first) + size(second)) * stringFactor);
-const cheapString: CallCost = (_result, first) => Math.ceil(size(first) * stringFactor);
+const shorterOfBoth: ArgumentCost = (first, second) => Math.ceil(Math.min(size(first), size(second)) * stringFactor);
+const sumOfBoth: CallCost = (first, second) => Math.ceil((size(first) + size(second)) * stringFactor);
+const cheapString: CallCost = first => Math.ceil(size(first) * stringFactor);
 
 const orderings = ['less', 'greater', 'less_equals', 'greater_equals'];
 
@@ -108,11 +115,11 @@ const byOverload = new Map<string, CallCost>([
   ...['starts_with_string', 'ends_with_string', 'string_to_bytes', 'bytes_to_string', 'strings_quote', 'string_format'].map(
     id => [id, cheapString] as const,
   ),
-  ['in_list', (_result, _first, second) => size(second)],
+  ['in_list', (_first, second) => size(second)],
   ['add_string', sumOfBoth],
   ['add_bytes', sumOfBoth],
-  ['matches_string', (_result, first, second) => regexCost(size(first), size(second))],
-  ['contains_string', (_result, first, second) => Math.ceil(size(first) * stringFactor) * Math.ceil(size(second) * stringFactor)],
+  ['matches_string', (first, second) => regexCost(size(first), size(second))],
+  ['contains_string', (first, second) => Math.ceil(size(first) * stringFactor) * Math.ceil(size(second) * stringFactor)],
 ]);
 
 /** Libraries that bring their own numbers; asked before all others. */
@@ -121,20 +128,20 @@ const ownTrackers = new Map<string, CallCost>([
   ['list_sets_intersects_list', setsCost(1)],
   ['list_sets_equivalent_list', setsCost(2)],
   ['list_slice', newList],
-  ['lists_range', newList],
+  ['lists_range', first => (typeof first === 'bigint' ? Math.max(0, Number(first)) : 1) + 1 + listCreateCost],
   ['list_reverse', newList],
-  ['list_flatten', (_result, first) => size(first) + 1 + listCreateCost],
-  ['list_flatten_int', (_result, first, second) => flattenCost(first, second)],
-  ['list_distinct', (_result, first) => selfCompare(first)],
+  ['list_flatten', first => size(first) + 1 + listCreateCost],
+  ['list_flatten_int', (first, second) => flattenCost(first, second)],
+  ['list_distinct', first => selfCompare(first)],
 ]);
 
-export const equalityCost: CallCost = (_result, first, second) =>
+export const equalityCost: ArgumentCost = (first, second) =>
   first instanceof ObjectValue ? 1 : Math.ceil(Math.min(size(first), size(second)) * stringFactor);
 
-export const inequalityCost: CallCost = shorterOfBoth;
+export const inequalityCost: ArgumentCost = shorterOfBoth;
 
 function containsAddress(isRange: boolean, isText: boolean): CallCost {
-  return (_result, first, second) => {
+  return (first, second) => {
     const width = plainSize(first);
     let cost = Math.ceil(width * 2 * stringFactor);
     if (isRange) cost += Math.ceil(width * stringFactor) + 1;
@@ -146,8 +153,8 @@ function containsAddress(isRange: boolean, isText: boolean): CallCost {
 export function callCost(functionName: string, overloadId: string): CallCost {
   const own = ownTrackers.get(overloadId);
   if (own !== undefined) return own;
-  if (/^list_.*_sort$/.test(overloadId)) return (_result, first) => selfCompare(first);
-  if (overloadId.endsWith('_sortByAssociatedKeys')) return (_result, _first, second) => selfCompare(second);
+  if (/^list_.*_sort$/.test(overloadId)) return first => selfCompare(first);
+  if (overloadId.endsWith('_sortByAssociatedKeys')) return (_first, second) => selfCompare(second);
   switch (functionName) {
     case 'ip':
       return overloadId === 'cidr_ip' ? 1 : perCharacter;
@@ -156,7 +163,7 @@ export function callCost(functionName: string, overloadId: string): CallCost {
     case 'containsCIDR':
       return containsAddress(true, overloadId === 'cidr_contains_cidr_string');
     case 'validate':
-      return (_result, first, second) =>
+      return (first, second) =>
         first instanceof FormatValue
           ? Math.ceil((1 + plainSize(second)) * stringFactor) * Math.ceil(first.format.patternLength * regexFactor)
           : 1;

@@ -74,8 +74,13 @@ function upperAscii(text: string): CelValue {
   return text.replace(/[a-z]+/g, letters => letters.toUpperCase());
 }
 
+/** A bound of ours on what one call makes: the cost of replacing does not count the result. */
+const maximumLength = 2 ** 26;
+
 /** An empty `old` is found before every character and at the end. */
 function replace(text: string, old: string, replacement: string, limit: bigint | null): CelValue {
+  const most = old === '' ? text.length + 1 : Math.trunc(text.length / old.length);
+  if (most * replacement.length > maximumLength) return new CelError('replace: the result may be too long');
   if (limit === null || limit < 0n) {
     if (old !== '') return text.replaceAll(old, () => replacement);
     return [...text].reduce((result, character) => result + character + replacement, replacement);
@@ -124,6 +129,7 @@ function trim(text: string): CelValue {
 
 function join(list: ListValue, separator: string | null): CelValue {
   const parts: string[] = [];
+  if (list.size * (separator ?? '').length > maximumLength) return new CelError('join: the result may be too long');
   for (const element of list) {
     if (typeof element !== 'string') return new CelError(`join: invalid input: ${plainValue(element)}`);
     parts.push(element);
