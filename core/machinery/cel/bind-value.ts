@@ -121,6 +121,10 @@ function bindList(json: unknown, schema: CelSchema): CelValue {
 
 /** Lists of schemas can be compared with lists only, and pass the errors of their elements on. */
 abstract class TypedList extends ListValue {
+  override concat(other: ListValue): ListValue {
+    return new JoinedList(this, other);
+  }
+
   override contains(element: CelValue): boolean | CelError {
     let failure: CelError | undefined;
     for (let index = 0; index < this.size; index++) {
@@ -139,6 +143,23 @@ abstract class TypedList extends ListValue {
       if (equal !== true) return equal;
     }
     return true;
+  }
+}
+
+/** A list of a schema with more behind it; still one of a schema, also when that is nothing. */
+class JoinedList extends TypedList {
+  readonly size: number;
+
+  constructor(
+    readonly first: ListValue,
+    readonly second: ListValue,
+  ) {
+    super();
+    this.size = first.size + second.size;
+  }
+
+  at(index: number): CelValue {
+    return index < this.first.size ? this.first.at(index) : this.second.at(index - this.first.size);
   }
 }
 

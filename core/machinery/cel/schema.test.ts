@@ -169,6 +169,13 @@ describe('values of schemas', () => {
     expect(bindJson(JSON.parse('{"__proto__": 1}'))).toMatchObject({ size: 1 });
   });
 
+  it('of lists stay lists of their schema when something is added, which compare with lists only', () => {
+    const schema = object({ list: { type: 'array', items: { type: 'integer' } } });
+    expect(evaluate(schema, { list: [1] }, '(self.list + [2])[1] + (self.list + [2])[0]')).toBe('3');
+    expect(evaluate(schema, { list: [1] }, "dyn(self.list + []) == 'a'")).toBe('error: no such overload');
+    expect(evaluate(schema, { list: [1] }, "dyn([1]) == 'a'")).toBe('false');
+  });
+
   it('of sets are equal in any order, and added without doubles', () => {
     const set: CelSchema = { type: 'array', items: text, 'x-kubernetes-list-type': 'set' };
     const schema = object({ a: set, b: set, c: { type: 'array', items: text } });

@@ -1,4 +1,4 @@
-import { add } from '../arithmetic.js';
+import { add, noOverload } from '../arithmetic.js';
 import { runtimeName } from '../conversions.js';
 import type { CelType } from '../cel-type.js';
 import {
@@ -159,12 +159,12 @@ function flatten(list: CelValue, depth: CelValue): CelValue {
 }
 
 function sort(list: CelValue): CelValue {
-  return list instanceof ListValue ? sortByKeys(list, list) : new CelError('no such overload: sort');
+  return list instanceof ListValue ? sortByKeys(list, list) : noOverload('sort', list);
 }
 
 function sortByKeys(list: CelValue, keys: CelValue): CelValue {
   if (!(list instanceof ListValue) || !(keys instanceof ListValue)) {
-    return new CelError('no such overload: @sortByAssociatedKeys');
+    return noOverload('@sortByAssociatedKeys', list);
   }
   if (list.size !== keys.size) {
     return new CelError(
