@@ -1,6 +1,6 @@
 /**
  * Answers of upstream's engine, recorded: Kubernetes 1.36.3's base environment and limits, without variables. Made by running
- * each expression through k8s.io/apiserver/pkg/cel/environment; see docs/decisions/0008-own-cel-engine.md.
+ * each expression through k8s.io/apiserver/pkg/cel/environment; see docs/decisions/0009-own-cel-engine.md.
  */
 
 /** Expression, value or `error: ...`, cost, least and most of the estimated cost. */
