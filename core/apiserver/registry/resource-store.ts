@@ -12,16 +12,9 @@ import type { CacheEvent, ObjectCache } from '../storage/resource-cache.js';
 import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import { runAdmission } from './admission-chain.js';
-import {
-  dropDuplicateOwners,
-  fillSystemFields,
-  validateAnyMetadata,
-  validateAnyMetadataUpdate,
-  validateMetadata,
-  validateMetadataUpdate,
-  wipeSystemFields,
-} from './object-metadata.js';
-import type { Check, RequestContext, ResourceDefinition, Rollback, StatusSubresource } from './resource-definition.js';
+import { dropDuplicateOwners, fillSystemFields, wipeSystemFields } from './object-metadata.js';
+import type { RequestContext, ResourceDefinition, Rollback, StatusSubresource } from './resource-definition.js';
+import { checkChange, checkNew } from './object-checks.js';
 import { beforeDelete, checkPreconditions, markAsDeleting, setFinalizers } from './deletion.js';
 import type { Selection } from './selection.js';
 import {
@@ -44,8 +37,6 @@ import { keepAllButStatus, resetStatus } from './status-reset.js';
 type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
 
 const conflictRetries = 64;
-const newObjectChecks: readonly Check[] = ['object', 'validate'];
-const changeChecks: readonly Check[] = ['change', 'validateUpdate'];
 const afterAdmission = ' after mutating admission happens';
 
 /** The generic store: every resource's verbs, with what differs taken from its definition. */
@@ -176,8 +167,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     else this.#resetStatus(draft, undefined);
     if (this.#hasGeneration) draft.metadata.generation = 1;
     const errors = new FieldErrors();
-    for (const check of definition.checks?.create ?? newObjectChecks) await this.#check(check, draft, undefined, errors, context);
-    if (errors.empty) validateAnyMetadata(draft, definition, errors);
+    await checkNew({ definition, draft, context, errors });
     if (!errors.empty) throw this.#invalid(draft, errors);
     for (const text of definition.warnings?.(draft, undefined, context) ?? []) call.warn(text);
     await this.#admit('validate', context, draft, undefined);
@@ -302,32 +292,12 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     else this.#resetStatus(draft, old);
     if (this.#hasGeneration && (!subresource || subresource !== 'status')) this.#raiseGeneration(draft, old);
     const errors = new FieldErrors();
-    validateAnyMetadataUpdate(draft, old, definition, errors);
-    const checks = subresource ? status?.checks : definition.checks?.update;
-    for (const check of checks ?? changeChecks) await this.#check(check, draft, old, errors, context);
+    await checkChange({ definition, draft, context, errors }, old);
     if (!errors.empty) throw this.#invalid(draft, errors);
     if (!subresource) for (const text of definition.warnings?.(draft, old, context) ?? []) call.warn(text);
     draft.metadata.resourceVersion = old.metadata.resourceVersion!;
     if (validateBody) await validateBody(draft);
     else await this.#admit('validate', context, draft, old);
-  }
-
-  async #check(
-    check: Check,
-    draft: T,
-    old: Readonly<T> | undefined,
-    errors: FieldErrors,
-    context: RequestContext,
-  ): Promise<void> {
-    const { definition } = this;
-    if (check === 'object') return validateMetadata(draft, definition, errors);
-    if (check === 'validate' || !old) return definition.validate?.(draft, errors, context);
-    if (check === 'change') return validateMetadataUpdate(draft, old, definition, errors);
-    const { subresource } = context;
-    const status = subresource ? (definition.subresources?.[subresource] as StatusSubresource<T>) : undefined;
-    if (subresource) return status?.validateUpdate?.(draft, old, errors, context);
-    if (definition.validateUpdate) return definition.validateUpdate(draft, old, errors, context);
-    return definition.validate?.(draft, errors, context);
   }
 
   /**

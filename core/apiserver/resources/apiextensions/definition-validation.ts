@@ -8,7 +8,7 @@ import type {
   SelectableField,
 } from '../../../api/generated/types.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
-import { fieldPath, jsonValue } from '../../../machinery/field-errors.js';
+import { PrintedValue, fieldPath, goJsonText, jsonValue } from '../../../machinery/field-errors.js';
 import { validateDns1035Label, validateDns1123Subdomain } from '../../../machinery/names.js';
 import { semanticEqual } from '../../../machinery/object.js';
 import type { JsonSchema } from '../../../machinery/structural/json-schema.js';
@@ -141,14 +141,14 @@ function validateSpec({ spec }: CustomResourceDefinition, errors: FieldErrors, r
     if (!shared.columns) validateColumns(version.additionalPrinterColumns, at.child('additionalPrinterColumns'), errors);
     if (!shared.selectable) validateSelectable(version.selectableFields, schema, at.child('selectableFields'), errors);
   }
-  const all = versions.map(version => internalVersion(version, shared));
+  const shown = new PrintedValue(goJsonText(versions.map(version => internalVersion(version, shared))));
   if (new Set(versions.map(({ name }) => name)).size !== versions.length) {
-    errors.invalid(path.child('versions'), jsonValue(all), 'must contain unique version names');
+    errors.invalid(path.child('versions'), shown, 'must contain unique version names');
   }
   if (versions.filter(({ storage }) => storage).length !== 1) {
     errors.invalid(
       path.child('versions'),
-      jsonValue(spec.versions ? all : null),
+      spec.versions ? shown : null,
       'must have exactly one version marked as storage version',
     );
   }
