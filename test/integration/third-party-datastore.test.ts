@@ -62,7 +62,10 @@ describe('k3s plugin init', () => {
       errors: expect.stringContaining('takes the directory of one package'),
     });
     const { code, output } = await packages.k3s('plugin', 'check', './nowhere');
-    expect([code, output]).toEqual([1, expect.stringMatching(/^broken {2}wiring: .*nowhere cannot be loaded/)]);
+    expect([code, output]).toEqual([
+      1,
+      expect.stringMatching(/^broken {2}wiring: .*nowhere cannot be read: .*\(check the path\)/),
+    ]);
   });
 });
 
