@@ -16,6 +16,17 @@ const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
 const ruleReasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
 const metaFields = ['metadata', 'kind', 'apiVersion'];
 
+/** Fields that are there even where they say nothing. */
+const pointers: ReadonlySet<string> = new Set([
+  '$ref',
+  'additionalItems',
+  'additionalProperties',
+  'maxProperties',
+  'minProperties',
+  'x-kubernetes-list-type',
+  'x-kubernetes-map-type',
+]);
+
 /** What the root may have beside a status subresource, as upstream names it. */
 const rootFields: Readonly<Record<string, string>> = {
   description: 'Description',
@@ -73,7 +84,9 @@ function validateRootFields(schema: JsonSchema, path: FieldPath, errors: FieldEr
     const text = 'only "object" is allowed as the type at the root of the schema if the status subresource is enabled';
     if (schema.type) return errors.invalid(path.child('openAPIV3Schema.type'), schema.type, text);
   }
-  const odd = Object.entries(schema).some(([field, value]) => !Object.hasOwn(rootFields, field) && Boolean(value));
+  const odd = Object.entries(schema).some(
+    ([field, value]) => !Object.hasOwn(rootFields, field) && (pointers.has(field) ? value !== undefined : Boolean(value)),
+  );
   if (!odd) return;
   const allowed = `[${Object.values(rootFields).join(' ')}]`;
   const text = `only ${allowed} fields are allowed at the root of the schema if the status subresource is enabled`;
