@@ -3,13 +3,14 @@ import type { FieldPath } from '../../../machinery/field-errors.js';
 import { FieldErrors } from '../../../machinery/field-errors.js';
 import { cloneJson, jsonEqual } from '../../../machinery/object.js';
 import type { StructType } from '../../../machinery/schema.js';
-import { coerceEmbedded } from '../../../machinery/structural/embedded-metadata.js';
+import { coerceEmbedded, validateEmbedded } from '../../../machinery/structural/embedded-metadata.js';
 import type { JsonSchema, ValidationRule } from '../../../machinery/structural/json-schema.js';
 import { hasDefault, itemsOf, propertyOf } from '../../../machinery/structural/json-schema.js';
 import type { RuleEngine } from '../../../machinery/structural/rule-engine.js';
 import { asResource, prune } from '../../../machinery/structural/prune.js';
 import { validateValue } from '../../../machinery/structural/schema-validator.js';
 import { unsupportedPart, validateStructural } from '../../../machinery/structural/structural-rules.js';
+import { validateInnerMetadata } from '../../registry/object-metadata.js';
 import { findField } from './field-paths.js';
 
 const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
@@ -109,7 +110,9 @@ function validateDefaults(schema: JsonSchema, place: { path: FieldPath; insideMe
     metadataType ??= loadTypes().struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
     const fault = insideMeta ? undefined : coerceEmbedded(cloneJson(schema.default), schema, at, { metadata: metadataType });
     if (fault) errors.invalid(fault.path, fault.value, fault.text);
-    else validateValue(schema.default, schema, errors, { path: at });
+    else if (insideMeta || validateInnerObjects(schema, at, metadataType, errors)) {
+      validateValue(schema.default, schema, errors, { path: at });
+    }
   }
   const items = itemsOf(schema);
   if (items) validateDefaults(items, { path: path.child('items'), insideMeta }, errors);
@@ -117,6 +120,15 @@ function validateDefaults(schema: JsonSchema, place: { path: FieldPath; insideMe
     const isMeta = insideMeta || (isEmbedded && metaFields.includes(name));
     validateDefaults(property, { path: path.child('properties').key(name), insideMeta: isMeta }, errors);
   }
+}
+
+/** Objects in a default are held to what objects are held to. */
+function validateInnerObjects(schema: JsonSchema, path: FieldPath, metadata: StructType, errors: FieldErrors): boolean {
+  const found = new FieldErrors();
+  const validateMetadata = (inner: Record<string, unknown>, at: FieldPath): void => validateInnerMetadata(inner, at, found);
+  validateEmbedded(schema.default, schema, path, { errors: found, metadata, validateMetadata });
+  errors.addAll(found);
+  return found.empty;
 }
 
 interface Place {
