@@ -9,8 +9,12 @@ export interface FlagDefinition {
   /** Other long names. */
   readonly aliases?: readonly string[];
   readonly environment?: string;
-  /** For lists: one item may hold several, separated by commas. */
-  readonly commas?: true;
+  /**
+   * For lists, K3s' flags as well as those of plugins: `--name a,b --name c` gives three items, and so do `name: "a,b,c"`, a YAML list
+   * and `name+` in files, and a variable; blanks around an item and empty items go. With `whole` an item is taken as it stands, commas
+   * included: for values that hold some (`flag=a,b`), which are repeated to give several.
+   */
+  readonly whole?: true;
   readonly summary: string;
   /** Name of a check in `formats.ts`, or the allowed values. */
   readonly format?: FormatName | readonly string[];

@@ -93,7 +93,7 @@ export const k3sFlags: readonly K3sFlag[] = [
   ['https-listen-port', 'server', '', '6443', 'works'],
   ['image-credential-provider-bin-dir', 'both', '', '/var/lib/rancher/credentialprovider/bin', 'refused'],
   ['image-credential-provider-config', 'both', '', '/var/lib/rancher/credentialprovider/config.yaml', 'refused'],
-  ['image-service-endpoint', 'both', '', 'container-runtime-endpoint', 'refused'],
+  ['image-service-endpoint', 'both', '', 'container-runtime-endpoint', 'works'],
   ['kine-tls', 'server', '', 'false', 'no-effect'],
   ['kube-apiserver-arg', 'server', '', '', 'works'],
   ['kube-cloud-controller-manager-arg', 'server', '', '', 'refused'],

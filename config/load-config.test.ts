@@ -100,6 +100,41 @@ describe('configuration', () => {
     expect(values['cluster-cidr']).toEqual(['10.1.0.0/16', 'fd00::/56']);
   });
 
+  it("splits lists of plugins as K3s' own, from wherever they come", async () => {
+    const list = { plugin: 'shop', kind: 'list', summary: '' } as const;
+    const claimed = [
+      { ...list, name: 'shop-doors', option: 'doors', environment: 'SHOP_DOORS' },
+      { ...list, name: 'shop-arg', option: 'rules', whole: true, environment: 'SHOP_ARG' },
+    ] as const;
+    const read = async (text: string, argumentList: string[] = [], environment: Record<string, string> = {}) => {
+      await write(text);
+      const { values, pluginOptions } = await load({ argumentList, environment, options: { claimed } });
+      // The same said of a flag of ours and of one of a plugin.
+      return [values['tls-san'], pluginOptions.get('shop')?.['doors'], pluginOptions.get('shop')?.['rules']];
+    };
+    const flags = ['a,b', ' c ,,'].flatMap(item => ['--tls-san', item, '--shop-doors', item, '--shop-arg', item]);
+    expect(await read('', flags)).toEqual([
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+      ['a,b', 'c ,,'],
+    ]);
+    expect(await read('tls-san: a,b\nshop-doors: a,b\nshop-arg: a,b\n')).toEqual([['a', 'b'], ['a', 'b'], ['a,b']]);
+    expect(await read('tls-san: [a, "b,c"]\nshop-doors: [a, "b,c"]\nshop-arg: [a, "b,c"]\n')).toEqual([
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+      ['a', 'b,c'],
+    ]);
+    await mkdir(`${file}.d`);
+    await writeFile(join(`${file}.d`, '1.yaml'), 'tls-san+: b,c\nshop-doors+: b,c\nshop-arg+: b,c\n');
+    expect(await read('tls-san: a\nshop-doors: a\nshop-arg: a\n')).toEqual([
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+      ['a', 'b,c'],
+    ]);
+    await rm(`${file}.d`, { recursive: true });
+    expect(await read('', [], { SHOP_DOORS: 'a,b', SHOP_ARG: 'a,b' })).toEqual([[], ['a', 'b'], ['a,b']]);
+  });
+
   it('knows short names, one dash, booleans with values and aliases', async () => {
     await write('');
     const argumentList = ['-d', '/x', '-tls-san=a', '--debug=false', '--kube-controller-arg', 'v=2'];
@@ -155,6 +190,14 @@ describe('configuration', () => {
     expect(pluginOptions.get('redis')).toEqual({ limits: { size: 3 }, connection: { url: 'redis://file' } });
     expect(await messages({ argumentList: ['--flannel-backend=ipsec'], options: { claimed } })).toEqual([
       '--flannel-backend must be one of none, vxlan, host-gw, wireguard-native, not "ipsec"',
+    ]);
+    const taken = ['c', 'plugins', 'slots', 'help'].map(name => ({ ...claimed[1], name }));
+    expect(await messages({ options: { claimed: [...taken, { ...claimed[1], environment: 'K3S_TOKEN' }] } })).toEqual([
+      'plugin redis claims --c, a name that belongs to --config',
+      'plugin redis claims --plugins, a name that belongs to --plugin',
+      'plugin redis claims --slots, a name that belongs to k3s itself',
+      'plugin redis claims --help, a name that belongs to k3s itself',
+      'plugin redis reads the variable K3S_TOKEN for --redis-url, which belongs to --token',
     ]);
     const clash = [{ ...claimed[0], name: 'token' }, claimed[1], { ...claimed[1], plugin: 'other' }];
     expect(await messages({ options: { claimed: clash } })).toEqual([

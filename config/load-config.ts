@@ -37,6 +37,7 @@ export interface ClaimedFlag {
   /** Path in the plugin's options. */
   readonly option: string;
   readonly kind: FlagDefinition['kind'];
+  readonly whole?: true;
   readonly summary: string;
   readonly environment?: string;
   readonly command?: 'server' | 'agent';
@@ -72,6 +73,8 @@ export interface LoadOptions {
 }
 
 const structuredKeys = ['slots', 'plugin-options'] as const;
+/** Neither flags nor keys that a plugin can have. */
+const reservedNames: readonly string[] = [...structuredKeys, 'help', 'h'];
 
 /** First pass: finds the files and reads preset and plugins, without judging anything else. */
 export async function loadEarlyConfig(line: CommandLine): Promise<EarlyConfig> {
@@ -86,7 +89,9 @@ export async function loadEarlyConfig(line: CommandLine): Promise<EarlyConfig> {
       given.get('preset')?.at(-1) ??
       (typeof filePreset === 'string' ? filePreset : undefined) ??
       (line.environment['K3S_PRESET'] || preset.default),
-    plugins: given.get('plugin') ?? textList((files.values.get('plugin') ?? files.values.get('plugins'))?.value),
+    plugins: (given.get('plugin') ?? textList((files.values.get('plugin') ?? files.values.get('plugins'))?.value)).filter(
+      name => name.trim() !== '',
+    ),
   };
 }
 
@@ -145,30 +150,50 @@ class ConfigLoader {
 
   /** Joins what plugins claim with the table. Several may claim one of K3s' flags; a name of their own belongs to one. */
   #compose(): void {
+    const taken = indexFlags(flags);
     for (const claim of this.#options.claimed ?? []) {
+      const other = taken.get(claim.name)?.name;
+      if (reservedNames.includes(claim.name) || (other !== undefined && other !== claim.name)) {
+        const whose = other === undefined ? 'k3s itself' : `--${other}`;
+        this.#refuseClaim(claim, `plugin ${claim.plugin} claims --${claim.name}, a name that belongs to ${whose}`);
+        continue;
+      }
+      const variable = claim.environment;
+      const owner = Object.entries(this.#table).find(([name, { environment }]) => {
+        return variable !== undefined && environment === variable && name !== claim.name;
+      });
+      if (owner) {
+        this.#refuseClaim(
+          claim,
+          `plugin ${claim.plugin} reads the variable ${variable} for --${claim.name}, which belongs to --${owner[0]}`,
+        );
+        continue;
+      }
       const known = Object.hasOwn(this.#table, claim.name) ? this.#table[claim.name] : undefined;
       const others = this.#claims.get(claim.name);
       if (known && known.kind !== claim.kind) {
-        const text = `plugin ${claim.plugin} wants --${claim.name} as a ${claim.kind}, but it is a ${known.kind}`;
-        this.#errors.push(configError('PLUGIN_FLAG_INVALID', text));
+        this.#refuseClaim(claim, `plugin ${claim.plugin} wants --${claim.name} as a ${claim.kind}, but it is a ${known.kind}`);
         continue;
       }
       if (known && !others && known.support !== 'plugin') {
-        const text = `plugin ${claim.plugin} claims --${claim.name}, which belongs to the core`;
-        this.#errors.push(configError('PLUGIN_FLAG_INVALID', text));
+        this.#refuseClaim(claim, `plugin ${claim.plugin} claims --${claim.name}, which belongs to the core`);
         continue;
       }
       if (others && !Object.hasOwn(flags, claim.name)) {
-        const text = `--${claim.name} is claimed by plugin ${claim.plugin} and plugin ${others[0]!.plugin}`;
-        this.#errors.push(configError('PLUGIN_FLAG_INVALID', text));
+        this.#refuseClaim(claim, `--${claim.name} is claimed by plugin ${claim.plugin} and plugin ${others[0]!.plugin}`);
         continue;
       }
       if (!known) {
-        const { kind, summary, environment, command } = claim;
-        this.#table[claim.name] = { kind, summary, environment, on: command, support: 'plugin' };
+        const { kind, whole, summary, environment, command } = claim;
+        this.#table[claim.name] = { kind, whole, summary, environment, on: command, support: 'plugin' };
       }
       this.#claims.set(claim.name, [...(others ?? []), claim]);
     }
+  }
+
+  #refuseClaim({ plugin, name }: ClaimedFlag, problem: string): void {
+    const mend = `another name is needed, like --${plugin}-${name}`;
+    this.#errors.push(configError('PLUGIN_FLAG_INVALID', problem, { mend }));
   }
 
   #isSecret(name: string): boolean {
@@ -250,7 +275,7 @@ class ConfigLoader {
 
   #fromTexts(name: string, definition: FlagDefinition, texts: readonly string[], source: string): unknown {
     if (definition.kind === 'list') {
-      const items = definition.commas ? texts.flatMap(text => text.split(',')) : texts;
+      const items = definition.whole ? texts : texts.flatMap(text => text.split(','));
       return items.map(item => item.trim()).filter(item => item !== '');
     }
     const text = texts.at(-1)!;

@@ -21,11 +21,12 @@ if (major < 24 && !fs.existsSync(pinned)) {
   process.exit(1);
 }
 const node = fs.existsSync(pinned) ? pinned : process.execPath;
-const { nodeFlags } = await import(pathToFileURL(path.join(root, 'dist', 'core', 'cli', 'node-flags.js')).href);
+const { nodeEnvironment, nodeFlags } = await import(pathToFileURL(path.join(root, 'dist', 'core', 'cli', 'node-flags.js')).href);
+const env = { ...nodeEnvironment, ...process.env };
 const words = [...nodeFlags, main, ...process.argv.slice(2)];
 // Newer Nodes can become the other program; with an older one this process stays and hands signals on.
-if (process.execve) process.execve(node, [node, ...words]);
-const child = spawn(node, words, { stdio: 'inherit' });
+if (process.execve) process.execve(node, [node, ...words], env);
+const child = spawn(node, words, { stdio: 'inherit', env });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']) process.on(signal, () => child.kill(signal));
 child.on('error', error => {
   process.stderr.write(`error: ${node} cannot be run: ${error.message}\n`);

@@ -151,12 +151,12 @@ disk_pressure() {
   writer modest 0 20971520 >/dev/null
   step 'writers run' kubectl wait --for=condition=Ready pod/hog pod/polite pod/modest --timeout=300s
   step 'the disk is nearly full' leave 350
-  step 'hog is evicted' eventually 90 evicted hog
-  step 'DiskPressure' is_condition DiskPressure True
+  step 'DiskPressure' eventually 120 is_condition DiskPressure True
   writer late 0 10 >/dev/null
   untolerated() { kubectl get pod late -o 'jsonpath={.status.conditions[0].message}' | holds 'untolerated taint'; }
-  step 'no new pod is scheduled' eventually 30 untolerated
-  step 'DiskPressure goes' eventually 120 is_condition DiskPressure False
+  step 'no new pod is scheduled' eventually 60 untolerated
+  step 'hog is evicted' eventually 240 evicted hog
+  step 'DiskPressure goes' eventually 300 is_condition DiskPressure False
   step 'the waiting pod runs' eventually 60 runs late
   for name in polite modest; do step "$name runs" runs $name; done
   step 'events of the pod' kubectl get events --field-selector involvedObject.name=hog -o 'jsonpath={range .items[*]}{.reason}: {.message}{"\n"}{end}'
@@ -166,11 +166,11 @@ disk_pressure() {
   step 'the disk is fuller' leave 900
   step 'the image comes again' image k3s.local/unused:1 300
   step 'DiskPressure' eventually 60 is_condition DiskPressure True
-  step 'the node is tainted' eventually 30 is_tainted node.kubernetes.io/disk-pressure
+  step 'the node is tainted' eventually 60 is_tainted node.kubernetes.io/disk-pressure
   step 'the image is removed' eventually 60 no_image k3s.local/unused
   step 'an event tells' node_events 'EvictionThresholdMet|NodeHasDiskPressure'
   step 'no pod was evicted' none_failed
-  step 'DiskPressure goes' eventually 120 is_condition DiskPressure False
+  step 'DiskPressure goes' eventually 300 is_condition DiskPressure False
   step 'the taint goes' eventually 60 is_not_tainted disk-pressure
 }
 
@@ -208,11 +208,11 @@ memory_pressure() {
   eater frugal 0 10485760 >/dev/null
   step 'eaters run' kubectl wait --for=condition=Ready pod/greedy pod/fair pod/frugal --timeout=300s
   step 'memory is nearly full' leave_memory 250
-  step 'greedy is evicted' eventually 90 evicted greedy
-  step 'MemoryPressure' is_condition MemoryPressure True
-  step 'the node is tainted' eventually 30 is_tainted node.kubernetes.io/memory-pressure
+  step 'MemoryPressure' eventually 120 is_condition MemoryPressure True
+  step 'the node is tainted' eventually 60 is_tainted node.kubernetes.io/memory-pressure
+  step 'greedy is evicted' eventually 240 evicted greedy
   step 'an event tells' node_events 'reclaim memory|NodeHasInsufficientMemory'
-  step 'MemoryPressure goes' eventually 120 is_condition MemoryPressure False
+  step 'MemoryPressure goes' eventually 300 is_condition MemoryPressure False
   step 'the taint goes' eventually 60 is_not_tainted memory-pressure
   for name in fair frugal; do step "$name runs" runs $name; done
   kubectl delete pod greedy fair frugal --wait=true >/dev/null
@@ -230,7 +230,7 @@ main() {
   step 'k3s service install' k3s service install --data-dir $data \
     --kubelet-arg 'eviction-hard=nodefs.available<400Mi,imagefs.available<400Mi,memory.available<300Mi' \
     --kubelet-arg eviction-minimum-reclaim=nodefs.available=5%,imagefs.available=5% \
-    --kubelet-arg eviction-pressure-transition-period=30s \
+    --kubelet-arg eviction-pressure-transition-period=120s \
     --kubelet-arg image-gc-high-threshold=60 --kubelet-arg image-gc-low-threshold=50 --kubelet-arg minimum-image-ttl-duration=30s
   step 'k3s kubectl version' k3s kubectl version
   step 'the node is Ready' eventually 300 ready

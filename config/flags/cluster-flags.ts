@@ -15,7 +15,7 @@ export const clusterFlags = {
     summary: 'load configuration from this file, and from *.yaml in the directory of the same name with .d',
   },
   preset: { kind: 'string', default: 'default', environment: 'K3S_PRESET', summary: 'set of plugins and options to begin with' },
-  plugin: { kind: 'list', aliases: ['plugins'], summary: 'further plugin, by package name or path' },
+  plugin: { kind: 'list', whole: true, aliases: ['plugins'], summary: 'further plugin, by package name or path' },
   slot: { kind: 'list', summary: 'SLOT=PLUGIN: the plugin that fills a slot, "none" for an empty one' },
 
   debug: { kind: 'boolean', default: false, environment: 'K3S_DEBUG', summary: 'debug logs' },
@@ -69,7 +69,7 @@ export const clusterFlags = {
     summary: 'address that the API server tells to members',
   },
   'advertise-port': { kind: 'number', on: 'server', format: 'port', summary: 'port that the API server tells to members' },
-  'tls-san': { kind: 'list', on: 'server', commas: true, summary: 'further names or addresses of the server certificate' },
+  'tls-san': { kind: 'list', on: 'server', summary: 'further names or addresses of the server certificate' },
   'tls-san-security': {
     kind: 'boolean',
     on: 'server',

@@ -7,14 +7,12 @@ export const networkFlags = {
   'cluster-cidr': {
     kind: 'list',
     on: 'server',
-    commas: true,
     format: 'ranges',
     summary: 'ranges of pod addresses (10.42.0.0/16)',
   },
   'service-cidr': {
     kind: 'list',
     on: 'server',
-    commas: true,
     format: 'ranges',
     summary: 'ranges of Service addresses (10.43.0.0/16)',
   },
@@ -28,7 +26,6 @@ export const networkFlags = {
   'cluster-dns': {
     kind: 'list',
     on: 'server',
-    commas: true,
     format: 'addresses',
     summary: 'address of the DNS Service (the tenth of service-cidr)',
   },
@@ -102,7 +99,6 @@ export const networkFlags = {
   disable: {
     kind: 'list',
     on: 'server',
-    commas: true,
     summary: 'plugin or packaged manifest that is not to run (coredns, servicelb, traefik, local-storage, metrics-server ...)',
   },
   'disable-scheduler': { kind: 'boolean', on: 'server', default: false, summary: 'no scheduler' },
@@ -185,6 +181,7 @@ export const networkFlags = {
 
   'kube-apiserver-arg': {
     kind: 'list',
+    whole: true,
     on: 'server',
     summary: 'flag=value for the API server',
     support: 'plugin',
@@ -192,6 +189,7 @@ export const networkFlags = {
   },
   'etcd-arg': {
     kind: 'list',
+    whole: true,
     on: 'server',
     summary: 'flag=value for etcd',
     support: 'refused',
@@ -199,6 +197,7 @@ export const networkFlags = {
   },
   'kube-scheduler-arg': {
     kind: 'list',
+    whole: true,
     on: 'server',
     summary: 'flag=value for the scheduler',
     support: 'plugin',
@@ -206,6 +205,7 @@ export const networkFlags = {
   },
   'kube-controller-manager-arg': {
     kind: 'list',
+    whole: true,
     on: 'server',
     aliases: ['kube-controller-arg'],
     summary: 'flag=value for the controllers',
@@ -214,6 +214,7 @@ export const networkFlags = {
   },
   'kube-cloud-controller-manager-arg': {
     kind: 'list',
+    whole: true,
     on: 'server',
     aliases: ['kube-cloud-controller-arg'],
     summary: 'flag=value for the cloud controller',
@@ -222,6 +223,7 @@ export const networkFlags = {
   },
   'helm-controller-arg': {
     kind: 'list',
+    whole: true,
     on: 'server',
     summary: 'flag=value for the Helm controller',
     support: 'plugin',
@@ -229,12 +231,14 @@ export const networkFlags = {
   },
   'kubelet-arg': {
     kind: 'list',
+    whole: true,
     summary: 'flag=value for the kubelet',
     support: 'plugin',
     needs: 'a kubelet that takes arguments',
   },
   'kube-proxy-arg': {
     kind: 'list',
+    whole: true,
     summary: 'flag=value for the service proxy',
     support: 'plugin',
     needs: pluginFor('service-proxy'),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { decodeObject } from '../machinery/codec/json-decode.js';
 import { groupData, groupNames, loadTypes, resourceData } from './schema-data.js';
 
 describe('schema data', () => {
@@ -21,6 +22,30 @@ describe('schema data', () => {
       for (const name of Object.keys(groupData(group)!.types))
         for (const member of types.struct(name).members) expect(member.type).toBeDefined();
     }
+  });
+
+  it('tells what Go calls the types of fields, where messages need it', () => {
+    const types = loadTypes('', 'authentication.k8s.io');
+    const messageOf = (kind: string, body: object, plainNames = false): string => {
+      const reference =
+        kind === 'TokenReview' ? { group: 'authentication.k8s.io', version: 'v1', kind } : { group: '', version: 'v1', kind };
+      const struct = types.kind(reference.group, 'v1', kind)!;
+      try {
+        decodeObject(struct, JSON.stringify(body), { kind: reference, plainNames });
+        return '';
+      } catch (error) {
+        return (error as Error).message.replace(/^.* of type /, '');
+      }
+    };
+    expect(messageOf('Pod', { spec: { restartPolicy: 1 } })).toBe('v1.RestartPolicy');
+    expect(messageOf('Pod', { metadata: { ownerReferences: [{ uid: 1 }] } })).toBe('types.UID');
+    expect(messageOf('PersistentVolumeClaim', { spec: { accessModes: 'x' } })).toBe('[]v1.PersistentVolumeAccessMode');
+    expect(messageOf('PersistentVolumeClaim', { spec: { accessModes: [1] } })).toBe('v1.PersistentVolumeAccessMode');
+    expect(messageOf('PersistentVolumeClaim', { spec: { resources: { limits: 'x' } } })).toBe('v1.ResourceList');
+    expect(messageOf('TokenReview', { status: { user: { extra: { a: 'x' } } } })).toBe('v1.ExtraValue');
+    expect(messageOf('TokenReview', { status: { user: { extra: { a: [1] } } } })).toBe('string');
+    expect(messageOf('Pod', { spec: { restartPolicy: 1 } }, true)).toBe('string');
+    expect(messageOf('Pod', { spec: { hostname: 1 } })).toBe('string');
   });
 
   it('is frozen and knows resources', () => {

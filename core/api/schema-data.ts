@@ -71,15 +71,17 @@ export function groupData(group: string): GroupData | undefined {
   return data;
 }
 
+const otherTables: ReadonlySet<string> = new Set(['meta', 'bootstrap-rbac', 'default-objects', 'internal-types', 'go-types']);
+
 /** The names of all groups that have tables; '' for the core group. */
 export function groupNames(): string[] {
   return readdirSync(fileURLToPath(folder()))
-    .filter(file => file.endsWith('.json') && !['meta.json', 'bootstrap-rbac.json', 'default-objects.json'].includes(file))
+    .filter(file => file.endsWith('.json') && !otherTables.has(file.slice(0, -'.json'.length)))
     .map(file => (file === 'core.json' ? '' : file.slice(0, -'.json'.length)))
     .sort();
 }
 
-/** Other tables of the folder: `bootstrap-rbac`, `default-objects`. */
+/** Other tables of the folder: `bootstrap-rbac`, `default-objects`, `internal-types`, `go-types`. */
 export function generatedData<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`${name}.json`, folder()), 'utf8')) as T;
 }
@@ -92,7 +94,7 @@ export function loadTypes(...wanted: readonly string[]): TypeSet {
     if (owner === undefined || loaded.has(owner)) return false;
     load(owner);
     return types.has(name);
-  });
+  }, goTypesOf);
   const load = (group: string): void => {
     loaded.add(group);
     const data = groupData(group);
@@ -106,6 +108,13 @@ export function loadTypes(...wanted: readonly string[]): TypeSet {
   }
   for (const group of wanted) load(group);
   return types;
+}
+
+let goTypes: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined;
+
+function goTypesOf(typeName: string): Readonly<Record<string, string>> | undefined {
+  goTypes ??= generatedData<NonNullable<typeof goTypes>>('go-types');
+  return goTypes[typeName];
 }
 
 /** A type's package names the first label of its group, so that no other group's tables are read in search of it. */

@@ -26,7 +26,8 @@ export function errorText(error: unknown): string {
   const parts: string[] = [];
   for (let at: unknown = error, depth = 0; at !== undefined && at !== null && depth < 8; depth++) {
     const text = at instanceof Error ? at.message || at.name : String(at);
-    if (!parts.includes(text)) parts.push(text);
+    // A cause that says again what it is the cause of, be it with a code before it, adds nothing.
+    if (!parts.some(part => text.endsWith(part))) parts.push(text);
     if (at instanceof AggregateError) parts.push(at.errors.map(errorText).join('; '));
     at = at instanceof Error ? at.cause : undefined;
   }

@@ -136,6 +136,126 @@ describe('k3s server with a plugin that', () => {
     expect([code, errors]).toEqual([1, expect.stringContaining('unknown option "sise" (did you mean "size"?) for plugin bad')]);
   });
 
+  it('its loader refuses is told so with the mend, and what it takes is taken', async () => {
+    const shape = `{ id: 'bad', slot: 'load-balancer', contract: 1, load() {} }`;
+    const define = `import { definePlugin } from 'k3s-ts/plugin'; export const plugin = definePlugin(${shape});`;
+    const common = `const { definePlugin } = require('k3s-ts/plugin');`;
+    const esm = { type: 'module', exports: './index.js' };
+    const cases: [name: string, manifest: object, files: Record<string, string>, says: string][] = [
+      ['as default', esm, { 'index.js': define.replace('const plugin =', 'default') }, 'ok bad'],
+      [
+        'commonjs',
+        { exports: './a.cjs' },
+        { 'a.cjs': `${common} module.exports = { plugin: definePlugin(${shape}) };` },
+        'ok bad',
+      ],
+      ['commonjs alone', { main: 'a.js' }, { 'a.js': `${common} module.exports = definePlugin(${shape});` }, 'ok bad'],
+      [
+        'compiled',
+        { main: 'a.js' },
+        { 'a.js': `${common} exports.__esModule = true; exports.default = definePlugin(${shape});` },
+        'ok bad',
+      ],
+      ['typescript', { type: 'module', exports: './a.ts' }, { 'a.ts': `const id: string = 'x'; void id; ${define}` }, 'ok bad'],
+      [
+        'module syntax in commonjs',
+        { type: 'commonjs', exports: './index.js' },
+        { 'index.js': define },
+        'Cannot use import statement outside a module at DIR/index.js:1 (its package.json needs "type": "module")',
+      ],
+      [
+        'commonjs in a module',
+        esm,
+        { 'index.js': common },
+        'require is not defined in ES module scope, you can use import instead',
+      ],
+      [
+        'typescript that is more than types',
+        { type: 'module', exports: './a.ts' },
+        { 'a.ts': `enum A { b } ${define}` },
+        'TypeScript enum is not supported in strip-only mode at DIR/a.ts:1 (name JavaScript: build the package,',
+      ],
+      [
+        'typescript that means its build',
+        { type: 'module', exports: './a.ts' },
+        { 'a.ts': `import './b.js'; ${define}`, 'b.ts': '' },
+        `Cannot find module 'DIR/b.js' imported from DIR/a.ts (build the package first,`,
+      ],
+      [
+        'a missing package',
+        esm,
+        { 'index.js': `import 'no-such';` },
+        `Cannot find package 'no-such' imported from DIR/index.js (run "npm install"`,
+      ],
+      [
+        'our own rooms',
+        esm,
+        { 'index.js': `import 'k3s-ts/kernel';` },
+        '(a plugin may import k3s-ts/plugin, and its tests k3s-ts/testing)',
+      ],
+      ['no entry', { type: 'module' }, {}, 'its package.json does not say where it begins (as in "exports": "./dist/index.js")'],
+      [
+        'no build',
+        { exports: './dist/index.js' },
+        {},
+        `'DIR/dist/index.js' (build the package first, as with "npm run build" in it)`,
+      ],
+      [
+        'an empty list',
+        esm,
+        { 'index.js': 'export const plugins = [];' },
+        'exports no descriptor as "plugin", "plugins" or "default" (export const plugin =',
+      ],
+      [
+        'a function',
+        esm,
+        { 'index.js': 'export default () => 1;' },
+        'plugin (unnamed) is not an object (see docs/guides/plugins.md',
+      ],
+      [
+        'null',
+        esm,
+        { 'index.js': 'export const plugin = null;' },
+        'plugin (unnamed) is not an object (see docs/guides/plugins.md',
+      ],
+      [
+        'a descriptor that its own check refuses',
+        esm,
+        { 'index.js': define.replace(`slot: 'load-balancer', `, '') },
+        'bad needs a "slot" (the slots are admission,',
+      ],
+    ];
+    const paths: string[] = [];
+    for (const [at, [, manifest, files]] of cases.entries()) {
+      const home = join(dir, `case-${at}`);
+      paths.push(home);
+      await mkdir(home);
+      await writeFile(join(home, 'package.json'), JSON.stringify({ name: 'bad', ...manifest }));
+      for (const [file, text] of Object.entries(files)) await writeFile(join(home, file), text);
+    }
+    const names = [...paths, './nowhere', 'case-0', 'not-here', 'one,two'];
+    const loader = new URL('../cluster/plugin-loader.js', import.meta.url).href;
+    const script = `const { loadPlugin } = await import('${loader}');
+      for (const name of ${JSON.stringify(names)}) await loadPlugin(name, ${JSON.stringify(dir)}).then(
+        found => console.log('ok ' + found.map(({ descriptor }) => descriptor.id)),
+        error => console.log(error.code.startsWith('PLUGIN_') && error.message.replaceAll('\\n', ' ') + ': ' + error.cause?.message + ' (' + error.mend + ')'));`;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', timeout: 60_000 });
+    const said = stdout.trim().split('\n');
+    expect(said).toHaveLength(names.length);
+    for (const [at, [name, , , says]] of cases.entries()) {
+      const line = said[at]!.replaceAll(paths[at]!, 'DIR').replace(': undefined', '').replace(' (undefined)', '');
+      expect(`${name}: ${line}`).toContain(says);
+    }
+    expect(said.slice(cases.length)).toEqual([
+      expect.stringMatching(/^--plugin \.\/nowhere cannot be read: ENOENT.* \(check the path\)$/),
+      expect.stringMatching(
+        /case-0: the package is not installed.*\(npm install case-0, or --plugin \.\/case-0 for what lies here\)$/,
+      ),
+      expect.stringMatching(/not-here: the package is not installed.*\(npm install not-here\)$/),
+      expect.stringMatching(/one,two: the package is not installed.*\(name each by a --plugin of its own\)$/),
+    ]);
+  });
+
   it('never ends its import is left after a deadline', async () => {
     await writeFile(join(dir, 'bad', 'index.js'), 'await new Promise(() => undefined);');
     // Jest has an import of its own, in which nothing can be mapped.
@@ -225,6 +345,8 @@ describe('two plugins that', () => {
       `definePlugin({ id: '${id}', slot: '${slot}', contract: 1, requires: ['${requires}'], load: async () => ({}) })`;
     const source = `import { definePlugin } from 'k3s-ts/plugin';
       export const plugins = [${one('first', 'ingress', 'load-balancer')}, ${one('second', 'load-balancer', 'ingress')}];`;
-    expect((await startWith(source)).errors).toBe('error: plugins require each other in a circle: first -> second -> first');
+    expect((await startWith(source)).errors).toMatch(
+      /^error: plugins require each other in a circle: first -> second -> first \(one of them must go without the other: .*\)$/,
+    );
   });
 });

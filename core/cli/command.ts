@@ -14,6 +14,8 @@ export type CommandFunction = (context: CommandContext) => Promise<number>;
 export interface CommandEntry {
   readonly name: string;
   readonly summary: string;
+  /** What follows the name, as its help shows it; of commands that plugins bring. */
+  readonly usage?: string;
   /** All arguments belong to another program, also `--help`. */
   readonly passThrough?: boolean;
   load(): Promise<CommandFunction>;
@@ -83,3 +85,8 @@ export const commandsNotBuilt: readonly string[] = [
   'secrets-encrypt',
   'token',
 ];
+
+/** Names that no plugin's command can have. */
+export function isOwnName(name: string): boolean {
+  return name === 'help' || commandsNotBuilt.includes(name) || commands.some(command => command.name === name);
+}

@@ -30,8 +30,11 @@ async function runWithPinnedNode(): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  const { nodeFlags } = await import('./node-flags.js');
-  const child = spawn(node, [...nodeFlags, file, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const { nodeEnvironment, nodeFlags } = await import('./node-flags.js');
+  const child = spawn(node, [...nodeFlags, file, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env: { ...nodeEnvironment, ...process.env },
+  });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => child.kill(signal));
   child.on('error', error => {
     process.stderr.write(`error: ${node} cannot be run: ${error.message}\n`);

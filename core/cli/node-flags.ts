@@ -5,3 +5,9 @@
  * as before (docs/benchmarks.md).
  */
 export const nodeFlags: readonly string[] = ['--max-semi-space-size=4'];
+
+/**
+ * What is added to its environment, unless the caller has set it: one arena of glibc's for all threads. With one for each thread, what
+ * V8's helpers have freed lies in theirs, where nobody else finds it (docs/decisions/0008-one-arena.md).
+ */
+export const nodeEnvironment: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: '1' };

@@ -1,8 +1,10 @@
 import { basename } from 'node:path';
 import { CodedError, errorCode } from '../base/errors.js';
 import { didYouMean } from '../base/nearest-name.js';
-import { commands, commandsNotBuilt } from './command.js';
+import type { PluginCommands } from '../cluster/plugin-commands.js';
+import { commands, commandsNotBuilt, isOwnName } from './command.js';
 import type { CommandContext, CommandEntry, CommandFunction } from './command.js';
+import { asksForHelp, commandWords } from './command-words.js';
 import { errorLines } from './print-error.js';
 
 /** Runs one command line (`process.argv`) and resolves the exit code. Never rejects. */
@@ -11,7 +13,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   const print = (line: string): void => void process.stdout.write(line + '\n');
   const printError = (line: string): void => void process.stderr.write(line + '\n');
   try {
-    const words = argv.slice(2);
+    const all = argv.slice(2);
     // Linked under the name of a tool, as K3s allows.
     const calledAs = basename(argv[1] ?? '');
     const linked = commands.find(command => command.passThrough && command.name === calledAs);
@@ -21,33 +23,40 @@ export async function run(argv: readonly string[]): Promise<number> {
       print,
       printError,
     });
-    if (linked) return await (await linked.load())(context(words));
+    if (linked) return await (await linked.load())(context(all));
 
-    const at = words.findIndex(word => !word.startsWith('-'));
-    const name = at < 0 ? undefined : words[at]!;
-    const rootWords = at < 0 ? words : words.slice(0, at);
-    const rest = at < 0 ? [] : words.slice(at + 1);
-    if (rootWords.some(word => word === '--version' || word === '-v')) {
+    const { name, before, words, help } = commandWords(all);
+    if (before.some(word => word === '--version' || word === '-v')) {
       const { kubernetesVersion } = await import('../cluster/version.js');
       print(`k3s version ${kubernetesVersion}`);
       print(`node version ${process.version}`);
       return 0;
     }
-    if (name === undefined || name === 'help' || rootWords.some(isHelp)) {
-      const { rootHelp, commandHelp } = await import('./help.js');
-      const about = name === 'help' ? rest[0] : name;
-      print(about === undefined ? rootHelp() : await commandHelp(findEntry(about) ?? (await pluginEntry(about, rest))));
+    if (name === undefined) {
+      const { rootHelp } = await import('./help.js');
+      const brought = await pluginCommandsOf(before);
+      print(rootHelp(brought.all));
+      warnOf(brought, printError);
+      for (const own of brought.all.filter(command => isOwnName(command.name))) {
+        printError(`warning: the command "${own.name}" of plugin ${own.owner} cannot be called: k3s has one of that name`);
+      }
       return 0;
     }
-    const entry = findEntry(name) ?? (await pluginEntry(name, rest));
-    if (!entry.passThrough && rest.some(isHelp)) {
+    const entry = findEntry(name) ?? (await pluginEntry(name, words, printError));
+    if (help || (!entry.passThrough && asksForHelp(words))) {
       const { commandHelp } = await import('./help.js');
-      print(await commandHelp(entry));
+      print(
+        await commandHelp(entry, async () => {
+          const brought = await pluginCommandsOf(words);
+          warnOf(brought, printError);
+          return brought.descriptors;
+        }),
+      );
       return 0;
     }
     return await (
       await entry.load()
-    )(context([...rootWords, ...rest]));
+    )(context(words));
   } catch (error) {
     for (const line of errorLines(error)) printError(line);
     return 1;
@@ -64,33 +73,42 @@ function onOutputError(error: Error): void {
   process.exit(0);
 }
 
-function isHelp(word: string): boolean {
-  return word === '--help' || word === '-h';
-}
-
 function findEntry(name: string): CommandEntry | undefined {
   const entry = commands.find(command => command.name === name);
   if (!entry && commandsNotBuilt.includes(name)) throw new CodedError('NOT_BUILT', `"k3s ${name}" is not built yet`);
   return entry;
 }
 
-/** A command that a plugin brings gets all words behind it, `--help` too. */
-async function pluginEntry(name: string, rest: readonly string[]): Promise<CommandEntry> {
+async function pluginCommandsOf(words: readonly string[]): Promise<PluginCommands> {
   const { pluginCommands } = await import('../cluster/plugin-commands.js');
-  const brought = await pluginCommands({ arguments: rest, environment: process.env });
+  return pluginCommands({ arguments: words, environment: process.env });
+}
+
+function warnOf({ failures }: PluginCommands, printError: (line: string) => void): void {
+  for (const line of failures.flatMap(errorLines)) printError(line.replace(/^error/, 'warning'));
+}
+
+/** A command that a plugin brings. Flags that name plugins and files are not among the words that it gets. */
+async function pluginEntry(name: string, words: readonly string[], printError: (line: string) => void): Promise<CommandEntry> {
+  const brought = await pluginCommandsOf(words);
   const found = brought.find(name);
-  if (found) {
-    const { catchSignals } = await import('./signals.js');
-    const run: CommandFunction = async () => {
-      const signals = catchSignals();
-      try {
-        return await found.run(signals.aborted);
-      } finally {
-        await signals.dispose();
-      }
-    };
-    return { name, summary: '', passThrough: true, load: async () => run };
+  if (!found) {
+    const known = [...commands.map(command => command.name), ...brought.all.map(command => command.name)];
+    const text = `unknown command "${name}"${didYouMean(name, known)}`;
+    const unknown = new CodedError('COMMAND_UNKNOWN', text, { mend: 'see "k3s --help"' });
+    // One of those that cannot be loaded may have it.
+    throw brought.failures.length === 0 ? unknown : new AggregateError([unknown, ...brought.failures]);
   }
-  const known = [...commands.map(command => command.name), ...brought.names];
-  throw new CodedError('COMMAND_UNKNOWN', `unknown command "${name}"${didYouMean(name, known)}`, { mend: 'see "k3s --help"' });
+  warnOf(brought, printError);
+  const { catchSignals } = await import('./signals.js');
+  const run: CommandFunction = async () => {
+    const signals = catchSignals();
+    try {
+      return await found.run(signals.aborted);
+    } finally {
+      await signals.dispose();
+    }
+  };
+  const { summary, usage = '[arguments]', ownHelp } = found;
+  return { name, summary, usage, passThrough: ownHelp, load: async () => run };
 }

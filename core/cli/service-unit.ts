@@ -1,4 +1,4 @@
-import { nodeFlags } from './node-flags.js';
+import { nodeEnvironment, nodeFlags } from './node-flags.js';
 
 export interface ServiceOptions {
   /** The pinned Node and the program: systemd's main process must be the server itself, not a launcher. */
@@ -15,6 +15,7 @@ export const serviceMark = 'k3s-ts';
 /** The systemd unit of a server. Sources: systemd.service(5), systemd.exec(5); the settings are those of K3s' own unit. */
 export function serviceUnit({ node, main, environmentFile, arguments: argumentList }: ServiceOptions): string {
   const command = [node, ...nodeFlags, main, 'server', ...argumentList].map(quoteForUnit).join(' ');
+  const environment = Object.entries(nodeEnvironment).map(([name, value]) => `Environment=${name}=${value}`);
   return `[Unit]
 Description=Kubernetes in one process (${serviceMark})
 Wants=network-online.target
@@ -27,6 +28,7 @@ WantedBy=multi-user.target
 Type=notify
 NotifyAccess=all
 SyslogIdentifier=k3s
+${environment.join('\n')}
 EnvironmentFile=-${environmentFile.replaceAll('%', '%%')}
 KillMode=process
 Delegate=yes

@@ -53,6 +53,7 @@ describe('the systemd unit', () => {
       'SyslogIdentifier=k3s',
     ])
       expect(lines).toContain(line);
+    expect(lines).toContain('Environment=MALLOC_ARENA_MAX=1');
     expect(lines).toContain('EnvironmentFile=-/e/k3s.service.env');
     expect(lines).toContain('ExecStart=/n/node --max-semi-space-size=4 "/a b/main.js" server --x=100%% "$$a\\"b"');
   });

@@ -96,6 +96,30 @@ describe('choice of plugins', () => {
     });
   });
 
+  it('lets --slot choose among plugins of one package, and tells which package was named in vain', async () => {
+    const file = join(dir, 'two.mjs');
+    const one = (id: string): string => `{ id: '${id}', slot: 'cluster-dns', contract: 1, load() {} }`;
+    await writeFile(file, `export const plugins = [${one('first')}, ${one('second')}];`);
+    const dns = async (...argumentList: string[]) => {
+      const prepared = await prepare(['--plugin', file, '--plugin', file, ...argumentList]);
+      const holders = slotTable(prepared).filter(row => row.slot === 'cluster-dns');
+      return [holders.map(row => row.plugin), prepared.warnings];
+    };
+    // Both are wished for: the wiring refuses that, and names the way.
+    expect(await dns()).toEqual([['first', 'second'], []]);
+    expect(await dns('--slot', 'cluster-dns=second')).toEqual([['second'], []]);
+    await writeFile(join(dir, 'config.yaml'), 'slots: {cluster-dns: first}');
+    expect(await dns()).toEqual([['first'], []]);
+    await writeFile(join(dir, 'config.yaml'), '');
+    const inVain = (id: string, chosen: string) =>
+      `--plugin ${file}: ${id} does not run, --slot has ${chosen} in the slot cluster-dns`;
+    expect(await dns('--slot', 'cluster-dns=coredns')).toEqual([
+      ['coredns'],
+      [inVain('first', 'coredns'), inVain('second', 'coredns')],
+    ]);
+    expect(await dns('--slot', 'cluster-dns=none')).toEqual([[null], [inVain('first', 'none'), inVain('second', 'none')]]);
+  });
+
   it('hands options of preset, file and flags to the plugin', async () => {
     const backend = { option: 'network.backend', kind: 'string', summary: 'backend' } as const;
     const options = { network: { backend: { default: 'vxlan', format: String } } };
@@ -152,6 +176,10 @@ describe('settings and paths', () => {
         '--cluster-cidr 10.42.0.0/16,fd00:42::/56 and --service-cidr 10.43.0.0/16 must share the same IP version (IPv4, IPv6 or dual-stack)',
     });
     await expect(prepare([`--cluster-cidr=${six[0]}`])).rejects.toMatchObject({ code: 'ADDRESS_FAMILIES' });
+    await expect(prepare(['--node-ip=192.0.2.1,192.0.2.2'])).rejects.toMatchObject({
+      code: 'ADDRESS_FAMILIES',
+      message: '--node-ip 192.0.2.1,192.0.2.2 names more than one address of a family',
+    });
     await expect(prepare(['--cluster-cidr=10.42.0.0/16,10.44.0.0/16'])).rejects.toMatchObject({
       message: '--cluster-cidr 10.42.0.0/16,10.44.0.0/16 names more than one range of a family',
     });

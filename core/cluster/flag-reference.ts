@@ -69,6 +69,9 @@ function markdown(): string {
     '`k3s config view` tells what came from where, `k3s config check` finds what is wrong, and',
     '`config/k3s-config.schema.json` tells an editor.',
     '',
+    'A list may be repeated, and one item may hold several between commas: `--disable traefik,servicelb --disable coredns`. Where it says',
+    '*each by itself*, an item may hold commas of its own and is taken as it stands. Files, variables and the flags of plugins follow the same rule.',
+    '',
     '- **works**: as in K3s.',
     '- **refused**: the start ends with one line that says what is missing.',
     '- **no effect**: accepted, and one warning says why nothing comes of it.',
@@ -115,11 +118,12 @@ function refusal({ needs, except = [] }: { readonly needs: string; readonly exce
 }
 
 function tableRow({ name, definition, on, default_, state, plugins }: ReferenceRow): string {
-  const { short, aliases = [], environment, summary, needs, format } = definition;
+  const { kind, whole, short, aliases = [], environment, summary, needs, format } = definition;
   const spelled = [name, ...(short === undefined ? [] : [short]), ...aliases].map(key =>
     code(key.length === 1 ? `-${key}` : `--${key}`),
   );
   const meaning = [summary];
+  if (kind === 'list') meaning.push(whole ? 'a list, each by itself' : 'a list');
   if (Array.isArray(format)) meaning.push(`one of ${format.map(code).join(', ')}`);
   if (state === 'works' && plugins.length > 0) meaning.push(`read by the plugin ${plugins.map(code).join(', ')}`);
   if (state !== 'works' && needs !== undefined) meaning.push(`**${state === 'refused' ? `needs ${needs}` : needs}**`);

@@ -1,4 +1,5 @@
-import { access, readFile, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import { createRequire, findPackageJSON, registerHooks } from 'node:module';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -43,19 +44,22 @@ export async function importWithin(url: string, deadlineMs = importDeadlineMs): 
 }
 
 /** A directory is a package: its own `exports` or `main` say where it begins. */
-async function pathUrl(name: string, path: string, { flag, invalid }: PackageKind): Promise<string> {
-  const isDirectory = await stat(path).then(
-    found => found.isDirectory(),
-    () => false,
-  );
+async function pathUrl(name: string, path: string, { flag, invalid, missing, word }: PackageKind): Promise<string> {
+  let isDirectory: boolean;
+  try {
+    isDirectory = (await stat(path)).isDirectory();
+  } catch (error) {
+    throw clusterError(missing, `${flag} ${name} cannot be read: ${errorText(error)}`, { mend: 'check the path' });
+  }
   if (!isDirectory) return pathToFileURL(path).href;
   const manifestFile = join(path, 'package.json');
-  let manifest: { name?: unknown; exports?: unknown };
+  let manifest: { name?: unknown; exports?: unknown; main?: unknown };
   try {
     manifest = JSON.parse(await readFile(manifestFile, 'utf8')) as typeof manifest;
   } catch (error) {
     const why = errorCode(error) === 'ENOENT' ? 'has no package.json' : `has no valid package.json: ${errorText(error)}`;
-    throw clusterError(invalid, `${flag} ${name}: the directory ${why}`);
+    const mend = `name the directory of a package, or the file of a ${word}`;
+    throw clusterError(invalid, `${flag} ${name}: the directory ${why}`, { mend });
   }
   let url: string;
   try {
@@ -63,10 +67,17 @@ async function pathUrl(name: string, path: string, { flag, invalid }: PackageKin
     url = own
       ? resolveFrom(manifest.name as string, pathToFileURL(manifestFile).href)
       : pathToFileURL(createRequire(manifestFile).resolve(path)).href;
-    await access(fileURLToPath(url));
+    await stat(fileURLToPath(url));
   } catch (error) {
+    if (manifest.exports === undefined && manifest.main === undefined) {
+      throw clusterError(invalid, `${flag} ${name}: its package.json does not say where it begins`, {
+        mend: 'as in "exports": "./dist/index.js"',
+      });
+    }
     const text = `${flag} ${name}: what its package.json names as its entry is not there`;
-    throw clusterError(invalid, text, { cause: error, mend: 'build the package first, as with "npm run build" in it' });
+    const mend =
+      errorCode(error) === 'EACCES' ? 'let this user read it' : 'build the package first, as with "npm run build" in it';
+    throw clusterError(invalid, text, { cause: error, mend });
   }
   return url;
 }
@@ -100,13 +111,31 @@ async function packageUrl(name: string, directory: string, kind: PackageKind): P
   for (const base of bases) {
     const manifestFile = findManifest(name, base);
     if (manifestFile === undefined) continue;
-    const manifest = JSON.parse(await readFile(manifestFile, 'utf8')) as { keywords?: unknown };
+    const manifest = await readManifest(name, manifestFile, kind);
     if (!Array.isArray(manifest.keywords) || !manifest.keywords.includes(keyword)) {
       throw clusterError(kind.invalid, `${flag} ${name}: the package is no ${word}, it lacks the keyword "${keyword}"`);
     }
-    return resolveFrom(name, base);
+    try {
+      return resolveFrom(name, base);
+    } catch (error) {
+      throw clusterError(kind.invalid, `${flag} ${name}: the package does not say where it begins: ${errorText(error)}`, {
+        mend: 'as in "exports": "./dist/index.js" of its package.json',
+      });
+    }
   }
-  throw clusterError(kind.missing, `${flag} ${name}: the package is not installed`, { mend: `npm install ${name}` });
+  // It is no list between commas: a path may hold some.
+  const mend = name.includes(',')
+    ? `name each by a ${flag} of its own`
+    : `npm install ${name}${existsSync(resolve(directory, name)) ? `, or ${flag} ./${name} for what lies here` : ''}`;
+  throw clusterError(kind.missing, `${flag} ${name}: the package is not installed`, { mend });
+}
+
+async function readManifest(name: string, file: string, { flag, invalid }: PackageKind): Promise<{ keywords?: unknown }> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as { keywords?: unknown };
+  } catch (error) {
+    throw clusterError(invalid, `${flag} ${name}: ${file} is not valid: ${errorText(error)}`, { mend: `npm install ${name}` });
+  }
 }
 
 function findManifest(name: string, base: string): string | undefined {

@@ -12,6 +12,7 @@ import type { PartDescriptor } from '../plugin-api/descriptor.js';
 import type { CatalogueEntry } from '../kernel/wiring.js';
 import { checkArguments } from './arguments/index.js';
 import { choosePreset } from './choose-preset.js';
+import { isWhole } from './claimed-flags.js';
 import { clusterError } from './cluster-errors.js';
 import { coreParts } from './core-parts.js';
 import { makeClusterPaths } from './paths.js';
@@ -73,7 +74,7 @@ export async function prepareCluster(options: PrepareOptions): Promise<PreparedC
     origin: 'built-in',
     version: kubernetesVersion,
   }));
-  const added = (await Promise.all(early.plugins.map(name => loadPlugin(name, directory)))).flat();
+  const added = (await Promise.all([...new Set(early.plugins)].map(name => loadPlugin(name, directory)))).flat();
   const catalogue: CatalogueEntry[] = [...builtIn, ...added];
   const config = loadConfig(line, early.files, {
     claimed: catalogue.flatMap(claimedFlags),
@@ -116,6 +117,7 @@ function claimedFlags({ descriptor }: CatalogueEntry): ClaimedFlag[] {
     plugin: descriptor.id,
     name,
     ...flag,
+    ...(isWhole(descriptor, name) && { whole: true }),
     secret: isSecretOption(optionAt(descriptor.options, flag.option)),
   }));
 }

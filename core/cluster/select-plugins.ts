@@ -89,12 +89,21 @@ export function selectPlugins(input: SelectionInput): Selection {
     if (config.values[flag as keyof typeof emptiedBy]) wishes.set(slot, []);
   }
   for (const [slotId, { plugin, by }] of config.slots) replace(slotId, plugin, by);
+  const passedOver: { readonly entry: CatalogueEntry; readonly chosen: string; readonly by: string }[] = [];
   for (const id of input.added) {
     const { descriptor, origin } = byName.get(id)!;
     const slot = slotById.get(descriptor.slot);
     if (!slot) {
       const name = `"${descriptor.slot}"${didYouMean(descriptor.slot, slotById.keys())}`;
       errors.push(clusterError('SLOT_UNKNOWN', `plugin ${id} (${origin}) wants the unknown slot ${name}`));
+      continue;
+    }
+    const choice = slot.cardinality === 'many' ? undefined : config.slots.get(slot.id);
+    if (choice) {
+      // Whoever was chosen is wished for already.
+      if (byName.get(choice.plugin)?.descriptor.id !== id) {
+        passedOver.push({ entry: byName.get(id)!, chosen: choice.plugin, by: choice.by });
+      }
       continue;
     }
     const others = wishes.get(slot.id)!.filter(wish => wish.id !== id && (slot.cardinality === 'many' || wish.strict));
@@ -116,6 +125,12 @@ export function selectPlugins(input: SelectionInput): Selection {
       plugins.push({ id, by: wish.by, options: optionsOf(entry, input, endpoint, errors) });
     } else if (wish.strict) errors.push(notBuiltError(wish, catalogue));
     else notBuilt.push({ slot: wish.slot.id, plugin: wish.id });
+  }
+  // One of several plugins of a package may have been chosen; a package that has no part at all was named in vain.
+  for (const { entry, chosen, by } of passedOver) {
+    const { id, slot } = entry.descriptor;
+    const serves = plugins.some(plugin => byName.get(plugin.id)?.origin === entry.origin);
+    if (!serves) warnings.push(`--plugin ${entry.origin}: ${id} does not run, ${by} has ${chosen} in the slot ${slot}`);
   }
   for (const name of config.pluginOptions.keys()) {
     if (!byName.has(name)) warnings.push(`plugin-options: unknown plugin "${name}"${didYouMean(name, byName.keys())}, skipped`);

@@ -19,6 +19,7 @@ export function makeClusterSettings({ role, values, hostName, token, agentToken 
   const serviceCidrs = orDefault(values['service-cidr'], '10.43.0.0/16');
   const clusterCidrs = orDefault(values['cluster-cidr'], '10.42.0.0/16');
   checkFamilies(clusterCidrs, serviceCidrs);
+  checkNodeIps(values['node-ip'] ?? []);
   const [first, last] = values['service-node-port-range']?.split('-').map(Number) ?? [30000, 32767];
   return Object.freeze({
     role,
@@ -73,6 +74,14 @@ function checkFamilies(clusterCidrs: readonly string[], serviceCidrs: readonly s
   throw clusterError('ADDRESS_FAMILIES', message, {
     mend: 'give both flags ranges of the same families, like 10.42.0.0/16,fd00:42::/56 and 10.43.0.0/16,fd00:43::/112',
   });
+}
+
+/** As the kubelet has it: one address, or one of each family. Throws `ADDRESS_FAMILIES`. */
+function checkNodeIps(nodeIps: readonly string[]): void {
+  const versions = nodeIps.map(ip => ip.includes(':'));
+  if (new Set(versions).size === versions.length) return;
+  const message = `--node-ip ${nodeIps.join(',')} names more than one address of a family`;
+  throw clusterError('ADDRESS_FAMILIES', message, { mend: 'give one address, or one IPv4 and one IPv6 address' });
 }
 
 function orDefault(list: readonly string[] | undefined, fallback: string): readonly string[] {

@@ -1,5 +1,5 @@
 import convict from 'convict';
-import type { Schema } from 'convict';
+import type { Config, Schema } from 'convict';
 import { errorText } from '../base/errors.js';
 import type { CodedError } from '../base/errors.js';
 import { didYouMean } from '../base/nearest-name.js';
@@ -22,19 +22,41 @@ export function resolveOptions(
   const unknownBefore = errors.length;
   if (given) reportUnknown(schema, given, '', { id: descriptor.id, givenBy, errors });
   if (errors.length > unknownBefore) return Object.freeze({});
-  const config = convict(schema as Schema<Record<string, unknown>>, { env: {}, args: [] });
+  let config: Config<Record<string, unknown>>;
+  try {
+    config = convict(schema as Schema<Record<string, unknown>>, { env: {}, args: [] });
+  } catch (error) {
+    const text = `the options schema of plugin ${descriptor.id} is not valid: ${errorText(error)}`;
+    const mend = 'formats that convict does not know are given as functions';
+    errors.push(kernelError('OPTION_INVALID', text, { mend }));
+    return Object.freeze({});
+  }
   try {
     if (given) config.load(given);
     config.validate({ allowed: 'strict' });
+    // convict makes a number of a text, and of "large" this one.
+    const path = notANumber(config.getProperties(), '');
+    if (path !== undefined) throw new Error(`${path}: must be a number`);
   } catch (error) {
-    errors.push(
-      kernelError('OPTION_INVALID', `${givenBy}: option of plugin ${descriptor.id} is not valid: ${errorText(error)}`, {
-        cause: error,
-      }),
-    );
+    const text = `${givenBy}: option of plugin ${descriptor.id} is not valid: ${errorText(error)}`;
+    errors.push(kernelError('OPTION_INVALID', text));
     return Object.freeze({});
   }
   return deepFreeze(config.getProperties());
+}
+
+/** Path of the first option that is NaN. */
+function notANumber(values: OptionValues, prefix: string): string | undefined {
+  for (const [name, value] of Object.entries(values)) {
+    const isGroup = typeof value === 'object' && value !== null && !Array.isArray(value);
+    const found = isGroup
+      ? notANumber(value as OptionValues, `${prefix}${name}.`)
+      : Number.isNaN(value)
+        ? prefix + name
+        : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 interface UnknownReport {

@@ -73,6 +73,7 @@ describe('wiring', () => {
     const error = failure(() => plan([store, fakePart('other', 'store')]));
     expect(error.code).toBe('SLOT_TAKEN');
     expect(error.message).toContain('memory (test) by preset test and other (test) by preset test');
+    expect(error).toMatchObject({ mend: 'choose one: --slot store=memory or --slot store=other' });
   });
 
   it('refuses an empty slot that must be filled, and says who could', () => {
@@ -100,6 +101,15 @@ describe('wiring', () => {
     const error = failure(() => plan([store, api, loop]));
     expect(error.code).toBe('DEPENDENCY_CYCLE');
     expect(error.message).toContain('api -> loop -> api');
+  });
+
+  it('refuses a part that requires its own slot', () => {
+    const error = failure(() => plan([store, fakePart('api', 'api', {}, { requires: ['api'] })]));
+    expect(error).toMatchObject({
+      code: 'DEPENDENCY_CYCLE',
+      message: 'plugin api (test) requires the slot api, which it fills itself',
+      mend: 'take api out of its "requires" and "after"',
+    });
   });
 
   it('refuses another contract version, naming both', () => {
@@ -137,6 +147,20 @@ describe('wiring', () => {
     expect(failure(() => resolved({ limits: { sise: 1 } })).message).toContain('"limits.sise" (did you mean "size"?)');
     const bad = failure(() => resolved({ limits: { size: -1 } }));
     expect(bad.code).toBe('OPTION_INVALID');
+    const noNumber = failure(() =>
+      plan(
+        [fakePart('memory', 'store', {}, { options: { size: { default: 1, format: Number } } })],
+        [{ id: 'memory', by: 'config.yaml', options: { size: 'large' } }],
+      ),
+    );
+    expect(noNumber).toMatchObject({ message: 'config.yaml: option of plugin memory is not valid: size: must be a number' });
+    const noFormat = failure(() =>
+      plan([fakePart('memory', 'store', {}, { options: { size: { default: 1, format: 'natural' as 'nat' } } })]),
+    );
+    expect(noFormat).toMatchObject({
+      code: 'OPTION_INVALID',
+      message: `the options schema of plugin memory is not valid: 'size' uses an unknown format type: natural`,
+    });
     expect(bad.message).toContain('config.yaml: option of plugin memory is not valid: limits.size');
     const hostile = JSON.parse('{"__proto__": {"path": "x"}}') as Record<string, unknown>;
     expect(failure(() => resolved(hostile)).code).toBe('OPTION_UNKNOWN');

@@ -106,7 +106,8 @@ function indexCatalogue(entries: readonly CatalogueEntry[], errors: CodedError[]
       const other = byName.get(name);
       if (other) {
         const parties = `${describe(entry)} and ${describe(other)}`;
-        errors.push(kernelError('PLUGIN_DUPLICATE', `the name "${name}" belongs to two plugins: ${parties}`));
+        const mend = 'one of them needs another id';
+        errors.push(kernelError('PLUGIN_DUPLICATE', `the name "${name}" belongs to two plugins: ${parties}`, { mend }));
       } else byName.set(name, entry);
     }
   }
@@ -166,7 +167,8 @@ function checkSlots(input: WiringInput, candidates: readonly Candidate[], errors
     const holders = candidates.filter(candidate => candidate.slot.id === slot.id);
     if (slot.cardinality !== 'many' && holders.length > 1) {
       const parties = holders.map(({ entry, selection }) => `${describe(entry)} by ${selection.by}`).join(' and ');
-      const mend = `choose one, or name the other in --disable`;
+      const choices = holders.map(({ entry }) => `--slot ${slot.id}=${entry.descriptor.id}`).join(' or ');
+      const mend = `choose one: ${choices}`;
       errors.push(kernelError('SLOT_TAKEN', `the slot ${slot.id} holds one plugin, but is claimed by ${parties}`, { mend }));
     }
     const here = slot.side === 'both' || (slot.side === 'server' ? input.sides.server : input.sides.node);
@@ -217,6 +219,11 @@ function resolveDependencies(
         errors.push(kernelError('SLOT_UNKNOWN', `plugin ${describe(entry)} requires the unknown slot ${name}`));
         continue;
       }
+      if (slotId === entry.descriptor.slot && slotById.get(slotId)!.cardinality !== 'many') {
+        const text = `plugin ${describe(entry)} requires the slot ${slotId}, which it fills itself`;
+        errors.push(kernelError('DEPENDENCY_CYCLE', text, { mend: `take ${slotId} out of its "requires" and "after"` }));
+        continue;
+      }
       const holders = candidates.filter(candidate => candidate.slot.id === slotId && candidate.entry.descriptor.id !== id);
       for (const holder of holders) own.add(holder.entry.descriptor.id);
       if (holders.length === 0 && requires.includes(slotId)) {
@@ -241,7 +248,8 @@ function computeWaves(dependencies: Map<string, readonly string[]>, errors: Code
       const cycle = path.slice(at);
       if (!cycle.some(member => inCycle.has(member))) {
         const text = `plugins require each other in a circle: ${[...cycle, id].join(' -> ')}`;
-        errors.push(kernelError('DEPENDENCY_CYCLE', text));
+        const mend = 'one of them must go without the other: "requires" and "after" name what is ready before';
+        errors.push(kernelError('DEPENDENCY_CYCLE', text, { mend }));
       }
       for (const member of cycle) inCycle.add(member);
       return 0;

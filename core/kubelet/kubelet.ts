@@ -71,6 +71,8 @@ export class Kubelet {
   readonly #orphans = new Map<string, Promise<void>>();
   #running: RunningKubelet | undefined;
   #following: Promise<void> | undefined;
+  /** The API's pods have their workers: whom the runtime has beside them is nobody's. */
+  #knowsPods = false;
   #stopped = true;
 
   constructor(options: KubeletOptions) {
@@ -107,6 +109,7 @@ export class Kubelet {
     const context = this.#context;
     const { tuning = {} } = context.settings;
     this.#stopped = false;
+    this.#knowsPods = false;
     let eviction: EvictionManager | undefined;
     const node = new NodeManager({
       context,
@@ -124,6 +127,7 @@ export class Kubelet {
       logger: context.logger,
       changed: uid => this.#changed(uid),
       links,
+      ipv6First: context.settings.nodeIps[0]?.includes(':') ?? false,
       ...(runtime.onHost ? { complete: state => withTerminationMessage(state, context.settings.podLogsDir) } : {}),
     });
     await cache.start();
@@ -201,9 +205,10 @@ export class Kubelet {
           admitPod(pod, node.node, { others: this.#activePods(pod), appArmor, unsafeSysctls: tuning.unsafeSysctls })
         );
       },
+      removeLogs: pod => this.#removeLogs(pod, runtime.onHost),
       gone: async pod => {
         this.#workers.delete(pod.metadata.uid ?? '');
-        if (runtime.onHost) await rm(podLogDirectory(pod, context.settings), { recursive: true, force: true });
+        await workerServices.removeLogs(pod);
         this.#running?.statics.gone(pod);
       },
     };
@@ -223,10 +228,12 @@ export class Kubelet {
         usage,
         pods: () => [...this.#workers.values()].filter(worker => worker.staying),
         sandboxIds: uid => cache.pod(uid).sandboxes.map(({ id }) => id),
-        reclaimDisk: async () => {
-          for (const worker of this.#workers.values()) await worker.discard();
-          await garbage.removeUnused();
-        },
+        reclaimDisk: [
+          async () => {
+            for (const worker of this.#workers.values()) await worker.discard();
+          },
+          () => garbage.removeUnused(),
+        ],
         changed: () => void node.update(),
       });
     }
@@ -288,6 +295,7 @@ export class Kubelet {
         }),
       );
       await running.pods.whenSynced();
+      this.#knowsPods = true;
       // While manifests cannot be read, what runs may be theirs.
       if (!running.statics.loaded) return;
       for (const uid of running.cache.podUids()) this.#changed(uid);
@@ -364,15 +372,25 @@ export class Kubelet {
   /** What the runtime has of a pod that the API does not know is stopped and removed. */
   #removeOrphan(uid: string): void {
     const running = this.#running;
-    if (!running?.pods.synced || !running.statics.loaded || this.#stopped || this.#orphans.has(uid)) return;
+    if (!running || !this.#knowsPods || !running.statics.loaded || this.#stopped || this.#orphans.has(uid)) return;
     const state = running.cache.pod(uid);
     if (state.sandboxes.length + state.containers.length === 0) return;
+    const newest = state.sandboxes[0];
     const removing = running.killer
       .removeOrphan(state)
       .then(() => running.cgroups?.remove(uid))
+      .then(async () => {
+        if (!newest) return;
+        const metadata = { name: newest.podName, namespace: newest.podNamespace, uid };
+        await running.workerServices.removeLogs({ metadata });
+      })
       .catch(error => this.#context.logger.warn('an orphaned pod could not be removed', { uid, error }))
       .finally(() => this.#orphans.delete(uid));
     this.#orphans.set(uid, removing);
+  }
+
+  async #removeLogs(pod: Pick<Pod, 'metadata'>, onHost: boolean): Promise<void> {
+    if (onHost) await rm(podLogDirectory(pod, this.#context.settings), { recursive: true, force: true });
   }
 
   /** Containers first: what they have mounted cannot be taken away. */

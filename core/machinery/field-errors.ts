@@ -73,11 +73,49 @@ export interface FieldError {
   readonly body: string;
 }
 
+/** Text that stands for a value as it is: of an object, as Go prints the type that upstream holds it in. */
+export class PrintedValue {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+type Scalar = string | number | boolean;
+
+/** What a message can show by itself. Objects have to be printed as what they are first: they have other names inside upstream. */
+export type BadValue = Scalar | null | undefined | readonly Scalar[] | Readonly<Record<string, string>> | PrintedValue;
+
+/** A value that no type of the tables has, as JSON with sorted keys: so Go prints what it holds as maps. */
+export function jsonValue(value: unknown): BadValue {
+  return typeof value === 'object' && value !== null ? new PrintedValue(goJsonText(withSortedKeys(value))) : (value as Scalar);
+}
+
+function withSortedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withSortedKeys);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, withSortedKeys(item)]));
+}
+
 /** Prints a value as upstream's messages do: strings quoted as Go's %q, numbers and booleans plain, others as JSON. */
-export function formatBadValue(value: unknown): string {
+export function formatBadValue(value: BadValue): string {
   if (value === undefined || value === null) return 'null';
+  if (value instanceof PrintedValue) return value.text;
   if (typeof value === 'string') return quote(value);
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  if (typeof value !== 'object') return String(value);
+  if (Array.isArray(value)) return `[${value.map(goJsonText).join(',')}]`;
+  const entries = Object.entries(value as Readonly<Record<string, string>>).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, text]) => `${goJsonText(key)}:${goJsonText(text)}`).join(',')}}`;
+}
+
+/** A JSON value as Go's encoder writes it: characters of HTML escaped. */
+export function goJsonText(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** Go's %q for a string. */
@@ -115,16 +153,16 @@ export class FieldErrors {
     this.add('FieldValueRequired', path, withDetail(titles.FieldValueRequired, detail));
   }
 
-  invalid(path: FieldPath, value: unknown, detail: string): void {
+  invalid(path: FieldPath, value: BadValue, detail: string): void {
     this.add('FieldValueInvalid', path, withDetail(`${titles.FieldValueInvalid}: ${formatBadValue(value)}`, detail));
   }
 
-  typeInvalid(path: FieldPath, value: unknown, detail: string): void {
+  typeInvalid(path: FieldPath, value: BadValue, detail: string): void {
     this.add('FieldValueTypeInvalid', path, withDetail(`${titles.FieldValueTypeInvalid}: ${formatBadValue(value)}`, detail));
   }
 
   /** `supported` is listed in the order given; upstream sorts most of its lists. */
-  notSupported(path: FieldPath, value: unknown, supported: readonly string[]): void {
+  notSupported(path: FieldPath, value: BadValue, supported: readonly string[]): void {
     const detail = supported.length ? `supported values: ${supported.map(quote).join(', ')}` : '';
     this.add('FieldValueNotSupported', path, withDetail(`${titles.FieldValueNotSupported}: ${formatBadValue(value)}`, detail));
   }
@@ -133,11 +171,11 @@ export class FieldErrors {
     this.add('FieldValueForbidden', path, withDetail(titles.FieldValueForbidden, detail));
   }
 
-  duplicate(path: FieldPath, value: unknown): void {
+  duplicate(path: FieldPath, value: BadValue): void {
     this.add('FieldValueDuplicate', path, `${titles.FieldValueDuplicate}: ${formatBadValue(value)}`);
   }
 
-  notFound(path: FieldPath, value: unknown): void {
+  notFound(path: FieldPath, value: BadValue): void {
     this.add('FieldValueNotFound', path, `${titles.FieldValueNotFound}: ${formatBadValue(value)}`);
   }
 

@@ -85,6 +85,8 @@ export interface StructType {
   readonly wireFields: readonly StructField[];
   /** Own entries as they stand in the schema, inline members unspread. */
   readonly members: readonly StructField[];
+  /** What Go calls the types of fields where the schema does not tell; only messages ask. */
+  readonly goTypes?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface StructField {
@@ -107,9 +109,18 @@ export class TypeSet {
   readonly #kinds = new Map<string, string>();
   readonly #loadMissing: ((typeName: string) => boolean) | undefined;
 
-  /** `loadMissing` may add the group that holds a type not known yet, and says whether it did. */
-  constructor(loadMissing?: (typeName: string) => boolean) {
+  readonly #goTypes: ((typeName: string) => Readonly<Record<string, string>> | undefined) | undefined;
+
+  /**
+   * `loadMissing` may add the group that holds a type not known yet, and says whether it did. `goTypes` names the types of a
+   * struct's fields for messages.
+   */
+  constructor(
+    loadMissing?: (typeName: string) => boolean,
+    goTypes?: (typeName: string) => Readonly<Record<string, string>> | undefined,
+  ) {
     this.#loadMissing = loadMissing;
+    this.#goTypes = goTypes;
   }
 
   add(group: string, types: Readonly<Record<string, TypeSchema>>, kinds: readonly KindEntry[] = []): void {
@@ -165,9 +176,13 @@ export class TypeSet {
       return { jsonFields, wireFields, members };
     };
     let built: ReturnType<typeof build> | undefined;
+    const goTypes = this.#goTypes;
     const struct: StructType = {
       name,
       schema,
+      get goTypes() {
+        return goTypes?.(name);
+      },
       get jsonFields() {
         return (built ??= build()).jsonFields;
       },

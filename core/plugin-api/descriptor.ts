@@ -1,9 +1,9 @@
 import type { ContainerModule } from 'inversify';
 import type { Schema } from 'convict';
-import { CodedError } from '../base/errors.js';
 import type { KubeObject } from '../machinery/object.js';
 import type { PartPhase } from '../contracts/part.js';
 import type { ArgumentComponent } from './component-arguments.js';
+import { assertDescriptor } from './check-descriptor.js';
 import type { Side } from './slots.js';
 
 /**
@@ -67,8 +67,16 @@ export interface PartModule {
 export interface PluginFlag {
   /** Path in the options, with dots. */
   readonly option: string;
-  /** `list`: may be repeated. */
+  /**
+   * `list`: `--name a,b --name c` gives three items, and so do a text with commas, a YAML list and `name+` in files, and a variable;
+   * blanks around an item and empty items go.
+   */
   readonly kind: 'string' | 'boolean' | 'number' | 'list';
+  /**
+   * For a list whose items hold commas themselves (`flag=a,b`): each is taken as it stands. The flag of `arguments` is always read so;
+   * where the flag is one of K3s', it is read as K3s does whatever this says.
+   */
+  readonly whole?: true;
   readonly summary: string;
   readonly environment?: string;
   /** Where the flag exists; absent: on both `server` and `agent`. */
@@ -76,12 +84,15 @@ export interface PluginFlag {
 }
 
 export interface PluginCommand {
+  /** One line, for `k3s --help`. */
   readonly summary: string;
+  /** What follows the command's name, as its help shows it: `list | add NAME [--force]`. */
+  readonly usage?: string;
+  /** `--help` and `-h` reach `run` as other words do. Absent: `k3s` answers them with summary and usage, and runs nothing. */
+  readonly ownHelp?: boolean;
   /** Resolves the exit code. */
   load(): Promise<{ run(argumentList: readonly string[], signal: AbortSignal): Promise<number> }>;
 }
-
-const idPattern = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 
 /**
  * Checks a descriptor's own shape and freezes it. Names of other parties are checked later, when all are known.
@@ -93,44 +104,4 @@ export function definePlugin<Options extends object = Record<string, unknown>>(
   const checked: unknown = { ...descriptor };
   assertDescriptor(checked);
   return Object.freeze(checked);
-}
-
-/** The same check for a value of unknown origin, as a third party's package exports it. */
-export function assertDescriptor(value: unknown): asserts value is PartDescriptor {
-  if (typeof value !== 'object' || value === null) throw invalid('(unnamed)', 'is not an object');
-  const descriptor = value as Record<string, unknown>;
-  const { id } = descriptor;
-  if (typeof id !== 'string' || !idPattern.test(id)) throw invalid(String(id), 'needs an "id" in kebab-case');
-  if (id === 'none') throw invalid(id, 'cannot be called "none": that is the empty slot');
-  if (typeof descriptor['slot'] !== 'string') throw invalid(id, 'needs a "slot"');
-  const { contract, side, vital, load } = descriptor;
-  if (!Number.isInteger(contract) || (contract as number) < 1)
-    throw invalid(id, 'needs "contract", the major version of its slot');
-  if (typeof load !== 'function') throw invalid(id, 'needs "load", a function that imports its module');
-  if (side !== undefined && side !== 'server' && side !== 'node' && side !== 'both') {
-    throw invalid(id, '"side" is none of server, node, both');
-  }
-  if (vital !== undefined && typeof vital !== 'boolean') throw invalid(id, '"vital" is not a boolean');
-  for (const field of ['aliases', 'requires', 'after'] as const) {
-    const names = descriptor[field];
-    if (names === undefined) continue;
-    if (!Array.isArray(names) || names.some(name => typeof name !== 'string'))
-      throw invalid(id, `"${field}" is not a list of names`);
-  }
-  const { provides } = descriptor;
-  if (provides !== undefined && (!Array.isArray(provides) || provides.some(token => typeof token !== 'symbol'))) {
-    throw invalid(id, '"provides" is not a list of tokens');
-  }
-  for (const field of ['options', 'flags', 'arguments', 'commands', 'deadlinesMs'] as const) {
-    const section = descriptor[field];
-    if (section !== undefined && (typeof section !== 'object' || section === null || Array.isArray(section))) {
-      throw invalid(id, `"${field}" is not an object`);
-    }
-  }
-}
-
-function invalid(id: string, problem: string): CodedError {
-  return new CodedError('PLUGIN_INVALID', `plugin ${id} ${problem}`, {
-    mend: 'see docs/guides/plugins.md for the shape of a descriptor',
-  });
 }

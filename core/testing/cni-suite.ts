@@ -21,8 +21,12 @@ export interface CniUnderTest {
   dispose(): Promise<void>;
 }
 
-/** Every promise of the pod network of one node: as a container runtime and pods see it. */
-export function cniSuite({ describe, it }: TestRunner, subject: () => Promise<CniUnderTest>): void {
+/** Every promise of the pod network of one node: as a container runtime and, unless `pods` is false, pods see it. */
+export function cniSuite(
+  { describe, it }: TestRunner,
+  subject: () => Promise<CniUnderTest>,
+  { pods = true }: { readonly pods?: boolean } = {},
+): void {
   const test = (name: string, body: (bench: CniWorkbench) => Promise<void>): void =>
     it(name, async () => {
       const bench = new CniWorkbench(await subject());
@@ -37,7 +41,7 @@ export function cniSuite({ describe, it }: TestRunner, subject: () => Promise<Cn
       if (bench.subject.wiresPods) await body(bench);
     });
   describe('its folders', () => folderCases(test));
-  describe('pods', () => podCases(wired));
+  if (pods) describe('pods', () => podCases(wired));
 }
 
 type Case = (name: string, body: (bench: CniWorkbench) => Promise<void>) => void;

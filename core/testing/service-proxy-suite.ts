@@ -33,8 +33,15 @@ export interface ServiceProxyUnderTest {
   dispose(): Promise<void>;
 }
 
-/** Every promise of a service proxy that can be seen from its node and from pods. */
-export function serviceProxySuite({ describe, it }: TestRunner, subject: () => Promise<ServiceProxyUnderTest>): void {
+/**
+ * Every promise of a service proxy that can be seen from its node and from pods. Without `clusterAddresses` those that need pods with
+ * networks of their own are left out.
+ */
+export function serviceProxySuite(
+  { describe, it }: TestRunner,
+  subject: () => Promise<ServiceProxyUnderTest>,
+  { clusterAddresses = true }: { readonly clusterAddresses?: boolean } = {},
+): void {
   const test: Case = (name, body) =>
     it(name, async () => {
       const bench = new ProxyWorkbench(await subject());
@@ -49,7 +56,7 @@ export function serviceProxySuite({ describe, it }: TestRunner, subject: () => P
       if (bench.subject.carriesClusterIps) await body(bench);
     });
   describe('node ports', () => nodePortCases(test));
-  describe('cluster addresses', () => clusterCases(inside));
+  if (clusterAddresses) describe('cluster addresses', () => clusterCases(inside));
   describe('a new start', () => restartCases(test));
 }
 

@@ -70,7 +70,8 @@ function here(name: string, address: string): Place {
   return { name, address, ask, answer: (port, protocol) => answer(name, address, port, protocol) };
 }
 
-function machineNetwork(): Network {
+/** An address of this machine that endpoints can have. Throws `NO_ADDRESS`. */
+export function ownAddress(): string {
   const own = Object.values(networkInterfaces())
     .flatMap(addresses => addresses ?? [])
     .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
@@ -79,6 +80,11 @@ function machineNetwork(): Network {
       mend: 'run it by root in a network namespace of its own: unshare --net',
     });
   }
+  return own;
+}
+
+function machineNetwork(): Network {
+  const own = ownAddress();
   const pods = [here('pod-a', own), here('pod-b', own)] as const;
   return { nodeAddress: own, node: here('node', own), pods, carriesClusterIps: false, dispose: () => Promise.resolve() };
 }

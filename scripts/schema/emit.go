@@ -276,6 +276,9 @@ func emit(found *Found, objects map[string][]map[string]any, out string) error {
 	if err := writeObjects(out, objects); err != nil {
 		return err
 	}
+	if err := writeMessageTypes(out, t); err != nil {
+		return err
+	}
 	sort.Strings(t.notes)
 	for _, n := range t.notes {
 		fmt.Println("note:", n)

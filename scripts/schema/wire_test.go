@@ -27,7 +27,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-var write = flag.Bool("write", false, "write testdata/wire-vectors.json again")
+var write = flag.Bool("write", false, "write testdata again")
 
 const generated = "../../core/api/generated"
 

@@ -9,7 +9,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeFlags } from '../../core/cli/node-flags.js';
+import { nodeEnvironment, nodeFlags } from '../../core/cli/node-flags.js';
 import { residentMb } from './process-figures.js';
 
 const main = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
@@ -58,7 +58,10 @@ export class ServerUnderTest {
       kubeconfig,
       '--disable-agent',
     ];
-    const child = spawn(process.execPath, [...nodeFlags, main, 'server', ...words], { stdio: 'ignore' });
+    const child = spawn(process.execPath, [...nodeFlags, main, 'server', ...words], {
+      stdio: 'ignore',
+      env: { ...nodeEnvironment, ...process.env },
+    });
     const beganMs = performance.now();
     await answering(port);
     const startMs = performance.now() - beganMs;

@@ -17,10 +17,8 @@ export function defineCniCases({ describe, it }: TestRunner, configuration: stri
   describe('the suite turns red for a network that', () => {
     for (const fault of faults)
       it(fault.name, async () => assert.deepEqual(await brokenBy(casesFor(fault), fault.noticedBy), fault.noticedBy));
-    it('and stays green for one without a fault', async () => {
-      const sound: Fault = { name: 'none', noticedBy: [], range: '10.98.0.0/29' };
-      for (const { name, body } of casesFor(sound))
-        await body().catch((error: unknown) => assert.fail(`${name}: ${String(error)}`));
+    describe('and stays green for one without a fault', () => {
+      for (const { name, body } of casesFor({ name: 'none', noticedBy: [], range: '10.98.0.0/29' })) it(name, body);
     });
     it('and has a fault for each of its cases', async () => {
       const noticed = new Set(faults.flatMap(({ noticedBy }) => noticedBy));

@@ -60,7 +60,8 @@ export async function faultyCni(fault: Fault): Promise<CniUnderTest> {
     podCidrs: [network.range],
     wiresPods: true,
     restart: async () => (fault.restart ? fault.restart(network) : network.cni),
-    patienceMs: 2000,
+    // What a fault keeps silent about is waited for in vain.
+    ...(fault.noticedBy.length > 0 && { patienceMs: 2000 }),
     async dispose() {
       await rm(network.directory, { recursive: true, force: true });
       for (const link of JSON.parse(await runTool('ip', '-json', 'link')) as { ifname: string }[]) {

@@ -7,10 +7,10 @@ import { defineCniCases } from './cni-cases.js';
 
 const real = mayUseNamespaces() || process.env['K3S_TEST_REQUIRE'] === '1' ? describe : describe.skip;
 
-/** Pods are wired in a network namespace that ends with the process in it. */
+/** Pods are wired in network namespaces that end with the processes in them; most of the time is spent in waiting. */
 real('the pod network (needs root)', () => {
   const child = fileURLToPath(new URL('./cni-child.js', import.meta.url));
-  const remote = new RemoteCases(['unshare', '--net', '--', process.execPath, '--no-warnings', child]);
+  const remote = new RemoteCases(['unshare', '--net', '--', process.execPath, '--no-warnings', child], { processes: 3 });
 
   beforeAll(async () => {
     await fetchTestPackages();

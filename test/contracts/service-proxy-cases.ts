@@ -17,10 +17,8 @@ export function defineServiceProxyCases({ describe, it }: TestRunner): void {
     for (const fault of faults) {
       it(fault.name, async () => assert.deepEqual(await brokenBy(casesFor(fault), fault.noticedBy), fault.noticedBy));
     }
-    it('and stays green for one without a fault', async () => {
-      for (const { name, body } of casesFor({ type: SoundProxy })) {
-        await body().catch((error: unknown) => assert.fail(`${name}: ${String(error)}`));
-      }
+    describe('and stays green for one without a fault', () => {
+      for (const { name, body } of casesFor({ type: SoundProxy })) it(name, body);
     });
     it('and has a fault for each of its cases', async () => {
       const noticed = new Set(faults.flatMap(({ noticedBy }) => noticedBy));

@@ -13,6 +13,18 @@ export function same(expected: unknown, given: unknown): boolean {
   return JSON.stringify(sorted(expected)) === JSON.stringify(sorted(given));
 }
 
+const shownLength = 500;
+const shownBefore = 100;
+
+/** Long texts from shortly before they differ. */
+export function cut(left: string, right: string): [string, string] {
+  let same = 0;
+  while (same < left.length && left[same] === right[same]) same++;
+  const start = same < shownLength - shownBefore ? 0 : same - shownBefore;
+  const text = (whole: string): string => `${start > 0 ? '...' : ''}${whole.slice(start, start + shownLength)}`;
+  return [text(left), text(right)];
+}
+
 /** What differs first, found by walking both answers side by side. */
 export function firstDifference(expected: Answer, given: Answer): string {
   const walk = (left: unknown, right: unknown, path: string): string | undefined => {
@@ -24,8 +36,8 @@ export function firstDifference(expected: Answer, given: Answer): string {
         if (found) return found;
       }
     }
-    const text = (value: unknown): string => (JSON.stringify(value) ?? 'absent').slice(0, 500);
-    return `  ${path || 'answer'}\n    upstream: ${text(left)}\n    ours:     ${text(right)}`;
+    const [expectedText, givenText] = cut(JSON.stringify(left) ?? 'absent', JSON.stringify(right) ?? 'absent');
+    return `  ${path || 'answer'}\n    upstream: ${expectedText}\n    ours:     ${givenText}`;
   };
   if (expected.code !== given.code) {
     const text = ({ code, body }: Answer): string =>

@@ -50,6 +50,8 @@ export interface Case {
   readonly name: string;
   readonly at: string;
   readonly steps: readonly Step[];
+  /** Upstream walks no map here: causes have to stand in its order. */
+  readonly ordered?: boolean;
 }
 
 export interface Answer {
@@ -165,7 +167,7 @@ function headersOf(headers: IncomingHttpHeaders): Record<string, string> {
 type Named = { metadata?: { name?: string; resourceVersion?: string; continue?: string } };
 
 /** Runs a case and answers with what came back, made comparable. Objects that it left are deleted. */
-export async function replay(server: Server, { at, steps }: Case): Promise<Answer[]> {
+export async function replay(server: Server, { at, steps, ordered = false }: Case): Promise<Answer[]> {
   const answers: Answer[] = [];
   const left = new Set<string>();
   const versions = new Map<string, string>();
@@ -242,7 +244,7 @@ export async function replay(server: Server, { at, steps }: Case): Promise<Answe
       case 'delete':
         answer = await send(server, { method: 'DELETE', path: `${step.at ?? path()}${step.query ?? ''}`, body: step.body });
     }
-    answers.push(comparable(answer));
+    answers.push(comparable(answer, ordered));
   }
   for (const path of left) await send(server, { method: 'DELETE', path, body: { propagationPolicy: 'Background' } });
   return answers;
@@ -269,16 +271,14 @@ function watchCall(at: string, step: Extract<Step, { do: 'watch' }>, versions: R
 
 const credentialPattern = /X509SHA256=[0-9a-f]{64}/g;
 const tokenVolumePattern = /kube-api-access-[a-z0-9]{5}/g;
-// The tables know the fields' JSON names and types, not what Go calls them.
-const goTypePattern = /of type [\w.[\]*]+"/g;
 // Upstream's server goes by the name of its program.
 const ownManagerPattern = /"manager":"oracle"/g;
 // What is picked by chance for a Service, where it is kept.
-const portPattern = /"(nodePort|healthCheckNodePort)":3[0-2]\d{3}\b/g;
+const portPattern = /"(nodePort|healthCheckNodePort)(\\*)":3[0-2]\d{3}\b/g;
 const duplicatePortPattern = /\b(TCP|UDP) 3[0-2]\d{3}\b/g;
 const addressPattern = /\b10\.43\.\d{1,3}\.\d{1,3}(?!\d)/g;
 const uidPattern = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
-const timePattern = /"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"/g;
+const timePattern = /"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z(?=\\*")/g;
 // Where a list goes on: upstream's are base64 of a form of their own.
 const continuePattern = /"continue":"[^"]+"/g;
 // In messages about versions that are too old or not the one that was asked for.
@@ -286,35 +286,39 @@ const versionPattern = /(resource ?version\D{0,40})\d+( \(\d+\)|, current: \d+)?
 // Also the ages of the dates fixed in the cases, which grow with the calendar: 323d, 6y326d, 8y.
 const agePattern = /^(\d+s|\d{3,}d|\d+y(\d+d)?)$/;
 
-/** What differs between any two runs is made the same; of columns only their names count, not upstream's descriptions. */
-export function comparable(answer: Answer): Answer {
+/** What differs between any two runs is made the same. */
+export function comparable(answer: Answer, ordered = false): Answer {
+  return plainAnswer(withoutChance(answer), ordered);
+}
+
+function withoutChance(answer: Answer): Answer {
   const text = JSON.stringify(answer)
     .replace(credentialPattern, '<credential>')
     .replace(tokenVolumePattern, 'kube-api-access-<random>')
-    .replace(goTypePattern, 'of type <go>"')
     .replace(ownManagerPattern, '"manager":"kube-apiserver"')
-    .replace(portPattern, '"$1":"<port>"')
+    .replace(portPattern, (_, name, slashes) => `"${name}${slashes}":${slashes ? '<port>' : '"<port>"'}`)
     .replace(duplicatePortPattern, '$1 <port>')
     .replace(addressPattern, '<service address>')
     .replace(uidPattern, '<uid>')
     .replace(continuePattern, '"continue":"<continue>"')
-    .replace(timePattern, '"<time>"');
-  const value = withoutOrdinaryHeaders(JSON.parse(text) as Answer);
+    .replace(timePattern, '"<time>');
+  return withoutOrdinaryHeaders(JSON.parse(text) as Answer);
+}
+
+function plainAnswer(value: Answer, ordered: boolean): Answer {
   const body = value.body as {
     kind?: string;
     metadata?: { resourceVersion?: string };
-    columnDefinitions?: unknown;
     message?: string;
     details?: { causes?: { message?: string }[] };
-    rows?: { cells: unknown[]; object?: unknown }[];
-  };
+  } & Table;
   if (typeof body !== 'object' || body === null) return value;
   if (Array.isArray(body)) return { ...value, body: body.map(plainEvent) };
   dropVersions(body);
   sortRules(body);
-  if (body.kind === 'Status') return { ...value, body: plainStatus(body) };
+  if (body.kind === 'Status') return { ...value, body: plainStatus(body, ordered) };
   if (body.kind !== 'Table') return value;
-  return { ...value, body: { cells: body.rows?.map(row => withoutAges(row.cells)) } };
+  return { ...value, body: plainTable(body) };
 }
 
 function withoutAges(cells: readonly unknown[]): unknown[] {
@@ -342,44 +346,64 @@ function sortRules(body: object): void {
   }
 }
 
-const objectPattern = /Invalid value: (\{.*\}|"\{.*\}"): /;
+interface Status {
+  readonly message?: string;
+  readonly details?: { readonly causes?: readonly Cause[] };
+}
 
-/**
- * Upstream validates metadata more than once and prints its internal types: each cause counts once, and of objects and their
- * differences in messages only that they are there.
- */
-function plainStatus(status: { message?: string; details?: { causes?: { message?: string }[] } }): unknown {
-  const plain = (text = ''): string =>
-    text.split('\n@@')[0]!.replace(objectPattern, 'Invalid value: <object>: ').replace(versionPattern, '$1<version>');
-  const causes = status.details?.causes?.map(cause => ({ ...cause, message: plain(cause.message) }));
-  const once = new Map(causes?.map(cause => [JSON.stringify(cause), cause]));
+interface Cause {
+  readonly field?: string;
+  readonly message?: string;
+}
+
+/** Causes stand in the order in which upstream came across them, that of a Go map sometimes, which is random: here sorted. */
+function plainStatus(status: Status, ordered = false): unknown {
+  const plain = (text: string): string => text.replace(versionPattern, '$1<version>');
+  const { message, details } = status;
+  if (!details?.causes) return { ...status, ...(message === undefined ? {} : { message: plain(message) }) };
+  const causes = details.causes.map(cause => ({ ...cause, message: plain(cause.message ?? '') }));
+  const key = (cause: object): string => JSON.stringify(cause);
   return {
     ...status,
-    ...(status.message === undefined
-      ? {}
-      : { message: (causes?.length ?? 0) > 1 ? beginning(status.message) : plain(status.message) }),
-    ...(causes ? { details: { ...status.details, causes: [...once.keys()].sort().map(key => once.get(key)) } } : {}),
+    message: withoutCauses(plain(message ?? ''), causes),
+    details: { ...details, causes: ordered ? causes : causes.sort((a, b) => (key(a) < key(b) ? -1 : 1)) },
   };
 }
 
-/** The causes follow, in the order in which upstream came across them: that of a Go map sometimes, hence none. */
-function beginning(message: string): string {
-  return message.split(' is invalid: [')[0]!;
+/** What stands before the causes, if these follow in their order and each once; else all of it. */
+function withoutCauses(message: string, causes: readonly Cause[]): string {
+  const texts = [...new Set(causes.map(({ field, message: text }) => `${field}: ${text}`))];
+  const end = texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`;
+  return message.endsWith(end) ? `${message.slice(0, -end.length)}<the causes>` : message;
 }
 
-/** An event of a watch; columns have descriptions upstream. */
-function plainEvent(event: {
-  type: string;
-  object: { kind?: string; message?: string; columnDefinitions?: unknown; rows?: { object?: unknown; cells: unknown[] }[] };
-}): unknown {
+/** The causes as they came, to see in which order. */
+export function causesOf(answer: Answer): string {
+  const { details } = (withoutChance(answer).body ?? {}) as Status;
+  return JSON.stringify(details?.causes ?? []).replace(versionPattern, '$1<version>');
+}
+
+interface Table {
+  readonly columnDefinitions?: readonly { readonly description?: string }[] | null;
+  readonly rows?: readonly { readonly object?: unknown; readonly cells: readonly unknown[] }[];
+}
+
+/** Ages grow, and columns have descriptions upstream, which are not shipped. */
+function plainTable<T extends Table>(table: T): T {
+  for (const { object } of table.rows ?? []) dropVersions(object);
+  return {
+    ...table,
+    ...(table.columnDefinitions && {
+      columnDefinitions: table.columnDefinitions.map(({ description: _prose, ...column }) => Object.values(column).join(', ')),
+    }),
+    ...(table.rows && { rows: table.rows.map(row => ({ ...row, cells: withoutAges(row.cells) })) }),
+  };
+}
+
+function plainEvent(event: { type: string; object: { kind?: string; message?: string } & Table }): unknown {
   const { object } = event;
-  delete object.columnDefinitions;
-  for (const row of object.rows ?? []) {
-    dropVersions(row.object);
-    row.cells = withoutAges(row.cells);
-  }
   dropVersions(object);
-  return object.kind === 'Status' ? { ...event, object: plainStatus(object) } : event;
+  return { ...event, object: object.kind === 'Status' ? plainStatus(object) : plainTable(object) };
 }
 
 const entryKeys = ['manager', 'operation', 'apiVersion', 'fieldsType', 'fieldsV1', 'subresource'];

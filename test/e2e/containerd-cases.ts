@@ -266,6 +266,28 @@ function containerCases(test: Case): void {
     assert.match(stdout.toString(), /\b1\b.*\/pause/);
   });
 
+  test('a sandbox whose process has died is not ready from the event on', async bench => {
+    const id = await bench.sandbox();
+    const seen: Promise<{ ready: boolean }[]>[] = [];
+    const watching = bench.runtime.watch({
+      event: event => {
+        if (event.id !== id || event.type !== 'exited') return;
+        const listed = bench.runtime.listSandboxes().then(all => all.filter(own => own.id === id));
+        seen.push(Promise.all([bench.runtime.sandbox(id), listed]).then(([own, found]) => [own, ...found]));
+      },
+      lost: () => undefined,
+    });
+    const log = new EventLog(bench.runtime);
+    process.kill(Number(pidOf(id)), 'SIGKILL');
+    await log.until('its end', () => log.of(id).some(({ type }) => type === 'exited'));
+    log.dispose();
+    void watching.dispose();
+    assert.deepEqual(
+      (await seen[0])?.map(({ ready }) => ready),
+      [false, false],
+    );
+  });
+
   test('a command that does not exist fails at the start with its reason in the state', async bench => {
     const sandbox = await bench.sandbox();
     const spec = containerSpec(bench.subject, '', { command: ['/nosuch'] });

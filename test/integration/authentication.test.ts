@@ -88,6 +88,55 @@ describe('who a request comes from', () => {
     expect(await bearer(token)).toBe(401);
   });
 
+  it('warns whoever uses a token that was made for the account, and whoever reviews it', async () => {
+    const accounts = client.resource(ServiceAccounts, 'default');
+    const account = await accounts.create({ metadata: { name: 'old' }, secrets: [{ name: 'old-token' }] } as ServiceAccount);
+    const token = await server.part.authority.serviceAccountToken(account, 'old-token');
+    await client.resource(Secrets, 'default').create({
+      metadata: { name: 'old-token', annotations: { 'kubernetes.io/service-account.name': 'old' } },
+      type: 'kubernetes.io/service-account-token',
+      data: encoded({ token }),
+    } as unknown as Secret);
+    await server.part.server.hub.fresh();
+    const warning =
+      '299 - "Use tokens from the TokenRequest API or manually created secret-based tokens instead of auto-generated secret-based tokens."';
+    const admin = server.part.certificates.clients['client-admin'];
+    const ask = async (path: string, { body, asAdmin = false }: { body?: object; asAdmin?: boolean } = {}) => {
+      const agent = new Agent({
+        ca: server.part.certificates.serverCaPem,
+        ...(asAdmin ? { cert: admin.certPem, key: admin.keyPem } : {}),
+      });
+      agents.push(agent);
+      const { promise, resolve, reject } = Promise.withResolvers<[number | undefined, string | string[] | undefined]>();
+      const sent = request(`https://127.0.0.1:${server.part.server.port}${path}`, {
+        agent,
+        method: body ? 'POST' : 'GET',
+        headers: { 'content-type': 'application/json', ...(asAdmin ? {} : { authorization: `Bearer ${token}` }) },
+      });
+      sent.on('error', reject);
+      sent.on('response', response => {
+        response.resume();
+        resolve([response.statusCode, response.headers['warning']]);
+      });
+      sent.end(body && JSON.stringify(body));
+      return promise;
+    };
+    const whoAmIPath = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+    const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
+    expect(await ask('/api')).toEqual([200, warning]);
+    expect(await ask('/api/v1/nodes')).toEqual([403, warning]);
+    expect(await ask(whoAmIPath, { body: { ...review, more: 1 } })).toEqual([
+      201,
+      `${warning}, 299 - "unknown field \\"more\\""`,
+    ]);
+    const tokenReview = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } };
+    expect(await ask('/apis/authentication.k8s.io/v1/tokenreviews', { body: tokenReview, asAdmin: true })).toEqual([
+      201,
+      warning,
+    ]);
+    expect(await ask('/api/v1/nodes', { asAdmin: true })).toEqual([200, undefined]);
+  });
+
   it('knows bootstrap tokens', async () => {
     expect(await bearer('abcdef.0123456789abcdef')).toBe(401);
     await client.resource(Secrets, 'kube-system').create({

@@ -79,8 +79,10 @@ export const plugin = definePlugin({
   commands: {
     shop: {
       summary: 'prints its words',
+      usage: 'WORD ...',
       load: async () => ({
         async run(words) {
+          if (words.includes('--help')) throw new Error('k3s answers this');
           if (words[0] === 'fail') throw new CodedError('SHOP', 'closed', { mend: 'come tomorrow' });
           if (words[0] === 'nonsense') return 'yes';
           console.log(words.join('+'));
@@ -88,6 +90,12 @@ export const plugin = definePlugin({
         },
       }),
     },
+    shelf: {
+      summary: 'helps itself',
+      ownHelp: true,
+      load: async () => ({ run: async words => (console.log(words.join('+')), words.length) }),
+    },
+    server: { summary: 'stands in the way of nobody', load: async () => ({ run: async () => 0 }) },
   },
   manifests: [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'shop', namespace: 'kube-system' } },
@@ -235,11 +243,14 @@ describe("a stranger's plugin brings", () => {
   });
 
   it('commands of its own, named when they fail', async () => {
-    expect(await launch(dir, ['shop', 'a', '--help', 'b', '--config', join(dir, 'config.yaml')]).outcome).toEqual({
-      code: 3,
-      output: 'a+--help+b\n',
-      errors: '',
-    });
+    for (const words of [
+      ['shelf', 'a', '--help', 'b', '--config', join(dir, 'config.yaml')],
+      ['--config', join(dir, 'config.yaml'), 'shelf', 'a', '--help', 'b'],
+      ['shop', 'a', 'b', '-c', '--config', join(dir, 'config.yaml')],
+    ]) {
+      const output = words.includes('shop') ? 'a+b+-c\n' : 'a+--help+b\n';
+      expect(await launch(dir, words).outcome).toEqual({ code: 3, output, errors: '' });
+    }
     const failed = await launch(dir, ['shop', 'fail']).outcome;
     expect([failed.code, failed.errors]).toEqual([
       1,
@@ -252,10 +263,60 @@ describe("a stranger's plugin brings", () => {
     await writeFile(join(dir, 'twin.js'), twin);
     const both = ['shop', '--plugin', 'k3s-plugin-shop', '--plugin=./twin.js'];
     expect((await launch(dir, both).outcome).errors).toBe(
-      'error: two plugins bring the command "shop": shop (k3s-plugin-shop) and twin (./twin.js)\n',
+      'error: two plugins bring the command "shop": shop (k3s-plugin-shop) and twin (./twin.js) ' +
+        '(name only one of them by --plugin or in the configuration)\n',
     );
     expect((await launch(dir, ['shp']).outcome).errors).toBe(
       'error: unknown command "shp" (did you mean "shop"?) (see "k3s --help")\n',
     );
+  });
+
+  it('help for its commands and flags, whatever else is broken', async () => {
+    const shown = [
+      ['shop', '--help'],
+      ['shop', 'a', '-h'],
+      ['help', 'shop'],
+      ['--plugin=k3s-plugin-shop', '--help', 'shop'],
+    ].map(words => launch(dir, words).outcome);
+    for (const { code, output } of await Promise.all(shown)) {
+      expect([code, output]).toEqual([0, expect.stringMatching(/^Usage: k3s shop WORD \.\.\.\n\nprints its words\n/)]);
+    }
+    const all = await launch(dir, ['--help']).outcome;
+    expect(all).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/^ {2}shop +prints its words \[shop \(k3s-plugin-shop\)\]$/m),
+    });
+    expect(all.output.match(/^ {2}server /gm)).toHaveLength(1);
+    expect(all.errors).toBe(
+      'warning: the command "server" of plugin shop (k3s-plugin-shop) cannot be called: k3s has one of that name\n',
+    );
+    expect((await launch(dir, ['server', '--help']).outcome).output).toContain('--shop-greeting <value>');
+    await writeFile(join(dir, 'broken.js'), 'export const = 3;');
+    const broken = ['--plugin', './broken.js', '--plugin', 'k3s-plugin-shop'];
+    const warning = 'warning: --plugin ./broken.js cannot be loaded: Unexpected token';
+    const helped = [
+      ['--help', ...broken],
+      ['help', ...broken],
+      ['shop', '--help', ...broken],
+      ['server', '--help', ...broken],
+    ].map(async words => ({ words, ...(await launch(dir, words).outcome) }));
+    for (const { words, code, output, errors } of await Promise.all(helped)) {
+      expect([words, code, errors]).toEqual([words, 0, expect.stringContaining(warning)]);
+      expect(output).toMatch(/prints its words|--shop-greeting/);
+    }
+    const unknown = await launch(dir, ['shp', ...broken]).outcome;
+    expect([unknown.code, unknown.errors.split('\n')]).toEqual([
+      1,
+      [
+        'error: unknown command "shp" (did you mean "shop"?) (see "k3s --help")',
+        expect.stringContaining('error: --plugin ./broken.js cannot be loaded'),
+        '',
+      ],
+    ]);
+    const noFile = await launch(dir, ['--help', '--config', './none.yaml']).outcome;
+    expect([noFile.code, noFile.errors]).toEqual([
+      0,
+      expect.stringContaining('warning: configuration file ./none.yaml does not exist'),
+    ]);
   });
 });

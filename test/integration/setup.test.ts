@@ -184,16 +184,16 @@ describe('the setup of a bare clone', () => {
       errors: 'error: k3s is not built yet: run "npm run setup" in its directory first\n',
     });
     write('package.json', '{"type":"module"}');
-    write('dist/core/cli/node-flags.js', 'export const nodeFlags = ["--no-warnings"];');
+    write('dist/core/cli/node-flags.js', 'export const nodeFlags = ["--no-warnings"], nodeEnvironment = { OURS: "1" };');
     write(
       'dist/core/cli/main.js',
       `process.on('SIGTERM', () => process.exit(9));
-       console.log(process.execArgv.join(), process.argv.slice(2).join());
+       console.log(process.execArgv.join(), process.env.OURS, process.argv.slice(2).join());
        if (process.argv[2] === 'wait') setInterval(() => undefined, 1000); else process.exit(5);`,
     );
     expect(await run([process.execPath, launcher, 'get', '-w'])).toEqual({
       code: 5,
-      output: '--no-warnings get,-w\n',
+      output: '--no-warnings 1 get,-w\n',
       errors: '',
     });
     const waiting = spawn(process.execPath, [launcher, 'wait'], { stdio: ['ignore', 'pipe', 'inherit'] });

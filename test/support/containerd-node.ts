@@ -86,6 +86,7 @@ export class ContainerdNode {
       options: {
         binaries: ownBinaries ? 'path' : 'private',
         endpoint: '',
+        imageEndpoint: '',
         pauseImage: '',
         snapshotter: 'overlayfs',
         logLimitMegabytes: 50,

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { nodeFlags } from '../../core/cli/node-flags.js';
+import { nodeEnvironment, nodeFlags } from '../../core/cli/node-flags.js';
 import { boxArchive, fetchTestPackages } from './box-image.js';
 import { addNamespace, removeNamespace } from './containerd-node.js';
 import { makeClusterPaths } from '../../core/cluster/paths.js';
@@ -24,6 +24,7 @@ const askScript = `
 
 const main = fileURLToPath(new URL('../../core/cli/main.js', import.meta.url));
 export const nodeAddress = '192.0.2.10';
+export const nodeAddress6 = '2001:db8::10';
 
 /** A server with a real node, in a network namespace of its own. Needs root. */
 export class RealNode {
@@ -33,14 +34,19 @@ export class RealNode {
   readonly #namespace: string;
   readonly dataDirectory: string;
   readonly #arguments: readonly string[];
+  readonly #addresses: readonly string[];
   #server: ChildProcess | undefined;
   /** From the last start of the server until kubectl saw the Node ready; kubectl takes some of it. */
   launchMs = 0;
   #kubectl: Tool | undefined;
 
-  /** `mark` is in the names of all that is made; `serverArguments` are further flags of the server. */
-  constructor(mark: string, serverArguments: readonly string[] = []) {
+  /**
+   * `mark` is in the names of all that is made; `serverArguments` are further flags of the server. `addresses` are those of `--node-ip`,
+   * out of `nodeAddress` and `nodeAddress6`.
+   */
+  constructor(mark: string, serverArguments: readonly string[] = [], addresses: readonly string[] = [nodeAddress]) {
     this.#mark = mark;
+    this.#addresses = addresses;
     this.#arguments = serverArguments;
     this.#namespace = `${mark}-${process.pid}`;
     this.directory = mkdtempSync(`/tmp/${mark}-`);
@@ -87,6 +93,10 @@ export class RealNode {
     await ip('link', 'set', 'up1', 'up');
     await ip('link', 'set', 'up0', 'up');
     await ip('route', 'add', 'default', 'dev', 'up0');
+    if (this.#addresses.includes(nodeAddress6)) {
+      await ip('address', 'add', `${nodeAddress6}/64`, 'dev', 'up0', 'nodad');
+      await ip('-6', 'route', 'add', 'default', 'dev', 'up0');
+    }
     mkdirSync(join(this.dataDirectory, 'agent', 'images'), { recursive: true });
     const archive = await boxArchive({ reference: this.image, layout: 'docker' });
     writeFileSync(join(this.dataDirectory, 'agent', 'images', 'box.tar'), archive);
@@ -98,10 +108,22 @@ export class RealNode {
   /** Starts the server, the first time or again. Resolves when the Node is ready, or `isUp` says so. */
   async launch(moreArguments: readonly string[] = [], isUp?: () => Promise<boolean>): Promise<void> {
     const log = join(this.directory, 'server.log');
-    const words = ['--data-dir', this.dataDirectory, '--write-kubeconfig', this.kubeconfig, '--node-ip', nodeAddress];
-    words.push('--node-name', this.#mark, '--log', log, ...this.#arguments, ...moreArguments);
+    const words = ['--data-dir', this.dataDirectory, '--write-kubeconfig', this.kubeconfig];
+    words.push(
+      '--node-ip',
+      this.#addresses.join(','),
+      '--node-name',
+      this.#mark,
+      '--log',
+      log,
+      ...this.#arguments,
+      ...moreArguments,
+    );
     const [program, ...before] = this.inside;
-    this.#server = spawn(program!, [...before, process.execPath, ...nodeFlags, main, 'server', ...words], { stdio: 'ignore' });
+    this.#server = spawn(program!, [...before, process.execPath, ...nodeFlags, main, 'server', ...words], {
+      stdio: 'ignore',
+      env: { ...nodeEnvironment, ...process.env },
+    });
     const beganMs = performance.now();
     const deadline = Date.now() + 30_000;
     for (;;) {

@@ -32,46 +32,29 @@ function collect(define: (runner: TestRunner) => void): Map<string, () => Promis
   return cases;
 }
 
-/** This side: starts the other one and asks it to run cases. */
-export class RemoteCases {
-  readonly #command: readonly [string, ...string[]];
-  #child: ChildProcess | undefined;
+/** One process of the other side. It runs one case at a time. */
+class RemoteProcess {
+  readonly #child: ChildProcess;
   #output = '';
 
-  constructor(command: readonly [string, ...string[]]) {
-    this.#command = command;
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
   }
 
   /** Resolves when its set-up is done. */
-  async start(environment: NodeJS.ProcessEnv): Promise<void> {
-    const [program, ...args] = this.#command;
-    const child = spawn(program, args, { env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (this.#output += chunk.toString()));
-    this.#child = child;
-    const answer = await this.#next(({ type }) => type === 'ready' || type === 'failed');
+  static async start([program, ...args]: readonly [string, ...string[]], environment: NodeJS.ProcessEnv): Promise<RemoteProcess> {
+    const env = { ...process.env, ...environment };
+    const remote = new RemoteProcess(spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] }));
+    const answer = await remote.#next(({ type }) => type === 'ready' || type === 'failed');
     if (answer.type === 'failed') throw new Error(answer.error);
+    return remote;
   }
 
-  /** Defines with the runner what `define` defines there. */
-  define(runner: TestRunner, define: (runner: TestRunner) => void): void {
-    const groups: string[] = [];
-    define({
-      describe: (name, body) =>
-        runner.describe(name, () => {
-          groups.push(name);
-          body();
-          groups.pop();
-        }),
-      it: name => {
-        const full = [...groups, name].join(' > ');
-        runner.it(name, () => this.#run(full));
-      },
-    });
-  }
-
-  async #run(name: string): Promise<void> {
-    this.#send({ type: 'run', name });
+  async run(name: string): Promise<void> {
+    if (!this.#child.connected) throw new Error(`the other side does not run\n${this.#output}`);
     this.#output = '';
+    this.#child.send({ type: 'run', name } satisfies Request);
     const answer = await this.#next(entry => entry.type === 'done' && entry.name === name);
     if (answer.type === 'done' && answer.error !== undefined) throw new Error(`${answer.error}\n${this.#output}`);
   }
@@ -79,8 +62,6 @@ export class RemoteCases {
   /** Resolves when it has cleaned up and ended. */
   async end(): Promise<void> {
     const child = this.#child;
-    if (!child) return;
-    this.#child = undefined;
     if (child.exitCode !== null || child.signalCode !== null || !child.connected) return;
     const exited = new Promise<void>(resolve => child.once('exit', () => resolve()));
     child.send({ type: 'end' } satisfies Request);
@@ -88,13 +69,8 @@ export class RemoteCases {
     if (child.exitCode !== 0) throw new Error(`the other side ended with ${child.exitCode}\n${this.#output}`);
   }
 
-  #send(request: Request): void {
-    if (!this.#child?.connected) throw new Error(`the other side does not run\n${this.#output}`);
-    this.#child.send(request);
-  }
-
   #next(wanted: (answer: Answer) => boolean): Promise<Answer> {
-    const child = this.#child!;
+    const child = this.#child;
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         child.off('message', onMessage);
@@ -112,6 +88,86 @@ export class RemoteCases {
       child.on('message', onMessage);
       child.once('exit', onExit);
     });
+  }
+}
+
+/** This side: starts the other one and asks it to run cases. */
+export class RemoteCases {
+  readonly #command: readonly [string, ...string[]];
+  readonly #count: number;
+  #processes: RemoteProcess[] = [];
+  readonly #free: RemoteProcess[] = [];
+  readonly #waiting: ((remote: RemoteProcess) => void)[] = [];
+  readonly #names: string[] = [];
+  readonly #outcomes = new Map<string, Promise<void>>();
+
+  /**
+   * With `processes`, the cases that come next are begun while the runner waits for one, each in a process that has no other: for
+   * those that mostly wait, and share nothing.
+   */
+  constructor(command: readonly [string, ...string[]], { processes = 1 }: { readonly processes?: number } = {}) {
+    this.#command = command;
+    this.#count = processes;
+  }
+
+  /** Resolves when the set-up of all is done. */
+  async start(environment: NodeJS.ProcessEnv): Promise<void> {
+    const started = Array.from({ length: this.#count }, async () => {
+      const remote = await RemoteProcess.start(this.#command, environment);
+      this.#processes.push(remote);
+      this.#free.push(remote);
+    });
+    for (const result of await Promise.allSettled(started)) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** Defines with the runner what `define` defines there. */
+  define(runner: TestRunner, define: (runner: TestRunner) => void): void {
+    const groups: string[] = [];
+    define({
+      describe: (name, body) =>
+        runner.describe(name, () => {
+          groups.push(name);
+          body();
+          groups.pop();
+        }),
+      it: name => {
+        const full = [...groups, name].join(' > ');
+        this.#names.push(full);
+        runner.it(name, () => this.#outcomeOf(full));
+      },
+    });
+  }
+
+  /** Resolves when all have cleaned up and ended. */
+  async end(): Promise<void> {
+    // What was begun ahead of a runner that asked for less.
+    await Promise.allSettled(this.#outcomes.values());
+    const processes = this.#processes;
+    this.#processes = [];
+    for (const remote of processes) await remote.end();
+  }
+
+  #outcomeOf(name: string): Promise<void> {
+    const at = this.#names.indexOf(name);
+    for (const each of this.#names.slice(at, at + this.#count)) {
+      if (this.#outcomes.has(each)) continue;
+      const outcome = this.#run(each);
+      this.#outcomes.set(each, outcome);
+      // The runner may never ask for what was begun ahead.
+      outcome.catch(() => undefined);
+    }
+    return this.#outcomes.get(name)!;
+  }
+
+  async #run(name: string): Promise<void> {
+    const remote = this.#free.shift() ?? (await new Promise<RemoteProcess>(resolve => this.#waiting.push(resolve)));
+    try {
+      await remote.run(name);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next(remote);
+      else this.#free.push(remote);
+    }
   }
 }
 

@@ -22,6 +22,8 @@ export interface Authenticated {
   readonly audiences?: readonly string[];
   /** For the audit log. */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Told to whoever sent the credential, or had it reviewed. */
+  readonly warnings?: readonly string[];
 }
 
 export type AuthenticationOutcome =

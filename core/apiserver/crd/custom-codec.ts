@@ -2,7 +2,7 @@ import { errorCode } from '../../base/errors.js';
 import type { FieldValidation } from '../../contracts/api-transport.js';
 import type { DecodeResult } from '../../machinery/codec/json-decode.js';
 import { readBody, strictErrorText, unfit } from '../../machinery/codec/json-decode.js';
-import { FieldPath, formatBadValue } from '../../machinery/field-errors.js';
+import { FieldPath, formatBadValue, jsonValue } from '../../machinery/field-errors.js';
 import type { GroupVersionKind, KubeObject } from '../../machinery/object.js';
 import { cloneJson, formatApiVersion, isJsonObject } from '../../machinery/object.js';
 import type { StructType } from '../../machinery/schema.js';
@@ -65,7 +65,7 @@ export class CustomCodec implements ObjectCodec {
     prune(rest, schema, { root: true, ...(unknown ? { unknown } : {}) });
     dropNulls(rest, schema);
     const fault = coerceEmbedded(rest, schema, new FieldPath(), options);
-    if (fault) throw new MetadataError(`${fault.path}: Invalid value: ${formatBadValue(fault.value)}: ${fault.text}`);
+    if (fault) throw new MetadataError(`${fault.path}: Invalid value: ${formatBadValue(jsonValue(fault.value))}: ${fault.text}`);
     return { kind: kind.kind, apiVersion: formatApiVersion(kind), metadata, ...rest } as KubeObject;
   }
 }

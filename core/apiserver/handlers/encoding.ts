@@ -55,7 +55,11 @@ export async function encodeEntry<T extends KubeObject>(
   if (acceptance.as === 'Table')
     return encodeValue(tableOf(served, [entry], { version: acceptance.version!, include, nowMs }), acceptance);
   if (acceptance.as === 'PartialObjectMetadata')
-    return encodeKind(served.types, partialObject(entry.object, acceptance.version!), acceptance);
+    return encodeKind(
+      served.types,
+      partialObject(entry.object, acceptance.version!, served.definition.versionAnnotations),
+      acceptance,
+    );
   if (acceptance.mediaType === 'application/vnd.kubernetes.protobuf') {
     return { contentType: acceptance.mediaType, parts: [protobufOf(served, entry)] };
   }
@@ -125,7 +129,7 @@ export async function encodeList<T extends KubeObject>(
   }
   if (acceptance.as === 'PartialObjectMetadataList' || acceptance.as === 'PartialObjectMetadata') {
     const version = acceptance.version!;
-    const items = listing.entries.map(entry => partialObject(entry.object, version));
+    const items = listing.entries.map(entry => partialObject(entry.object, version, served.definition.versionAnnotations));
     const list = { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${version}`, metadata, items };
     return encodeKind(served.types, list, acceptance);
   }

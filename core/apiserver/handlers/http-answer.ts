@@ -110,8 +110,15 @@ export function sendPlain(response: ServerResponse, code: number, text: string):
   response.end(text);
 }
 
+/** Beside those that the answer carries already, each once. */
+export function addWarnings(response: ServerResponse, texts: readonly string[]): void {
+  if (texts.length === 0) return;
+  const before = (response.getHeader('Warning') ?? []) as readonly string[];
+  response.setHeader('Warning', [...new Set([...before, ...warningHeader(texts)])]);
+}
+
 /** `299 - "text"`, each once. Source: KEP-1693. */
-export function warningHeader(texts: readonly string[]): string[] {
+function warningHeader(texts: readonly string[]): string[] {
   return [...new Set(texts)].map(
     text => `299 - "${text.replace(/[\u0000-\u001f\u007f]/g, ' ').replace(/["\\]/g, match => `\\${match}`)}"`,
   );

@@ -7,8 +7,11 @@ import type { StructType } from '../../machinery/schema.js';
 
 /** How objects of one version of a kind come from JSON: by the types of the tables, or by a schema of their own. */
 export interface ObjectCodec {
-  /** JSON text or a JSON value, as a draft. Throws BadRequest; unknown and duplicate fields are told or refused. */
-  decode(body: unknown, fieldValidation: FieldValidation): DecodeResult;
+  /**
+   * JSON text or a JSON value, as a draft. Throws BadRequest; unknown and duplicate fields are told or refused. `plainNames`: messages
+   * name types without the field that has them, as those about strategic patches do.
+   */
+  decode(body: unknown, fieldValidation: FieldValidation, options?: { readonly plainNames?: boolean }): DecodeResult;
   /** The canonical form of a draft that is made here. `applied`: it came out of an apply. Throws where it does not fit. */
   canonicalize<T extends object>(object: T, options?: { readonly applied?: boolean }): T;
   /** What it is to keep a draft and read it again, in place, but for defaults. */
@@ -29,8 +32,9 @@ export class StructCodec implements ObjectCodec {
     this.#keepsEmptyLists = options.keepsEmptyLists;
   }
 
-  decode(body: unknown, fieldValidation: FieldValidation): DecodeResult {
-    return decodeObject(this.#struct, body, { kind: this.#kind, fieldValidation, keepsEmpties: true, kinds: this.#kinds });
+  decode(body: unknown, fieldValidation: FieldValidation, { plainNames }: { readonly plainNames?: boolean } = {}): DecodeResult {
+    const options = { kind: this.#kind, fieldValidation, keepsEmpties: true, plainNames, kinds: this.#kinds };
+    return decodeObject(this.#struct, body, options);
   }
 
   canonicalize<T extends object>(object: T, { applied = false }: { readonly applied?: boolean } = {}): T {

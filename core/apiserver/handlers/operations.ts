@@ -3,6 +3,7 @@ import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, isJsonObject, jsonEqual, parseApiVersion } from '../../machinery/object.js';
 import { formatGoValue } from '../../machinery/patch/go-format.js';
+import { patchedText } from '../../machinery/patch/patched-text.js';
 import { applyJsonPatch } from '../../machinery/patch/json-patch.js';
 import { applyMergePatch } from '../../machinery/patch/merge-patch.js';
 import { applyStrategicMergePatch } from '../../machinery/patch/strategic-merge-patch.js';
@@ -67,15 +68,15 @@ export class Operations<T extends KubeObject = KubeObject> {
   }
 
   /** A body (JSON text or a JSON value) as a draft with defaults; unknown and duplicate fields are warned about or refused. */
-  decode(body: unknown, validation: FieldValidation, warn: (text: string) => void): T {
-    const draft = this.#decoded(body, validation, warn);
+  decode(body: unknown, validation: FieldValidation, warn: (text: string) => void, plainNames = false): T {
+    const draft = this.#decoded(body, validation, warn, plainNames);
     this.#identify(draft);
     this.#served.definition.defaults?.(draft);
     return draft;
   }
 
-  #decoded(body: unknown, validation: FieldValidation, warn: (text: string) => void): T {
-    const { object, strictErrors } = this.#served.codec.decode(body, validation);
+  #decoded(body: unknown, validation: FieldValidation, warn: (text: string) => void, plainNames: boolean): T {
+    const { object, strictErrors } = this.#served.codec.decode(body, validation, { plainNames });
     for (const text of strictErrors) warn(text);
     return object as T;
   }
@@ -153,7 +154,11 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (!old) throw notFound(this.#served.store.subject(call.name));
         const patched = this.#patched(old.object, type, patch);
         if (!isJsonObject(patched)) throw badRequest('the patched object is not an object');
-        const draft = this.#decodePatched(patched, call, type === 'strategic' ? patch : undefined);
+        const draft = this.#decodePatched(patched, call, type === 'strategic', () => {
+          if (type === 'strategic') return formatGoValue(patch);
+          const current = this.#served.codec.canonicalize(cloneJson(old.object));
+          return patchedText(this.#patched(current, type, patch), current, patch);
+        });
         if (jsonEqual(draft, old.object)) return cloneJson(old.object);
         return draft;
       },
@@ -162,19 +167,17 @@ export class Operations<T extends KubeObject = KubeObject> {
   }
 
   /** What a patch made of an object; what is wrong with it is the patch's fault. */
-  #decodePatched(patched: object, call: OperationCall, strategic: unknown): T {
+  #decodePatched(patched: object, call: OperationCall, isStrategic: boolean, shown: () => string): T {
     let draft: T;
-    const isStrategic = strategic !== undefined;
-    const shown = isStrategic ? formatGoValue(strategic) : JSON.stringify(patched);
     try {
-      draft = this.decode(patched, call.fieldValidation, text => call.warn(text));
+      draft = this.decode(patched, call.fieldValidation, text => call.warn(text), isStrategic);
     } catch (error) {
       if (!isStatusError(error, 'BadRequest')) throw error;
       const errors = new FieldErrors();
       const detail = error.message
         .replace(/^\S+ in version \S+ cannot be handled as a \S+: /, '')
         .replace('pkg/api/legacyscheme/scheme.go:30', 'pkg/runtime/scheme.go:111');
-      errors.invalid(fieldPath('patch'), shown, isStrategic ? converterText(detail) : detail);
+      errors.invalid(fieldPath('patch'), shown(), isStrategic ? converterText(detail) : detail);
       throw invalid('', '', '', errors);
     }
     if (draft.metadata.name) return draft;

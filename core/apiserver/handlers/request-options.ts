@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { DeleteOptions, PatchType } from '../../contracts/api-transport.js';
+import type { BadValue } from '../../machinery/field-errors.js';
 import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import { badRequest, invalid } from '../../machinery/status-error.js';
 import type { RequestInfo } from './request-info.js';
@@ -95,12 +96,17 @@ export function checkDeleteOptions(options: Record<string, unknown>): DeleteOpti
   if (propagationPolicy !== undefined && orphanDependents !== undefined) {
     errors.invalid(
       fieldPath('propagationPolicy'),
-      propagationPolicy,
+      propagationPolicy as BadValue,
       'orphanDependents and deletionPropagation cannot be both set',
     );
   }
   if (propagationPolicy !== undefined && !['Foreground', 'Background', 'Orphan'].includes(String(propagationPolicy))) {
-    errors.notSupported(fieldPath('propagationPolicy'), propagationPolicy, ['Foreground', 'Background', 'Orphan', 'nil']);
+    errors.notSupported(fieldPath('propagationPolicy'), propagationPolicy as BadValue, [
+      'Foreground',
+      'Background',
+      'Orphan',
+      'nil',
+    ]);
   }
   if (!errors.empty) throw invalid('meta.k8s.io', 'DeleteOptions', '', errors);
   return {

@@ -27,7 +27,7 @@ import type { StoredObject } from '../storage/stored-object.js';
 import { readBody } from './body.js';
 import { encodeEntry, encodeKind, encodeList, encodeMade, includeObjectIn } from './encoding.js';
 import { managerName } from '../../machinery/patch/managed-fields/manager-name.js';
-import { sendEncoded, warningHeader } from './http-answer.js';
+import { addWarnings, sendEncoded } from './http-answer.js';
 import { listPage, parseSelection, validateListQuery } from './listing.js';
 import type { Acceptance, AcceptOptions } from './negotiation.js';
 import { negotiate, negotiateWatch } from './negotiation.js';
@@ -93,7 +93,7 @@ export class ResourceHandler {
     const { info } = exchange;
     const endpoint = this.#options.endpoint(info.group, info.version, info.resource);
     if (!endpoint) return this.#handleVirtual(exchange);
-    setWarnings(exchange.response, deprecationOf(endpoint));
+    addWarnings(exchange.response, deprecationOf(endpoint));
     checkScope(info, endpoint);
     // Nothing but discovery and the like is asked for its head alone.
     if (exchange.request.method === 'HEAD') throw methodNotAllowed();
@@ -264,7 +264,7 @@ export class ResourceHandler {
     const call = { ...this.#call(exchange, warnings), dryRun: options.dryRun || isDryRun(info.query) };
     warnOfOrphans(endpoint, options, call);
     const { entry, gone } = await endpoint.operations.delete(call, options);
-    setWarnings(response, warnings);
+    addWarnings(response, warnings);
     const acceptance = this.#acceptance(exchange, endpoint);
     if (!gone || endpoint.served.definition.returnsDeleted) {
       return sendEncoded(
@@ -295,7 +295,7 @@ export class ResourceHandler {
     const selection = parseSelection(endpoint.served.definition, info.namespace, query);
     warnOfOrphans(endpoint, options, call);
     const entries = await endpoint.served.store.deleteCollection(selection, call, options);
-    setWarnings(response, warnings);
+    addWarnings(response, warnings);
     const listing = { revision: this.#options.hub.revision, entries, continue: undefined, remaining: undefined };
     const acceptance = this.#acceptance(exchange, endpoint);
     return sendEncoded(
@@ -330,7 +330,7 @@ export class ResourceHandler {
       // At once, since a request that is refused in the end carries them too.
       warn: text => {
         warnings.push(text);
-        setWarnings(response, warnings);
+        addWarnings(response, warnings);
       },
     };
   }
@@ -405,7 +405,7 @@ export class ResourceHandler {
     warnings: readonly string[],
   ): Promise<void> {
     const { request, response, info } = exchange;
-    setWarnings(response, warnings);
+    addWarnings(response, warnings);
     const status = result.created ? 201 : 200;
     const acceptance = this.#acceptance(exchange, endpoint);
     const include = includeObjectIn(info.query, acceptance);
@@ -532,8 +532,4 @@ function warnOfOrphans({ served }: ResourceEndpoint, { propagationPolicy }: Dele
 /** What every request to a deprecated resource is told. */
 function deprecationOf({ served: { definition } }: ResourceEndpoint): string[] {
   return definition.deprecation === undefined ? [] : [definition.deprecation];
-}
-
-function setWarnings(response: ServerResponse, warnings: readonly string[]): void {
-  if (warnings.length) response.setHeader('Warning', warningHeader(warnings));
 }

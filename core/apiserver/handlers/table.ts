@@ -1,5 +1,5 @@
 import { ageOf } from '../../machinery/human-duration.js';
-import type { KubeObject } from '../../machinery/object.js';
+import type { KubeObject, ObjectMeta } from '../../machinery/object.js';
 import type { ColumnData } from '../../api/schema-data.js';
 import type { StoredObject } from '../storage/stored-object.js';
 import type { ServedKind } from './served-resource.js';
@@ -32,7 +32,12 @@ export function tableOf<T extends KubeObject>(
         cells,
         ...(options.include === 'None'
           ? { object: null }
-          : { object: options.include === 'Object' ? object : partialObject(object, options.version) }),
+          : {
+              object:
+                options.include === 'Object'
+                  ? object
+                  : partialObject(object, options.version, served.definition.versionAnnotations),
+            }),
       };
     }),
   };
@@ -73,8 +78,16 @@ export function scaleTable(
   };
 }
 
-export function partialObject(object: Readonly<KubeObject>, version: string): KubeObject {
-  return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${version}`, metadata: object.metadata };
+/** Its metadata alone, without the annotations that only a version of the API writes. */
+export function partialObject(object: Readonly<KubeObject>, version: string, hidden: readonly string[] = []): KubeObject {
+  const { metadata } = object;
+  const shown = hidden.some(name => metadata.annotations?.[name] !== undefined) ? withoutAnnotations(metadata, hidden) : metadata;
+  return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${version}`, metadata: shown };
+}
+
+function withoutAnnotations({ annotations, ...rest }: ObjectMeta, hidden: readonly string[]): ObjectMeta {
+  const kept = Object.entries(annotations ?? {}).filter(([name]) => !hidden.includes(name));
+  return kept.length > 0 ? { ...rest, annotations: Object.fromEntries(kept) } : rest;
 }
 
 /** The Age cell of most tables. */

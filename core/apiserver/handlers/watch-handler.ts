@@ -196,7 +196,7 @@ class FrameEncoder<T extends KubeObject> {
   }
 
   #partial(object: Readonly<KubeObject>): KubeObject {
-    return partialObject(object, this.#target.acceptance.version!);
+    return partialObject(object, this.#target.acceptance.version!, this.#target.served.definition.versionAnnotations);
   }
 
   #table(entry: Pick<StoredObject<T>, 'object' | 'resourceVersion'>): object {

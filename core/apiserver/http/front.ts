@@ -11,7 +11,7 @@ import { forbiddenError } from '../auth/forbidden.js';
 import type { Impersonation } from '../auth/impersonation.js';
 import { selectorAttributes } from '../auth/selector-attributes.js';
 import type { UserInfo } from '../auth/user-info.js';
-import { sendError, sendPlain } from '../handlers/http-answer.js';
+import { addWarnings, sendError, sendPlain } from '../handlers/http-answer.js';
 import type { RequestInfo } from '../handlers/request-info.js';
 import { isReadable, parseRequest } from '../handlers/request-info.js';
 import type { ResourceHandler } from '../handlers/resource-handler.js';
@@ -64,7 +64,7 @@ export class Front {
     if (!isReadable(request.url ?? '/')) return sendPlain(response, 400, '400 Bad Request');
     response.setHeader('Audit-Id', auditId(request));
     response.setHeader('Cache-Control', 'no-cache, private');
-    const user = await this.#admit(request, info);
+    const user = await this.#admit(request, info, texts => addWarnings(response, texts));
     if (info.resourceRequest && this.#options.serves(info)) {
       if (this.#options.connections.handles(info)) {
         return this.#options.connections.serve({ request, response, info, caller: user });
@@ -74,8 +74,8 @@ export class Front {
     if (!(await this.#options.routes({ request, response, info, user }))) sendPlain(response, 404, '404 page not found\n');
   }
 
-  /** Authenticates, impersonates and authorizes. Throws 401 and 403. */
-  async #admit(request: IncomingMessage, info: RequestInfo): Promise<UserInfo> {
+  /** Authenticates, impersonates and authorizes. Throws 401 and 403. `warn` is told before a 403. */
+  async #admit(request: IncomingMessage, info: RequestInfo, warn?: (texts: readonly string[]) => void): Promise<UserInfo> {
     const { authentication, impersonation, authorizer } = this.#options;
     const pending = authentication.authenticate({
       path: info.path,
@@ -83,7 +83,8 @@ export class Front {
       rawHeaders: request.rawHeaders,
       clientCertificates: clientCertificates(request),
     });
-    const { user: original } = pending instanceof Promise ? await pending : pending;
+    const { user: original, warnings } = pending instanceof Promise ? await pending : pending;
+    if (warnings) warn?.(warnings);
     const attributes: Attributes = {
       user: original,
       verb: info.verb,

@@ -1,5 +1,6 @@
+import { internalValue } from '../../api/internal-value.js';
 import type { FieldPath } from '../../machinery/field-errors.js';
-import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
+import { FieldErrors, fieldPath, quote } from '../../machinery/field-errors.js';
 import type { KubeObject, ObjectMeta } from '../../machinery/object.js';
 import { semanticEqual } from '../../machinery/object.js';
 import { nameIsDnsSubdomain, nameIsPathSegment, validateLabelValue, validateQualifiedName } from '../../machinery/names.js';
@@ -45,7 +46,7 @@ export function dropDuplicateOwners(metadata: ObjectMeta): string[] {
   return duplicates;
 }
 
-/** What all kinds are held to, after the checks of their own. Source: rest.BeforeCreate. */
+/** What all kinds are held to: new ones when they passed the checks of their own. Source: rest.BeforeCreate. */
 export function validateAnyMetadata<T extends KubeObject>(
   { metadata }: T,
   { reference }: ResourceDefinition<T>,
@@ -132,13 +133,17 @@ function validateOwners(metadata: ObjectMeta, errors: FieldErrors): void {
     if (!owner.name) errors.invalid(at.child('name'), owner.name, 'must not be empty');
     if (!owner.uid) errors.invalid(at.child('uid'), owner.uid, 'must not be empty');
     if (owner.apiVersion === 'v1' && owner.kind === 'Event')
-      errors.invalid(at, owner, `/${owner.apiVersion}, Kind=${owner.kind} is disallowed from being an owner`);
+      errors.invalid(
+        at,
+        internalValue('v1.OwnerReference', owner),
+        `/${owner.apiVersion}, Kind=${owner.kind} is disallowed from being an owner`,
+      );
     if (!owner.controller) continue;
     const current = `${owner.kind}/${owner.name}`;
     if (controller) {
       errors.invalid(
         path,
-        metadata.ownerReferences,
+        internalValue('[]v1.OwnerReference', metadata.ownerReferences),
         `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${current}`,
       );
     } else controller = current;
@@ -173,20 +178,36 @@ function validateFinalizerDomains<T extends KubeObject>(
   for (const [index, finalizer] of finalizers.entries()) validateFinalizerDomain(path.index(index), finalizer, errors);
 }
 
-/** Source: apimachinery ValidateObjectMetaUpdate; what the store copied from the old object cannot differ any more. */
+/** What every update is held to before the kind's own checks. Source: rest.BeforeUpdate, validateCommonFields. */
+export function validateAnyMetadataUpdate<T extends KubeObject>(
+  object: T,
+  old: Readonly<T>,
+  definition: ResourceDefinition<T>,
+  errors: FieldErrors,
+): void {
+  validateAnyMetadata(object, definition, errors);
+  validateMetadataChange(object, old, errors);
+}
+
+/** The same once more with the finalizers' domains, as most kinds check it themselves. Source: core ValidateObjectMetaUpdate. */
 export function validateMetadataUpdate<T extends KubeObject>(
   object: T,
   old: Readonly<T>,
   definition: ResourceDefinition<T>,
   errors: FieldErrors,
 ): void {
+  validateMetadataChange(object, old, errors);
+  validateFinalizerDomains(object, definition, errors);
+}
+
+/** Source: apimachinery ValidateObjectMetaAccessorUpdate; what the store copied from the old object cannot differ any more. */
+function validateMetadataChange({ metadata }: KubeObject, old: Readonly<KubeObject>, errors: FieldErrors): void {
   const path = fieldPath('metadata');
-  const { metadata } = object;
   if (old.metadata.deletionTimestamp !== undefined) {
     const before = new Set(old.metadata.finalizers ?? []);
-    const added = (metadata.finalizers ?? []).filter(finalizer => !before.has(finalizer));
+    const added = [...new Set(metadata.finalizers)].filter(finalizer => !before.has(finalizer)).sort();
     if (added.length) {
-      const list = added.map(finalizer => `"${finalizer}"`).join(', ');
+      const list = added.map(quote).join(', ');
       errors.forbidden(
         path.child('finalizers'),
         `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`,
@@ -197,8 +218,10 @@ export function validateMetadataUpdate<T extends KubeObject>(
   for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
     if (metadata[field] !== old.metadata[field]) errors.invalid(path.child(field), metadata[field], 'field is immutable');
   }
-  validateAnyMetadata(object, definition, errors);
-  if (!definition.uncheckedMetadata) validateFinalizerDomains(object, definition, errors);
+  validateLabels(metadata.labels, 'labels', errors);
+  validateAnnotations(metadata.annotations, errors);
+  validateOwners(metadata, errors);
+  validateManagedFields(metadata, errors);
 }
 
 /** The finalizers that an object marked for deletion gets. Source: generic registry, deletionFinalizersForGarbageCollection. */

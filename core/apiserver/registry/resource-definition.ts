@@ -54,15 +54,21 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
 
   /** Cells of one row, in the order of the generated `columns` of this resource. Absent: Name and Created At. */
   row?(object: Readonly<T>, context: RowContext): readonly unknown[];
-  /** Field selectors beside `metadata.name` and `metadata.namespace`. Values are strings; absent fields are ''. */
+  /** Annotations that stand for fields which this version of the API has not: not shown where there is only metadata. */
+  readonly versionAnnotations?: readonly string[];
   /** Warned about in every answer. */
   readonly deprecation?: string;
   /** A deletion that is done answers with the object's last state instead of a Status. Source: ReturnDeletedObject of upstream's stores. */
   readonly returnsDeleted?: boolean;
   /** Finalizers may be named without a domain, as those of custom resources. */
   readonly freeFinalizers?: boolean;
-  /** The kind's own checks leave out metadata, which is held to what all kinds are held to once they have passed. */
-  readonly uncheckedMetadata?: boolean;
+  /** What the kind itself checks and in which order, where it is not the metadata and then the rest. */
+  readonly checks?: {
+    /** Absent: `object`, `validate`. */
+    readonly create?: readonly Check[];
+    /** Absent: `change`, then `validateUpdate` or, where there is none, `validate`. */
+    readonly update?: readonly Check[];
+  };
   /** What an object without anything has all the same when upstream converts it: what bookmarks show. In place. */
   fillBookmark?(object: T): void;
   /** Told to who deletes without a propagation policy. */
@@ -71,6 +77,7 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   unknownFieldText?(label: string): string;
   /** Kept as JSON, as custom resources are, which tells an empty list from none. */
   readonly keepsEmptyLists?: boolean;
+  /** Field selectors beside `metadata.name` and `metadata.namespace`. Values are strings; absent fields are ''. */
   readonly selectableFields?: Readonly<Record<string, (object: Readonly<T>) => string>>;
 
   readonly subresources?: Readonly<Record<string, SubresourceDefinition<T>>>;
@@ -106,6 +113,13 @@ export interface ViewOf<T extends KubeObject, Stored extends KubeObject = KubeOb
   /** `stored` is the newest state, for what a view cannot show; undefined for a new object. */
   fromView(view: Readonly<T>, stored: Readonly<Stored> | undefined): Stored;
 }
+
+/**
+ * A step of the checks of a kind: its metadata as that of any object (`object`) or as changed (`change`), and its own functions.
+ * Metadata is checked for all kinds alike too, so a mistake in it is listed once for every step that comes across it: upstream's
+ * kinds differ in these steps, and its messages with them.
+ */
+export type Check = 'object' | 'change' | 'validate' | 'validateUpdate';
 
 export type Rollback = () => Promise<void> | void;
 export type ResourceVerb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
@@ -151,8 +165,8 @@ export interface StatusSubresource<T extends KubeObject> {
   readonly type: 'update';
   /** Puts back what this endpoint must not change. Absent: everything but status and managedFields is put back to `old`. */
   prepareForUpdate?(object: T, old: Readonly<T>, context: RequestContext): void | Promise<void>;
-  /** Finalizers may be named without a domain here. */
-  readonly freeFinalizers?: boolean;
+  /** Absent: `change`, `validateUpdate`. */
+  readonly checks?: readonly Check[] | undefined;
   /** Absent: none. */
   validateUpdate?(object: T, old: Readonly<T>, errors: FieldErrors, context: RequestContext): void | Promise<void>;
 }

@@ -22,15 +22,9 @@ import type { CacheEvent, ObjectCache } from '../storage/resource-cache.js';
 import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import { runAdmission } from './admission-chain.js';
-import {
-  dropDuplicateOwners,
-  fillSystemFields,
-  validateAnyMetadata,
-  validateMetadata,
-  validateMetadataUpdate,
-  wipeSystemFields,
-} from './object-metadata.js';
+import { dropDuplicateOwners, fillSystemFields, wipeSystemFields } from './object-metadata.js';
 import type { RequestContext, ResourceDefinition, ResourceStores, Rollback, StatusSubresource } from './resource-definition.js';
+import { checkChange, checkNew } from './object-checks.js';
 import { beforeDelete, checkPreconditions, markAsDeleting, setFinalizers } from './deletion.js';
 import type { Selection } from './selection.js';
 import { afterKey, generateName, isLeaseRenewal, nameMismatch, setOrDelete, storageError, uidText } from './store-support.js';
@@ -212,9 +206,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     else this.#resetStatus(draft, undefined);
     if (this.#hasGeneration) draft.metadata.generation = 1;
     const errors = new FieldErrors();
-    if (!definition.uncheckedMetadata) validateMetadata(draft, definition, errors);
-    await definition.validate?.(draft, errors, context);
-    if (errors.empty && definition.uncheckedMetadata) validateAnyMetadata(draft, definition, errors);
+    await checkNew({ definition, draft, context, errors });
     if (!errors.empty) throw this.#invalid(draft, errors);
     for (const text of definition.warnings?.(draft, undefined, context) ?? []) call.warn(text);
     await this.#admit('validate', context, draft, undefined);
@@ -337,10 +329,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     else this.#resetStatus(draft, old);
     if (this.#hasGeneration && (!subresource || subresource !== 'status')) this.#raiseGeneration(draft, old);
     const errors = new FieldErrors();
-    validateMetadataUpdate(draft, old, status?.freeFinalizers ? { ...definition, freeFinalizers: true } : definition, errors);
-    if (subresource) await status?.validateUpdate?.(draft, old, errors, context);
-    else if (definition.validateUpdate) await definition.validateUpdate(draft, old, errors, context);
-    else await definition.validate?.(draft, errors, context);
+    await checkChange({ definition, draft, context, errors }, old);
     if (!errors.empty) throw this.#invalid(draft, errors);
     if (!subresource) for (const text of definition.warnings?.(draft, old, context) ?? []) call.warn(text);
     await this.#admit('validate', context, draft, old);

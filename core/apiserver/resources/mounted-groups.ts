@@ -1,6 +1,9 @@
+import { internalValue } from '../../api/internal-value.js';
 import { CodedError } from '../../base/errors.js';
 import type { ApiGroup, VirtualApiResource } from '../../contracts/api-group.js';
+import type { BadValue } from '../../machinery/field-errors.js';
 import { fieldPath } from '../../machinery/field-errors.js';
+import { isJsonObject } from '../../machinery/object.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
 
 export interface MountedResource {
@@ -41,7 +44,7 @@ export function mountGroup({ data, resources }: ApiGroup): MountedResource[] {
       storagePrefix: `${data.group}/${resource}`,
       validate(object, errors) {
         for (const { field, value, message } of behaviour.validate?.(object) ?? [])
-          errors.invalid(fieldPath(field), value, message);
+          errors.invalid(fieldPath(field), isJsonObject(value) ? internalValue('json', value) : (value as BadValue), message);
       },
     };
     return [{ definition, virtual: undefined }];

@@ -1,7 +1,7 @@
 import type { FieldErrors } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson } from '../../machinery/object.js';
-import type { RequestContext, StatusSubresource } from '../registry/resource-definition.js';
+import type { Check, RequestContext, StatusSubresource } from '../registry/resource-definition.js';
 
 /**
  * The `status` endpoint of kinds that put back nothing but spec and, where upstream does, labels: annotations, finalizers and
@@ -9,6 +9,7 @@ import type { RequestContext, StatusSubresource } from '../registry/resource-def
  */
 export function statusSubresource<T extends KubeObject & { spec?: unknown }>(options: {
   readonly keepLabels?: boolean;
+  readonly checks?: readonly Check[];
   validateUpdate?(object: T, old: Readonly<T>, errors: FieldErrors, context: RequestContext): void;
 }): StatusSubresource<T> {
   return {
@@ -19,6 +20,7 @@ export function statusSubresource<T extends KubeObject & { spec?: unknown }>(opt
       if (old.metadata.labels) object.metadata.labels = { ...old.metadata.labels };
       else delete object.metadata.labels;
     },
+    checks: options.checks,
     validateUpdate: options.validateUpdate,
   };
 }

@@ -6,7 +6,7 @@ import type { ContainerStats } from '../../contracts/container-runtime.js';
 import { parseQuantity } from '../../machinery/quantity.js';
 import { podQos } from '../cgroups/cgroup-limits.js';
 import type { KubeletContext } from '../kubelet-context.js';
-import { podUid } from '../kubelet-context.js';
+import { podText, podUid } from '../kubelet-context.js';
 import { hasStorageLimit, storageLimitExceeded, storageUsage } from './local-storage.js';
 import type { NodeUsage } from './node-usage.js';
 import { isCritical, memoryUsage, rankForEviction } from './ranking.js';
@@ -27,8 +27,8 @@ export interface EvictionManagerOptions {
   /** Pods that run or are to run, without those that are about to end. */
   readonly pods: () => readonly EvictablePod[];
   readonly sandboxIds: (podUid: string) => readonly string[];
-  /** Frees what nobody needs: containers of finished pods, images. */
-  readonly reclaimDisk: () => Promise<void>;
+  /** Free what nobody needs, one after the other: containers of finished pods, images. */
+  readonly reclaimDisk: readonly (() => Promise<void>)[];
   /** The node's conditions are to be written. */
   readonly changed: () => void;
 }
@@ -98,11 +98,23 @@ export class EvictionManager {
     const worst = found[0]!;
     this.#nodeEvent(`Attempting to reclaim ${worst.resource}`);
     if (worst.resource !== 'memory') {
-      await this.#options.reclaimDisk();
+      await this.#reclaimDisk();
       found = await this.#observe(() => true);
       if (found.length === 0) return;
     }
     await this.#evictOne(worst, active);
+  }
+
+  /** What fails leaves the rest to be tried, and then a pod to be ended. */
+  async #reclaimDisk(): Promise<void> {
+    const { context, reclaimDisk } = this.#options;
+    for (const reclaim of reclaimDisk) {
+      try {
+        await reclaim();
+      } catch (error) {
+        context.logger.warn('what nobody needs could not be removed', { error });
+      }
+    }
   }
 
   async #observe(reclaiming: (signal: CrossedThreshold['signal']) => boolean): Promise<CrossedThreshold[]> {
@@ -193,7 +205,9 @@ export class EvictionManager {
   }
 
   #evict(own: EvictablePod, message: string): void {
-    this.#options.context.recorder.event(own.pod, 'Warning', 'Evicted', message);
+    const { logger, recorder } = this.#options.context;
+    logger.info('a pod is evicted', { pod: podText(own.pod), reason: message.trim() });
+    recorder.event(own.pod, 'Warning', 'Evicted', message);
     own.fail('Evicted', message, graceSeconds);
     this.#leaving = [...this.#leaving, own];
     this.#leavingUntilMs = this.#options.context.clock.now() + cleanUpMs;

@@ -31,6 +31,7 @@ class TestNode {
   nodefs = plenty;
   reclaimed = 0;
   reclaim = (): void => undefined;
+  discard = (): void => undefined;
   changes = 0;
 
   readonly #usage: NodeUsage = {
@@ -72,10 +73,13 @@ class TestNode {
           };
         }),
     sandboxIds: uid => [`s-${uid}`],
-    reclaimDisk: async () => {
-      this.reclaimed++;
-      this.reclaim();
-    },
+    reclaimDisk: [
+      async () => this.discard(),
+      async () => {
+        this.reclaimed++;
+        this.reclaim();
+      },
+    ],
     changed: () => void this.changes++,
   });
 
@@ -226,6 +230,17 @@ describe('disk pressure', () => {
     expect([node.ended, node.reclaimed]).toEqual([[], 1]);
     await node.manager.look();
     expect(node.reclaimed).toBe(1);
+  });
+
+  it('ends a pod though what nobody needs cannot be removed', async () => {
+    const node = new TestNode();
+    node.add('a', { disk: gibibyte });
+    node.nodefs = { ...plenty, availableBytes: 4 * gibibyte };
+    node.discard = () => {
+      throw new Error('device or resource busy');
+    };
+    await node.manager.look();
+    expect([node.ended, node.reclaimed]).toEqual([['a'], 1]);
     expect(node.manager.refusal(node.pods[0]!)?.message).toBe('The node had condition: [DiskPressure]. ');
   });
 

@@ -3,6 +3,7 @@ import type { EventSubject } from '../../client/event-recorder.js';
 import type { PullOptions } from '../../contracts/container-runtime.js';
 import { formatDuration } from '../../machinery/time.js';
 import { BackoffTable } from '../backoff-table.js';
+import { interruptible } from '../interruptible.js';
 import type { KubeletContext } from '../kubelet-context.js';
 import { StartError } from '../runtime/start-error.js';
 import { normalizeImageName } from './image-name.js';
@@ -23,6 +24,12 @@ export interface ImageRequest {
   readonly options: Pick<PullOptions, 'signal'>;
 }
 
+interface SharedPull {
+  readonly done: Promise<string>;
+  readonly giveUp: AbortController;
+  waiting: number;
+}
+
 /** Sees to it that a container's image is there, as its pull policy says. Source: pkg/kubelet/images. */
 export class ImagePuller {
   readonly #context: KubeletContext;
@@ -30,7 +37,7 @@ export class ImagePuller {
   readonly #backoff: BackoffTable;
   readonly #lastFailures = new Map<string, string>();
   /** Pulls under way, shared by all who want the same image without credentials of their own. */
-  readonly #pulling = new Map<string, Promise<string>>();
+  readonly #pulling = new Map<string, SharedPull>();
 
   constructor(context: KubeletContext, records: PullRecords) {
     this.#context = context;
@@ -102,6 +109,8 @@ export class ImagePuller {
       recorder.event(subject, 'Normal', 'Pulled', message);
       return id;
     } catch (error) {
+      // The pod is to end, or the kubelet: nothing is wrong with the image.
+      if (request.options.signal?.aborted) throw error;
       const text = errorText(error);
       recorder.event(subject, 'Warning', 'Failed', `Failed to pull image "${image}": ${text}`);
       this.#backoff.next(key, clock.now());
@@ -143,13 +152,23 @@ export class ImagePuller {
     });
   }
 
-  #shared(reference: string, options: Pick<PullOptions, 'signal'>): Promise<string> {
-    const { runtime } = this.#context;
-    let pulling = this.#pulling.get(reference);
-    if (!pulling) {
-      pulling = runtime.pullImage(reference, options).finally(() => this.#pulling.delete(reference));
-      this.#pulling.set(reference, pulling);
+  /** It is given up when all who want it have left: one that is deleted takes nothing from the others. */
+  async #shared(reference: string, { signal }: Pick<PullOptions, 'signal'>): Promise<string> {
+    let pull = this.#pulling.get(reference);
+    if (!pull) {
+      const giveUp = new AbortController();
+      pull = { done: this.#context.runtime.pullImage(reference, { signal: giveUp.signal }), giveUp, waiting: 0 };
+      this.#pulling.set(reference, pull);
     }
-    return pulling;
+    pull.waiting++;
+    try {
+      return await interruptible(pull.done, signal);
+    } finally {
+      pull.waiting--;
+      if (pull.waiting === 0) {
+        this.#pulling.delete(reference);
+        pull.giveUp.abort();
+      }
+    }
   }
 }

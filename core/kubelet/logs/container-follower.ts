@@ -16,6 +16,7 @@ export class ContainerFollower implements LogFollower, Disposable {
   #pending = deferred();
   #ended = false;
   #ending = false;
+  #disposed = false;
 
   get ended(): boolean {
     return this.#ended;
@@ -46,13 +47,16 @@ export class ContainerFollower implements LogFollower, Disposable {
       lost: () => void this.#look(runtime, clock, containerId),
     });
     this.#held.push(events);
-    const abort = (): void => this.#pending.resolve();
+    // Whoever asked may leave before anybody has begun to read.
+    const abort = (): void => this.dispose();
     signal.addEventListener('abort', abort, { once: true });
     this.#held.push({ dispose: () => signal.removeEventListener('abort', abort) });
     await this.#look(runtime, clock, containerId);
+    if (signal.aborted) this.dispose();
   }
 
   dispose(): void {
+    this.#disposed = true;
     for (const held of this.#held.splice(0)) void held.dispose();
     this.#pending.resolve();
   }
@@ -68,7 +72,7 @@ export class ContainerFollower implements LogFollower, Disposable {
   }
 
   #end(clock: Clock): void {
-    if (this.#ending) return;
+    if (this.#ending || this.#disposed) return;
     this.#ending = true;
     const timer = clock.setTimer(lingerMs, () => {
       this.#ended = true;

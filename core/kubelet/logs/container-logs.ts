@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../base/clock.js';
 import { CodedError, errorCode } from '../../base/errors.js';
@@ -40,6 +41,8 @@ export class ContainerLogs {
       const { logPath } = await runtime.container(id);
       const selection = new LogSelection(options, clock.now());
       if (runtime.logs) return fromRuntime(runtime, id, { options, selection, signal });
+      // Before anything is answered.
+      await access(logPath);
       const follower = options.follow ? new ContainerFollower() : undefined;
       await follower?.start({ runtime, clock, containerId: id, path: logPath }, signal);
       return fromFile(logPath, { selection, tailLines: options.tailLines, follower, signal });

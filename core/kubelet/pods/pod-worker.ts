@@ -33,6 +33,7 @@ export interface PodWorkerServices {
   readonly facts: () => NodeFacts;
   /** Why this node refuses the pod; undefined when it takes it. Asked once, before anything of it runs. */
   readonly admit: (pod: Pod) => { readonly reason: string; readonly message: string } | undefined;
+  readonly removeLogs: (pod: Pick<Pod, 'metadata'>) => Promise<void>;
   /** Nothing of the pod is left anywhere. */
   readonly gone: (pod: Pod) => void | Promise<void>;
 }
@@ -76,6 +77,7 @@ export class PodWorker {
     this.#services = services;
     this.#pod = pod;
     this.#uid = podUid(pod);
+    if (pod.metadata.deletionTimestamp) this.#hurry();
   }
 
   get pod(): Pod {
@@ -97,10 +99,19 @@ export class PodWorker {
     return this.#stage === 'done' || this.#stage === 'gone';
   }
 
-  /** Frees the disk of what a finished pod ran; its logs stay until the pod is deleted. */
+  /**
+   * Frees the disk of what a finished pod ran, with its logs: nobody can ask for those of a container that is no more. Never rejects:
+   * what cannot be removed must not keep others from being tried.
+   */
   async discard(): Promise<void> {
+    const { cache, context, killer, removeLogs } = this.#services;
     if (this.#stage !== 'done' || this.#busy) return;
-    await this.#services.killer.removeAll(this.#services.cache.pod(this.#uid));
+    try {
+      await killer.removeAll(cache.pod(this.#uid));
+      await removeLogs(this.#pod);
+    } catch (error) {
+      context.logger.warn('what a finished pod ran could not be removed', { pod: podText(this.#pod), error });
+    }
   }
 
   /** The API's newer object. */
@@ -171,10 +182,7 @@ export class PodWorker {
 
   /** The pod is to end now, or sooner than it was told before. */
   #hurry(): void {
-    const { metadata, spec } = this.#pod;
-    const grace = metadata.deletionTimestamp
-      ? (metadata.deletionGracePeriodSeconds ?? 30)
-      : (spec.terminationGracePeriodSeconds ?? 30);
+    const grace = graceSecondsOf(this.#pod);
     if (this.#graceSeconds !== undefined && grace >= this.#graceSeconds) return;
     this.#graceSeconds = grace;
     this.#interrupt.abort();
@@ -317,13 +325,14 @@ export class PodWorker {
     const { cache, context, killer, probes, statuses } = this.#services;
     const { signal } = this.#interrupt;
     const state = cache.pod(this.#uid);
+    // A kubelet that finds the pod ending goes on to say whether it is ready.
+    probes.sync(this.#pod);
     if (this.#anyRunning()) this.#publish({ terminal: false, running: true });
     probes.stopLivenessAndStartup(this.#uid);
+    // Of no grace at all a second is given, so that preStop hooks are run.
+    const graceSeconds = Math.max(1, this.#graceSeconds ?? graceSecondsOf(this.#pod));
     try {
-      await killer.killPod(this.#pod, state, {
-        signal,
-        ...(this.#graceSeconds === undefined ? {} : { graceSeconds: this.#graceSeconds }),
-      });
+      await killer.killPod(this.#pod, state, { signal, graceSeconds });
     } catch (error) {
       if (!signal.aborted) {
         context.recorder.event(this.#pod, 'Warning', 'FailedKillPod', `error killing pod: ${errorText(error)}`);
@@ -370,6 +379,11 @@ export class PodWorker {
     });
     this.#timer = { dueMs, handle };
   }
+}
+
+function graceSecondsOf({ metadata, spec }: Pod): number {
+  const own = spec.terminationGracePeriodSeconds ?? 30;
+  return metadata.deletionTimestamp ? (metadata.deletionGracePeriodSeconds ?? own) : own;
 }
 
 /** Whether a condition that a readiness gate waits for has changed. */

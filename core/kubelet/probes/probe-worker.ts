@@ -108,8 +108,9 @@ export class ProbeWorker {
         const { exitCode, stdout, stderr } = await context.runtime.execSync(containerId, command, timeoutMs);
         return { ok: exitCode === 0, output: `${stdout.toString()}${stderr.toString()}` };
       } catch (error) {
-        if (errorCode(error) === 'RUNTIME_TIMEOUT') return { ok: false, output: errorText(error) };
-        throw error;
+        if (errorCode(error) !== 'RUNTIME_TIMEOUT') throw error;
+        // As upstream's kubelet words it, whatever a runtime has to say about its time.
+        return { ok: false, output: `command timed out: "${command.join(' ')}" timed out after ${timeoutMs / 1000}s` };
       }
     }
     const target = probeTarget(probe, container, podIp());

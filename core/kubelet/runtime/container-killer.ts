@@ -4,6 +4,7 @@ import { isRestartableInitContainer } from '../../api/pod-resources.js';
 import type { Container, Pod } from '../../api/generated/types.js';
 import type { ContainerState } from '../../contracts/container-runtime.js';
 import { containerReference } from '../container-reference.js';
+import { interruptible } from '../interruptible.js';
 import type { KubeletContext } from '../kubelet-context.js';
 import type { LifecycleHooks } from './lifecycle-hooks.js';
 import type { KillReason } from './pod-actions.js';
@@ -157,17 +158,4 @@ function graceOf(pod: Pod, container: Container | undefined, reason: KillReason)
         ? container?.startupProbe?.terminationGracePeriodSeconds
         : undefined;
   return ofProbe ?? pod.spec.terminationGracePeriodSeconds ?? 30;
-}
-
-function interruptible<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  if (signal.aborted) {
-    work.catch(() => undefined);
-    return Promise.reject(abortReason(signal));
-  }
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(abortReason(signal));
-  signal.addEventListener('abort', onAbort, { once: true });
-  promise.catch(() => undefined);
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', onAbort));
 }

@@ -1,6 +1,7 @@
-import { CodedError, errorText } from '../../base/errors.js';
+import { abortReason, CodedError, errorText } from '../../base/errors.js';
 import { sleep } from '../../base/clock.js';
 import type { Container, LifecycleHandler, Pod } from '../../api/generated/types.js';
+import { interruptible } from '../interruptible.js';
 import type { KubeletContext } from '../kubelet-context.js';
 import { podText } from '../kubelet-context.js';
 import type { NetworkProber } from '../probes/network-prober.js';
@@ -25,7 +26,7 @@ export class LifecycleHooks {
     this.#prober = prober;
   }
 
-  /** Rejects HOOK_FAILED with what the container's status says. */
+  /** Rejects HOOK_FAILED with what the container's status says, the signal's reason when nobody waits for the hook any more. */
   async run(handler: LifecycleHandler, target: HookTarget, signal?: AbortSignal): Promise<void> {
     const { pod, container, containerId, podIp } = target;
     const where = `for Container "${container.name}" in Pod "${podText(pod)}" failed - error`;
@@ -37,8 +38,10 @@ export class LifecycleHooks {
       };
       let result;
       try {
-        result = await this.#context.runtime.execSync(containerId, command, 0);
+        // It may take for ever: whoever ends the pod does not wait for it.
+        result = await interruptible(this.#context.runtime.execSync(containerId, command, 0), signal);
       } catch (error) {
+        if (signal?.aborted) throw abortReason(signal);
         throw failed(errorText(error), '', error);
       }
       if (result.exitCode === 0) return;
@@ -48,9 +51,11 @@ export class LifecycleHooks {
       const httpGet = handler.httpGet;
       try {
         // Whatever the server answers counts as done: only a server that cannot be reached fails the hook.
-        const { ok, output } = await this.#prober(containerId, httpTarget(httpGet, container, podIp, 'lifecycle'), httpTimeoutMs);
+        const asked = this.#prober(containerId, httpTarget(httpGet, container, podIp, 'lifecycle'), httpTimeoutMs);
+        const { ok, output } = await interruptible(asked, signal);
         if (!ok && !output.startsWith('HTTP probe failed')) throw new CodedError('HOOK_FAILED', output);
       } catch (error) {
+        if (signal?.aborted) throw abortReason(signal);
         throw new CodedError('HOOK_FAILED', `HTTP lifecycle hook (${httpGet.path ?? ''}) ${where}: ${errorText(error)}`, {
           cause: error,
         });

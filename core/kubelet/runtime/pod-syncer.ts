@@ -275,6 +275,7 @@ export class PodSyncer {
       await runtime.startContainer(containerId);
     } catch (error) {
       await cache.refresh('container', containerId);
+      await this.#removeOld(uid, container.name);
       throw new StartError('RunContainerError', errorText(error), { event: errorText(error), cause: error });
     }
     recorder.event(subject, 'Normal', 'Started', 'Container started');

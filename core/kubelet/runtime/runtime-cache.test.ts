@@ -129,6 +129,59 @@ describe('RuntimeCache', () => {
     cache.stop();
   });
 
+  it.each([
+    [false, ['10.42.0.2', 'fd00:42::2']],
+    [true, ['fd00:42::2', '10.42.0.2']],
+  ])("tells addresses in the order of the node's families (IPv6 first: %s)", async (ipv6First, ips) => {
+    const fake = new Fake();
+    fake.sandboxes.set('s', sandbox('s', { ips: ['10.42.0.2', 'fd00:42::2', '10.42.0.9'] }));
+    fake.sandboxes.set('v6', sandbox('v6', { podUid: 'only', ips: ['fd00:42::3'] }));
+    const options = { runtime: fake.runtime, clock: new FakeClock(), logger: silentLogger, changed: () => undefined };
+    const cache = new RuntimeCache({ ...options, ipv6First });
+    await cache.start();
+    expect(cache.pod('pod').sandboxes[0]?.ips).toEqual(ips);
+    expect(cache.pod('only').sandboxes[0]?.ips).toEqual(['fd00:42::3']);
+    cache.stop();
+  });
+
+  it('reads last words once, and learns later that it was for want of memory', async () => {
+    const clock = new FakeClock();
+    const fake = new Fake();
+    fake.sandboxes.set('s', sandbox('s'));
+    const ended: ContainerState = { ...container('c', 'exited'), exitCode: 137, reason: 'Error' };
+    fake.containers.set('c', ended);
+    const changes: string[] = [];
+    let reads = 0;
+    const complete = async (state: ContainerState): Promise<ContainerState> => ({ ...state, message: `read ${++reads}` });
+    const options = { runtime: fake.runtime, clock, logger: silentLogger, changed: (uid: string) => void changes.push(uid) };
+    const cache = new RuntimeCache({ ...options, complete });
+    await cache.start();
+    changes.length = 0;
+    fake.containers.set('c', { ...ended, reason: 'OOMKilled' });
+    fake.event({ type: 'oom', kind: 'container', id: 'c' });
+    await clock.advance(0);
+    expect(cache.pod('pod').containers).toMatchObject([{ reason: 'OOMKilled', message: 'read 1' }]);
+    expect(changes).toEqual(['pod']);
+    await cache.relist();
+    expect(changes).toEqual(['pod']);
+    cache.stop();
+  });
+
+  it('does not bring back what is gone for an answer from before', async () => {
+    const { cache, clock, fake } = await make();
+    fake.hold = true;
+    fake.containers.set('c', container('c', 'running'));
+    const early = cache.refresh('container', 'c');
+    await clock.advance(0);
+    fake.containers.delete('c');
+    await cache.refresh('container', 'c');
+    expect(cache.pod('pod').containers).toEqual([]);
+    fake.held[0]!.release();
+    await early;
+    expect(cache.pod('pod').containers).toEqual([]);
+    cache.stop();
+  });
+
   it('lists again once a minute and after a gap, and learns what events did not tell', async () => {
     const { cache, changes, clock, fake } = await make();
     fake.containers.delete('c');

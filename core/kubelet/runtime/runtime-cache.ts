@@ -17,6 +17,8 @@ export interface RuntimeCacheOptions {
   readonly complete?: (state: ContainerState) => Promise<ContainerState>;
   /** Told of every container that is read, and of its end of being. */
   readonly links?: { put(state: ContainerState): void; drop(state: ContainerState): void } | undefined;
+  /** Pods' addresses of that family come first, as the node's do. */
+  readonly ipv6First?: boolean;
   /** The safety net's period. */
   readonly relistMs?: number;
 }
@@ -39,6 +41,9 @@ export class RuntimeCache {
   /** Reads in order of their start: an answer that was overtaken by a later read is dropped. */
   readonly #applied = new Map<string, number>();
   #reads = 0;
+  #readsUnderWay = 0;
+  /** Gone while a read was under way, whose answer may still have them. */
+  readonly #gone = new Set<string>();
   #watch: Disposable | undefined;
   #timer: Disposable | undefined;
   #listing: Promise<void> | undefined;
@@ -66,6 +71,7 @@ export class RuntimeCache {
     this.#pods.clear();
     this.#owners.clear();
     this.#applied.clear();
+    this.#gone.clear();
   }
 
   pod(uid: string): PodRuntimeState {
@@ -84,8 +90,11 @@ export class RuntimeCache {
   }
 
   /** Reads one sandbox or container anew. */
-  async refresh(kind: 'sandbox' | 'container', id: string): Promise<void> {
-    const read = ++this.#reads;
+  refresh(kind: 'sandbox' | 'container', id: string): Promise<void> {
+    return this.#read(read => this.#refresh(kind, id, read));
+  }
+
+  async #refresh(kind: 'sandbox' | 'container', id: string, read: number): Promise<void> {
     let state: SandboxState | ContainerState | undefined;
     try {
       state =
@@ -96,7 +105,7 @@ export class RuntimeCache {
       if (errorCode(error) !== 'RUNTIME_NOT_FOUND') throw error;
     }
     if (this.#stopped || (this.#applied.get(id) ?? 0) > read) return;
-    if (!state) return this.#drop(kind, id);
+    if (!state) return this.#drop(kind, id, read);
     this.#applied.set(id, read);
     if (kind === 'sandbox') this.#putSandbox(state as SandboxState);
     else this.#putContainer(state as ContainerState);
@@ -104,12 +113,24 @@ export class RuntimeCache {
 
   /** Reads everything anew. Calls at the same time share one read. */
   relist(): Promise<void> {
-    this.#listing ??= this.#relist().finally(() => (this.#listing = undefined));
+    this.#listing ??= this.#read(read => this.#relist(read)).finally(() => (this.#listing = undefined));
     return this.#listing;
   }
 
-  async #relist(): Promise<void> {
-    const read = ++this.#reads;
+  /** Numbers a read by its start. */
+  async #read(work: (read: number) => Promise<void>): Promise<void> {
+    this.#readsUnderWay++;
+    try {
+      await work(++this.#reads);
+    } finally {
+      if (--this.#readsUnderWay === 0) {
+        for (const id of this.#gone) this.#applied.delete(id);
+        this.#gone.clear();
+      }
+    }
+  }
+
+  async #relist(read: number): Promise<void> {
     const { runtime } = this.#options;
     const [sandboxes, listed] = await Promise.all([runtime.listSandboxes(), runtime.listContainers()]);
     const containers = await Promise.all(listed.map(container => this.#complete(container)));
@@ -125,7 +146,7 @@ export class RuntimeCache {
     for (const container of containers) if (fresh(container)) this.#putContainer(container);
     for (const [id, uid] of [...this.#owners]) {
       if (seen.has(id) || (this.#applied.get(id) ?? 0) > read) continue;
-      this.#drop(this.#pods.get(uid)?.sandboxes.has(id) ? 'sandbox' : 'container', id);
+      this.#drop(this.#pods.get(uid)?.sandboxes.has(id) ? 'sandbox' : 'container', id, read);
     }
   }
 
@@ -133,7 +154,8 @@ export class RuntimeCache {
     const { complete, logger } = this.#options;
     if (!complete || state.state !== 'exited') return state;
     const known = this.#pods.get(this.#owners.get(state.id) ?? '')?.containers.get(state.id);
-    if (known?.state === 'exited') return known;
+    // Its last words are read once: the file may go. That memory ran out may be told later than the end.
+    if (known?.state === 'exited') return { ...state, ...(known.message === undefined ? {} : { message: known.message }) };
     try {
       return await complete(state);
     } catch (error) {
@@ -142,7 +164,8 @@ export class RuntimeCache {
     }
   }
 
-  #putSandbox(state: SandboxState): void {
+  #putSandbox(found: SandboxState): void {
+    const state = { ...found, ips: inOrder(found.ips, this.#options.ipv6First ?? false) };
     const entry = this.#entry(state.podUid);
     const known = entry.sandboxes.get(state.id);
     entry.sandboxes.set(state.id, state);
@@ -161,11 +184,13 @@ export class RuntimeCache {
     this.#options.links?.put(state);
     entry.view = undefined;
     this.#owners.set(state.id, uid);
-    if (!known || known.state !== state.state || known.startedAtMs !== state.startedAtMs) this.#changed(entry, uid);
+    const isNews = known?.state !== state.state || known.startedAtMs !== state.startedAtMs || known.reason !== state.reason;
+    if (isNews) this.#changed(entry, uid);
   }
 
-  #drop(kind: 'sandbox' | 'container', id: string): void {
-    this.#applied.delete(id);
+  #drop(kind: 'sandbox' | 'container', id: string, read: number): void {
+    this.#applied.set(id, read);
+    this.#gone.add(id);
     const uid = this.#owners.get(id);
     this.#owners.delete(id);
     const entry = uid === undefined ? undefined : this.#pods.get(uid);
@@ -200,4 +225,10 @@ export class RuntimeCache {
   #failed(error: unknown): void {
     if (!this.#stopped) this.#options.logger.warn('the container runtime did not answer', { error });
   }
+}
+
+/** One address of each family, as upstream tells them. Source: pkg/kubelet sortPodIPs. */
+function inOrder(ips: readonly string[], ipv6First: boolean): readonly string[] {
+  const ofFamily = (ipv6: boolean): string | undefined => ips.find(ip => ip.includes(':') === ipv6);
+  return [ofFamily(ipv6First), ofFamily(!ipv6First)].filter(ip => ip !== undefined);
 }

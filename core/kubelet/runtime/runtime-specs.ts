@@ -13,7 +13,7 @@ import { expand } from './expansion.js';
 import { containerAnnotations, containerLabels, sandboxLabels, withTerminationFile } from './runtime-labels.js';
 
 /** Where the logs of a pod's containers lie. */
-export function podLogDirectory(pod: Pod, { podLogsDir }: Pick<KubeletSettings, 'podLogsDir'>): string {
+export function podLogDirectory(pod: Pick<Pod, 'metadata'>, { podLogsDir }: Pick<KubeletSettings, 'podLogsDir'>): string {
   const { name = '', namespace = '', uid = '' } = pod.metadata;
   return join(podLogsDir, `${namespace}_${name}_${uid}`);
 }

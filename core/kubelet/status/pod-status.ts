@@ -125,6 +125,7 @@ function podIps({ pod, state, hostIps }: PodStatusInput, previous: PodStatus): s
     return known.length > 0 ? known : [...hostIps];
   }
   const newest = state.sandboxes[0];
-  if (newest) return [...newest.ips];
-  return isFinished(previous.phase) ? (previous.podIPs ?? []).map(({ ip }) => ip) : [];
+  if (newest && (newest.ready || newest.ips.length > 0)) return [...newest.ips];
+  // With its sandbox a pod loses its addresses, but what is told of its end names them still.
+  return newest || isFinished(previous.phase) ? (previous.podIPs ?? []).map(({ ip }) => ip) : [];
 }

@@ -114,10 +114,10 @@ export class StatusManager {
     if (this.#stopping.signal.aborted) this.#stopping = new AbortController();
   }
 
-  /** Writes what is decided, then no more. */
+  /** Writes what is decided, then no more. What an API that is away did not take is decided anew by the next kubelet. */
   async stop(): Promise<void> {
-    if (this.#waiting.size + this.#writing.size > 0) await new Promise<void>(resolve => this.#idle.push(resolve));
     this.#stopping.abort();
+    if (this.#waiting.size + this.#writing.size > 0) await new Promise<void>(resolve => this.#idle.push(resolve));
     this.#pods.clear();
     this.#mirrors.clear();
   }

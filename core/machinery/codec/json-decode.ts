@@ -11,7 +11,7 @@ import { canonicalBase64 } from './base64.js';
 import { duplicateFieldErrors, strictFieldErrors } from './duplicate-keys.js';
 import { NumberToken, parseJsonText, scanJsonText, withoutTokens } from './json-text.js';
 import type { FieldPlan, StructPlan } from './type-plan.js';
-import { goTypeName, isEmpty, structPlan } from './type-plan.js';
+import { goTypeNameIn, isEmpty, structPlan } from './type-plan.js';
 import { isZero, zeroElement, zeroStruct } from './zero-values.js';
 
 /**
@@ -26,6 +26,8 @@ export interface DecodeOptions {
   readonly fieldValidation?: FieldValidation;
   /** Lists and maps without elements stay where the tags would leave them out, as in Go's objects; `dropEmpties` takes them away. */
   readonly keepsEmpties?: boolean;
+  /** Messages name kinds of types (`string`), not what Go calls the types of fields (`v1.Protocol`). */
+  readonly plainNames?: boolean | undefined;
   /** The kinds that there are, to tell a kind that is wrong here from one that is nowhere. */
   readonly kinds?: KindLookup;
 }
@@ -65,7 +67,11 @@ export function decodeObject(struct: StructType, body: unknown, options: DecodeO
   const strict = options.fieldValidation === 'Strict' || options.fieldValidation === 'Warn';
   let result: ValueResult;
   try {
-    result = decodeParsed(struct, { ...parsed, keepsEmpties: options.keepsEmpties === true }, { strict, text });
+    result = decodeParsed(
+      struct,
+      { ...parsed, keepsEmpties: options.keepsEmpties === true, plainNames: options.plainNames === true },
+      { strict, text },
+    );
   } catch (error) {
     throw asBadRequest(error, actual, kind.kind);
   }
@@ -141,6 +147,7 @@ interface ParsedBody {
   readonly escapes?: boolean;
   readonly wraps?: boolean;
   readonly keepsEmpties?: boolean;
+  readonly plainNames?: boolean;
 }
 
 function bodyText(body: unknown): string | undefined {
@@ -550,7 +557,7 @@ class Decoder {
   }
 
   #mismatch(value: unknown, type: TypeNode, description = describe(value)): undefined {
-    this.#typeError ??= this.#message(description, goTypeName(type));
+    this.#typeError ??= this.#message(description, goTypeNameIn(this.#parsed.plainNames ? undefined : this.#path.at(-1), type));
     return undefined;
   }
 

@@ -21,6 +21,8 @@ export interface FieldPlan {
   readonly pointer: boolean;
   readonly omitEmpty: boolean;
   readonly omitZero: boolean;
+  /** The struct that has the field, which may stand inline in the one that JSON sees it in. */
+  readonly declaredIn: StructType;
   /** Go name of the struct that JSON sees the field in. */
   readonly owner: string;
   /** Go names of the inline members between the struct and this field, as error paths name them. */
@@ -87,6 +89,7 @@ function collect(struct: StructType, context: CollectContext, fields: FieldPlan[
       pointer: schema.pointer === true,
       omitEmpty: schema.omitEmpty === true,
       omitZero: schema.omitZero === true,
+      declaredIn: struct,
       ...context,
       absent: absentForm(schema, type),
     });
@@ -184,6 +187,24 @@ export function goTypeName(type: TypeNode): string {
     case 'primitive':
       return goPrimitives[type.primitive] ?? type.primitive;
   }
+}
+
+/** The same of a value in a field, which may have a name of its own in Go or lie in a list or map that has one. */
+export function goTypeNameIn(field: FieldPlan | undefined, type: TypeNode): string {
+  let text = field?.declaredIn.goTypes?.[field.schema.name];
+  for (let node = field?.type; node && text; node = node.kind === 'list' || node.kind === 'map' ? node.element : undefined) {
+    if (node === type || (node.kind === 'struct' && type.kind === 'struct')) return text.split('=')[0]!;
+    text = elementName(text);
+  }
+  return goTypeName(type);
+}
+
+/** `string` of `[]string`, `map[string]string` and `v1.Verbs=[]string`. */
+function elementName(text: string): string {
+  const element = /^(?:\[\]|map\[[^\]]*\])(.*)$/.exec(text)?.[1];
+  if (element !== undefined) return element;
+  const at = text.indexOf('=');
+  return at < 0 ? '' : elementName(text.slice(at + 1));
 }
 
 const goPrimitives: Partial<Record<PrimitiveType, string>> = {

@@ -1,6 +1,7 @@
 import { errorCode } from '../../base/errors.js';
 import { decodeValue } from '../codec/json-decode.js';
 import type { FieldErrors, FieldPath } from '../field-errors.js';
+import { jsonValue } from '../field-errors.js';
 import { validateDns1035Label } from '../names.js';
 import { isJsonObject, parseApiVersion } from '../object.js';
 import type { StructType } from '../schema.js';
@@ -138,13 +139,13 @@ function validateResource(
   const { apiVersion, kind, metadata } = object;
   const [versionPath, kindPath] = [path.child('apiVersion'), path.child('kind')];
   if (apiVersion === undefined) errors.required(versionPath);
-  else if (typeof apiVersion !== 'string') errors.invalid(versionPath, apiVersion, 'must be a string');
+  else if (typeof apiVersion !== 'string') errors.invalid(versionPath, jsonValue(apiVersion), 'must be a string');
   else if (apiVersion === '') errors.invalid(versionPath, apiVersion, 'must not be empty');
   else if (!parseApiVersion(apiVersion) && apiVersion.split('/').length > 2) {
     errors.invalid(versionPath, apiVersion, `unexpected GroupVersion string: ${apiVersion}`);
   }
   if (kind === undefined) errors.required(kindPath);
-  else if (typeof kind !== 'string') errors.invalid(kindPath, kind, 'must be a string');
+  else if (typeof kind !== 'string') errors.invalid(kindPath, jsonValue(kind), 'must be a string');
   else if (kind === '') errors.invalid(kindPath, kind, 'must not be empty');
   else {
     const faults = validateDns1035Label(kind.toLowerCase());
@@ -156,6 +157,6 @@ function validateResource(
     validateMetadata(decodeMetadata(metadata, '', { metadata: type }), at);
   } catch (error) {
     if (errorCode(error) !== 'DECODE_ERROR') throw error;
-    errors.invalid(at, metadata, (error as Error).message);
+    errors.invalid(at, jsonValue(metadata), (error as Error).message);
   }
 }

@@ -1,5 +1,5 @@
 import type { FieldErrors } from '../field-errors.js';
-import { FieldPath } from '../field-errors.js';
+import { FieldPath, jsonValue } from '../field-errors.js';
 import { isJsonObject } from '../object.js';
 import type { JsonSchema } from './json-schema.js';
 import { additionalOf, itemsOf, propertyOf } from './json-schema.js';
@@ -33,7 +33,7 @@ export function validateListItems(
 function validateKeys(list: readonly unknown[], keyFields: readonly string[], errors: FieldErrors, path: FieldPath): void {
   for (const [index, item] of list.entries()) {
     if (item === null || isJsonObject(item)) continue;
-    errors.invalid(path.index(index), item, 'must be an object for an array of list-type map');
+    errors.invalid(path.index(index), jsonValue(item), 'must be an object for an array of list-type map');
     return;
   }
   const keys = list.map(item => {
@@ -41,7 +41,7 @@ function validateKeys(list: readonly unknown[], keyFields: readonly string[], er
     for (const field of keyFields) if (isJsonObject(item) && Object.hasOwn(item, field)) key[field] = item[field];
     return key;
   });
-  for (const index of repeated(keys)) errors.duplicate(path.index(index), keys[index]);
+  for (const index of repeated(keys)) errors.duplicate(path.index(index), jsonValue(keys[index]));
 }
 
 /** Where what was there before comes for the second time; not for the third. */

@@ -1,6 +1,6 @@
 import { errorCode } from '../../base/errors.js';
 import type { FieldErrors } from '../field-errors.js';
-import { FieldPath, quote } from '../field-errors.js';
+import { FieldPath, jsonValue, quote } from '../field-errors.js';
 import { goRegexp } from '../go-regexp.js';
 import { isJsonObject, jsonEqual } from '../object.js';
 import { formatCheck, isKnownFormat } from './formats.js';
@@ -290,7 +290,7 @@ function report(faults: readonly Fault[], errors: FieldErrors, base: FieldPath):
       case 'enum':
         errors.notSupported(
           path,
-          value,
+          jsonValue(value),
           choices!.map(choice => (typeof choice === 'string' ? choice : JSON.stringify(choice))),
         );
         break;
@@ -301,10 +301,10 @@ function report(faults: readonly Fault[], errors: FieldErrors, base: FieldPath):
         errors.tooMany(path, value as number, limit!);
         break;
       case 'type':
-        errors.typeInvalid(path, value ?? '', text);
+        errors.typeInvalid(path, jsonValue(value ?? ''), text);
         break;
       case 'plain':
-        errors.invalid(path, value ?? '', text);
+        errors.invalid(path, jsonValue(value ?? ''), text);
         break;
       case 'general':
         errors.invalid(base, '', text);

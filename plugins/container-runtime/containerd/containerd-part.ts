@@ -13,7 +13,7 @@ import { checkBinaries, childEnvironment, installCniPlugins, prepareBinaries } f
 import type { RuntimeBinaries } from './binaries.js';
 import { containerdConfig, mustRestrictOomScoreAdjust } from './containerd-config.js';
 import { ContainerdRuntime } from './containerd-runtime.js';
-import { inspectForeign, socketOf } from './foreign-containerd.js';
+import { checkImageService, inspectForeign, socketOf } from './foreign-containerd.js';
 import type { ForeignContainerd } from './foreign-containerd.js';
 import { ImageMounts } from './image-mounts.js';
 import { ImageService } from './image-service.js';
@@ -47,6 +47,8 @@ export class ContainerdPart implements Part {
   readonly #images: ImageService;
   readonly #airgap: AirgapImages;
   readonly #channel: GrpcChannel;
+  /** Of the image service, where it is another than containerd's. */
+  readonly #imageChannel: GrpcChannel | undefined;
   #binaries: RuntimeBinaries | undefined;
   #supervisor: ProcessSupervisor | undefined;
   #foreign: ForeignContainerd | undefined;
@@ -57,16 +59,20 @@ export class ContainerdPart implements Part {
     this.socket = options.options.endpoint ? socketOf(options.options.endpoint) : join(this.#runDirectory, 'containerd.sock');
     this.#channel = new GrpcChannel(this.socket);
     const snapshotter = (): string => this.#foreign?.snapshotter ?? options.options.snapshotter;
-    this.#images = new ImageService({
+    const images = {
       channel: this.#channel,
       socket: this.socket,
       snapshotter,
       program: () => this.#program(),
-      isPinned: name => name === this.#sandboxImage || this.#airgap.brought(name),
-    });
+      isPinned: (name: string): boolean => name === this.#sandboxImage || this.#airgap.brought(name),
+    };
+    // Archives and the image of sandboxes are put into containerd, whoever brings the images of pods.
+    this.#images = new ImageService(images);
+    const { imageEndpoint } = options.options;
+    if (imageEndpoint) this.#imageChannel = new GrpcChannel(socketOf(imageEndpoint, '--image-service-endpoint'));
     this.runtime = new ContainerdRuntime({
       channel: this.#channel,
-      images: this.#images,
+      images: this.#imageChannel ? new ImageService({ ...images, channel: this.#imageChannel }) : this.#images,
       imageMounts: new ImageMounts({
         channel: this.#channel,
         snapshotter,
@@ -164,6 +170,8 @@ export class ContainerdPart implements Part {
   async ready(): Promise<void> {
     const { ready, message } = await this.runtime.status();
     if (!ready) throw new CodedError('RUNTIME_UNAVAILABLE', `containerd is not ready: ${message}`);
+    // Not before: one that stands in front of containerd needs it first.
+    if (this.#imageChannel) await checkImageService(this.#imageChannel, this.#options.options.imageEndpoint);
   }
 
   /** One of ours that an earlier server ran is not needed any more, and neither are its pods: they would run twice. */
@@ -200,6 +208,7 @@ export class ContainerdPart implements Part {
       logger.warn('containerd does not answer; what it runs is removed without it', { error: errorText(error) });
     }
     await this.stop();
+    this.#imageChannel?.close();
     if (this.#options.options.endpoint) return this.#channel.close();
     await this.#supervisor?.kill(signal);
     this.#channel.close();

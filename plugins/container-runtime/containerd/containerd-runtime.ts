@@ -157,7 +157,7 @@ export class ContainerdRuntime implements ContainerRuntime {
     const states = await Promise.all(
       items.map(async item => {
         const ips = await this.#sandboxAddresses(item);
-        return ips && sandboxState(item, ips);
+        return ips && this.#sandboxWithExit(sandboxState(item, ips));
       }),
     );
     return states.filter(state => state !== undefined);
@@ -166,7 +166,12 @@ export class ContainerdRuntime implements ContainerRuntime {
   async sandbox(sandboxId: string): Promise<SandboxState> {
     const { status } = await this.#call('sandbox', 'PodSandboxStatus', { podSandboxId: sandboxId });
     if (!status) throw new CodedError('RUNTIME_NOT_FOUND', `sandbox ${sandboxId}: not found`);
-    return sandboxState(status, addressesOf(status.network));
+    return this.#sandboxWithExit(sandboxState(status, addressesOf(status.network)));
+  }
+
+  /** One whose process has died is ready by CRI's word for a while. */
+  #sandboxWithExit(state: SandboxState): SandboxState {
+    return state.ready && this.#events.exitOf(state.id) ? { ...state, ready: false, ips: [] } : state;
   }
 
   /** Undefined when the sandbox has gone since it was listed. */

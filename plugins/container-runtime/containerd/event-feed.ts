@@ -7,7 +7,7 @@ import type { EventsEnvelope, WireTimestamp } from './wire/generated/tables.js';
 
 export type RuntimeListener = Parameters<ContainerRuntime['watch']>[0];
 
-/** How a container ended, known before CRI's status tells it. */
+/** How a container, or a sandbox, ended: known before CRI's status tells it. */
 export interface KnownExit {
   readonly exitCode: number;
   readonly exitedAtMs: number;
@@ -113,10 +113,8 @@ export class EventFeed {
     ]);
     const present = new Set<string>();
     for (const { id = '' } of sandboxes.items ?? []) this.#kinds.set(id, 'sandbox');
-    for (const { id = '' } of containers.containers ?? []) {
-      this.#kinds.set(id, 'container');
-      present.add(id);
-    }
+    for (const { id = '' } of containers.containers ?? []) this.#kinds.set(id, 'container');
+    for (const { id = '' } of [...(sandboxes.items ?? []), ...(containers.containers ?? [])]) present.add(id);
     for (const id of this.#exits.keys()) if (!present.has(id)) this.#exits.delete(id);
     return { ended };
   }
@@ -153,6 +151,9 @@ export class EventFeed {
       case '/tasks/oom': {
         const { containerId: id = '' } = decodeNamed('containerd.events.TaskOOM', bytes);
         this.#killedForMemory.add(id);
+        // With control groups of version 2 it may come after the end.
+        const exit = this.#exits.get(id);
+        if (exit) this.#exits.set(id, { ...exit, outOfMemory: true });
         return this.#tell({ type: 'oom', kind: await this.#kindOf(id), id });
       }
       case '/tasks/exit': {
@@ -161,9 +162,7 @@ export class EventFeed {
         if (containerId !== id) return;
         const exitedAtMs = timestampMs(exitedAt) ?? this.#clock.now();
         const kind = await this.#kindOf(id);
-        if (kind === 'container') {
-          this.#exits.set(id, { exitCode: exitStatus, exitedAtMs, outOfMemory: this.#killedForMemory.has(id) });
-        }
+        this.#exits.set(id, { exitCode: exitStatus, exitedAtMs, outOfMemory: this.#killedForMemory.has(id) });
         return this.#tell({ type: 'exited', kind, id, exitCode: exitStatus, exitedAtMs });
       }
     }

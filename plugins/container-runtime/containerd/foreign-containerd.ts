@@ -12,12 +12,14 @@ export interface ForeignContainerd {
   readonly warnings: readonly string[];
 }
 
-/** The path in what `--container-runtime-endpoint` names: `/path` or `unix:///path`. Throws `RUNTIME_ENDPOINT` for all else. */
-export function socketOf(endpoint: string): string {
+type EndpointFlag = '--container-runtime-endpoint' | '--image-service-endpoint';
+
+/** The path in what the flag names: `/path` or `unix:///path`. Throws `RUNTIME_ENDPOINT` for all else. */
+export function socketOf(endpoint: string, flag: EndpointFlag = '--container-runtime-endpoint'): string {
   const path = endpoint.replace(/^unix:(\/\/)?(?=\/)/, '');
   if (path.startsWith('/') && path.length <= 100) return path;
   const why = path.startsWith('/') ? 'its path is too long for a socket' : 'it is no path of a socket';
-  throw new CodedError('RUNTIME_ENDPOINT', `--container-runtime-endpoint ${endpoint}: ${why}`, {
+  throw new CodedError('RUNTIME_ENDPOINT', `${flag} ${endpoint}: ${why}`, {
     mend: 'write it like /run/containerd/containerd.sock or unix:///run/containerd/containerd.sock',
   });
 }
@@ -73,6 +75,19 @@ export async function inspectForeign(
     sandboxImage: config.sandboxImage ?? '',
     warnings: networkWarnings(config, cni),
   };
+}
+
+/** Throws `RUNTIME_ENDPOINT` when no image service answers. */
+export async function checkImageService(channel: Pick<GrpcChannel, 'call'>, endpoint: string): Promise<void> {
+  try {
+    await channel.call('ImageFsInfo', {}, { timeoutMs: answerLimitMs });
+  } catch (error) {
+    const problem = `no image service answers: ${errorText(error).split('\n', 1)[0]}`;
+    throw new CodedError('RUNTIME_ENDPOINT', `--image-service-endpoint ${endpoint}: ${problem}`, {
+      mend: 'start the image service, or leave the flag out: containerd has one of its own',
+      cause: error,
+    });
+  }
 }
 
 /** Nobody but its administrator can tell it where the pod network's files are. */

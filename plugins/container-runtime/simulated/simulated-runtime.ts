@@ -290,8 +290,8 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
     throw new CodedError('RUNTIME_FAILED', `nothing listens on port ${port}: the container is simulated`);
   }
 
-  async pullImage(reference: string, _options: PullOptions): Promise<string> {
-    if (this.#scripts.pullMs > 0) await sleep(this.#options.clock, this.#scripts.pullMs);
+  async pullImage(reference: string, { signal }: PullOptions): Promise<string> {
+    if (this.#scripts.pullMs > 0) await sleep(this.#options.clock, this.#scripts.pullMs, signal);
     const ordered = this.#scripts.image(reference);
     if (ordered) throw new CodedError(ordered.code, ordered.message);
     const name = reference.replace(/^docker\.io\/(library\/)?/, '');
@@ -465,7 +465,9 @@ export class SimulatedRuntime implements ContainerRuntime, Part {
 
 function sandboxState({ id, spec, createdAtMs, ips, ready }: Sandbox): SandboxState {
   const { podUid, podName, podNamespace, attempt, labels, annotations, runtimeHandler } = spec;
-  return { id, podUid, podName, podNamespace, attempt, ready, createdAtMs, ips, labels, annotations, runtimeHandler };
+  // As containerd has it: without its network a sandbox has no address to tell.
+  const told = ready ? ips : [];
+  return { id, podUid, podName, podNamespace, attempt, ready, createdAtMs, ips: told, labels, annotations, runtimeHandler };
 }
 
 interface OpenSession extends ExecSession {

@@ -187,6 +187,8 @@ export const appsCases: readonly Case[] = [
       { do: 'update', patch: { spec: { minReadySeconds: 3 } } },
       { do: 'update', patch: { spec: { selector: { matchLabels: { other: 'x' } } } } },
       { do: 'table' },
+      { do: 'get', accept: 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io' },
+      { do: 'list', accept: 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io' },
       {
         do: 'update',
         sub: 'status',

@@ -8,6 +8,7 @@ import { customResourceCases } from './custom-resources.js';
 import { eventCases } from './events.js';
 import { httpCases } from './http.js';
 import { listCases } from './lists.js';
+import { messageCases } from './messages.js';
 import { networkingCases } from './networking.js';
 import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
@@ -25,6 +26,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   events: eventCases,
   http: httpCases,
   lists: listCases,
+  messages: messageCases,
   networking: networkingCases,
   rbac: rbacCases,
   reviews: reviewCases,

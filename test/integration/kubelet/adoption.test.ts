@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { SystemClock } from '../../../core/base/clock.js';
 import { Pods } from '../../../core/api/generated/resources.js';
-import { KubeletFixture, testContainer } from '../../support/kubelet-fixture.js';
+import { silentLogger } from '../../../core/base/logger.js';
+import { Client } from '../../../core/client/client.js';
+import { nodeIdentity } from '../../../core/kubelet/kubelet-part.js';
+import { Kubelet } from '../../../core/kubelet/kubelet.js';
+import { KubeletFixture, testContainer, testHost, testSettings } from '../../support/kubelet-fixture.js';
 
 describe('another kubelet on the same runtime', () => {
   let fixture: KubeletFixture;
@@ -45,6 +53,51 @@ describe('another kubelet on the same runtime', () => {
       state: { running: {} },
     });
     expect(await fixture.exists('going')).toBe(false);
+  });
+
+  it('takes the logs of a pod that was deleted meanwhile, and those of nobody else', async () => {
+    fixture = new KubeletFixture();
+    const status = await fixture.runtime.status();
+    fixture.runtime.status = () => Promise.resolve({ ...status, onHost: true });
+    const directory = await mkdtemp(join(tmpdir(), 'kubelet-'));
+    const podLogsDir = join(directory, 'logs');
+    const settings = { ...testSettings('node-a'), podLogsDir, rootDir: join(directory, 'root'), containerLogsDir: directory };
+    const newKubelet = (): Kubelet =>
+      new Kubelet({
+        settings,
+        staticPods: false,
+        client: new Client(fixture.transport, nodeIdentity('node-a')),
+        runtime: fixture.runtime,
+        recorder: fixture.recorder,
+        clock: fixture.clock,
+        logger: silentLogger,
+        hostFacts: () => Promise.resolve(testHost),
+        cgroups: () => Promise.reject(new Error('none here')),
+      });
+    const until = async (met: () => boolean | Promise<boolean>): Promise<void> => {
+      for (let turn = 0; !(await met()); turn++) {
+        if (turn === 1000) throw new Error('it did not come about');
+        await fixture.settle();
+      }
+    };
+    try {
+      fixture.kubelet = newKubelet();
+      await fixture.start();
+      const { metadata } = await fixture.createPod('web');
+      await until(async () => (await fixture.pod('web')).status.phase === 'Running');
+      const own = `default_web_${metadata.uid}`;
+      for (const name of [own, 'default_other_1']) await mkdir(join(podLogsDir, name), { recursive: true });
+      await fixture.kubelet.stop();
+      await fixture.deletePod('web', 0);
+      fixture.kubelet = newKubelet();
+      await fixture.start();
+      await until(() => !existsSync(join(podLogsDir, own)));
+      expect(await fixture.runtime.listSandboxes()).toEqual([]);
+      expect(await readdir(podLogsDir)).toEqual(['default_other_1']);
+      await fixture.kubelet.stop();
+    } finally {
+      await rm(directory, { recursive: true });
+    }
   });
 
   it('starts 1,000 pods in no time', async () => {

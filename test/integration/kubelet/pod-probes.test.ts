@@ -61,6 +61,15 @@ describe('probes', () => {
     expect(fixture.recorder.lines('Killing')).toEqual(['Killing Container web failed liveness probe, will be restarted']);
   });
 
+  it('by a command that takes too long fail, in the words that upstream has for it', async () => {
+    const livenessProbe = { exec: { command: ['sleep', '5'] }, timeoutSeconds: 2, periodSeconds: 10 };
+    await fixture.createPod('web', { containers: [testContainer('web', { livenessProbe })] });
+    await fixture.advance(20);
+    expect(fixture.recorder.lines('Unhealthy')[0]).toBe(
+      'Unhealthy Liveness probe failed: command timed out: "sleep 5" timed out after 2s',
+    );
+  });
+
   it('of startup hold the others back', async () => {
     let up = false;
     let asked = 0;

@@ -45,6 +45,15 @@ describe('what keeps a pod from starting', () => {
     expect((await fixture.pod('web')).status.phase).toBe('Pending');
   });
 
+  it('is a container that cannot be started, of which but the last two tries are kept', async () => {
+    fixture.runtime.control.failNext('startContainer', new Error('no such file or directory'), 1000);
+    await fixture.createPod('web');
+    expect(await waiting()).toEqual({ reason: 'RunContainerError', message: 'no such file or directory' });
+    await fixture.advance(600);
+    expect(fixture.recorder.lines('Created').length).toBeGreaterThan(5);
+    expect((await fixture.runtime.listContainers()).length).toBe(2);
+  });
+
   it('is the image of a volume that cannot be pulled, which its events are told of the pod', async () => {
     const volumes = [{ name: 'data', image: { reference: 'fail/data:1' } }];
     const volumeMounts = [{ name: 'data', mountPath: '/data' }];

@@ -8,7 +8,7 @@ import type {
   SelectableField,
 } from '../../../api/generated/types.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
-import { fieldPath } from '../../../machinery/field-errors.js';
+import { PrintedValue, fieldPath, goJsonText, jsonValue } from '../../../machinery/field-errors.js';
 import { validateDns1035Label, validateDns1123Subdomain } from '../../../machinery/names.js';
 import { semanticEqual } from '../../../machinery/object.js';
 import type { JsonSchema } from '../../../machinery/structural/json-schema.js';
@@ -42,7 +42,7 @@ export function validateDefinitionUpdate(
   validateSpec(definition, errors, ruleEngine);
   const path = fieldPath('spec');
   const immutable = (at: FieldPath, value: unknown, before: unknown): void => {
-    if (value !== before) errors.invalid(at, value, 'field is immutable');
+    if (value !== before) errors.invalid(at, jsonValue(value), 'field is immutable');
   };
   const { spec } = definition;
   if (isConditionTrue(old, 'Established')) {
@@ -141,12 +141,16 @@ function validateSpec({ spec }: CustomResourceDefinition, errors: FieldErrors, r
     if (!shared.columns) validateColumns(version.additionalPrinterColumns, at.child('additionalPrinterColumns'), errors);
     if (!shared.selectable) validateSelectable(version.selectableFields, schema, at.child('selectableFields'), errors);
   }
-  const all = versions.map(version => internalVersion(version, shared));
+  const shown = new PrintedValue(goJsonText(versions.map(version => internalVersion(version, shared))));
   if (new Set(versions.map(({ name }) => name)).size !== versions.length) {
-    errors.invalid(path.child('versions'), all, 'must contain unique version names');
+    errors.invalid(path.child('versions'), shown, 'must contain unique version names');
   }
   if (versions.filter(({ storage }) => storage).length !== 1) {
-    errors.invalid(path.child('versions'), spec.versions ? all : null, 'must have exactly one version marked as storage version');
+    errors.invalid(
+      path.child('versions'),
+      spec.versions ? shown : null,
+      'must have exactly one version marked as storage version',
+    );
   }
   const first = versions[0];
   const faults = first?.name ? validateDns1035Label(first.name) : [];

@@ -1,6 +1,6 @@
 import { loadTypes } from '../../../api/schema-data.js';
 import type { FieldPath } from '../../../machinery/field-errors.js';
-import { FieldErrors } from '../../../machinery/field-errors.js';
+import { FieldErrors, jsonValue } from '../../../machinery/field-errors.js';
 import { cloneJson, jsonEqual } from '../../../machinery/object.js';
 import type { StructType } from '../../../machinery/schema.js';
 import { coerceEmbedded, validateEmbedded } from '../../../machinery/structural/embedded-metadata.js';
@@ -91,7 +91,7 @@ function validateRootFields(schema: JsonSchema, path: FieldPath, errors: FieldEr
   if (!odd) return;
   const allowed = `[${Object.values(rootFields).join(' ')}]`;
   const text = `only ${allowed} fields are allowed at the root of the schema if the status subresource is enabled`;
-  errors.invalid(path.child('openAPIV3Schema'), schema, text);
+  errors.invalid(path.child('openAPIV3Schema'), jsonValue(schema), text);
 }
 
 let metadataType: StructType | undefined;
@@ -105,11 +105,11 @@ function validateDefaults(schema: JsonSchema, place: { path: FieldPath; insideMe
     if (!insideMeta) {
       const pruned = cloneJson(schema.default);
       prune(pruned, schema, { root: isEmbedded });
-      if (!jsonEqual(pruned, schema.default)) errors.invalid(at, schema.default, 'must not have unknown fields');
+      if (!jsonEqual(pruned, schema.default)) errors.invalid(at, jsonValue(schema.default), 'must not have unknown fields');
     }
     metadataType ??= loadTypes().struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
     const fault = insideMeta ? undefined : coerceEmbedded(cloneJson(schema.default), schema, at, { metadata: metadataType });
-    if (fault) errors.invalid(fault.path, fault.value, fault.text);
+    if (fault) errors.invalid(fault.path, jsonValue(fault.value), fault.text);
     else if (insideMeta || validateInnerObjects(schema, at, metadataType, errors)) {
       validateValue(schema.default, schema, errors, { path: at });
     }
@@ -233,7 +233,8 @@ function validateExtensions(schema: JsonSchema, path: FieldPath, errors: FieldEr
     const keysPath = path.child('x-kubernetes-list-map-keys');
     if (!mapKeys.length) errors.required(keysPath, 'must not be empty if x-kubernetes-list-type is map');
     if (items === undefined) errors.required(path.child('items'), 'must have a schema if x-kubernetes-list-type is map');
-    else if (!item) errors.invalid(path.child('items'), items, 'must only have a single schema if x-kubernetes-list-type is map');
+    else if (!item)
+      errors.invalid(path.child('items'), jsonValue(items), 'must only have a single schema if x-kubernetes-list-type is map');
     else if (item.type !== 'object') {
       const text = "must be object if parent array's x-kubernetes-list-type is map";
       errors.invalid(path.child('items', 'type'), item.type ?? '', text);

@@ -6,7 +6,7 @@ import { controllerOf } from '../../../api/owners.js';
 import { isJsonObject, parseApiVersion, qualifiedName } from '../../../machinery/object.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { age } from '../../handlers/table.js';
-import { nonNegative, unchanged } from './pod-owner.js';
+import { nonNegative, unchangedObject } from './pod-owner.js';
 
 export const controllerRevision = defineResource<ControllerRevision>({
   reference: ControllerRevisions,
@@ -17,9 +17,10 @@ export const controllerRevision = defineResource<ControllerRevision>({
     if (data === undefined || data === null) errors.required(fieldPath('data'), 'data is mandatory');
     else if (!isJsonObject(data)) errors.required(fieldPath('data'), 'data must be a valid JSON object');
   },
+  checks: { update: ['change', 'object', 'validateUpdate'] },
   validateUpdate(object, old, errors) {
     validateRevision(object, errors);
-    unchanged(object.data, old.data, fieldPath('data'), errors);
+    unchangedObject(object.data as object, old.data as object, 'json', { path: fieldPath('data'), errors });
   },
   row: (object, context) => [object.metadata.name, controllerCell(object), object.revision, age(object, context)],
 });

@@ -1,4 +1,5 @@
 import type { DaemonSet, DaemonSetUpdateStrategy } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { DaemonSets } from '../../../api/generated/resources.js';
 import { errorCode } from '../../../base/errors.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
@@ -16,7 +17,7 @@ import {
 } from '../core/pod-template-support.js';
 import { intOrPercentNumber, validateAtMost100Percent, validateIntOrPercent } from '../int-or-percent.js';
 import { statusResetFields, statusSubresource } from '../status-subresource.js';
-import { collisionsGrow, containerCells, isEmpty, nonNegative, selectorCell, unchanged } from './pod-owner.js';
+import { collisionsGrow, containerCells, isEmpty, nonNegative, selectorCell, unchangedObject } from './pod-owner.js';
 
 const path = fieldPath('spec');
 /** Counts the templates that a set has had; kept as an annotation since v1 has no field for it. */
@@ -73,9 +74,10 @@ export const daemonSet = defineResource<DaemonSet>({
     const before = templateGenerationOf(old);
     setTemplateGeneration(object, semanticEqual(object.spec.template, old.spec.template) ? before : before + 1);
   },
+  versionAnnotations: [templateGeneration],
   validate: (object, errors) => validateSpec(object, undefined, errors),
   validateUpdate(object, old, errors) {
-    unchanged(object.spec.selector, old.spec.selector, path.child('selector'), errors);
+    unchangedObject(object.spec.selector, old.spec.selector, '*v1.LabelSelector', { path: path.child('selector'), errors });
     validateSpec(object, old, errors);
   },
   warnings: (object, old) =>
@@ -140,7 +142,8 @@ function validateSpec({ spec }: DaemonSet, old: Readonly<DaemonSet> | undefined,
   if (!matchesTemplate(spec)) {
     errors.invalid(path.child('template', 'metadata', 'labels'), labels, '`selector` does not match template `labels`');
   }
-  if (selector && isEmpty(selector)) errors.invalid(at, selector, 'empty selector is invalid for daemonset');
+  if (selector && isEmpty(selector))
+    errors.invalid(at, internalValue('*v1.LabelSelector', selector), 'empty selector is invalid for daemonset');
   const check = { path: path.child('template'), errors, kind: 'DaemonSet', old: old?.spec.template };
   validateLongRunningTemplate(spec.template, check);
   nonNegative(spec, ['minReadySeconds'], path, errors);
@@ -169,9 +172,7 @@ function validateStrategy(strategy: DaemonSetUpdateStrategy, at: FieldPath, erro
   const { maxUnavailable = 0, maxSurge = 0 } = rollingUpdate ?? {};
   if (type === 'OnDelete') return;
   if (type !== 'RollingUpdate') {
-    // Upstream prints its internal type, whose fields have their Go names.
-    const value = { Type: type, RollingUpdate: rollingUpdate ? { MaxUnavailable: maxUnavailable, MaxSurge: maxSurge } : null };
-    errors.notSupported(at, value, ['RollingUpdate', 'OnDelete']);
+    errors.notSupported(at, internalValue('apps.DaemonSetUpdateStrategy', strategy), ['RollingUpdate', 'OnDelete']);
     return;
   }
   const unavailable = at.child('rollingUpdate', 'maxUnavailable');

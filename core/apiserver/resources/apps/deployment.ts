@@ -1,4 +1,5 @@
 import type { Deployment, DeploymentStrategy } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { Deployments } from '../../../api/generated/resources.js';
 import { errorCode } from '../../../base/errors.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
@@ -25,7 +26,7 @@ import {
   nonNegative,
   podNameWarnings,
   requiredSelector,
-  unchanged,
+  unchangedObject,
 } from './pod-owner.js';
 
 const path = fieldPath('spec');
@@ -60,7 +61,7 @@ export const deployment = defineResource<Deployment>({
   validate: (object, errors) => validateSpec(object, undefined, errors),
   validateUpdate(object, old, errors) {
     validateSpec(object, old, errors);
-    unchanged(object.spec.selector, old.spec.selector, path.child('selector'), errors);
+    unchangedObject(object.spec.selector, old.spec.selector, '*v1.LabelSelector', { path: path.child('selector'), errors });
   },
   warnings: (object, old) => [
     ...(old ? [] : podNameWarnings(object.metadata)),
@@ -152,8 +153,6 @@ function validateStrategy(strategy: DeploymentStrategy, at: FieldPath, errors: F
     }
     validateAtMost100Percent(maxUnavailable, unavailable, errors);
   } else {
-    // Upstream prints its internal type, whose fields have their Go names.
-    const value = { Type: type, RollingUpdate: rollingUpdate ? { MaxUnavailable: maxUnavailable, MaxSurge: maxSurge } : null };
-    errors.notSupported(at, value, ['Recreate', 'RollingUpdate']);
+    errors.notSupported(at, internalValue('apps.DeploymentStrategy', strategy), ['Recreate', 'RollingUpdate']);
   }
 }

@@ -1,6 +1,8 @@
 import type { LabelSelector, PodTemplateSpec } from '../../../api/generated/types.js';
+import type { PrintedType } from '../../../api/internal-value.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { errorCode } from '../../../base/errors.js';
-import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
+import type { BadValue, FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import type { LabelSelector as Selector } from '../../../machinery/label-selector.js';
 import { labelSelectorFromObject, validateLabelSelector } from '../../../machinery/label-selector.js';
 import { validateDns1123Label } from '../../../machinery/names.js';
@@ -42,13 +44,14 @@ export function requiredSelector(selector: LabelSelector | undefined, check: Sel
   if (!selector) errors.required(path);
   else {
     validateLabelSelector(selector, path, errors);
-    if (isEmpty(selector)) errors.invalid(path, selector, `empty selector is invalid for ${kind}`);
+    if (isEmpty(selector))
+      errors.invalid(path, internalValue('*v1.LabelSelector', selector), `empty selector is invalid for ${kind}`);
   }
   try {
     return labelSelectorFromObject(selector);
   } catch (error) {
     if (errorCode(error) !== 'INVALID_SELECTOR') throw error;
-    errors.invalid(path, selector, check.invalidText);
+    errors.invalid(path, internalValue('*v1.LabelSelector', selector), check.invalidText);
     return undefined;
   }
 }
@@ -58,8 +61,18 @@ export function isEmpty(selector: LabelSelector): boolean {
 }
 
 /** A field that an update must leave as it is. */
-export function unchanged(value: unknown, old: unknown, path: FieldPath, errors: FieldErrors): void {
+export function unchanged(value: BadValue, old: BadValue, path: FieldPath, errors: FieldErrors): void {
   if (!semanticEqual(value, old)) errors.invalid(path, value, 'field is immutable');
+}
+
+/** The same of an object, which is printed as what it is inside upstream. */
+export function unchangedObject<T extends object>(
+  value: T | undefined,
+  old: Readonly<T> | undefined,
+  type: PrintedType,
+  { path, errors }: { readonly path: FieldPath; readonly errors: FieldErrors },
+): void {
+  if (!semanticEqual(value, old)) errors.invalid(path, internalValue(type, value), 'field is immutable');
 }
 
 /** Numbers that must not be negative; absent ones are fine. */

@@ -21,7 +21,7 @@ import {
   podNameWarnings,
   requiredSelector,
   selectorCell,
-  unchanged,
+  unchangedObject,
 } from './pod-owner.js';
 
 const path = fieldPath('spec');
@@ -45,7 +45,7 @@ export const replicaSet = defineResource<ReplicaSet>({
   validate: (object, errors) => validateSpec(object, undefined, errors),
   validateUpdate(object, old, errors) {
     validateSpec(object, old, errors);
-    unchanged(object.spec.selector, old.spec.selector, path.child('selector'), errors);
+    unchangedObject(object.spec.selector, old.spec.selector, '*v1.LabelSelector', { path: path.child('selector'), errors });
   },
   warnings: (object, old) => [
     ...(old ? [] : podNameWarnings(object.metadata)),

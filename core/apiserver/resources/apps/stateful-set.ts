@@ -5,6 +5,7 @@ import type {
   StatefulSetUpdateStrategy,
   Volume,
 } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { StatefulSets } from '../../../api/generated/resources.js';
 import type { FieldPath } from '../../../machinery/field-errors.js';
 import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
@@ -117,6 +118,7 @@ export const statefulSet = defineResource<StatefulSet>({
   subresources: {
     scale: scaleSubresource<StatefulSet>({ subject: StatefulSets }),
     status: statusSubresource<StatefulSet>({
+      checks: ['validateUpdate', 'change'],
       validateUpdate({ status }, old, errors) {
         const at = fieldPath('status');
         nonNegative(
@@ -203,17 +205,14 @@ function validatePolicies(spec: StatefulSetSpec, at: FieldPath, errors: FieldErr
 
 function validateStrategy(strategy: StatefulSetUpdateStrategy, at: FieldPath, errors: FieldErrors): void {
   const { type, rollingUpdate } = strategy;
-  // Upstream prints its internal types, whose fields have their Go names.
-  const internal = rollingUpdate && {
-    Partition: rollingUpdate.partition ?? 0,
-    MaxUnavailable: rollingUpdate.maxUnavailable ?? null,
-  };
   if (type === 'OnDelete') {
-    if (internal) errors.invalid(at.child('rollingUpdate'), internal, "only allowed for updateStrategy 'RollingUpdate'");
+    if (!rollingUpdate) return;
+    const shown = internalValue('*apps.RollingUpdateStatefulSetStrategy', rollingUpdate);
+    errors.invalid(at.child('rollingUpdate'), shown, "only allowed for updateStrategy 'RollingUpdate'");
     return;
   }
   if (type !== 'RollingUpdate') {
-    errors.invalid(at, { Type: type, RollingUpdate: internal ?? null }, "must be 'RollingUpdate' or 'OnDelete'");
+    errors.invalid(at, internalValue('apps.StatefulSetUpdateStrategy', strategy), "must be 'RollingUpdate' or 'OnDelete'");
     return;
   }
   if (!rollingUpdate) return;

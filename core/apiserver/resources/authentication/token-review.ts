@@ -18,11 +18,13 @@ export function tokenReviewDefinition({ tokens, audiences }: TokenReviewOptions)
   return defineResource<Omit<TokenReview, 'metadata'> & KubeObject>({
     reference: TokenReviews as never,
     verbs: ['create'],
-    async evaluate(review) {
+    async evaluate(review, { warn }) {
       const { token } = review.spec;
       if (!token) throw badRequest('token is required for TokenReview in authentication');
       const asked = review.spec.audiences?.length ? review.spec.audiences : audiences;
-      return { ...review, status: statusOf(await tokens.authenticateToken(token, asked), asked, audiences) };
+      const outcome = await tokens.authenticateToken(token, asked);
+      if (outcome.kind === 'authenticated') for (const text of outcome.warnings ?? []) warn(text);
+      return { ...review, status: statusOf(outcome, asked, audiences) };
     },
   });
 }

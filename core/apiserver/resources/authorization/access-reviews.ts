@@ -4,6 +4,7 @@ import type {
   SubjectAccessReview,
   SubjectAccessReviewSpec,
 } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { LocalSubjectAccessReviews, SelfSubjectAccessReviews, SubjectAccessReviews } from '../../../api/generated/resources.js';
 import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
 import type { KubeObject, ObjectMeta } from '../../../machinery/object.js';
@@ -13,7 +14,7 @@ import type { UserInfo } from '../../auth/user-info.js';
 import type { ResourceDefinition } from '../../registry/resource-definition.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { reviewStatus } from './review-attributes.js';
-import { hasMetadata, internalPath, validateReviewSpec } from './review-validation.js';
+import { hasMetadata, validateReviewSpec } from './review-validation.js';
 
 export function selfSubjectAccessReviewDefinition(authorizer: Authorizer): ResourceDefinition {
   return defineResource<Review<SelfSubjectAccessReview>>({
@@ -56,7 +57,11 @@ export function localSubjectAccessReviewDefinition(authorizer: Authorizer): Reso
       review.metadata.namespace = namespace;
       validateReviewSpec(spec, false, errors);
       if (hasMetadata(review.metadata, true)) {
-        errors.invalid(fieldPath('metadata'), review.metadata, 'must be empty except for namespace');
+        errors.invalid(
+          fieldPath('metadata'),
+          internalValue('v1.ObjectMeta', review.metadata),
+          'must be empty except for namespace',
+        );
       }
       const path = fieldPath('spec');
       const wanted = spec.resourceAttributes?.namespace ?? '';
@@ -64,7 +69,7 @@ export function localSubjectAccessReviewDefinition(authorizer: Authorizer): Reso
         errors.invalid(path.child('resourceAttributes', 'namespace'), wanted, 'must match metadata.namespace');
       }
       if (spec.nonResourceAttributes) {
-        const value = internalPath(spec.nonResourceAttributes);
+        const value = internalValue('*authorization.NonResourceAttributes', spec.nonResourceAttributes);
         errors.invalid(path.child('nonResourceAttributes'), value, 'disallowed on this kind of request');
       }
       refuse(errors);
@@ -77,7 +82,8 @@ export function localSubjectAccessReviewDefinition(authorizer: Authorizer): Reso
 type Review<R> = Omit<R, 'metadata'> & KubeObject;
 
 function checkMetadata(metadata: ObjectMeta, errors: FieldErrors): void {
-  if (hasMetadata(metadata, false)) errors.invalid(fieldPath('metadata'), metadata, 'must be empty');
+  if (hasMetadata(metadata, false))
+    errors.invalid(fieldPath('metadata'), internalValue('v1.ObjectMeta', metadata), 'must be empty');
 }
 
 /** Upstream's message leaves the kind and the name empty. */

@@ -4,6 +4,7 @@ import type {
   NonResourceAttributes,
   ResourceAttributes,
 } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { validateLabelValue, validateQualifiedName } from '../../../machinery/names.js';
@@ -23,7 +24,7 @@ export function validateReviewSpec(spec: ReviewSpec, self: boolean, errors: Fiel
   if (resourceAttributes && nonResourceAttributes) {
     errors.invalid(
       path.child('nonResourceAttributes'),
-      internalPath(nonResourceAttributes),
+      internalValue('*authorization.NonResourceAttributes', nonResourceAttributes),
       'cannot be specified in combination with resourceAttributes',
     );
   }
@@ -37,11 +38,6 @@ export function validateReviewSpec(spec: ReviewSpec, self: boolean, errors: Fiel
   const at = path.child('resourceAttributes');
   validateFieldSelector(resourceAttributes?.fieldSelector, at.child('fieldSelector'), errors);
   validateLabelSelector(resourceAttributes?.labelSelector, at.child('labelSelector'), errors);
-}
-
-/** Upstream prints its internal type, whose fields have their Go names. */
-export function internalPath(attributes: NonResourceAttributes): unknown {
-  return { Path: attributes.path ?? '', Verb: attributes.verb ?? '' };
 }
 
 /** Reviews are no objects: they have no name, no labels and so on. */

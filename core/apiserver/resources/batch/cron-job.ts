@@ -1,4 +1,5 @@
 import type { CronJob, CronJobSpec } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { CronJobs } from '../../../api/generated/resources.js';
 import { parseCronSchedule } from '../../../api/cron-schedule.js';
 import { zoneClock } from '../../../api/time-zone.js';
@@ -73,7 +74,7 @@ export const cronJob = defineResource<CronJob>({
       selectorCell(spec.jobTemplate.spec.selector),
     ];
   },
-  subresources: { status: { ...statusSubresource<CronJob>({}), freeFinalizers: true } },
+  subresources: { status: statusSubresource<CronJob>({ checks: [] }) },
 });
 
 function validateSpec(spec: CronJobSpec, old: Readonly<CronJobSpec> | undefined, errors: FieldErrors): void {
@@ -85,7 +86,12 @@ function validateSpec(spec: CronJobSpec, old: Readonly<CronJobSpec> | undefined,
   const template = path.child('jobTemplate', 'spec');
   const jobSpec = spec.jobTemplate.spec;
   validateJobSpec(jobSpec, old?.jobTemplate.spec, template, errors);
-  if (jobSpec.selector) errors.invalid(template.child('selector'), jobSpec.selector, '`selector` will be auto-generated');
+  if (jobSpec.selector)
+    errors.invalid(
+      template.child('selector'),
+      internalValue('*v1.LabelSelector', jobSpec.selector),
+      '`selector` will be auto-generated',
+    );
   if (jobSpec.manualSelector) errors.notSupported(template.child('manualSelector'), true, ['nil', 'false']);
   nonNegative(spec, ['successfulJobsHistoryLimit', 'failedJobsHistoryLimit'], path, errors);
 }

@@ -1,9 +1,7 @@
 import type {
   JobSpec,
-  PodFailurePolicy,
   PodFailurePolicyOnExitCodesRequirement,
   PodFailurePolicyRule,
-  SuccessPolicy,
   SuccessPolicyRule,
 } from '../../../api/generated/types.js';
 import { errorCode, errorText } from '../../../base/errors.js';
@@ -122,26 +120,4 @@ function validateSuccessRule(rule: SuccessPolicyRule, completions: number, path:
     const text = `must be less than or equal to ${total} (the number of indexes in the specified succeededIndexes field)`;
     errors.invalid(at, count, text);
   }
-}
-
-/** The policies as upstream prints them: its internal types, whose fields have their Go names. */
-export function internalSuccessPolicy(policy: SuccessPolicy | undefined): unknown {
-  if (!policy) return null;
-  const rules = (policy.rules ?? []).map(({ succeededIndexes, succeededCount }) => ({
-    SucceededIndexes: succeededIndexes ?? null,
-    SucceededCount: succeededCount ?? null,
-  }));
-  return { Rules: policy.rules ? rules : null };
-}
-
-export function internalFailurePolicy(policy: PodFailurePolicy | undefined): unknown {
-  if (!policy) return null;
-  const rules = (policy.rules ?? []).map(({ action, onExitCodes: codes, onPodConditions: conditions }) => ({
-    Action: action,
-    OnExitCodes: codes
-      ? { ContainerName: codes.containerName ?? null, Operator: codes.operator, Values: codes.values ?? null }
-      : null,
-    OnPodConditions: conditions ? conditions.map(({ type, status }) => ({ Type: type, Status: status })) : null,
-  }));
-  return { Rules: policy.rules ? rules : null };
 }

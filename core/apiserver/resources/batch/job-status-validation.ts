@@ -1,4 +1,5 @@
 import type { Job } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { errorCode, errorText } from '../../../base/errors.js';
 import type { FieldErrors } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
@@ -122,8 +123,7 @@ function validateFinished(now: JobState, before: JobState, errors: FieldErrors):
   const uncounted = status.uncountedTerminatedPods;
   const left = (uncounted?.failed?.length ?? 0) + (uncounted?.succeeded?.length ?? 0);
   if ((ended || differs(now, before, 'uncountedTerminatedPods')) && left > 0) {
-    // Upstream prints its internal type, whose fields have their Go names.
-    const value = { Succeeded: uncounted?.succeeded ?? null, Failed: uncounted?.failed ?? null };
+    const value = internalValue('*batch.UncountedTerminatedPods', uncounted);
     errors.invalid(path.child('uncountedTerminatedPods'), value, 'must be empty for finished job');
   }
 }

@@ -1,53 +1,40 @@
 import type { Container, Job, JobSpec, PodSpec } from '../../../api/generated/types.js';
+import type { FieldPath } from '../../../machinery/field-errors.js';
 import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
 import { validateLabelSelector } from '../../../machinery/label-selector.js';
 import { cloneJson, semanticEqual } from '../../../machinery/object.js';
-import { unchanged } from '../apps/pod-owner.js';
-import { internalFailurePolicy } from './job-policy-validation.js';
-import { internalSuccessPolicy } from './job-policy-validation.js';
+import { unchanged, unchangedObject } from '../apps/pod-owner.js';
 import type { JobCheck } from './job-validation.js';
 import { jobLabels, validateJob, validateJobSpecAndSelector } from './job-validation.js';
 
 const path = fieldPath('spec');
 
 /** Source: ValidateJobUpdate and the options of the job strategy. Upstream checks the spec twice, and so tells its errors twice. */
-export function validateJobUpdate(job: Job, old: Readonly<Job>, errors: FieldErrors): void {
+export function validateJobUpdate(job: Job, old: Readonly<Job>, errors: FieldErrors, validateMetadata: () => void): void {
   const oldLabels = old.spec.template.metadata?.labels ?? {};
-  const check: JobCheck = {
+  const jobCheck: JobCheck = {
     requirePrefixedLabels: Object.hasOwn(oldLabels, jobLabels.name) && Object.hasOwn(oldLabels, jobLabels.uid),
     allowInvalidSelectorValues: hasInvalidSelector(old.spec),
   };
-  validateJob(job, old, check, errors);
-  validateJobSpecAndSelector(job.spec, old.spec, check, errors);
+  validateJob(job, old, jobCheck, errors);
+  validateMetadata();
+  validateJobSpecAndSelector(job.spec, old.spec, jobCheck, errors);
   const { spec } = job;
   validateCompletions(spec, old.spec, errors);
-  unchanged(spec.selector, old.spec.selector, path.child('selector'), errors);
+  const check = (field: string): { path: FieldPath; errors: FieldErrors } => ({ path: path.child(field), errors });
+  unchangedObject(spec.selector, old.spec.selector, '*v1.LabelSelector', check('selector'));
   validateTemplateUpdate(spec, old, errors);
   unchanged(spec.completionMode, old.spec.completionMode, path.child('completionMode'), errors);
-  unchangedPolicy(spec.podFailurePolicy, old.spec.podFailurePolicy, 'podFailurePolicy', errors);
+  unchangedObject(spec.podFailurePolicy, old.spec.podFailurePolicy, '*batch.PodFailurePolicy', check('podFailurePolicy'));
   unchanged(spec.backoffLimitPerIndex, old.spec.backoffLimitPerIndex, path.child('backoffLimitPerIndex'), errors);
   unchanged(spec.managedBy, old.spec.managedBy, path.child('managedBy'), errors);
-  unchangedPolicy(spec.successPolicy, old.spec.successPolicy, 'successPolicy', errors);
+  unchangedObject(spec.successPolicy, old.spec.successPolicy, '*batch.SuccessPolicy', check('successPolicy'));
 }
 
 function hasInvalidSelector(spec: Readonly<JobSpec>): boolean {
   const errors = new FieldErrors();
   validateLabelSelector(spec.selector, path, errors);
   return !errors.empty;
-}
-
-function unchangedPolicy<F extends 'podFailurePolicy' | 'successPolicy'>(
-  value: JobSpec[F],
-  old: JobSpec[F],
-  field: F,
-  errors: FieldErrors,
-): void {
-  if (semanticEqual(value, old)) return;
-  const internal =
-    field === 'podFailurePolicy'
-      ? internalFailurePolicy(value as JobSpec['podFailurePolicy'])
-      : internalSuccessPolicy(value as JobSpec['successPolicy']);
-  errors.invalid(path.child(field), internal, 'field is immutable');
 }
 
 /** Indexed jobs may grow and shrink, with as many pods at once as indexes. */
@@ -78,8 +65,8 @@ function validateTemplateUpdate(spec: JobSpec, old: Readonly<Job>, errors: Field
     take(template.metadata ?? {}, before.metadata, 'labels');
     takeResources(template.spec.containers, before.spec.containers);
     takeResources(template.spec.initContainers, before.spec.initContainers);
-    unchanged(template.spec, before.spec, path.child('template.spec'), errors);
-  } else unchanged(template, before, path.child('template'), errors);
+    unchangedObject(template.spec, before.spec, 'core.PodSpec', { path: path.child('template.spec'), errors });
+  } else unchangedObject(template, before, 'core.PodTemplateSpec', { path: path.child('template'), errors });
 }
 
 function take<T extends object, K extends keyof T>(from: T, to: T, field: K): void {

@@ -1,4 +1,5 @@
 import type { Job, JobSpec } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { errorCode } from '../../../base/errors.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
@@ -6,7 +7,7 @@ import { labelSelectorFromObject, validateLabelSelector } from '../../../machine
 import { regexError, validateDns1123Label, validateDns1123Subdomain } from '../../../machinery/names.js';
 import { nonNegative } from '../apps/pod-owner.js';
 import { validatePodTemplateSpec } from '../core/pod-template-support.js';
-import { internalSuccessPolicy, validatePodFailurePolicy, validateSuccessPolicy } from './job-policy-validation.js';
+import { validatePodFailurePolicy, validateSuccessPolicy } from './job-policy-validation.js';
 
 /** Source: pkg/apis/batch/validation. */
 const indexedParallelismLimit = 100_000;
@@ -58,7 +59,7 @@ function validateGeneratedSelector(job: Job, check: JobCheck, errors: FieldError
     else if (labels[key] !== value) errors.invalid(at, sorted(labels), `must be '${value}'`);
   }
   if (matches(spec, expected) === false) {
-    errors.invalid(path.child('selector'), spec.selector, '`selector` not auto-generated');
+    errors.invalid(path.child('selector'), internalValue('*v1.LabelSelector', spec.selector), '`selector` not auto-generated');
   }
 }
 
@@ -127,7 +128,7 @@ export function validateJobSpec(spec: JobSpec, old: Readonly<JobSpec> | undefine
   if (spec.successPolicy) {
     const policy = at.child('successPolicy');
     if (mode === 'Indexed') validateSuccessPolicy(spec, policy, errors);
-    else errors.invalid(policy, internalSuccessPolicy(spec.successPolicy), 'requires indexed completion mode');
+    else errors.invalid(policy, internalValue('*batch.SuccessPolicy', spec.successPolicy), 'requires indexed completion mode');
   }
   validateReplacement(spec, at.child('podReplacementPolicy'), errors);
   validatePodTemplateSpec(spec.template, at.child('template'), errors, old?.template);

@@ -4,6 +4,7 @@ import type { FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath, quote } from '../../../machinery/field-errors.js';
 import { humanDuration } from '../../../machinery/human-duration.js';
 import { timeToMs } from '../../../machinery/time.js';
+import { validateMetadataUpdate } from '../../registry/object-metadata.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { resetStatus } from '../../registry/status-reset.js';
 import { age } from '../../handlers/table.js';
@@ -47,7 +48,10 @@ export const job = defineResource<Job>({
   validate(object, errors) {
     validateJob(object, undefined, { requirePrefixedLabels: true, allowInvalidSelectorValues: false }, errors);
   },
-  validateUpdate: validateJobUpdate,
+  checks: { update: ['object', 'validateUpdate'] },
+  validateUpdate(object, old, errors) {
+    validateJobUpdate(object, old, errors, () => validateMetadataUpdate(object, old, job, errors));
+  },
   warnings: (object, old) => [
     ...(old ? [] : podNameWarnings(object.metadata)),
     ...(isNewGeneration(object, old) ? jobSpecWarnings(object.spec, fieldPath('spec')) : []),

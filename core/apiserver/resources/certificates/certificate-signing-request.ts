@@ -46,6 +46,7 @@ export const certificateSigningRequest = defineResource<CertificateSigningReques
     validateRequest(object, undefined, errors);
     if (errors.empty) refuseMasters(object);
   },
+  checks: { update: ['object', 'validateUpdate', 'change'] },
   validateUpdate(object, old, errors) {
     validateRequestUpdate(object, old, errors, {});
     if (errors.empty) refuseMasters(object);
@@ -68,6 +69,7 @@ export const certificateSigningRequest = defineResource<CertificateSigningReques
         object.status = { ...cloneJson(old.status), conditions };
         if (!conditions) delete object.status.conditions;
       },
+      checks: ['object', 'validateUpdate', 'change'],
       async validateUpdate(object, old, errors, context) {
         validateRequestUpdate(object, old, errors, { allowApproval: true });
         if (errors.empty) await checkSigner('approve', old, context);
@@ -81,6 +83,7 @@ export const certificateSigningRequest = defineResource<CertificateSigningReques
         const conditions = stamped(object.status.conditions, old, nowMs);
         if (conditions) object.status.conditions = conditions;
       },
+      checks: ['object', 'validateUpdate', 'change'],
       async validateUpdate(object, old, errors, context) {
         validateRequestUpdate(object, old, errors, { allowCertificate: true });
         const same =

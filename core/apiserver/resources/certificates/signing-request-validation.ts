@@ -5,6 +5,7 @@ import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js'
 import { fieldPath, quote } from '../../../machinery/field-errors.js';
 import { validateDns1123Label, validateDns1123Subdomain } from '../../../machinery/names.js';
 import { semanticEqual } from '../../../machinery/object.js';
+import { internalDiff } from '../core/line-diff.js';
 import { pemBlocks, verifiedRequest } from './signing-request.js';
 
 /** Source: pkg/apis/certificates/validation. */
@@ -169,7 +170,8 @@ export function validateRequestUpdate(object: Request, old: Request, errors: Fie
     if (now.length > before.length) {
       errors.forbidden(conditionsPath, `updates may not add a condition of type ${quote(type)}`);
     } else if (now.length === before.length && !semanticEqual(now, before)) {
-      errors.forbidden(conditionsPath, `updates may not modify a condition of type ${quote(type)}`);
+      const changed = internalDiff('[]certificates.CertificateSigningRequestCondition', before, now);
+      errors.forbidden(conditionsPath, `updates may not modify a condition of type ${quote(type)}\n${changed}`);
     }
   }
   if ((object.status.certificate ?? '') === (old.status.certificate ?? '')) return;

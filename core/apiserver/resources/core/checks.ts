@@ -1,4 +1,4 @@
-import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
+import type { BadValue, FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { quote } from '../../../machinery/field-errors.js';
 import {
   nameIsDnsLabel,
@@ -19,7 +19,7 @@ export const immutableText = 'field is immutable';
 export const fileModeText = 'must be a number between 0 and 0777 (octal), both inclusive';
 export const maximumInt32 = 0x7fffffff;
 
-export function addInvalid(errors: FieldErrors, path: FieldPath, value: unknown, texts: readonly string[]): void {
+export function addInvalid(errors: FieldErrors, path: FieldPath, value: BadValue, texts: readonly string[]): void {
   for (const text of texts) errors.invalid(path, value, text);
 }
 
@@ -133,6 +133,6 @@ export function localPath(errors: FieldErrors, path: FieldPath, value: string): 
   if (value.startsWith('..') && !value.startsWith('../')) errors.invalid(path, value, "must not start with '..'");
 }
 
-export function immutable(errors: FieldErrors, path: FieldPath, value: unknown): void {
+export function immutable(errors: FieldErrors, path: FieldPath, value: BadValue): void {
   errors.invalid(path, value, immutableText);
 }

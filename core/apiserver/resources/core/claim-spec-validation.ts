@@ -5,6 +5,7 @@ import type {
   TypedObjectReference,
 } from '../../../api/generated/types.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
+import { PrintedValue } from '../../../machinery/field-errors.js';
 import { validateLabels, validateLabelSelector } from '../../../machinery/label-selector.js';
 import { parseQuantity } from '../../../machinery/quantity.js';
 import { dnsSubdomain, namespaceName, notPositiveText, objectName, required, supported } from './checks.js';
@@ -12,6 +13,9 @@ import { validateAnnotations } from './annotations-validation.js';
 import { validateResourceQuantity } from './resource-names.js';
 
 const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+/** Upstream prints a path where it means the value: a structure without anything that can be seen. */
+const printedPath = new PrintedValue('{}');
+
 export const volumeModes = ['Block', 'Filesystem'];
 
 export interface ClaimSpecOptions {
@@ -62,11 +66,11 @@ export function validateClaimSpec(
     if (dataSourceRef.namespace) namespaceName(errors, path.child('dataSourceRef', 'namespace'), dataSourceRef.namespace);
   }
   if (dataSourceRef?.namespace) {
-    if (dataSource) errors.invalid(path, {}, 'may not be specified when dataSourceRef.namespace is specified');
+    if (dataSource) errors.invalid(path, printedPath, 'may not be specified when dataSourceRef.namespace is specified');
   } else if (dataSource && dataSourceRef) {
     const { apiGroup, kind, name } = dataSourceRef;
     if (dataSource.apiGroup !== apiGroup || dataSource.kind !== kind || dataSource.name !== name) {
-      errors.invalid(path, {}, 'must match dataSourceRef');
+      errors.invalid(path, printedPath, 'must match dataSourceRef');
     }
   }
   if (spec.volumeAttributesClassName) objectName(errors, path.child('volumeAttributesClassName'), spec.volumeAttributesClassName);

@@ -13,6 +13,7 @@ export const configMap = defineResource<ConfigMap>({
   reference: ConfigMaps,
   generation: false,
   validate: validateConfigMap,
+  checks: { update: ['change', 'validateUpdate', 'object', 'validate'] },
   validateUpdate(object, old, errors) {
     if (old.immutable) {
       if (!object.immutable) errors.forbidden(fieldPath('immutable'), 'field is immutable when `immutable` is set');
@@ -21,7 +22,6 @@ export const configMap = defineResource<ConfigMap>({
           errors.forbidden(fieldPath(field), 'field is immutable when `immutable` is set');
       }
     }
-    validateConfigMap(object, errors);
   },
   row: (object, context) => [
     object.metadata.name,

@@ -21,6 +21,7 @@ export const endpoints = defineResource<EndpointsObject>({
     for (const subset of object.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= 'TCP';
   },
   validate: validateSubsets,
+  checks: { update: ['change', 'object', 'validateUpdate'] },
   validateUpdate(object, old, errors) {
     if (!semanticEqual(object.subsets, old.subsets)) validateSubsets(object, errors);
   },

@@ -17,6 +17,7 @@ export const event = defineResource<Event>({
   allowCreateOnUpdate: true,
   validateName: nameIsPathSegment,
   timeToLiveSeconds: () => timeToLiveSeconds,
+  checks: { create: ['validate'], update: ['validate'] },
   validate: validateEvent,
   row: eventRow,
   selectableFields: {

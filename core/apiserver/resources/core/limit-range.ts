@@ -25,6 +25,7 @@ export const limitRange = defineResource<LimitRange>({
   prepareForCreate(object) {
     object.metadata.name ||= randomUUID();
   },
+  checks: { update: ['object', 'validate'] },
   validate: ({ spec }, errors) => {
     const path = fieldPath('spec', 'limits');
     for (const [index, item] of (spec.limits ?? []).entries()) {

@@ -38,6 +38,7 @@ export const namespace = defineResource<Namespace>({
     object.spec = { ...object.spec, finalizers: cloneJson(old.spec?.finalizers) };
     object.status = cloneJson(old.status);
   },
+  checks: { update: ['object', 'validate', 'change'] },
   validate(object, errors) {
     for (const finalizer of object.spec?.finalizers ?? []) validateFinalizer(fieldPath('spec', 'finalizers'), finalizer, errors);
   },

@@ -1,4 +1,5 @@
 import type { ConfigMapNodeConfigSource, Node, NodeConfigSource, NodeSpec } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { Nodes } from '../../../api/generated/resources.js';
 import type { PodConnector } from '../../../contracts/pod-connector.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
@@ -12,7 +13,6 @@ import type { ResourceDefinition, RowContext } from '../../registry/resource-def
 import { defineResource } from '../../registry/resource-definition.js';
 import { statusResetFields, statusSubresource } from '../status-subresource.js';
 import { addInvalid, cidrWarnings, legacyCidr, namespaceName, objectName, positive, required, requiredOneOf } from './checks.js';
-import { goShape } from './go-shape.js';
 import { proxyMethods } from './pod-connect.js';
 import { splitProxyName } from './proxy-names.js';
 import { roundResourceList, validateResourceQuantity } from './resource-names.js';
@@ -41,10 +41,8 @@ export function nodeDefinition({ connector }: { connector?: PodConnector | undef
       if (!old.spec.configSource) delete node.spec.configSource;
     },
     validate: validateNode,
-    validateUpdate(node, old, errors) {
-      validateNode(node, errors);
-      validateNodeUpdate(node, old, errors);
-    },
+    checks: { update: ['object', 'validate', 'change', 'validateUpdate'] },
+    validateUpdate: validateNodeUpdate,
     warnings: node => nodeWarnings(node.spec),
     row: nodeRow,
     selectableFields: { 'spec.unschedulable': node => String(node.spec.unschedulable ?? false) },
@@ -120,7 +118,7 @@ function validateTaints(taints: NonNullable<NodeSpec['taints']>, path: FieldPath
     requiredOneOf(errors, at.child('effect'), effect, taintEffects);
     const pair = `${effect}/${key}`;
     if (seen.has(pair)) {
-      const shown = JSON.stringify({ Key: key, Value: value, Effect: effect, TimeAdded: taint.timeAdded ?? null });
+      const shown = internalValue('core.Taint', taint).text;
       errors.add('FieldValueDuplicate', at, `Duplicate value: ${shown}: taints must be unique by key and effect pair`);
     }
     seen.add(pair);
@@ -162,7 +160,7 @@ function validateNodeUpdate(node: Node, old: Readonly<Node>, errors: FieldErrors
   const seen = new Set<string>();
   for (const [index, address] of (node.status?.addresses ?? []).entries()) {
     const key = `${address.type} ${address.address}`;
-    if (seen.has(key)) errors.duplicate(statusPath.child('addresses').index(index), goShape(address, ['type', 'address']));
+    if (seen.has(key)) errors.duplicate(statusPath.child('addresses').index(index), internalValue('core.NodeAddress', address));
     seen.add(key);
   }
   const before = old.spec.podCIDRs ?? [];
@@ -186,7 +184,12 @@ function validateNodeUpdate(node: Node, old: Readonly<Node>, errors: FieldErrors
 }
 
 function validateConfigSource(source: NodeConfigSource, path: FieldPath, errors: FieldErrors, inStatus: boolean): void {
-  if (!source.configMap) return errors.invalid(path, { ConfigMap: null }, 'exactly one reference subfield must be non-nil');
+  if (!source.configMap)
+    return errors.invalid(
+      path,
+      internalValue('*core.NodeConfigSource', source),
+      'exactly one reference subfield must be non-nil',
+    );
   const at = path.child('configMap');
   const { uid, resourceVersion, namespace, name, kubeletConfigKey }: ConfigMapNodeConfigSource = source.configMap;
   if (inStatus) {

@@ -17,7 +17,7 @@ import { addInvalid, immutable, supported } from './checks.js';
 import type { ClaimSpecOptions } from './claim-spec-validation.js';
 import { validateClaimSpec } from './claim-spec-validation.js';
 import { claimSpecWarnings } from './claim-warnings.js';
-import { jsonDiff } from './line-diff.js';
+import { internalDiff } from './line-diff.js';
 import { accessModeText } from './persistent-volume.js';
 import { isNativeResource, roundResourceList, validateResourceQuantity } from './resource-names.js';
 
@@ -54,6 +54,7 @@ export const persistentVolumeClaim = defineResource<PersistentVolumeClaim>({
     prepareSources(object.spec, old.spec);
   },
   validate: ({ spec }, errors) => validateClaimSpec(spec, specPath, errors),
+  checks: { update: ['change', 'object', 'validateUpdate'] },
   validateUpdate: validateClaimUpdate,
   warnings({ metadata, spec }) {
     const annotated = metadata.annotations?.[classAnnotation] !== undefined;
@@ -131,7 +132,7 @@ function validateClaimUpdate(object: PersistentVolumeClaim, old: Readonly<Persis
   }
   if (!semanticEqual(next, before)) {
     const text = 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
-    errors.forbidden(specPath, `${text}\n${jsonDiff(before, next)}`);
+    errors.forbidden(specPath, `${text}\n${internalDiff('core.PersistentVolumeClaimSpec', before, next)}`);
   }
   const amount = (text: string | undefined): Quantity => (text === undefined ? Quantity.zero : parseQuantity(text));
   const size = amount(object.spec.resources?.requests?.storage);

@@ -5,6 +5,7 @@ import type {
   PersistentVolumeSpec,
   SecretReference,
 } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { PersistentVolumes } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
@@ -13,6 +14,7 @@ import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { parseQuantity } from '../../../machinery/quantity.js';
 import { formatTime } from '../../../machinery/time.js';
 import { age } from '../../handlers/table.js';
+import { validateMetadata } from '../../registry/object-metadata.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { statusResetFields, statusSubresource } from '../status-subresource.js';
 import {
@@ -29,7 +31,7 @@ import {
 } from './checks.js';
 import { validateAccessModes, volumeModes } from './claim-spec-validation.js';
 import { validateDriverName } from './driver-name-validation.js';
-import { jsonDiff } from './line-diff.js';
+import { internalDiff } from './line-diff.js';
 import { nodeSelectorTermWarnings } from './node-label-warnings.js';
 import { defaultVolumeSource } from '../../../api/pod-defaults.js';
 import { roundResourceList } from './resource-names.js';
@@ -196,7 +198,11 @@ export const persistentVolume = defineResource<PersistentVolume>({
   prepareForUpdate(object, old) {
     object.status = cloneJson(old.status);
   },
-  validate: (object, errors) => validateVolume(object, errors, false),
+  validate(object, errors) {
+    validateVolume(object, errors, false);
+    validateMountOptions(object, errors);
+  },
+  checks: { update: ['object', 'validateUpdate'] },
   validateUpdate: validateVolumeUpdate,
   warnings: volumeWarnings,
   row(object, context) {
@@ -290,9 +296,11 @@ function validateVolume({ metadata, spec }: PersistentVolume, errors: FieldError
     else objectName(errors, path, spec.volumeAttributesClassName);
     if (!spec.csi) errors.required(specPath.child('csi'), 'has to be specified when using volumeAttributesClassName');
   }
-  if (metadata.annotations?.[mountAnnotation] !== undefined && !mountable.some(name => spec[name])) {
-    errors.forbidden(fieldPath('metadata', 'annotations', mountAnnotation), 'may not specify mount options for this volume type');
-  }
+}
+
+function validateMountOptions({ metadata, spec }: PersistentVolume, errors: FieldErrors): void {
+  if (metadata.annotations?.[mountAnnotation] === undefined || mountable.some(name => spec[name])) return;
+  errors.forbidden(fieldPath('metadata', 'annotations', mountAnnotation), 'may not specify mount options for this volume type');
 }
 
 const isRoot = (path: string): boolean => path !== '' && path.split('/').every(part => part === '' || part === '.');
@@ -310,9 +318,13 @@ function validateCapacity(given: Readonly<Record<string, string>> | undefined, e
   }
 }
 
-/** Source: ValidatePersistentVolumeUpdate. */
+/** Source: the strategy's ValidateUpdate and ValidatePersistentVolumeUpdate, which check the whole volume each. */
 function validateVolumeUpdate(object: PersistentVolume, old: Readonly<PersistentVolume>, errors: FieldErrors): void {
-  validateVolume(object, errors, hasInvalidAffinity(old.spec.nodeAffinity?.required?.nodeSelectorTerms ?? []));
+  const invalidAffinity = hasInvalidAffinity(old.spec.nodeAffinity?.required?.nodeSelectorTerms ?? []);
+  validateVolume(object, errors, invalidAffinity);
+  validateMountOptions(object, errors);
+  validateMetadata(object, persistentVolume, errors);
+  validateVolume(object, errors, invalidAffinity);
   const before = sourceOf(old.spec);
   const after = sourceOf(object.spec);
   // A driver may be told its secret for expansion later.
@@ -321,7 +333,7 @@ function validateVolumeUpdate(object: PersistentVolume, old: Readonly<Persistent
     after.csi = csi;
   }
   if (!semanticEqual(after, before)) {
-    const text = `spec.persistentvolumesource is immutable after creation\n${jsonDiff(before, after)}`;
+    const text = `spec.persistentvolumesource is immutable after creation\n${internalDiff('core.PersistentVolumeSource', before, after)}`;
     errors.forbidden(specPath.child('persistentvolumesource'), text);
   }
   if (object.spec.volumeMode !== old.spec.volumeMode) immutable(errors, fieldPath('volumeMode'), object.spec.volumeMode ?? null);
@@ -330,7 +342,7 @@ function validateVolumeUpdate(object: PersistentVolume, old: Readonly<Persistent
     !semanticEqual(withNewLabels(old.spec.nodeAffinity, object.spec.nodeAffinity), object.spec.nodeAffinity)
   ) {
     const text = `${immutableText}, except for updating from beta label to GA`;
-    errors.invalid(fieldPath('nodeAffinity'), object.spec.nodeAffinity ?? null, text);
+    errors.invalid(fieldPath('nodeAffinity'), internalValue('*core.VolumeNodeAffinity', object.spec.nodeAffinity), text);
   }
   if (old.spec.volumeAttributesClassName !== undefined && object.spec.volumeAttributesClassName === undefined) {
     errors.forbidden(specPath.child('volumeAttributesClassName'), 'update from non-nil value to nil is forbidden');

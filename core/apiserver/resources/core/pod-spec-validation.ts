@@ -1,4 +1,5 @@
 import type { HostAlias, ObjectMeta, PodDNSConfig, PodResourceClaim, PodSpec } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { podLimits, podRequests } from '../../../api/pod-resources.js';
 import type { Pod } from '../../../api/generated/types.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
@@ -127,16 +128,19 @@ function validateClaims(
       names.add(claim.name);
     }
     const { resourceClaimName, resourceClaimTemplateName } = claim;
-    const shown = {
-      Name: claim.name,
-      ResourceClaimName: resourceClaimName ?? null,
-      ResourceClaimTemplateName: resourceClaimTemplateName ?? null,
-    };
     if (resourceClaimName !== undefined && resourceClaimTemplateName !== undefined) {
-      errors.invalid(at, shown, 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified');
+      errors.invalid(
+        at,
+        internalValue('core.PodResourceClaim', claim),
+        'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified',
+      );
     }
     if (resourceClaimName === undefined && resourceClaimTemplateName === undefined) {
-      errors.invalid(at, shown, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`');
+      errors.invalid(
+        at,
+        internalValue('core.PodResourceClaim', claim),
+        'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`',
+      );
     }
     if (resourceClaimName !== undefined) objectName(errors, at.child('resourceClaimName'), resourceClaimName);
     if (resourceClaimTemplateName !== undefined)

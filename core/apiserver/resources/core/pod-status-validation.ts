@@ -1,4 +1,5 @@
 import type { Container, ContainerStatus, Pod, PodSpec, PodStatus } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { parseAddress, validateUserId } from '../../../machinery/names.js';
@@ -171,11 +172,7 @@ function validateAddresses(status: PodStatus, before: PodStatus, errors: FieldEr
     if (addresses.length < 2) continue;
     const families = addresses.map(address => parseAddress(address)?.family);
     if (addresses.length > 2 || families[0] === families[1]) {
-      errors.invalid(
-        path,
-        addresses.map(IP => ({ IP })),
-        'may specify no more than one IP for each IP family',
-      );
+      errors.invalid(path, internalValue('[]core.PodIP', status[list]), 'may specify no more than one IP for each IP family');
     }
   }
 }

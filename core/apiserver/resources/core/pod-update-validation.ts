@@ -1,12 +1,12 @@
 import type { Container, NodeAffinity, NodeSelectorTerm, Pod, PodSpec, Toleration } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath, quote } from '../../../machinery/field-errors.js';
 import { rangeError } from '../../../machinery/names.js';
 import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { maximumInt32 } from './checks.js';
 import { validateImageText } from './container-validation.js';
-import { goShape } from './go-shape.js';
-import { jsonDiff } from './line-diff.js';
+import { internalDiff } from './line-diff.js';
 import { mirrorAnnotation, validatePodSpec } from './pod-spec-validation.js';
 import { appArmorPrefix, validateAnnotationsMatchFields, validatePodAnnotations } from './pod-template-validation.js';
 import type { PodValidationOptions } from './pod-validation-options.js';
@@ -100,7 +100,7 @@ export function validatePodUpdate(pod: Pod, old: Readonly<Pod>, errors: FieldErr
   const rest = withoutChangeable(pod.spec, old.spec);
   if (old.spec.schedulingGates?.length) validateGatedChanges(rest, old.spec, errors);
   if (semanticEqual(rest, old.spec)) return;
-  const text = `pod updates may not change fields other than ${changeableFields.join(',')}\n${jsonDiff(old.spec, rest)}`;
+  const text = `pod updates may not change fields other than ${changeableFields.join(',')}\n${internalDiff('core.PodSpec', old.spec, rest)}`;
   errors.forbidden(specPath, text);
 }
 
@@ -202,19 +202,21 @@ function validateNodeAffinityChange(
   const oldTerms = required.nodeSelectorTerms ?? [];
   const terms = after?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
   if (oldTerms.length && oldTerms.length !== terms.length) {
-    return errors.invalid(path, terms.map(shownTerm), 'no additions/deletions to non-empty NodeSelectorTerms list are allowed');
+    return errors.invalid(
+      path,
+      internalValue('[]core.NodeSelectorTerm', terms),
+      'no additions/deletions to non-empty NodeSelectorTerms list are allowed',
+    );
   }
   oldTerms.forEach((term, index) => {
     if (!onlyAdds(terms[index]!, term))
-      errors.invalid(path.index(index), shownTerm(terms[index]!), 'only additions are allowed (no mutations or deletions)');
+      errors.invalid(
+        path.index(index),
+        internalValue('core.NodeSelectorTerm', terms[index]),
+        'only additions are allowed (no mutations or deletions)',
+      );
   });
 }
-
-const shownTerm = (term: NodeSelectorTerm): unknown => {
-  const list = (requirements: NodeSelectorTerm['matchFields']): unknown =>
-    requirements?.map(requirement => goShape(requirement, ['key', 'operator', 'values'])) ?? null;
-  return { MatchExpressions: list(term.matchExpressions), MatchFields: list(term.matchFields) };
-};
 
 function onlyAdds(term: NodeSelectorTerm, old: NodeSelectorTerm): boolean {
   const lists = ['matchExpressions', 'matchFields'] as const;
@@ -241,7 +243,7 @@ export function validateEphemeralContainersUpdate(pod: Pod, old: Readonly<Pod>, 
     else if (!semanticEqual(before, after)) {
       errors.forbidden(
         path,
-        `existing ephemeral containers ${quote(before.name)} may not be changed\n${jsonDiff(before, after)}`,
+        `existing ephemeral containers ${quote(before.name)} may not be changed\n${internalDiff('core.EphemeralContainer', before, after)}`,
       );
     }
   }

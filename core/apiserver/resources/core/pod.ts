@@ -39,6 +39,7 @@ export function podDefinition({ connector }: PodDefinitionOptions = {}): Resourc
       dropDisabledPodFields(pod.spec, old.spec);
     },
     validate: validatePodCreate,
+    checks: { update: ['change', 'object', 'validateUpdate'] },
     validateUpdate: validatePodUpdate,
     warnings: (pod, old) => (old ? [] : [...nameWarnings(pod), ...podSpecWarnings(pod.spec, pod.metadata)]),
     row: podRow,
@@ -69,6 +70,7 @@ export function podDefinition({ connector }: PodDefinitionOptions = {}): Resourc
           keepMetadataAndStatus(pod, old);
           dropDisabledPodFields(pod.spec, old.spec);
         },
+        checks: ['change', 'object', 'validateUpdate'],
         validateUpdate: validateEphemeralContainersUpdate,
       },
       resize: {
@@ -78,6 +80,7 @@ export function podDefinition({ connector }: PodDefinitionOptions = {}): Resourc
           keepMetadataAndStatus(pod, old);
           dropDisabledPodFields(pod.spec, old.spec);
         },
+        checks: ['change', 'object', 'validateUpdate'],
         validateUpdate: validatePodResize,
       },
       binding: {

@@ -6,6 +6,7 @@ import type {
   ProjectedVolumeSource,
   VolumeProjection,
 } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { validateLabelSelector } from '../../../machinery/label-selector.js';
 import {
@@ -103,7 +104,12 @@ function validateSource(
 
 function validateTrustBundle(bundle: ClusterTrustBundleProjection, path: FieldPath, errors: FieldErrors): void {
   const { name, signerName, labelSelector } = bundle;
-  if (name !== undefined && signerName !== undefined) errors.invalid(path, bundle, 'only one of name and signerName may be used');
+  if (name !== undefined && signerName !== undefined)
+    errors.invalid(
+      path,
+      internalValue('*core.ClusterTrustBundleProjection', bundle),
+      'only one of name and signerName may be used',
+    );
   else if (name !== undefined) {
     if (name === '') errors.required(path.child('name'), 'must be a valid object name');
     const colon = name.lastIndexOf(':');
@@ -111,7 +117,11 @@ function validateTrustBundle(bundle: ClusterTrustBundleProjection, path: FieldPa
       errors.invalid(path.child('name'), name, `not a valid clustertrustbundlename: ${text}`);
     }
     if (labelSelector)
-      errors.invalid(path.child('labelSelector'), labelSelector, 'labelSelector must be unset if name is specified');
+      errors.invalid(
+        path.child('labelSelector'),
+        internalValue('*v1.LabelSelector', labelSelector),
+        'labelSelector must be unset if name is specified',
+      );
   } else if (signerName !== undefined) {
     if (signerName === '') errors.required(path.child('signerName'), 'must be a valid signer name');
     validateSignerName(signerName, path.child('signerName'), errors);

@@ -1,4 +1,5 @@
 import type { ResourceQuota, ResourceQuotaSpec } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { ResourceQuotas } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
@@ -91,17 +92,11 @@ function isScopeValid(scope: string, name: string): boolean {
 function validateScopeSelector(spec: ResourceQuotaSpec, names: readonly string[], errors: FieldErrors): void {
   const requirements = spec.scopeSelector!.matchExpressions ?? [];
   const path = specPath.child('scopeSelector', 'matchExpressions');
-  const shown = {
-    MatchExpressions: requirements.map(({ scopeName, operator, values }) => ({
-      ScopeName: scopeName,
-      Operator: operator,
-      Values: values ?? null,
-    })),
-  };
   for (const { scopeName, operator, values = [] } of requirements) {
     if (!scopes.includes(scopeName)) errors.invalid(path.child('scopeName'), scopeName, 'unsupported scope');
     for (const name of names)
-      if (!isScopeValid(scopeName, name)) errors.invalid(path, shown, 'unsupported scope applied to resource');
+      if (!isScopeValid(scopeName, name))
+        errors.invalid(path, internalValue('*core.ScopeSelector', spec.scopeSelector), 'unsupported scope applied to resource');
     if (existsScopes.includes(scopeName) && operator !== 'Exists') {
       const text =
         "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";

@@ -27,13 +27,13 @@ export const secret = defineResource<Secret>({
     if (strings.length) object.data = sorted({ ...object.data, ...Object.fromEntries(strings) });
   },
   validate: validateSecret,
+  checks: { update: ['change', 'validateUpdate', 'object', 'validate'] },
   validateUpdate(object, old, errors) {
     if (object.type !== old.type) immutable(errors, fieldPath('type'), object.type ?? '');
     if (old.immutable) {
       if (!object.immutable) errors.forbidden(fieldPath('immutable'), immutableText);
       if (!jsonEqual(object.data, old.data)) errors.forbidden(dataPath, immutableText);
     }
-    validateSecret(object, errors);
   },
   warnings: object => (object.type === 'kubernetes.io/tls' ? tlsWarnings(object.data ?? {}) : []),
   row: (object, context) => [

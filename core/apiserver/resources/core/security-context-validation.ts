@@ -5,10 +5,10 @@ import type {
   SecurityContext,
   WindowsSecurityContextOptions,
 } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { validateUserId } from '../../../machinery/names.js';
 import { addInvalid, descendingPath, dnsSubdomain, requiredOneOf, supported } from './checks.js';
-import { goShape } from './go-shape.js';
 import { containerPath, everyContainer } from './pod-containers.js';
 import type { PodValidationOptions } from './pod-validation-options.js';
 import { validateSysctls } from './sysctls.js';
@@ -70,41 +70,22 @@ export function validateSecurityContext(
   validateSeccompProfile(context.seccompProfile, path.child('seccompProfile'), errors);
   if (context.allowPrivilegeEscalation === false) {
     if (context.privileged)
-      errors.invalid(path, shown(context), 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true');
+      errors.invalid(
+        path,
+        internalValue('*core.SecurityContext', context),
+        'cannot set `allowPrivilegeEscalation` to false and `privileged` to true',
+      );
     for (const capability of context.capabilities?.add ?? []) {
       if (capability !== 'CAP_SYS_ADMIN') continue;
-      errors.invalid(path, shown(context), 'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN');
+      errors.invalid(
+        path,
+        internalValue('*core.SecurityContext', context),
+        'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN',
+      );
     }
   }
   validateWindowsOptions(context.windowsOptions, path.child('windowsOptions'), errors);
   validateAppArmorProfile(context.appArmorProfile, path.child('appArmorProfile'), errors);
-}
-
-const contextFields = [
-  'capabilities',
-  'privileged',
-  'seLinuxOptions',
-  'windowsOptions',
-  'runAsUser',
-  'runAsGroup',
-  'runAsNonRoot',
-  'readOnlyRootFilesystem',
-  'allowPrivilegeEscalation',
-  'procMount',
-  'seccompProfile',
-  'appArmorProfile',
-];
-
-/** As upstream's messages show it: its internal type, which has no names of JSON. */
-function shown(context: SecurityContext): unknown {
-  const profile = ['type', 'localhostProfile'];
-  return goShape(context, contextFields, {
-    capabilities: ['add', 'drop'],
-    seLinuxOptions: ['user', 'role', 'type', 'level'],
-    windowsOptions: ['gmsaCredentialSpecName', 'gmsaCredentialSpec', 'runAsUserName', 'hostProcess'],
-    seccompProfile: profile,
-    appArmorProfile: profile,
-  });
 }
 
 function validateSeccompProfile(profile: SeccompProfile | undefined, path: FieldPath, errors: FieldErrors): void {
@@ -117,7 +98,7 @@ function validateSeccompProfile(profile: SeccompProfile | undefined, path: Field
     if (localhostProfile === undefined) errors.required(at, 'must be set when seccomp type is Localhost');
     else descendingPath(errors, at, localhostProfile);
   } else if (localhostProfile !== undefined)
-    errors.invalid(at, goShape(profile, ['type', 'localhostProfile']), 'can only be set when seccomp type is Localhost');
+    errors.invalid(at, internalValue('*core.SeccompProfile', profile), 'can only be set when seccomp type is Localhost');
 }
 
 export function validateAppArmorProfile(profile: AppArmorProfile | undefined, path: FieldPath, errors: FieldErrors): void {

@@ -2,7 +2,7 @@ import type { Node, Pod, Secret, ServiceAccount, TokenRequest } from '../../../a
 import { Nodes, Pods, Secrets, ServiceAccounts } from '../../../api/generated/resources.js';
 import type { TokenIssuer } from '../../../contracts/token-issuer.js';
 import { FieldErrors, fieldPath, quote } from '../../../machinery/field-errors.js';
-import type { FieldPath } from '../../../machinery/field-errors.js';
+import type { BadValue, FieldPath } from '../../../machinery/field-errors.js';
 import { nameIsDnsSubdomain } from '../../../machinery/names.js';
 import type { KubeObject } from '../../../machinery/object.js';
 import { parseApiVersion } from '../../../machinery/object.js';
@@ -24,6 +24,7 @@ export function serviceAccountDefinition({ tokenIssuer }: { tokenIssuer?: TokenI
     returnsDeleted: true,
     generation: false,
     validateName: nameIsDnsSubdomain,
+    checks: { update: ['change', 'object'] },
     prepareForCreate: keepSecretNames,
     prepareForUpdate: keepSecretNames,
     warnings(object, old) {
@@ -54,7 +55,7 @@ function keepSecretNames(account: ServiceAccount): void {
   if (account.secrets) account.secrets = account.secrets.map(({ name }) => (name === undefined ? {} : { name }));
 }
 
-function refuse(name: string, path: FieldPath, value: unknown, text: string): never {
+function refuse(name: string, path: FieldPath, value: BadValue, text: string): never {
   const errors = new FieldErrors();
   errors.invalid(path, value, text);
   throw invalid(tokenKind.group, tokenKind.kind, name, errors);

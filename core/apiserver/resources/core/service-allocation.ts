@@ -1,7 +1,7 @@
 import type { Service } from '../../../api/generated/types.js';
 import { errorCode } from '../../../base/errors.js';
 import type { ServiceAllocator, ServiceFamily } from '../../../contracts/service-allocator.js';
-import type { FieldPath } from '../../../machinery/field-errors.js';
+import type { BadValue, FieldPath } from '../../../machinery/field-errors.js';
 import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
 import { internalError, invalid, StatusError } from '../../../machinery/status-error.js';
 import {
@@ -30,7 +30,7 @@ function failWith(service: Service, errors: FieldErrors): never {
   throw invalid('', 'Service', service.metadata.name, errors);
 }
 
-function refuse(service: Service, path: FieldPath, value: unknown, text: string): never {
+function refuse(service: Service, path: FieldPath, value: BadValue, text: string): never {
   const errors = new FieldErrors();
   errors.invalid(path, value, text);
   failWith(service, errors);

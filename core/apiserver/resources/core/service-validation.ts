@@ -1,4 +1,5 @@
 import type { LoadBalancerStatus, Service, ServicePort, ServiceSpec } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { validateLabels } from '../../../machinery/label-selector.js';
@@ -185,9 +186,7 @@ function validatePortsTogether({ spec }: Service, errors: FieldErrors): void {
   });
   list.forEach(({ port, protocol = '' }, index) => {
     const key = `${protocol}/${port}`;
-    // As upstream's internal type prints.
-    const shown = { Name: '', Protocol: protocol, AppProtocol: null, Port: port, TargetPort: 0, NodePort: 0 };
-    if (ports.has(key)) errors.duplicate(pathOf(index), shown);
+    if (ports.has(key)) errors.duplicate(pathOf(index), internalValue('core.ServicePort', { protocol, port }));
     ports.add(key);
   });
 }

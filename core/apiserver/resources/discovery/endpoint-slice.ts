@@ -56,6 +56,7 @@ export const endpointSlice = defineResource<EndpointSlice>({
     dropTopology(object, old);
   },
   validate: (object, errors) => validateSlice(object, undefined, errors),
+  checks: { update: ['object', 'validateUpdate'] },
   validateUpdate(object, old, errors) {
     validateSlice(object, old, errors);
     if (object.addressType !== old.addressType) immutable(errors, fieldPath('addressType'), object.addressType);

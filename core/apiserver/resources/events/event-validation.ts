@@ -1,5 +1,7 @@
-import type { Event, ObjectReference } from '../../../api/generated/types.js';
-import type { FieldErrors } from '../../../machinery/field-errors.js';
+import type { Event } from '../../../api/generated/types.js';
+import type { PrintedType } from '../../../api/internal-value.js';
+import { internalValue } from '../../../api/internal-value.js';
+import type { BadValue, FieldErrors } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { semanticEqual } from '../../../machinery/object.js';
 import { dnsSubdomain, immutable, qualifiedName } from '../core/checks.js';
@@ -78,36 +80,21 @@ const fixedFields = [
 export function validateEventChange(event: Readonly<Event>, old: Readonly<Event>, errors: FieldErrors): void {
   if (!semanticEqual(event.series, old.series)) validateSeries(event, errors);
   for (const field of fixedFields)
-    if (!semanticEqual(event[field], old[field])) immutable(errors, fieldPath(field), shown(event[field]));
+    if (!semanticEqual(event[field], old[field])) immutable(errors, fieldPath(field), shown(event, field));
   if (event.reportingComponent !== old.reportingComponent)
     immutable(errors, fieldPath('reportingController'), event.reportingComponent);
   if (event.reportingInstance !== old.reportingInstance)
     immutable(errors, fieldPath('reportingInstance'), event.reportingInstance);
 }
 
-/** Messages print references with the names of upstream's internal type. */
-function shown(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value ?? '';
-  if ('component' in value || 'host' in value) {
-    const { component = '', host = '' } = value as { component?: string; host?: string };
-    return { Component: component, Host: host };
-  }
-  const {
-    kind = '',
-    namespace = '',
-    name = '',
-    uid = '',
-    apiVersion = '',
-    resourceVersion = '',
-    fieldPath: path = '',
-  } = value as ObjectReference;
-  return {
-    Kind: kind,
-    Namespace: namespace,
-    Name: name,
-    UID: uid,
-    APIVersion: apiVersion,
-    ResourceVersion: resourceVersion,
-    FieldPath: path,
-  };
+const fieldTypes: Readonly<Partial<Record<(typeof fixedFields)[number], PrintedType>>> = {
+  involvedObject: 'core.ObjectReference',
+  related: '*core.ObjectReference',
+  source: 'core.EventSource',
+};
+
+function shown(event: Readonly<Event>, field: (typeof fixedFields)[number]): BadValue {
+  const type = fieldTypes[field];
+  const value = event[field];
+  return type ? internalValue(type, value as object | undefined) : ((value ?? '') as BadValue);
 }

@@ -3,6 +3,7 @@ import { Events, EventsEvents } from '../../../api/generated/resources.js';
 import { withoutUndefined } from '../../../api/objects.js';
 import { ageOf } from '../../../machinery/human-duration.js';
 import type { ViewOf } from '../../registry/resource-definition.js';
+import { validateMetadata, validateMetadataUpdate } from '../../registry/object-metadata.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { validateAnyEvent, validateEventChange, validateNewEvent } from './event-validation.js';
 
@@ -65,14 +66,17 @@ export const event = defineResource<EventsEvent>({
   generation: false,
   allowCreateOnUpdate: true,
   timeToLiveSeconds: () => timeToLiveSeconds,
+  checks: { create: ['validate'], update: ['validateUpdate'] },
   validate(object, errors) {
     const stored = viewOfCoreEvent.fromView(object, undefined);
     validateAnyEvent(stored, errors, reportingField);
+    validateMetadata(object, event, errors);
     validateNewEvent(stored, errors);
   },
   validateUpdate(object, old, errors) {
     const stored = viewOfCoreEvent.fromView(object, undefined);
     validateAnyEvent(stored, errors, reportingField);
+    validateMetadataUpdate(object, old, event, errors);
     validateEventChange(stored, viewOfCoreEvent.fromView(old, undefined), errors);
   },
   row(object, { nowMs }) {

@@ -20,10 +20,10 @@ export const ingressClass = defineResource<IngressClass>({
     if (object.spec?.parameters) object.spec.parameters.scope ??= 'Cluster';
   },
   validate: validateClass,
+  checks: { update: ['change', 'validateUpdate', 'object', 'validate'] },
   validateUpdate(object, old, errors) {
     if (object.spec.controller !== old.spec.controller)
       immutable(errors, fieldPath('spec', 'controller'), object.spec.controller ?? '');
-    validateClass(object, errors);
   },
   row(object, context) {
     const { parameters, controller } = object.spec;

@@ -7,6 +7,7 @@ import type {
   IngressSpec,
   TypedLocalObjectReference,
 } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { Ingresses } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { FieldErrors as Errors, fieldPath } from '../../../machinery/field-errors.js';
@@ -53,6 +54,7 @@ export const ingress = defineResource<Ingress>({
       );
     }
   },
+  checks: { update: ['change', 'object', 'validateUpdate'] },
   validateUpdate: (object, old, errors) => validateSpec(object.spec, fieldPath('spec'), errors, leniency(old)),
   warnings: (object, old) =>
     !old && object.metadata.annotations?.[classAnnotation] !== undefined && object.spec.ingressClassName === undefined
@@ -100,7 +102,11 @@ function leniency(old: Readonly<Ingress>): Leniency {
 
 function validateSpec(spec: IngressSpec, path: FieldPath, errors: FieldErrors, lenient: Leniency): void {
   if (!spec.rules?.length && !spec.defaultBackend)
-    errors.invalid(path, spec.rules ?? null, 'either `defaultBackend` or `rules` must be specified');
+    errors.invalid(
+      path,
+      internalValue('[]networking.IngressRule', spec.rules),
+      'either `defaultBackend` or `rules` must be specified',
+    );
   if (spec.defaultBackend) validateBackend(spec.defaultBackend, path.child('defaultBackend'), errors);
   for (const [index, rule] of (spec.rules ?? []).entries()) validateRule(rule, path.child('rules').index(index), errors, lenient);
   for (const [index, tls] of (spec.tls ?? []).entries()) {

@@ -1,4 +1,5 @@
 import type { IPAddress, ParentReference } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { IPAddresses } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
@@ -14,10 +15,11 @@ export const ipAddress = defineResource<IPAddress>({
   generation: false,
   validateName: name => validateIp(name),
   validate: validateAddress,
+  checks: { update: ['object', 'validate', 'change', 'validateUpdate'] },
   validateUpdate(object, old, errors) {
-    validateAddress(object, errors);
     const { parentRef } = object.spec;
-    if (!semanticEqual(parentRef, old.spec.parentRef)) immutable(errors, fieldPath('spec', 'parentRef'), internal(parentRef));
+    if (!semanticEqual(parentRef, old.spec.parentRef))
+      immutable(errors, fieldPath('spec', 'parentRef'), internalValue('*networking.ParentReference', parentRef));
   },
   row(object, context) {
     const { parentRef } = object.spec;
@@ -39,13 +41,6 @@ function validateAddress({ spec }: IPAddress, errors: FieldErrors): void {
 
 function segment(errors: FieldErrors, path: FieldPath, value: string): void {
   addInvalid(errors, path, value, validatePathSegmentName(value));
-}
-
-/** As upstream's internal type prints. */
-function internal(parent: ParentReference | undefined): unknown {
-  if (!parent) return null;
-  const { group = '', resource = '', namespace = '', name = '' } = parent;
-  return { Group: group, Resource: resource, Namespace: namespace, Name: name };
 }
 
 function parentCell({ group = '', resource = '', namespace, name = '' }: ParentReference): string {

@@ -1,4 +1,5 @@
 import type { ServiceCIDR } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { ServiceCIDRs } from '../../../api/generated/resources.js';
 import type { FieldErrors } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
@@ -31,7 +32,8 @@ export const serviceCidr = defineResource<ServiceCIDR>({
 function validateRanges({ spec }: ServiceCIDR, errors: FieldErrors): void {
   const ranges = spec.cidrs ?? [];
   if (ranges.length === 0) return errors.required(path, 'at least one CIDR required');
-  if (ranges.length > 2) return errors.invalid(path, { CIDRs: ranges }, 'may only hold up to 2 values');
+  if (ranges.length > 2)
+    return errors.invalid(path, internalValue('*networking.ServiceCIDRSpec', spec), 'may only hold up to 2 values');
   for (const [index, range] of ranges.entries()) addInvalid(errors, path.index(index), range, validateCidr(range));
   const [first, second] = ranges.map(range => parseCidr(range)?.address.family);
   if (ranges.length === 2 && first !== undefined && first === second) {

@@ -1,4 +1,5 @@
 import type { RuntimeClass, Toleration } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { RuntimeClasses } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
@@ -23,8 +24,8 @@ export const runtimeClass = defineResource<RuntimeClass>({
     roundResourceList(object.overhead?.podFixed);
   },
   validate: validateRuntimeClass,
+  checks: { update: ['object', 'validate', 'change', 'validateUpdate'] },
   validateUpdate(object, old, errors) {
-    validateRuntimeClass(object, errors);
     if (object.handler !== old.handler) errors.invalid(fieldPath('handler'), object.handler, 'field is immutable');
   },
   warnings(object) {
@@ -55,12 +56,11 @@ function validateRuntimeClass(object: RuntimeClass, errors: FieldErrors): void {
 
 function validateUnique(tolerations: readonly Toleration[], path: FieldPath, errors: FieldErrors): void {
   const seen = new Set<string>();
-  for (const [index, { key = '', operator = '', value = '', effect = '', tolerationSeconds }] of tolerations.entries()) {
+  for (const [index, toleration] of tolerations.entries()) {
+    const { key = '', operator = '', value = '', effect = '' } = toleration;
     const identity = JSON.stringify([key, operator, value, effect]);
     if (seen.has(identity)) {
-      // Upstream prints its internal type, whose fields have their Go names.
-      const text = { Key: key, Operator: operator, Value: value, Effect: effect, TolerationSeconds: tolerationSeconds ?? null };
-      errors.duplicate(path.index(index), text);
+      errors.duplicate(path.index(index), internalValue('core.Toleration', toleration));
     }
     seen.add(identity);
   }

@@ -1,4 +1,5 @@
 import type { PodDisruptionBudget, PodDisruptionBudgetSpec } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { PodDisruptionBudgets } from '../../../api/generated/resources.js';
 import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
 import { validateLabelSelector } from '../../../machinery/label-selector.js';
@@ -16,7 +17,7 @@ export const podDisruptionBudget = defineResource<PodDisruptionBudget>({
   reference: PodDisruptionBudgets,
   allowUnconditionalUpdate: false,
   resetFields: statusResetFields,
-  uncheckedMetadata: true,
+  checks: { create: ['validate'], update: ['validateUpdate'] },
   prepareForCreate(object) {
     object.status = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
   },
@@ -34,6 +35,7 @@ export const podDisruptionBudget = defineResource<PodDisruptionBudget>({
   ],
   subresources: {
     status: statusSubresource<PodDisruptionBudget>({
+      checks: ['validateUpdate'],
       validateUpdate({ status }, _old, errors) {
         const at = fieldPath('status');
         validateConditions(status.conditions ?? [], at.child('conditions'), errors);
@@ -48,14 +50,11 @@ export const podDisruptionBudget = defineResource<PodDisruptionBudget>({
 function validateSpec(spec: PodDisruptionBudgetSpec, errors: FieldErrors, allowInvalidValues: boolean): void {
   const { minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy: policy } = spec;
   if (minAvailable !== undefined && maxUnavailable !== undefined) {
-    // Upstream prints its internal type, whose fields have their Go names.
-    const value = {
-      MinAvailable: minAvailable,
-      Selector: selector ?? null,
-      MaxUnavailable: maxUnavailable,
-      UnhealthyPodEvictionPolicy: policy ?? null,
-    };
-    errors.invalid(path, value, 'minAvailable and maxUnavailable cannot be both set');
+    errors.invalid(
+      path,
+      internalValue('policy.PodDisruptionBudgetSpec', spec),
+      'minAvailable and maxUnavailable cannot be both set',
+    );
   }
   for (const field of ['minAvailable', 'maxUnavailable'] as const) {
     const value = spec[field];

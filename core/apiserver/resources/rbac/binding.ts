@@ -1,4 +1,5 @@
 import type { ClusterRoleBinding, RoleBinding, Subject } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { nameIsDnsSubdomain, nameIsPathSegment } from '../../../machinery/names.js';
@@ -32,17 +33,9 @@ export function validateBinding(binding: AnyBinding, namespaced: boolean, errors
   }
 }
 
-export function validateBindingUpdate(
-  binding: AnyBinding,
-  old: Readonly<AnyBinding>,
-  namespaced: boolean,
-  errors: FieldErrors,
-): void {
-  validateBinding(binding, namespaced, errors);
+export function validateBindingUpdate(binding: AnyBinding, old: Readonly<AnyBinding>, errors: FieldErrors): void {
   if (semanticEqual(binding.roleRef, old.roleRef)) return;
-  const { apiGroup, kind, name } = binding.roleRef;
-  // Upstream prints its internal type, whose fields have their Go names.
-  errors.invalid(fieldPath('roleRef'), { APIGroup: apiGroup, Kind: kind, Name: name }, 'cannot change roleRef');
+  errors.invalid(fieldPath('roleRef'), internalValue('rbac.RoleRef', binding.roleRef), 'cannot change roleRef');
 }
 
 function validateSubject(subject: Subject, namespaced: boolean, path: FieldPath, errors: FieldErrors): void {

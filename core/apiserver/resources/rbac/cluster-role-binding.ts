@@ -22,7 +22,8 @@ export function clusterRoleBindingDefinition(guard: RoleGuard): ResourceDefiniti
       guard.checkBinding({ user: caller, resource: 'clusterrolebindings', binding, namespace: '' });
     },
     validate: (binding, errors) => validateBinding(binding, false, errors),
-    validateUpdate: (binding, old, errors) => validateBindingUpdate(binding, old, false, errors),
+    checks: { update: ['object', 'validate', 'change', 'validateUpdate'] },
+    validateUpdate: validateBindingUpdate,
     row: bindingRow,
   });
 }

@@ -23,6 +23,7 @@ export function clusterRoleDefinition(guard: RoleGuard): ResourceDefinition {
       guard.checkRole({ user: caller, resource: 'clusterroles', role, old, namespace: '', requestName: name });
     },
     validate: (role, errors) => validateClusterRole(role, errors, false),
+    checks: { update: ['object', 'validateUpdate', 'change'] },
     validateUpdate: (role, old, errors) => validateClusterRole(role, errors, hasInvalidSelector(old)),
   });
 }

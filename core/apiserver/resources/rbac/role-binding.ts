@@ -22,7 +22,8 @@ export function roleBindingDefinition(guard: RoleGuard): ResourceDefinition {
       guard.checkBinding({ user: caller, resource: 'rolebindings', binding, namespace });
     },
     validate: (binding, errors) => validateBinding(binding, true, errors),
-    validateUpdate: (binding, old, errors) => validateBindingUpdate(binding, old, true, errors),
+    checks: { update: ['object', 'validate', 'change', 'validateUpdate'] },
+    validateUpdate: validateBindingUpdate,
     row: bindingRow,
   });
 }

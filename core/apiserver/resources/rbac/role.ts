@@ -22,6 +22,7 @@ export function roleDefinition(guard: RoleGuard): ResourceDefinition {
       guard.checkRole({ user: caller, resource: 'roles', role, old, namespace, requestName: name });
     },
     validate: validateRole,
+    checks: { update: ['object', 'validate', 'change'] },
   });
 }
 

@@ -1,4 +1,5 @@
 import type { CSINode, CSINodeDriver } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { CSINodes } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
@@ -19,13 +20,14 @@ export const csiNode = defineResource<CSINode>({
   prepareForCreate: emptyIsNone,
   prepareForUpdate: emptyIsNone,
   validate: validateNode,
+  checks: { update: ['object', 'validate', 'validateUpdate'] },
   validateUpdate(object, old, errors) {
-    validateNode(object, errors);
     for (const before of old.spec.drivers ?? []) {
       for (const driver of object.spec.drivers ?? []) {
         // How many volumes fit may change.
         const same = semanticEqual({ ...driver, allocatable: undefined }, { ...before, allocatable: undefined });
-        if (driver.name === before.name && !same) immutable(errors, path, internal(driver));
+        if (driver.name === before.name && !same)
+          immutable(errors, path, internalValue('*storage.CSINodeDriver', { ...driver, allocatable: undefined }));
       }
     }
   },
@@ -64,9 +66,4 @@ function validateKeys(keys: readonly string[], at: FieldPath, errors: FieldError
     seen.add(key);
     qualifiedName(errors, at, key);
   }
-}
-
-/** As upstream's internal type prints. */
-function internal({ name, nodeID, topologyKeys = [] }: CSINodeDriver): unknown {
-  return { Name: name, NodeID: nodeID, TopologyKeys: topologyKeys, Allocatable: null };
 }

@@ -1,4 +1,5 @@
 import type { CSIStorageCapacity } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { CSIStorageCapacities } from '../../../api/generated/resources.js';
 import type { FieldErrors } from '../../../machinery/field-errors.js';
 import { FieldErrors as Errors, fieldPath } from '../../../machinery/field-errors.js';
@@ -6,6 +7,7 @@ import { validateLabelSelector } from '../../../machinery/label-selector.js';
 import { nameIsDnsSubdomain } from '../../../machinery/names.js';
 import { semanticEqual } from '../../../machinery/object.js';
 import { parseQuantity } from '../../../machinery/quantity.js';
+import { validateMetadataUpdate } from '../../registry/object-metadata.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { addInvalid, immutable, negativeText } from '../core/checks.js';
 import { nodeLabelDeprecation } from '../core/node-label-warnings.js';
@@ -18,11 +20,14 @@ export const csiStorageCapacity = defineResource<CSIStorageCapacity>({
   generation: false,
   allowUnconditionalUpdate: false,
   validate: (object, errors) => validateCapacity(object, errors, false),
+  checks: { update: ['object', 'validateUpdate'] },
   validateUpdate(object, old, errors) {
     const before = new Errors();
     validateLabelSelector(old.nodeTopology, topology, before);
     validateCapacity(object, errors, !before.empty);
-    if (!semanticEqual(object.nodeTopology, old.nodeTopology)) immutable(errors, topology, object.nodeTopology ?? null);
+    validateMetadataUpdate(object, old, csiStorageCapacity, errors);
+    if (!semanticEqual(object.nodeTopology, old.nodeTopology))
+      immutable(errors, topology, internalValue('*v1.LabelSelector', object.nodeTopology));
     if (object.storageClassName !== old.storageClassName)
       immutable(errors, fieldPath('storageClassName'), object.storageClassName);
   },

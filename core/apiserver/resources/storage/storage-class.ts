@@ -23,8 +23,8 @@ export const storageClass = defineResource<StorageClass>({
     object.volumeBindingMode ??= 'Immediate';
   },
   validate: validateClass,
+  checks: { update: ['object', 'validate', 'change', 'validateUpdate'] },
   validateUpdate(object, old, errors) {
-    validateClass(object, errors);
     for (const field of fixedFields)
       if (!semanticEqual(object[field], old[field])) immutable(errors, fieldPath(field), object[field] ?? null);
   },

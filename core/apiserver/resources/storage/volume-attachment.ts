@@ -1,4 +1,5 @@
-import type { VolumeAttachment, VolumeAttachmentSpec, VolumeError } from '../../../api/generated/types.js';
+import type { VolumeAttachment, VolumeError } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import { VolumeAttachments } from '../../../api/generated/resources.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
@@ -20,6 +21,7 @@ export const volumeAttachment = defineResource<VolumeAttachment>({
     object.status = { attached: false };
   },
   validate: validateAttachment,
+  checks: { update: ['object', 'validateUpdate'] },
   validateUpdate: validateChange,
   row: (object, context) => [
     object.metadata.name,
@@ -29,13 +31,14 @@ export const volumeAttachment = defineResource<VolumeAttachment>({
     object.status?.attached ?? false,
     age(object, context),
   ],
-  subresources: { status: { type: 'update', validateUpdate: validateChange } },
+  subresources: { status: { type: 'update', checks: ['object', 'validateUpdate'], validateUpdate: validateChange } },
   resetFields: { '': ['status'], status: ['metadata', 'spec'] },
 });
 
 function validateChange(object: VolumeAttachment, old: Readonly<VolumeAttachment>, errors: FieldErrors): void {
   validateAttachment(object, errors);
-  if (!semanticEqual(object.spec, old.spec)) immutable(errors, fieldPath('spec'), internal(object.spec));
+  if (!semanticEqual(object.spec, old.spec))
+    immutable(errors, fieldPath('spec'), internalValue('storage.VolumeAttachmentSpec', object.spec));
 }
 
 function validateAttachment({ spec, status }: VolumeAttachment, errors: FieldErrors): void {
@@ -68,14 +71,4 @@ function validateError(error: VolumeError | undefined, path: FieldPath, errors: 
   if (Buffer.byteLength(error.message ?? '') > maximumMessageBytes) errors.tooLong(path.child('message'), maximumMetadataBytes);
   if ((error.errorCode ?? 0) < 0)
     errors.invalid(path.child('errorCode'), error.errorCode, `must be between 0 and ${maximumInt32}, inclusive`);
-}
-
-/** As upstream's internal type prints. */
-function internal({ attacher, source, nodeName }: VolumeAttachmentSpec): unknown {
-  const { persistentVolumeName = null, inlineVolumeSpec = null } = source;
-  return {
-    Attacher: attacher,
-    Source: { PersistentVolumeName: persistentVolumeName, InlineVolumeSpec: inlineVolumeSpec },
-    NodeName: nodeName,
-  };
 }

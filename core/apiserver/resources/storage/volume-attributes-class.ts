@@ -12,11 +12,11 @@ export const volumeAttributesClass = defineResource<VolumeAttributesClass>({
   returnsDeleted: true,
   generation: false,
   validate: validateClass,
+  checks: { update: ['change', 'validateUpdate', 'object', 'validate'] },
   validateUpdate(object, old, errors) {
     if (object.driverName !== old.driverName) errors.forbidden(fieldPath('driverName'), 'updates to driverName are forbidden.');
     if (!jsonEqual(object.parameters, old.parameters))
       errors.forbidden(fieldPath('parameters'), 'updates to parameters are forbidden.');
-    validateClass(object, errors);
   },
   row: (object, context) => [object.metadata.name, object.driverName, age(object, context)],
 });

@@ -1,5 +1,6 @@
 import { CodedError } from '../../../base/errors.js';
-import { formatBadValue, quote } from '../../field-errors.js';
+import type { BadValue } from '../../field-errors.js';
+import { formatBadValue, goJsonText, quote } from '../../field-errors.js';
 import { formatGoValue } from '../go-format.js';
 import type { ListMergeType } from './merge-type.js';
 
@@ -119,7 +120,11 @@ export function formatElement(element: PathElement): string {
 }
 
 function formatElementValue(value: unknown): string {
-  return typeof value === 'number' ? formatGoValue(value) : formatBadValue(value);
+  return typeof value === 'number'
+    ? formatGoValue(value)
+    : typeof value === 'object'
+      ? goJsonText(value)
+      : formatBadValue(value as BadValue);
 }
 
 const kindOrder = 'fkvi';

@@ -23,7 +23,14 @@ export const plugin = definePlugin<AddressPoolOptions>({
     classOnly: { doc: 'serve only Services that name the class', format: Boolean, default: false },
   },
   flags: {
-    'address-pool': { option: 'pools', kind: 'list', summary: 'pool of addresses, [NAME=]RANGE[,RANGE ...]', command: 'server' },
+    'address-pool': {
+      option: 'pools',
+      kind: 'list',
+      // A pool has ranges between commas.
+      whole: true,
+      summary: 'pool of addresses, [NAME=]RANGE[,RANGE ...]',
+      command: 'server',
+    },
     'address-pool-class-only': {
       option: 'classOnly',
       kind: 'boolean',

@@ -141,10 +141,12 @@ export class Container {
   async stats(): Promise<ContainerStats | undefined> {
     if (!this.running) return undefined;
     const status = await readFile(`/proc/${this.#child!.pid}/stat`, 'utf8').catch(() => '');
-    // After the program's name, which may hold blanks; ticks of 10 ms, pages of 4 KB (proc_pid_stat(5)).
+    // After the program's name, which may hold blanks; ticks of 10 ms (proc_pid_stat(5)).
     const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
     const number = (field: number): number => Number(fields[field - 3] ?? 0);
-    const memoryBytes = number(24) * 4096;
+    // Exact, also right after the start, when the kernel's cheaper figures may still be 0 (proc_pid_smaps(5)).
+    const rollup = await readFile(`/proc/${this.#child!.pid}/smaps_rollup`, 'utf8').catch(() => '');
+    const memoryBytes = Number(/^Rss:\s+(\d+) kB$/m.exec(rollup)?.[1] ?? 0) * 1024;
     return {
       containerId: this.id,
       sandboxId: this.sandboxId,
