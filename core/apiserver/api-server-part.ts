@@ -21,6 +21,7 @@ import type { PodConnector } from '../contracts/pod-connector.js';
 import type { Part } from '../contracts/part.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
 import type { Node } from '../api/generated/types.js';
+import { MutatingWebhookConfigurations, ValidatingWebhookConfigurations } from '../api/generated/resources.js';
 import { generatedData } from '../api/schema-data.js';
 import { writeFileAtomically } from '../pki/atomic-file.js';
 import type { ClusterCertificates } from '../pki/cluster-certificates.js';
@@ -31,6 +32,8 @@ import { kubeconfigYaml } from '../pki/kubeconfig.js';
 import type { TolerationSeconds } from './admission/default-toleration-seconds.js';
 import type { BuiltInAdmission } from './admission/index.js';
 import { builtInAdmission } from './admission/index.js';
+import { DynamicAdmission } from './admission/webhooks/index.js';
+import { WebhookMetrics } from './admission/webhooks/webhook-metrics.js';
 import { ApiServer } from './api-server.js';
 import { AuthenticatorChain, TokenAuthenticatorChain } from './auth/authenticator.js';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizer.js';
@@ -42,6 +45,7 @@ import { CompiledRules } from './auth/compiled-rules.js';
 import { EscalationGuard } from './auth/escalation.js';
 import { NodeAuthorizer } from './auth/node-authorizer.js';
 import { NodeGraph } from './auth/node-graph.js';
+import { noMatchExpressions } from './match-expressions.js';
 import { checkRepresentable } from './handlers/negotiation.js';
 import { jwksPath, openidConfigurationPath, openidMaxAgeSeconds } from './auth/openid-metadata.js';
 import type { PolicyRule } from './auth/rbac-types.js';
@@ -51,15 +55,18 @@ import { RequestHeaderAuthenticator } from './auth/request-header-authenticator.
 import { X509Authenticator } from './auth/x509-authenticator.js';
 import { apiServerIdentity, bootstrap } from './bootstrap.js';
 import { setFileGroup } from './file-owner.js';
-import { feedNodeGraph, feedRbac, feedServiceAllocator } from './cache-feed.js';
+import { feedFrom, feedNodeGraph, feedRbac, feedServiceAllocator } from './cache-feed.js';
 import { LocalDialer } from './connect/local-dialer.js';
 import { NodePodConnector } from './connect/node-pod-connector.js';
+import { resolveServiceEndpoint } from './connect/service-endpoints.js';
+import { WebhookClients } from './connect/webhook-clients.js';
 import { advertisedAddress } from './kubernetes-service.js';
 import { InMemoryServiceAllocator } from './resources/core/service-allocator.js';
 import { resourceDefinitions } from './resources/index.js';
 import { LegacyTokenUses } from './legacy-token-tracking.js';
 import { ServiceAccountTokens } from './service-account-tokens.js';
 import { ServiceAddresses } from './service-addresses.js';
+import { ServedShapes } from './served-shapes.js';
 import { StandingObjects } from './standing-objects.js';
 
 export interface ApiServerPartOptions {
@@ -75,7 +82,7 @@ export interface ApiServerPartOptions {
   readonly routes?: readonly HttpRoutes[];
   readonly metrics?: readonly ExposedMetrics[];
   /** Built-in plugins to leave out. */
-  /** Who is asked to convert custom resources; nobody when absent. */
+  /** Who is asked to convert custom resources; absent: the webhook that a definition names. */
   readonly conversionWebhooks?: WebhookCaller | undefined;
   /** Who holds custom resources to their rules in CEL; nobody when absent. */
   readonly ruleEngine?: RuleEngine | undefined;
@@ -220,6 +227,13 @@ export class ApiServerPart implements Part {
       rbac,
     ]);
     let builtIn: BuiltInAdmission | undefined;
+    const webhookMetrics = new WebhookMetrics();
+    const clients = new WebhookClients({
+      dialer: this.#options.dialer ?? new LocalDialer(),
+      clock,
+      resolve: (namespace, name, port) => resolveServiceEndpoint(this.server.stores, namespace, name, port),
+      userAgent: `kube-apiserver-admission/${settings.version}`,
+    });
     const server = new ApiServer({
       datastore,
       definitions: resourceDefinitions({
@@ -234,10 +248,10 @@ export class ApiServerPart implements Part {
         podConnector: this.#options.podConnector ?? this.#nodeConnector(certificates),
       }),
       groups: this.#options.groups,
-      conversionWebhooks: this.#options.conversionWebhooks,
+      conversionWebhooks: this.#options.conversionWebhooks ?? clients,
       ruleEngine: this.#options.ruleEngine,
       pluginRoutes: this.#options.routes,
-      pluginMetrics: this.#options.metrics,
+      pluginMetrics: [...(this.#options.metrics ?? []), webhookMetrics],
       authenticator: new AuthenticatorChain([
         new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: ['system:auth-proxy'] }),
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
@@ -276,7 +290,16 @@ export class ApiServerPart implements Part {
         });
       },
     });
+    const dynamic = new DynamicAdmission({
+      clients,
+      shapes: new ServedShapes(server),
+      expressions: noMatchExpressions,
+      metrics: webhookMetrics,
+      clock,
+      logger: logger.child('webhooks'),
+    });
     builtIn = builtInAdmission({
+      dynamic,
       stores: server.stores,
       authorizer,
       clock,
@@ -289,6 +312,9 @@ export class ApiServerPart implements Part {
       for (const listener of this.#catalogueListeners) listener();
     });
     this.#held.addCallback(() => server.stop());
+    this.#held.add(clients);
+    this.#held.add(feedFrom(server, MutatingWebhookConfigurations, dynamic.mutating));
+    this.#held.add(feedFrom(server, ValidatingWebhookConfigurations, dynamic.validating));
     this.#held.add(feedRbac(server, roles));
     this.#held.add(feedNodeGraph(server, nodes));
     this.#held.add(allocator.attach(server));

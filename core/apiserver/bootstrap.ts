@@ -35,7 +35,8 @@ export async function bootstrap(server: ApiServer, logger: Logger): Promise<void
   for (const key of plainDefaults) {
     const dot = key.indexOf('.');
     const [resource, group] = dot < 0 ? [key, ''] : [key.slice(0, dot), key.slice(dot + 1)];
-    await Promise.all((defaults[key] ?? []).map(object => createMissing(server, group, resource, object)));
+    const failed = await Promise.allSettled((defaults[key] ?? []).map(object => createMissing(server, group, resource, object)));
+    for (const result of failed) if (result.status === 'rejected') tolerateRefusal(result.reason, logger);
   }
   const policy = bootstrapPolicy(generatedData<BootstrapPolicyData>('bootstrap-rbac'));
   const stored = (resource: BootstrapResource): ResourceStore | undefined =>
@@ -57,6 +58,12 @@ export async function bootstrap(server: ApiServer, logger: Logger): Promise<void
       error: text,
     });
   }
+}
+
+/** A webhook that refuses everything is taken away by a server that runs. */
+function tolerateRefusal(error: unknown, logger: Logger): void {
+  if (!isStatusError(error) || isStatusError(error, 'ServiceUnavailable')) throw error;
+  logger.warn('an object that every cluster has was refused and is tried again at the next start', { error: errorText(error) });
 }
 
 /** One step of the bootstrap policy. */

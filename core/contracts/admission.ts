@@ -17,11 +17,24 @@ export interface AdmissionAttributes {
   readonly oldObject: KubeObject | undefined;
   readonly caller: CallerIdentity;
   readonly dryRun: boolean;
+  /** What came along with the request, as the fields of CreateOptions, UpdateOptions or DeleteOptions; undefined for CONNECT. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+  /** While mutating. */
+  readonly rounds?: MutationRounds | undefined;
   /** Adds a Warning header to the answer. */
   warn(text: string): void;
 }
 
-/** Plugins run in the order of their registration; `mutate` of all, then `validate` of all. Refusals are StatusErrors (Forbidden as a rule). */
+/** All mutating plugins run once more, and no oftener, when one asks for it because others' work has changed what it looks at. */
+export interface MutationRounds {
+  /** Whether this is the second round. */
+  readonly isSecond: boolean;
+  askForSecond(): void;
+  /** What a plugin keeps from the first round for the second, by its name. */
+  readonly notes: Map<string, unknown>;
+}
+
+/** Plugins run in the order of their registration; `mutate` of all (again where `rounds` says), then `validate` of all. Refusals are StatusErrors (Forbidden as a rule). */
 export interface AdmissionPlugin {
   /** Upstream's name: `NamespaceLifecycle`. */
   readonly name: string;

@@ -83,6 +83,35 @@ const definedVersion = (name: string, storage: boolean): object => ({
   },
 });
 
+const webhook = {
+  name: 'a.example.com',
+  clientConfig: { url: 'https://127.0.0.1:1/check', caBundle: 'eA==' },
+  rules: [
+    {
+      operations: ['CREATE', 'UPDATE'],
+      apiGroups: ['nowhere.example.com'],
+      apiVersions: ['v1'],
+      resources: ['things', 'things/status'],
+      scope: 'Cluster',
+    },
+  ],
+  failurePolicy: 'Ignore',
+  matchPolicy: 'Exact',
+  namespaceSelector: { matchLabels: { a: 'b' }, matchExpressions: [{ key: 'c', operator: 'In', values: ['d'] }] },
+  objectSelector: { matchExpressions: [{ key: 'c', operator: 'Exists' }] },
+  sideEffects: 'NoneOnDryRun',
+  timeoutSeconds: 1,
+  admissionReviewVersions: ['v1', 'v1beta1'],
+};
+const webhooks = [
+  webhook,
+  {
+    ...webhook,
+    name: 'b.example.com',
+    clientConfig: { service: { name: 'none', namespace: 'default', path: '/check', port: 8443 } },
+  },
+];
+
 const bodies: readonly Body[] = [
   [
     'Deployment',
@@ -396,6 +425,14 @@ const bodies: readonly Body[] = [
         versions: [definedVersion('v1', true), definedVersion('v1beta1', false)],
       },
     },
+  ],
+  // One change alone must not make a webhook that stands in the way of everything.
+  ['ValidatingWebhookConfiguration', 'admissionregistration.k8s.io/v1', '/validatingwebhookconfigurations', { webhooks }],
+  [
+    'MutatingWebhookConfiguration',
+    'admissionregistration.k8s.io/v1',
+    '/mutatingwebhookconfigurations',
+    { webhooks: webhooks.map(webhook => ({ ...webhook, reinvocationPolicy: 'IfNeeded' })) },
   ],
   ['ControllerRevision', 'apps/v1', `${space}/controllerrevisions`, { revision: 1, data: { a: 'b' } }],
   ['PodTemplate', 'v1', `${space}/podtemplates`, { template }],

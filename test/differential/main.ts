@@ -13,16 +13,17 @@ import { startApiServer } from '../support/api-server.js';
 import { cases } from './cases/index.js';
 import { compareMutations } from './compare-mutations.js';
 import { compareOpenApi } from './compare-openapi.js';
+import { compareWebhooks } from './compare-webhooks.js';
 import { firstDifference, same } from './difference.js';
 import { buildOracle } from './oracle.js';
 import { connect, replay, send } from './replay.js';
 import type { Answer, Server } from './replay.js';
 import { knownKinds } from './seeds.js';
 
-const usage = `npm run differential -- [GROUP ... | KIND ... | openapi] [--cases | --mutations] [--record] [--limit N]
+const usage = `npm run differential -- [GROUP ... | KIND ... | openapi | webhooks] [--cases | --mutations] [--record] [--limit N]
 
 Asks upstream's API server and ours the same and prints where the answers differ. GROUP is a file of test/differential/cases, KIND a kind
-whose objects are changed in one place after another, openapi the documents of the API. --record writes what upstream answers to the cases.
+whose objects are changed in one place after another, openapi the documents of the API, webhooks what is told to them and answered because of them. --record writes what upstream answers to the cases.
 Exits 0 when nothing differs, 1 when something does, 2 where Go is missing or an option or name is unknown.`;
 
 const optionNames = ['--cases', '--mutations', '--record', '--limit', '--help'];
@@ -32,6 +33,7 @@ interface Options {
   readonly withCases: boolean;
   readonly withMutations: boolean;
   readonly withOpenApi: boolean;
+  readonly withWebhooks: boolean;
   readonly record: boolean;
   readonly limit: number;
 }
@@ -65,6 +67,7 @@ async function main(words: readonly string[]): Promise<number> {
       if (options.withMutations)
         differences += await compareMutations({ upstream, ours, wanted: options.wanted, limit: options.limit });
       if (options.withOpenApi) differences += await compareOpenApi({ upstream, ours });
+      if (options.withWebhooks) differences += await compareWebhooks({ upstream, ours });
       console.log(differences === 0 ? 'nothing differs' : `${differences} differences`);
       return differences === 0 ? 0 : 1;
     } finally {
@@ -96,19 +99,21 @@ function read(words: readonly string[]): Options | string {
     else if (word.startsWith('-')) return `unknown option ${word}${didYouMean(word, optionNames)}; --help names them`;
     else wanted.add(word);
   }
-  const known = ['openapi', ...Object.keys(cases), ...knownKinds()];
+  const known = ['openapi', 'webhooks', ...Object.keys(cases), ...knownKinds()];
   for (const name of wanted) {
     if (!known.includes(name)) return `${name} is neither a kind that is compared nor a group of cases${didYouMean(name, known)}`;
   }
   const wantsOpenApi = wanted.delete('openapi');
-  const anything = wanted.size === 0 && !wantsOpenApi;
+  const wantsWebhooks = wanted.delete('webhooks');
+  const anything = wanted.size === 0 && !wantsOpenApi && !wantsWebhooks;
   const record = flags.has('--record');
   const all = !flags.has('--cases') && !flags.has('--mutations');
   const withCases = record || flags.has('--cases') || (all && (anything || [...wanted].some(name => name in cases)));
   const withMutations =
     !record && (flags.has('--mutations') || (all && (anything || [...wanted].some(name => !(name in cases)))));
   const withOpenApi = !record && all && (anything || wantsOpenApi);
-  return { wanted, withCases, withMutations, withOpenApi, record, limit };
+  const withWebhooks = !record && all && (anything || wantsWebhooks);
+  return { wanted, withCases, withMutations, withOpenApi, withWebhooks, record, limit };
 }
 
 async function compareCases(upstream: Server, ours: Server, { wanted, record }: Options): Promise<number> {

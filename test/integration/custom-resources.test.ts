@@ -188,18 +188,19 @@ describe('custom resources of an API server', () => {
     expect((await items.list()).entries).toEqual([]);
   });
 
-  it('refuse clearly what only a conversion webhook could do', async () => {
+  it('refuse clearly what only a conversion webhook could do that is not there', async () => {
     const versions = [
       { ...(definition() as unknown as { spec: { versions: [object] } }).spec.versions[0], name: 'v2', storage: false },
     ];
     const object = definition({ versions }) as unknown as { spec: Record<string, unknown> };
-    const webhook = { conversionReviewVersions: ['v1'], clientConfig: { url: 'https://192.0.2.1/' } };
+    const webhook = { conversionReviewVersions: ['v1'], clientConfig: { url: 'https://127.0.0.1:1/' } };
     object.spec['conversion'] = { strategy: 'Webhook', webhook };
     await install(client, object as unknown as KubeObject);
     const items = client.resource(foos, 'default');
     await items.create(foo('stored'));
     expect((await items.get('stored')).spec).toEqual({ size: 1 });
-    const text = 'this server cannot ask webhooks';
+    const reason = 'dial tcp 127.0.0.1:1: connect: connection refused';
+    const text = `Kind=Foo failed: Post "https://127.0.0.1:1/?timeout=30s": ${reason}`;
     const second = client.resource({ ...foos, version: 'v2' }, 'default');
     await expect(second.get('stored')).rejects.toThrow(text);
     await expect(second.list()).rejects.toThrow(text);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { SystemClock } from '../../core/base/clock.js';
 import { SinkLogger, formatRecord } from '../../core/base/logger.js';
 import { ApiServerPart } from '../../core/apiserver/api-server-part.js';
+import type { ClusterDialer } from '../../core/contracts/cluster-dialer.js';
 import type { RuleEngine } from '../../core/machinery/structural/rule-engine.js';
 import type { WebhookCaller } from '../../core/apiserver/crd/conversion-webhook.js';
 import type { ClusterPaths } from '../../core/contracts/cluster-paths.js';
@@ -32,6 +33,7 @@ export async function startApiServer(
     ruleEngine?: RuleEngine;
     groups?: readonly ApiGroup[];
     serviceCidrs?: readonly string[];
+    dialer?: ClusterDialer;
   } = {},
 ): Promise<RunningApiServer> {
   const directory = await mkdtemp(join(tmpdir(), 'k3s-api-'));
@@ -69,6 +71,7 @@ export async function startApiServer(
     conversionWebhooks: options.conversionWebhooks,
     ruleEngine: options.ruleEngine,
     groups: options.groups,
+    dialer: options.dialer,
   });
   await part.init();
   await part.start();

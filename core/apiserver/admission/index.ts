@@ -23,6 +23,7 @@ import { RuntimeClassAdmission } from './runtime-class.js';
 import { ServiceAccountAdmission } from './service-account.js';
 import { StorageObjectInUseProtection } from './storage-object-in-use-protection.js';
 import { TaintNodesByCondition } from './taint-nodes-by-condition.js';
+import type { DynamicAdmission } from './webhooks/index.js';
 
 /** What the built-in plugins look at. */
 export interface AdmissionServices {
@@ -32,12 +33,13 @@ export interface AdmissionServices {
   /** Names of plugins to leave out, as `--disable-admission-plugins` gives them. */
   readonly disabled?: readonly string[];
   readonly tolerationSeconds?: TolerationSeconds;
+  readonly dynamic: DynamicAdmission;
 }
 
 export interface BuiltInAdmission {
   /** Run these first, */
   readonly first: readonly AdmissionPlugin[];
-  /** then webhooks, policies and what plugins bring, and last what must see the final object. */
+  /** then what plugins bring, and last webhooks and what must see the final object. */
   readonly last: readonly AdmissionPlugin[];
 }
 
@@ -48,6 +50,7 @@ export function builtInAdmission({
   clock,
   disabled = [],
   tolerationSeconds,
+  dynamic,
 }: AdmissionServices): BuiltInAdmission {
   const lookup = new ObjectLookup(stores);
   const enabled = (plugins: readonly AdmissionPlugin[]): readonly AdmissionPlugin[] =>
@@ -73,6 +76,6 @@ export function builtInAdmission({
       new PodTopologyLabels(lookup),
       new PodResizeValidator(lookup),
     ]),
-    last: enabled([new ResourceQuotaAdmission(lookup, stores, clock)]),
+    last: enabled([...dynamic.plugins(lookup), new ResourceQuotaAdmission(lookup, stores, clock)]),
   };
 }

@@ -42,7 +42,8 @@ export async function convertByWebhook(
     const answer = await caller.post(webhook.clientConfig, JSON.stringify(request), timeoutSeconds);
     converted = convertedObjects(answer, { uid, apiVersion });
   } catch (error) {
-    throw fail(`failed: ${errorText(error)}`);
+    // Its message is what Go says; the causes say it again.
+    throw fail(`failed: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (converted.length !== objects.length) {
     throw fail(`returned ${converted.length} objects, expected ${objects.length}`);

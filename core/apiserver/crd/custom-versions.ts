@@ -95,16 +95,20 @@ export class CustomVersions {
     const metadata = types.struct(objectMeta);
     const columns = customColumns(version.additionalPrinterColumns);
     const deprecation = version.deprecated ? (version.deprecationWarning ?? defaultDeprecation(version, crd)) : undefined;
-    const definition = customDefinition({
-      reference,
-      version,
-      schema,
-      deprecation,
-      columns,
-      metadata,
-      isTerminating,
-      ruleEngine,
-    });
+    const toVersion = (object: Readonly<KubeObject>, other: string): Promise<KubeObject> => this.#inVersion(object, other);
+    const definition = {
+      ...customDefinition({
+        reference,
+        version,
+        schema,
+        deprecation,
+        columns,
+        metadata,
+        isTerminating,
+        ruleEngine,
+      }),
+      toVersion,
+    };
     const data: ResourceData = {
       version: name,
       name: names.plural,
@@ -191,6 +195,14 @@ export class CustomVersions {
     this.#settle(draft, stored.apiVersion);
     applyDefaults(draft, this.#schema(stored.apiVersion));
     return draft;
+  }
+
+  /** What webhooks see that are for another version. */
+  async #inVersion(object: Readonly<KubeObject>, apiVersion: string): Promise<KubeObject> {
+    const draft = { ...cloneJson(object), apiVersion } as KubeObject;
+    if (object.apiVersion === apiVersion || !this.#isByWebhook) return draft;
+    const [converted] = (await this.#ask([object], apiVersion)) as [KubeObject];
+    return converted;
   }
 
   /** A draft of a version in the form in which objects are kept. */

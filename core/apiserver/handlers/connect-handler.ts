@@ -2,7 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { CallerIdentity } from '../../contracts/api-transport.js';
 import { methodNotAllowed, pathNotFound } from '../../machinery/status-error.js';
+import { admitConnection } from './connect-options.js';
 import type { ConnectStream, ConnectSubresource } from '../registry/resource-definition.js';
+import { addWarnings } from './http-answer.js';
 import type { RequestInfo } from './request-info.js';
 import type { ResourceEndpoint } from './resource-endpoint.js';
 
@@ -47,12 +49,17 @@ export class ConnectHandler {
     const { endpoint, sub } = found;
     if (!sub.methods.includes(request.method ?? 'GET')) throw methodNotAllowed();
     const { store } = endpoint.served;
-    const entry = await store.get(info.namespace, sub.parentName?.(info.name) ?? info.name);
+    const warn = (text: string): void => {
+      // An upgrade is answered by whom it reaches.
+      if (way.response) addWarnings(way.response, [text]);
+    };
     const context = store.context(
-      { caller, namespace: info.namespace, name: info.name, dryRun: false, warn: () => undefined },
+      { caller, namespace: info.namespace, name: info.name, dryRun: false, warn },
       'CONNECT',
       info.subresource,
     );
-    await sub.connect(entry.object as never, { request, path: info.rest, query: info.query, ...way }, context);
+    const query = await admitConnection(endpoint.served, info, context);
+    const entry = await store.get(info.namespace, sub.parentName?.(info.name) ?? info.name);
+    await sub.connect(entry.object as never, { request, path: info.rest, query, ...way }, context);
   }
 }

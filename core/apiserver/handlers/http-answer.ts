@@ -110,16 +110,36 @@ export function sendPlain(response: ServerResponse, code: number, text: string):
   response.end(text);
 }
 
+const warningsOf = new WeakMap<ServerResponse, Set<string>>();
+
 /** Beside those that the answer carries already, each once. */
 export function addWarnings(response: ServerResponse, texts: readonly string[]): void {
   if (texts.length === 0) return;
-  const before = (response.getHeader('Warning') ?? []) as readonly string[];
-  response.setHeader('Warning', [...new Set([...before, ...warningHeader(texts)])]);
+  const all = warningsOf.get(response) ?? new Set();
+  warningsOf.set(response, all);
+  // Upstream, too, drops what cannot stand in a header.
+  for (const text of texts) if (text && !/\p{Cc}/u.test(text)) all.add(text);
+  response.setHeader('Warning', warningHeaders(all));
 }
 
-/** `299 - "text"`, each once. Source: KEP-1693. */
-function warningHeader(texts: readonly string[]): string[] {
-  return [...new Set(texts)].map(
-    text => `299 - "${text.replace(/[\u0000-\u001f\u007f]/g, ' ').replace(/["\\]/g, match => `\\${match}`)}"`,
-  );
+const totalWarningCharacters = 4096;
+const shortWarningCharacters = 256;
+
+/**
+ * `299 - "text"`, as UTF-8 in the form in which Node takes bytes. All are cut where together they are too long, as upstream does.
+ * Source: KEP-1693, apiserver pkg/endpoints/filters/warning.go.
+ */
+function warningHeaders(texts: Iterable<string>): string[] {
+  const each = Array.from(texts, text => Array.from(text));
+  const isTooLong = each.reduce((sum, { length }) => sum + length, 0) > totalWarningCharacters;
+  const headers: string[] = [];
+  let written = 0;
+  for (const characters of each) {
+    if (written >= totalWarningCharacters) break;
+    const kept = isTooLong ? characters.slice(0, shortWarningCharacters) : characters;
+    written += kept.length;
+    const text = kept.join('').replace(/["\\]/g, match => `\\${match}`);
+    headers.push(`299 - "${Buffer.from(text).toString('latin1')}"`);
+  }
+  return headers;
 }

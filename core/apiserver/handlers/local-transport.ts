@@ -233,6 +233,7 @@ export class LocalTransport implements ApiTransport {
       dryRun: request.dryRun ?? false,
       fieldManager: managerName(request.fieldManager, request.userAgent),
       fieldValidation: 'Ignore',
+      options: request.fieldManager ? { fieldManager: request.fieldManager } : {},
       warn: noWarning,
     };
   }

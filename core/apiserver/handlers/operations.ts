@@ -32,6 +32,8 @@ export interface OperationCall {
   readonly dryRun: boolean;
   readonly fieldManager: string;
   readonly fieldValidation: FieldValidation;
+  /** What the client itself said of field manager and validation. */
+  readonly options?: Readonly<Record<string, string>> | undefined;
   warn(text: string): void;
 }
 
@@ -105,6 +107,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         subresource: '',
         nowMs: context.nowMs,
       });
+      await store.admitBody(context, this.#served.definition.reference.kind, { body: owned });
       const made = await this.#served.definition.evaluate(owned, context);
       this.#served.codec.settle(made);
       return { object: made, created: true };
@@ -113,7 +116,8 @@ export class Operations<T extends KubeObject = KubeObject> {
     const sub = this.subresource(call.subresource, call.name);
     if (sub.type !== 'object' || !sub.create) throw methodNotSupported(this.#group, this.#resourceName(call), 'create');
     const context = store.context(this.#writeCall(call), 'CREATE', call.subresource);
-    await store.admitBody(context, sub.kind.kind, object);
+    if (call.namespace) object.metadata.namespace ??= call.namespace;
+    await store.admitBody(context, sub.kind.kind, { body: object });
     return { object: await sub.create(object, store, context), created: true };
   }
 
@@ -122,7 +126,7 @@ export class Operations<T extends KubeObject = KubeObject> {
     const sub = call.subresource ? this.subresource(call.subresource, call.name) : undefined;
     if (sub?.type === 'connect') throw methodNotSupported(this.#group, this.#resourceName(call), 'update');
     checkNames(object, call);
-    if (sub?.type === 'object') return this.#updateThrough(sub, () => object, call);
+    if (sub?.type === 'object') return this.#updateThrough(sub, () => cloneJson(object), call);
     const { uid } = (object as T).metadata;
     return store.update(this.#writeCall(call), () => cloneJson(object as T), { subresource: call.subresource, uid });
   }
@@ -274,6 +278,11 @@ export class Operations<T extends KubeObject = KubeObject> {
     if (!sub.update || !sub.get) throw methodNotSupported(this.#group, this.#resourceName(call), 'update');
     const context = store.context(this.#writeCall(call), 'UPDATE', call.subresource);
     const scale = sub.kind.kind === 'Scale';
+    const admit = (step: 'mutate' | 'validate', body: KubeObject, oldBody: KubeObject): Promise<void> =>
+      store.admitBody(context, sub.kind.kind, { body, oldBody }, [step]);
+    let before: KubeObject;
+    // What the parent has become, as a body.
+    const validateBody = async (draft: T): Promise<void> => admit('validate', await sub.get!(draft, context), before);
     const { entry } = await store.update(
       { ...this.#writeCall(call), ...(scale ? { ownsManagedFields: true } : {}) },
       async old => {
@@ -288,6 +297,8 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (body.metadata?.name && body.metadata.name !== call.name) {
           throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${call.name})`);
         }
+        before = shown;
+        await admit('mutate', body, current);
         const errors = new FieldErrors();
         await sub.validateUpdate?.(body, old.object, errors, context);
         if (!errors.empty) throw invalid(sub.kind.group, sub.kind.kind, call.name, errors);
@@ -301,7 +312,7 @@ export class Operations<T extends KubeObject = KubeObject> {
         if (wanted) draft.metadata.resourceVersion = wanted;
         return draft;
       },
-      { createIfMissing: false, patch: true },
+      { createIfMissing: false, patch: true, validateBody },
     );
     return { object: await sub.get(entry.object, context), created: false };
   }
@@ -317,6 +328,7 @@ export class Operations<T extends KubeObject = KubeObject> {
       name: call.name,
       dryRun: call.dryRun,
       fieldManager: call.fieldManager,
+      options: call.options,
       warn: text => call.warn(text),
     };
   }

@@ -327,6 +327,7 @@ export class ResourceHandler {
       dryRun: isDryRun(info.query),
       fieldManager: managerName(fieldManager, request.headers['user-agent']),
       fieldValidation: (validation || 'Warn') as FieldValidation,
+      options: { ...(fieldManager ? { fieldManager } : {}), ...(validation ? { fieldValidation: validation } : {}) },
       // At once, since a request that is refused in the end carries them too.
       warn: text => {
         warnings.push(text);

@@ -21,6 +21,8 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
   readonly storagePrefix?: string;
   /** Set for a second version of objects that another definition stores: only the conversions; everything else is this definition's. */
   readonly viewOf?: ViewOf<T>;
+  /** An object, which may be a draft, in another version of the group, where those are made by definitions (custom resources). */
+  toVersion?(object: Readonly<T>, apiVersion: string): Promise<T>;
   /** Verbs of the main resource; all when absent. */
   readonly verbs?: readonly ResourceVerb[];
 
@@ -137,6 +139,8 @@ export interface RequestContext {
   readonly subresource: string;
   readonly dryRun: boolean;
   readonly nowMs: number;
+  /** Options of the request as admission sees them. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
   /** Warning headers of the answer. */
   warn(text: string): void;
   /** Other resources, for subresources and allocations that touch them. */

@@ -1,79 +1,38 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../../base/clock.js';
-import type { AdmissionPlugin } from '../../contracts/admission.js';
-import type { CallerIdentity, DeleteOptions } from '../../contracts/api-transport.js';
+import type { DeleteOptions } from '../../contracts/api-transport.js';
 import type { DatastoreConflict } from '../../contracts/datastore-errors.js';
 import { errorCode } from '../../base/errors.js';
-import { FieldErrors, fieldPath, quote } from '../../machinery/field-errors.js';
+import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, jsonEqual, semanticEqual } from '../../machinery/object.js';
 import { keepUnchangedTimes } from '../../machinery/patch/managed-fields/unchanged-times.js';
 import type { Subject } from '../../machinery/status-error.js';
-import {
-  alreadyExists,
-  badRequest,
-  conflict,
-  invalid,
-  isStatusError,
-  notFound,
-  StatusError,
-} from '../../machinery/status-error.js';
+import { alreadyExists, badRequest, conflict, invalid, isStatusError, notFound } from '../../machinery/status-error.js';
 import type { CacheEvent, ObjectCache } from '../storage/resource-cache.js';
 import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import { runAdmission } from './admission-chain.js';
 import { dropDuplicateOwners, fillSystemFields, wipeSystemFields } from './object-metadata.js';
-import type { RequestContext, ResourceDefinition, ResourceStores, Rollback, StatusSubresource } from './resource-definition.js';
+import type { RequestContext, ResourceDefinition, Rollback, StatusSubresource } from './resource-definition.js';
 import { checkChange, checkNew } from './object-checks.js';
 import { beforeDelete, checkPreconditions, markAsDeleting, setFinalizers } from './deletion.js';
 import type { Selection } from './selection.js';
-import { afterKey, generateName, isLeaseRenewal, nameMismatch, setOrDelete, storageError, uidText } from './store-support.js';
+import {
+  afterKey,
+  badVersion,
+  badVersionErrors,
+  checkUnversioned,
+  generateName,
+  isLeaseRenewal,
+  nameMismatch,
+  setOrDelete,
+  storageError,
+  uidText,
+} from './store-support.js';
 import { matches } from './selection.js';
+import type { KeptObjects, ResourceStoreOptions } from './store-options.js';
+import type { FieldOwnership, UpdateOptions, WriteCall } from './write-call.js';
 import { keepAllButStatus, resetStatus } from './status-reset.js';
-
-/** Field ownership of one resource (managedFields), bound to its type. Implemented over machinery/patch/managed-fields. */
-export interface FieldOwnership<T extends KubeObject> {
-  /** Writes `managedFields` into `next` for a create (no live object), update or non-apply patch. */
-  update(live: Readonly<T> | undefined, next: T, options: { manager: string; subresource: string; nowMs: number }): T;
-}
-
-/** What a write brings along besides the object. */
-export interface WriteCall {
-  readonly caller: CallerIdentity;
-  readonly namespace: string;
-  readonly name: string;
-  readonly dryRun: boolean;
-  /** The manager named by the client, or the first part of its user agent. */
-  readonly fieldManager: string;
-  /** Set for an apply: managedFields are computed by the transform itself. */
-  readonly ownsManagedFields?: boolean;
-  /** The server's own change (a binding): no strategy, no admission, no field owner. What it may do the caller has checked. */
-  readonly trusted?: boolean;
-  warn(text: string): void;
-}
-
-export interface ResourceStoreOptions<T extends KubeObject> {
-  readonly definition: ResourceDefinition<T>;
-  readonly hub: StorageHub;
-  readonly clock: Clock;
-  readonly ownership: FieldOwnership<T>;
-  readonly admission: () => readonly AdmissionPlugin[];
-  readonly stores: ResourceStores;
-  /** What it is to keep an object and to read it again, in place: defaults see what validation let through. */
-  readonly settle?: ((draft: T) => void) | undefined;
-  readonly allows: (caller: CallerIdentity, attributes: Parameters<RequestContext['allows']>[0]) => Promise<boolean>;
-  /** The store of the objects that `definition.viewOf` names. */
-  readonly viewed?: ResourceStore | undefined;
-  /** Where the objects are kept by somebody else, who says in which form. */
-  readonly kept?: KeptObjects<T> | undefined;
-}
-
-export interface KeptObjects<T extends KubeObject> {
-  readonly cache: ObjectCache<T>;
-  toStored(draft: T): KubeObject | Promise<KubeObject>;
-  /** What was just written cannot be read from the cache at once: a webhook would have to convert it back. */
-  readonly converts: boolean;
-}
 
 type Transform<T> = (old: StoredObject<T & KubeObject> | undefined) => Promise<T> | T;
 
@@ -156,6 +115,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       subresource,
       dryRun: call.dryRun,
       nowMs: this.#options.clock.now(),
+      options: call.dryRun ? { dryRun: ['All'], ...call.options } : call.options,
       warn: text => call.warn(text),
       stores: this.#options.stores,
       allows: attributes => this.#options.allows(call.caller, attributes),
@@ -167,8 +127,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const { metadata } = object;
     this.#checkNamespace(object, call);
     if (call.name && metadata.name && metadata.name !== call.name) throw nameMismatch(metadata.name, call.name);
-    // Upstream's storage says so with an error of no kind.
-    if (metadata.resourceVersion) throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
+    checkUnversioned(object);
     const generated = !metadata.name && !!metadata.generateName;
     for (let attempt = 0; ; attempt++) {
       const draft = generated && attempt < 7 ? cloneJson(object) : object;
@@ -195,10 +154,12 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       });
     }
     await this.#admit('mutate', context, draft, undefined);
+    this.#checkNamespace(draft, call);
+    checkUnversioned(draft);
     this.#dropDuplicateOwners(draft, call, afterAdmission);
     // Upstream names an object only now: refusals before speak of its `generateName`.
-    if (generated) {
-      draft.metadata.name = generateName(metadata.generateName!);
+    if (generated && !draft.metadata.name) {
+      draft.metadata.name = generateName(draft.metadata.generateName ?? '');
       context = { ...context, name: draft.metadata.name };
     }
     fillSystemFields(draft.metadata, randomUUID(), context.nowMs);
@@ -233,7 +194,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   async update(
     call: WriteCall,
     transform: Transform<T>,
-    options: { subresource?: string; uid?: string; createIfMissing?: boolean; patch?: boolean } = {},
+    options: UpdateOptions<T> & { uid?: string; createIfMissing?: boolean } = {},
   ): Promise<{ entry: StoredObject<T>; created: boolean }> {
     await this.#fresh(call.namespace, call.name);
     for (let attempt = 0; ; attempt++) {
@@ -258,14 +219,9 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     }
   }
 
-  async #updateOnce(
-    current: StoredObject<T>,
-    input: T,
-    call: WriteCall,
-    options: { subresource?: string; patch?: boolean },
-  ): Promise<StoredObject<T>> {
+  async #updateOnce(current: StoredObject<T>, input: T, call: WriteCall, options: UpdateOptions<T>): Promise<StoredObject<T>> {
     const { definition } = this;
-    const { subresource = '', patch = false } = options;
+    const { subresource = '', patch = false, validateBody } = options;
     const old = current.object as Readonly<T>;
     this.#checkNamespace(input, call);
     if (input.metadata.name && input.metadata.name !== call.name) throw nameMismatch(input.metadata.name, call.name);
@@ -279,7 +235,8 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     }
     const conditional = resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== '0';
     if (conditional && resourceVersion !== current.resourceVersion) {
-      if (!/^\d+$/.test(resourceVersion)) throw this.#badVersion(input, resourceVersion, patch);
+      if (!/^\d+$/.test(resourceVersion))
+        throw patch ? badVersion(resourceVersion) : this.#invalid(input, badVersionErrors(resourceVersion));
       throw conflict(this.subject(call.name));
     }
     const context = this.context(call, 'UPDATE', subresource);
@@ -295,7 +252,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       draft = this.#options.ownership.update(old, draft, { manager: call.fieldManager, subresource, nowMs: context.nowMs });
     }
     if (call.trusted) this.#keepSystemFields(draft, old);
-    else await this.#prepareUpdate(draft, old, context, call);
+    else await this.#prepareUpdate(draft, old, context, call, validateBody);
     this.#options.settle?.(draft);
     draft.metadata.resourceVersion = old.metadata.resourceVersion!;
     if (this.#mayGo(draft)) return this.#remove(current, draft, context, conditional && !patch);
@@ -315,11 +272,17 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   }
 
   /** Admission and strategy of an update; throws Invalid. */
-  async #prepareUpdate(draft: T, old: Readonly<T>, context: RequestContext, call: WriteCall): Promise<void> {
+  async #prepareUpdate(
+    draft: T,
+    old: Readonly<T>,
+    context: RequestContext,
+    call: WriteCall,
+    validateBody: UpdateOptions<T>['validateBody'],
+  ): Promise<void> {
     const { definition } = this;
     const { subresource } = context;
     const status = subresource ? (definition.subresources?.[subresource] as StatusSubresource<T>) : undefined;
-    await this.#admit('mutate', context, draft, old);
+    if (!validateBody) await this.#admit('mutate', context, draft, old);
     this.#dropDuplicateOwners(draft, call, afterAdmission);
     this.#keepSystemFields(draft, old);
     if (subresource) {
@@ -332,22 +295,32 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     await checkChange({ definition, draft, context, errors }, old);
     if (!errors.empty) throw this.#invalid(draft, errors);
     if (!subresource) for (const text of definition.warnings?.(draft, old, context) ?? []) call.warn(text);
-    await this.#admit('validate', context, draft, old);
+    draft.metadata.resourceVersion = old.metadata.resourceVersion!;
+    if (validateBody) await validateBody(draft);
+    else await this.#admit('validate', context, draft, old);
   }
 
   /**
    * Deletes, or marks for deletion when finalizers or a grace period keep the object. Resolves the state in which it lives on, or
    * `gone` with its last state.
    */
-  async delete(call: WriteCall, options: DeleteOptions = {}): Promise<{ entry: StoredObject<T>; gone: boolean }> {
+  async delete(
+    call: WriteCall,
+    options: DeleteOptions = {},
+    { isOneOfMany = false } = {},
+  ): Promise<{ entry: StoredObject<T>; gone: boolean }> {
     await this.#fresh(call.namespace, call.name);
     for (let attempt = 0; ; attempt++) {
       const current = this.cached(call.namespace, call.name);
       checkPreconditions(current, options, this.definition.reference);
       const old = current.object as Readonly<T>;
       const context = this.context(call, 'DELETE');
-      await this.#admit('mutate', context, undefined, old);
-      await this.#admit('validate', context, undefined, old);
+      const { gracePeriodSeconds, propagationPolicy, preconditions } = options;
+      const said = { ...context.options, gracePeriodSeconds, propagationPolicy, preconditions };
+      // The request for a collection names none of its objects.
+      const asked = { ...context, name: isOneOfMany ? '' : call.name, options: said };
+      await this.#admit('mutate', asked, undefined, old);
+      await this.#admit('validate', asked, undefined, old);
       const draft = cloneJson(old) as T;
       const grace = beforeDelete(draft, old, options, { definition: this.definition, nowMs: context.nowMs });
       // Nor do finalizers change by options any more.
@@ -387,7 +360,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const worker = async (): Promise<void> => {
       for (let entry = chosen[next++]; entry; entry = chosen[next++]) {
         try {
-          await this.delete({ ...call, namespace: entry.namespace, name: entry.name }, options);
+          await this.delete({ ...call, namespace: entry.namespace, name: entry.name }, options, { isOneOfMany: true });
         } catch (error) {
           if (!isStatusError(error, 'NotFound')) throw error;
         }
@@ -533,21 +506,14 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     return invalid(group, object.kind || kind, object.metadata.name ?? '', errors);
   }
 
-  #badVersion(object: T, value: string, patch: boolean): Error {
-    if (patch) return new StatusError(500, '', `strconv.ParseUint: parsing ${quote(value)}: invalid syntax`);
-    const errors = new FieldErrors();
-    errors.add(
-      'FieldValueInvalid',
-      'metadata.resourceVersion',
-      `Invalid value: "${value}": strconv.ParseUint: parsing "${value}": invalid syntax`,
-    );
-    return this.#invalid(object, errors);
-  }
-
-  /** Admission of the body of a subresource of another kind (`eviction`, `token`), which the store itself never sees. */
-  async admitBody(context: RequestContext, kind: string, body: KubeObject): Promise<void> {
-    await this.#admit('mutate', context, body, undefined, kind);
-    await this.#admit('validate', context, body, undefined, kind);
+  /** Admission of the body of a subresource of another kind (`eviction`, `token`, `scale`), which the store itself never sees. */
+  async admitBody(
+    context: RequestContext,
+    kind: string,
+    { body, oldBody }: { readonly body: KubeObject; readonly oldBody?: Readonly<KubeObject> },
+    steps: readonly ('mutate' | 'validate')[] = ['mutate', 'validate'],
+  ): Promise<void> {
+    for (const step of steps) await this.#admit(step, context, body, oldBody, kind);
   }
 
   async #admit(
@@ -573,6 +539,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       oldObject,
       caller: context.caller,
       dryRun: context.dryRun,
+      options: context.operation === 'CONNECT' ? undefined : context.options,
       warn: text => context.warn(text),
     });
   }
@@ -583,4 +550,4 @@ class RetryOnConflict extends Error {}
 
 const detachedCache = new ParseCache(0);
 
-export type { CacheEvent };
+export type { CacheEvent, FieldOwnership, KeptObjects, ResourceStoreOptions, WriteCall };

@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { errorCode } from '../../base/errors.js';
+import { FieldErrors, quote } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
-import { badRequest, serviceUnavailable } from '../../machinery/status-error.js';
+import { badRequest, serviceUnavailable, StatusError } from '../../machinery/status-error.js';
 import type { StoredObject } from '../storage/stored-object.js';
 
 const unreservedCharacters = 'bcdfghjklmnpqrstvwxz2456789';
@@ -25,6 +26,23 @@ export function afterKey(entry: StoredObject<KubeObject>, namespaced: boolean): 
 
 export function uidText(wanted: string, actual: string): string {
   return `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${actual}`;
+}
+
+const versionFault = (value: string): string => `strconv.ParseUint: parsing ${quote(value)}: invalid syntax`;
+
+export function badVersion(value: string): Error {
+  return new StatusError(500, '', versionFault(value));
+}
+
+export function badVersionErrors(value: string): FieldErrors {
+  const errors = new FieldErrors();
+  errors.add('FieldValueInvalid', 'metadata.resourceVersion', `Invalid value: "${value}": ${versionFault(value)}`);
+  return errors;
+}
+
+/** Upstream's storage says so with an error of no kind. */
+export function checkUnversioned({ metadata }: KubeObject): void {
+  if (metadata.resourceVersion) throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
 }
 
 export function nameMismatch(objectName: string, requestName: string): Error {

@@ -1,4 +1,5 @@
 import type { Case } from '../replay.js';
+import { admissionRegistrationCases } from './admissionregistration.js';
 import { appsCases } from './apps.js';
 import { autoscalingCases } from './autoscaling.js';
 import { batchCases } from './batch.js';
@@ -17,6 +18,7 @@ import { storageCases } from './storage.js';
 
 /** By the name of the file that holds what upstream answers. */
 export const cases: Readonly<Record<string, readonly Case[]>> = {
+  admissionregistration: admissionRegistrationCases,
   apps: appsCases,
   autoscaling: autoscalingCases,
   batch: batchCases,

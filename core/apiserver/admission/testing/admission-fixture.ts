@@ -51,7 +51,7 @@ export class FakeStores implements ResourceStores {
       cache: {
         get: lookup,
         *entries(namespace?: string) {
-          for (const object of within(namespace)) yield { object };
+          for (const object of within(namespace)) yield { object, labels: object.metadata.labels ?? {} };
         },
         countIn: (namespace: string) => within(namespace).length,
       },

@@ -57,7 +57,8 @@ export function parentManagedFields(
   for (const [identifier, owned] of scale.owners) {
     if (!path || !owned.set.has(replicasInScale)) continue;
     merged.owners.set(identifier, new OwnedFields(options.apiVersion, owned.applied, { set: fieldSetOf([path]) }));
-    setTime(merged, identifier, scale.times.get(identifier));
+    // Upstream looks for it here, where who is new has none.
+    setTime(merged, identifier, parent.times.get(identifier));
   }
   return encodeManagedFields(merged);
 }

@@ -1,0 +1,90 @@
+import type { RuleWithOperations, WebhookClientConfig } from '../../../api/generated/types.js';
+import type { LabelSelectorObject } from '../../../machinery/label-selector.js';
+import { LabelSelector, labelSelectorFromObject } from '../../../machinery/label-selector.js';
+import type { KubeObject } from '../../../machinery/object.js';
+import type { MatchConditions, MatchExpressionEngine } from '../../match-expressions.js';
+import type { Webhook } from '../../resources/admissionregistration/webhook-configuration.js';
+
+export type ReviewVersion = 'v1' | 'v1beta1';
+
+/** One webhook of one configuration, in the form in which requests are held against it. */
+export interface CompiledWebhook {
+  readonly name: string;
+  /** `configuration/name/n`: the same webhook in both rounds of mutation. */
+  readonly id: string;
+  readonly rules: readonly CompiledRule[];
+  readonly matchesEquivalents: boolean;
+  /** An error where the stored selector cannot be read. */
+  readonly namespaceSelector: LabelSelector | Error;
+  readonly objectSelector: LabelSelector | Error;
+  readonly conditions: MatchConditions | undefined;
+  readonly ignoresFailure: boolean;
+  readonly isReinvocable: boolean;
+  readonly allowsDryRun: boolean;
+  readonly timeoutSeconds: number;
+  /** The first of those it names that we speak; none: it cannot be called. */
+  readonly reviewVersion: ReviewVersion | undefined;
+  readonly client: WebhookClientConfig;
+}
+
+export interface CompiledRule {
+  readonly scope: string;
+  readonly operations: readonly string[];
+  readonly groups: readonly string[];
+  readonly versions: readonly string[];
+  readonly resources: readonly { readonly resource: string; readonly subresource: string }[];
+}
+
+export type WebhookConfiguration = KubeObject & { readonly webhooks?: readonly Webhook[] };
+
+const defaultTimeoutSeconds = 10;
+
+export function compileConfiguration(
+  { metadata, webhooks = [] }: WebhookConfiguration,
+  expressions: MatchExpressionEngine,
+): CompiledWebhook[] {
+  const seen = new Map<string, number>();
+  return webhooks.map(webhook => {
+    const count = seen.get(webhook.name) ?? 0;
+    seen.set(webhook.name, count + 1);
+    const { matchConditions = [], sideEffects, admissionReviewVersions = [] } = webhook;
+    return {
+      name: webhook.name,
+      id: `${metadata.name}/${webhook.name}/${count}`,
+      rules: (webhook.rules ?? []).map(compileRule),
+      matchesEquivalents: webhook.matchPolicy === 'Equivalent',
+      namespaceSelector: compileSelector(webhook.namespaceSelector),
+      objectSelector: compileSelector(webhook.objectSelector),
+      conditions: matchConditions.length ? expressions.compile(matchConditions) : undefined,
+      ignoresFailure: webhook.failurePolicy === 'Ignore',
+      isReinvocable: webhook.reinvocationPolicy === 'IfNeeded',
+      allowsDryRun: sideEffects === 'None' || sideEffects === 'NoneOnDryRun',
+      timeoutSeconds: webhook.timeoutSeconds ?? defaultTimeoutSeconds,
+      reviewVersion: admissionReviewVersions.find(version => version === 'v1' || version === 'v1beta1'),
+      client: webhook.clientConfig,
+    };
+  });
+}
+
+function compileSelector(selector: LabelSelectorObject | undefined): LabelSelector | Error {
+  try {
+    return selector ? labelSelectorFromObject(selector) : LabelSelector.everything;
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+function compileRule(rule: RuleWithOperations): CompiledRule {
+  return {
+    scope: rule.scope ?? '*',
+    operations: rule.operations ?? [],
+    groups: rule.apiGroups ?? [],
+    versions: rule.apiVersions ?? [],
+    resources: (rule.resources ?? []).map(text => {
+      const slash = text.indexOf('/');
+      return slash < 0
+        ? { resource: text, subresource: '' }
+        : { resource: text.slice(0, slash), subresource: text.slice(slash + 1) };
+    }),
+  };
+}

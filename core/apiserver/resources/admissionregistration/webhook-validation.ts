@@ -1,0 +1,203 @@
+import type { MatchCondition, RuleWithOperations } from '../../../api/generated/types.js';
+import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
+import type { FieldPath } from '../../../machinery/field-errors.js';
+import { validateLabelSelector } from '../../../machinery/label-selector.js';
+import { validateDns1035Label, validateDns1123Subdomain } from '../../../machinery/names.js';
+import { jsonEqual } from '../../../machinery/object.js';
+import type { MatchExpressionEngine } from '../../match-expressions.js';
+import { qualifiedName, supported } from '../core/checks.js';
+import { validateWebhookClient } from './webhook-client-validation.js';
+import type { Webhook } from './webhook-configuration.js';
+
+const failurePolicies = ['Fail', 'Ignore'];
+const matchPolicies = ['Equivalent', 'Exact'];
+const reinvocationPolicies = ['IfNeeded', 'Never'];
+const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
+const scopes = ['*', 'Cluster', 'Namespaced'];
+const harmless = ['None', 'NoneOnDryRun'];
+const sideEffectClasses = ['None', 'NoneOnDryRun', 'Some', 'Unknown'];
+const reviewVersions = ['v1', 'v1beta1'];
+const longestTimeoutSeconds = 30;
+const maximumMatchConditions = 64;
+
+/** What an update need not hold because the old object does not hold it either. */
+export interface WebhookRules {
+  readonly sameConditions: boolean;
+  readonly anySideEffects: boolean;
+  readonly anyReviewVersion: boolean;
+  readonly sameNames: boolean;
+  readonly anySelectorValue: boolean;
+  /** Expressions that are stored already. */
+  readonly knownExpressions: ReadonlySet<string>;
+}
+
+const strict: WebhookRules = {
+  sameConditions: false,
+  anySideEffects: false,
+  anyReviewVersion: false,
+  sameNames: false,
+  anySelectorValue: false,
+  knownExpressions: new Set(),
+};
+
+export function updateRules(webhooks: readonly Webhook[], old: readonly Webhook[]): WebhookRules {
+  return {
+    sameConditions:
+      webhooks.length === old.length &&
+      webhooks.every((webhook, index) => jsonEqual(webhook.matchConditions, old[index]!.matchConditions)),
+    anySideEffects: old.some(({ sideEffects = '' }) => !harmless.includes(sideEffects)),
+    anyReviewVersion: old.some(
+      ({ admissionReviewVersions: versions = [] }) => versions.length > 0 && !versions.some(isKnownVersion),
+    ),
+    sameNames: new Set(old.map(({ name }) => name)).size < old.length,
+    anySelectorValue: old.some(hasOddSelector),
+    knownExpressions: new Set(old.flatMap(({ matchConditions = [] }) => matchConditions.map(({ expression }) => expression))),
+  };
+}
+
+const isKnownVersion = (version: string): boolean => reviewVersions.includes(version);
+
+function hasOddSelector({ namespaceSelector, objectSelector }: Webhook): boolean {
+  const errors = new FieldErrors();
+  validateLabelSelector(namespaceSelector, fieldPath(), errors);
+  validateLabelSelector(objectSelector, fieldPath(), errors);
+  return !errors.empty;
+}
+
+/** Source: kubernetes pkg/apis/admissionregistration/validation. */
+export function validateWebhooks(
+  webhooks: readonly Webhook[],
+  errors: FieldErrors,
+  expressions: MatchExpressionEngine,
+  rules = strict,
+): void {
+  const names = new Set<string>();
+  for (const [index, webhook] of webhooks.entries()) {
+    const path = fieldPath('webhooks').index(index);
+    validateWebhook(webhook, path, errors, rules);
+    if (!rules.sameConditions) {
+      const conditions = path.child('matchConditions');
+      const fault = (expression: string): string | undefined =>
+        expressions.fault(expression, { isStored: rules.knownExpressions.has(expression) });
+      validateConditions(webhook.matchConditions ?? [], conditions, errors, fault);
+    }
+    validateReviewVersions(webhook.admissionReviewVersions ?? [], path.child('admissionReviewVersions'), errors, rules);
+    if (!rules.sameNames && webhook.name) {
+      if (names.has(webhook.name)) errors.duplicate(path.child('name'), webhook.name);
+      names.add(webhook.name);
+    }
+  }
+}
+
+function validateWebhook(webhook: Webhook, path: FieldPath, errors: FieldErrors, rules: WebhookRules): void {
+  validateName(webhook.name, path.child('name'), errors);
+  for (const [index, rule] of (webhook.rules ?? []).entries()) validateRule(rule, path.child('rules').index(index), errors);
+  supported(errors, path.child('failurePolicy'), webhook.failurePolicy, failurePolicies);
+  supported(errors, path.child('matchPolicy'), webhook.matchPolicy, matchPolicies);
+  const classes = rules.anySideEffects ? sideEffectClasses : harmless;
+  const { sideEffects, timeoutSeconds } = webhook;
+  if (sideEffects === undefined || sideEffects === null)
+    errors.required(path.child('sideEffects'), `must specify one of ${classes.join(', ')}`);
+  else supported(errors, path.child('sideEffects'), sideEffects, classes);
+  if (timeoutSeconds !== undefined && (timeoutSeconds < 1 || timeoutSeconds > longestTimeoutSeconds)) {
+    const text = 'the timeout value must be between 1 and 30 seconds';
+    errors.invalid(path.child('timeoutSeconds'), timeoutSeconds, text);
+  }
+  const selectors = { allowInvalidValues: rules.anySelectorValue };
+  validateLabelSelector(webhook.namespaceSelector, path.child('namespaceSelector'), errors, selectors);
+  validateLabelSelector(webhook.objectSelector, path.child('objectSelector'), errors, selectors);
+  if (webhook.reinvocationPolicy !== undefined)
+    supported(errors, path.child('reinvocationPolicy'), webhook.reinvocationPolicy, reinvocationPolicies);
+  validateWebhookClient(webhook.clientConfig, path.child('clientConfig'), errors);
+}
+
+/** Source: apimachinery IsFullyQualifiedName. */
+function validateName(name: string, path: FieldPath, errors: FieldErrors): void {
+  if (!name) return errors.required(path);
+  const faults = validateDns1123Subdomain(name);
+  if (faults.length) errors.invalid(path, name, faults.join(','));
+  else if (name.split('.').length < 3)
+    errors.invalid(path, name, 'should be a domain with at least three segments separated by dots');
+}
+
+function validateReviewVersions(versions: readonly string[], path: FieldPath, errors: FieldErrors, rules: WebhookRules): void {
+  if (versions.length === 0) return errors.required(path, `must specify one of ${reviewVersions.join(', ')}`);
+  for (const [index, version] of versions.entries()) {
+    if (versions.indexOf(version) < index) errors.invalid(path.index(index), version, 'duplicate version');
+    else for (const text of validateDns1035Label(version)) errors.invalid(path.index(index), version, text);
+  }
+  if (!rules.anyReviewVersion && !versions.some(isKnownVersion))
+    errors.invalid(path, versions, `must include at least one of ${reviewVersions.join(', ')}`);
+}
+
+function validateRule(rule: RuleWithOperations, path: FieldPath, errors: FieldErrors): void {
+  const { operations: verbs = [], apiGroups = [], apiVersions = [], resources = [], scope } = rule;
+  const at = path.child('operations');
+  if (verbs.length === 0) errors.required(at);
+  if (verbs.length > 1 && verbs.includes('*')) errors.invalid(at, verbs, "if '*' is present, must not specify other operations");
+  for (const [index, verb] of verbs.entries()) supported(errors, at.index(index), verb, operations);
+  validateWords(apiGroups, 'API groups', path.child('apiGroups'), errors);
+  validateWords(apiVersions, 'API versions', path.child('apiVersions'), errors);
+  for (const [index, version] of apiVersions.entries()) if (!version) errors.required(path.child('apiVersions').index(index));
+  validateResources(resources, path.child('resources'), errors);
+  if (scope !== undefined) supported(errors, path.child('scope'), scope, scopes);
+}
+
+function validateWords(words: readonly string[], what: string, path: FieldPath, errors: FieldErrors): void {
+  if (words.length === 0) errors.required(path);
+  if (words.length > 1 && words.includes('*')) errors.invalid(path, words, `if '*' is present, must not specify other ${what}`);
+}
+
+function validateResources(resources: readonly string[], path: FieldPath, errors: FieldErrors): void {
+  if (resources.length === 0) errors.required(path);
+  const withAnySubresource = new Set<string>();
+  const ofAnyResource = new Set<string>();
+  let hasPlain = false;
+  for (const [index, text] of resources.entries()) {
+    const at = path.index(index);
+    if (!text) {
+      errors.required(at);
+      continue;
+    }
+    const slash = text.indexOf('/');
+    if (slash < 0) {
+      // Upstream looks at the last one only.
+      hasPlain = text !== '*';
+      continue;
+    }
+    const [resource, subresource] = [text.slice(0, slash), text.slice(slash + 1)];
+    if (withAnySubresource.has(resource)) errors.invalid(at, text, `if '${resource}/*' is present, must not specify ${text}`);
+    if (ofAnyResource.has(subresource)) errors.invalid(at, text, `if '*/${subresource}' is present, must not specify ${text}`);
+    if (subresource === '*') withAnySubresource.add(resource);
+    if (resource === '*') ofAnyResource.add(subresource);
+  }
+  if (resources.length > 1 && resources.includes('*/*'))
+    errors.invalid(path, resources, "if '*/*' is present, must not specify other resources");
+  if (resources.includes('*') && hasPlain)
+    errors.invalid(path, resources, "if '*' is present, must not specify other resources without subresources");
+}
+
+function validateConditions(
+  conditions: readonly MatchCondition[],
+  path: FieldPath,
+  errors: FieldErrors,
+  faultOf: (expression: string) => string | undefined,
+): void {
+  if (conditions.length > maximumMatchConditions) errors.tooMany(path, conditions.length, maximumMatchConditions);
+  const names = new Set<string>();
+  for (const [index, { name, expression }] of conditions.entries()) {
+    const at = path.index(index);
+    const trimmed = (expression ?? '').trim();
+    if (!trimmed) errors.required(at.child('expression'));
+    else {
+      const fault = faultOf(trimmed);
+      if (fault !== undefined) errors.invalid(at.child('expression'), trimmed, fault);
+    }
+    if (!name) errors.required(at.child('name'));
+    else {
+      qualifiedName(errors, at.child('name'), name);
+      if (names.has(name)) errors.duplicate(at.child('name'), name);
+      names.add(name);
+    }
+  }
+}
