@@ -38,6 +38,51 @@ const jobSpec = {
   template: once,
 };
 
+const definedVersion = (name: string, storage: boolean): object => ({
+  name,
+  served: true,
+  storage,
+  deprecated: !storage,
+  ...(storage ? {} : { deprecationWarning: 'old' }),
+  subresources: {
+    status: {},
+    scale: { specReplicasPath: '.spec.size', statusReplicasPath: '.status.size', labelSelectorPath: '.status.selector' },
+  },
+  ...(storage ? { selectableFields: [{ jsonPath: '.spec.host' }] } : {}),
+  additionalPrinterColumns: [{ name: 'Size', type: 'integer', format: 'int32', priority: 1, jsonPath: '.spec.size' }],
+  schema: {
+    openAPIV3Schema: {
+      type: 'object',
+      description: name,
+      properties: {
+        spec: {
+          type: 'object',
+          required: ['host'],
+          properties: {
+            host: { type: 'string', maxLength: 9, pattern: '^a', format: 'hostname', default: 'ab', enum: ['ab', 'ac'] },
+            size: { type: 'integer', minimum: 0, maximum: 9, multipleOf: 1, exclusiveMaximum: true },
+            either: { 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] },
+            list: {
+              type: 'array',
+              maxItems: 3,
+              'x-kubernetes-list-type': 'map',
+              'x-kubernetes-list-map-keys': ['name'],
+              items: { type: 'object', required: ['name'], properties: { name: { type: 'string' } } },
+            },
+            map: {
+              type: 'object',
+              additionalProperties: { type: 'string', nullable: true },
+              'x-kubernetes-map-type': 'granular',
+            },
+            any: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true, 'x-kubernetes-embedded-resource': true },
+          },
+          oneOf: [{ required: ['size'] }, { not: { required: ['size'] } }],
+        },
+      },
+    },
+  },
+});
+
 const webhook = {
   name: 'a.example.com',
   clientConfig: { url: 'https://127.0.0.1:1/check', caBundle: 'eA==' },
@@ -359,6 +404,27 @@ const bodies: readonly Body[] = [
     'storage.k8s.io/v1',
     `${space}/csistoragecapacities`,
     { storageClassName: 'x', nodeTopology: { matchLabels: { a: 'b' } }, capacity: '1Gi', maximumVolumeSize: '1Gi' },
+  ],
+  [
+    'CustomResourceDefinition',
+    'apiextensions.k8s.io/v1',
+    '/customresourcedefinitions',
+    {
+      metadata: metadata('seeds.example.com'),
+      spec: {
+        group: 'example.com',
+        scope: 'Namespaced',
+        names: { plural: 'seeds', singular: 'seed', kind: 'Seed', listKind: 'SeedList', shortNames: ['sd'], categories: ['all'] },
+        conversion: {
+          strategy: 'Webhook',
+          webhook: {
+            conversionReviewVersions: ['v1'],
+            clientConfig: { service: { namespace: 'default', name: 'converter', path: '/convert', port: 443 } },
+          },
+        },
+        versions: [definedVersion('v1', true), definedVersion('v1beta1', false)],
+      },
+    },
   ],
   // One change alone must not make a webhook that stands in the way of everything.
   ['ValidatingWebhookConfiguration', 'admissionregistration.k8s.io/v1', '/validatingwebhookconfigurations', { webhooks }],

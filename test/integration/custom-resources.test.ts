@@ -105,6 +105,21 @@ describe('custom resources of an API server', () => {
     expect(server.part.catalogue.resources().some(({ reference }) => reference.kind === 'Foo')).toBe(true);
   });
 
+  it('are defined by server-side apply, whose schemas have parts of more than one form', async () => {
+    const parts = {
+      list: { type: 'array', items: { type: 'string' } },
+      labels: { type: 'object', additionalProperties: { type: 'string' } },
+      mode: { type: 'string', enum: ['a', 'b'], default: 'a' },
+    };
+    await install(client, definition({ properties: parts }));
+    await install(client, definition({ properties: { ...parts, mode: { type: 'string', default: 'b' } } }));
+    const spec = { properties: { list: parts.list, labels: parts.labels, mode: { type: 'string', default: 'b' } } };
+    expect(await client.resource(definitions).get(`foos.${group}`)).toMatchObject({
+      spec: { versions: [{ schema: { openAPIV3Schema: { properties: { spec } } } }] },
+    });
+    await install(client);
+  });
+
   it('are the same to all servers on a datastore, while these run', async () => {
     const other = await start();
     try {

@@ -14,7 +14,7 @@ import { propertyOf, someSchema } from '../../machinery/structural/json-schema.j
 import type { RuleEngine } from '../../machinery/structural/rule-engine.js';
 import { validateListItems } from '../../machinery/structural/list-items.js';
 import { validateValue } from '../../machinery/structural/schema-validator.js';
-import { validateAnyMetadata } from '../registry/object-metadata.js';
+import { validateInnerMetadata } from '../registry/object-metadata.js';
 import type { ResourceDefinition, SubresourceDefinition } from '../registry/resource-definition.js';
 import type { CustomColumns } from './custom-columns.js';
 import { customScale, validateScale } from './custom-scale.js';
@@ -137,7 +137,8 @@ class CustomRules {
       validateScale(object, scale, 'spec', errors);
       validateScale(object, scale, 'status', errors);
     }
-    const validateMetadata = (inner: Record<string, unknown>, path: FieldPath): void => validateInner(inner, path, errors);
+    const validateMetadata = (inner: Record<string, unknown>, path: FieldPath): void =>
+      validateInnerMetadata(inner, path, errors);
     validateEmbedded(object, schema, new FieldPath(), { errors, metadata, validateMetadata });
     this.#validateLists(object, old, errors);
     this.#validateRules(object, old, errors);
@@ -188,13 +189,4 @@ class CustomRules {
     if (apiVersion !== expected) errors.invalid(fieldPath('apiVersion'), apiVersion, `must be ${expected}`);
     return false;
   }
-}
-
-/** The metadata of an object inside an object. */
-function validateInner(given: Record<string, unknown>, path: FieldPath, errors: FieldErrors): void {
-  const found = new FieldErrors();
-  const metadata: ObjectMeta = { ...given, name: (given['name'] as string) || 'fakename' };
-  const reference = { group: '', version: '', resource: '', kind: '', namespaced: false };
-  validateAnyMetadata({ apiVersion: '', kind: '', metadata }, { reference }, found);
-  for (const { type, field, body } of found.list) errors.add(type, `${path}${field.slice('metadata'.length)}`, body);
 }

@@ -34,6 +34,8 @@ export type OpenApiForm = 'json' | 'protobuf';
 
 /** Documents are large and rarely asked for twice: so many are kept. */
 const keptDocuments = 4;
+/** What upstream calls the documents of groups of custom resources. */
+const customInfo = { title: 'Kubernetes CRD Swagger', version: 'v0.1.0' };
 const security = {
   BearerToken: { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' },
 };
@@ -174,9 +176,10 @@ export class OpenApi {
     const paths = renderPathsV3(this.#paths(key), builder);
     const own = this.#groupVersions.filter(({ group, version }) => group === '' || key === `apis/${group}/${version}`);
     const schemas = builder.finish(this.#kindsIn(own));
+    const isCustom = this.#resources.some(resource => resource.schemas && documentOf(resource) === key);
     return {
       openapi: '3.0.0',
-      info: { title: 'Kubernetes', version: this.#options.version },
+      info: isCustom ? customInfo : { title: 'Kubernetes', version: this.#options.version },
       paths,
       components: { ...(Object.keys(schemas).length > 0 && { schemas }), securitySchemes: security },
     };

@@ -129,6 +129,8 @@ export class SchemaBuilder {
 
   #struct(struct: StructType): OpenApiSchema {
     const described = this.#describe(struct.name);
+    // A choice between two shapes, of which OpenAPI says nothing.
+    if (struct.schema.jsonForm) return described?.description ? { description: described.description } : {};
     const properties: Record<string, OpenApiSchema> = {};
     const required: string[] = [];
     for (const [name, field] of struct.jsonFields) {
@@ -207,7 +209,7 @@ function flatUnion(schema: OpenApiSchema): OpenApiSchema {
 
 /** Go's zero of what is neither a pointer, a list, a map nor a type that marshals itself. */
 function zeroOf(type: TypeNode): { default?: unknown } {
-  if (type.kind === 'struct') return { default: {} };
+  if (type.kind === 'struct') return type.struct.schema.jsonForm ? {} : { default: {} };
   if (type.kind !== 'primitive') return {};
   const kind = plainPrimitives[type.primitive]?.['type'];
   if (type.primitive === 'bytes') return {};

@@ -1,6 +1,6 @@
 import { internalValue } from '../../api/internal-value.js';
-import type { FieldErrors, FieldPath } from '../../machinery/field-errors.js';
-import { fieldPath, quote } from '../../machinery/field-errors.js';
+import type { FieldPath } from '../../machinery/field-errors.js';
+import { FieldErrors, fieldPath, quote } from '../../machinery/field-errors.js';
 import type { KubeObject, ObjectMeta } from '../../machinery/object.js';
 import { semanticEqual } from '../../machinery/object.js';
 import { nameIsDnsSubdomain, nameIsPathSegment, validateLabelValue, validateQualifiedName } from '../../machinery/names.js';
@@ -233,4 +233,13 @@ export function deletionFinalizers(existing: readonly string[], policy: string |
   if (existing.includes(orphanFinalizer)) return [...kept, orphanFinalizer];
   if (existing.includes(foregroundFinalizer)) return [...kept, foregroundFinalizer];
   return orphanByDefault ? [...kept, orphanFinalizer] : kept;
+}
+
+/** The metadata of an object inside an object. */
+export function validateInnerMetadata(given: Record<string, unknown>, path: FieldPath, errors: FieldErrors): void {
+  const found = new FieldErrors();
+  const metadata: ObjectMeta = { ...given, name: (given['name'] as string) || 'fakename' };
+  const reference = { group: '', version: '', resource: '', kind: '', namespaced: false };
+  validateAnyMetadata({ apiVersion: '', kind: '', metadata }, { reference }, found);
+  for (const { type, field, body } of found.list) errors.add(type, `${path}${field.slice('metadata'.length)}`, body);
 }

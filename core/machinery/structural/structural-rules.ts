@@ -187,7 +187,9 @@ function nestedRules(
   if (hasDefault(schema)) errors.forbidden(path.child('default'), 'must be undefined to be structural');
   for (const [name, text] of forbiddenInside) {
     const value = schema[name];
-    const isThere = Array.isArray(value) ? value.length > 0 : Boolean(value);
+    // These two are there even when they are empty.
+    const isType = name === 'x-kubernetes-list-type' || name === 'x-kubernetes-map-type';
+    const isThere = Array.isArray(value) ? value.length > 0 : isType ? value !== undefined : Boolean(value);
     if (isThere) errors.forbidden(path.child(name), text);
   }
   if (propertyOf(schema, 'metadata')) {

@@ -185,7 +185,6 @@ export const customResourceCases: readonly Case[] = [
         ],
       }),
       wrong(object({}, { nullable: true })),
-      wrong(object({}, { maxProperties: 3 }), { subresources: { status: {} } }),
       wrong({ type: 'array', items: text }),
       wrong({}),
       wrong({ type: 'object', additionalProperties: text }),

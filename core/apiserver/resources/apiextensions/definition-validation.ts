@@ -26,7 +26,7 @@ const maximumSelectableFields = 8;
 /** Source: apiextensions-apiserver pkg/apis/apiextensions/validation. */
 export function validateDefinition(definition: CustomResourceDefinition, errors: FieldErrors, ruleEngine?: RuleEngine): void {
   const { metadata, spec } = definition;
-  if (metadata.name !== `${spec.names.plural}.${spec.group}`) {
+  if (metadata.name && metadata.name !== `${spec.names.plural}.${spec.group}`) {
     errors.invalid(fieldPath('metadata', 'name'), metadata.name, 'must be spec.names.plural+"."+spec.group');
   }
   validateSpec(definition, errors, ruleEngine);
@@ -153,7 +153,7 @@ function validateSpec({ spec }: CustomResourceDefinition, errors: FieldErrors, r
     );
   }
   const first = versions[0];
-  const faults = first ? validateDns1035Label(first.name) : [];
+  const faults = first?.name ? validateDns1035Label(first.name) : [];
   if (faults.length) errors.invalid(path.child('version'), first!.name, faults.join(','));
   for (const name of ['plural', 'singular', 'kind', 'listKind'] as const) {
     if (!spec.names[name]) errors.required(path.child('names', name));
@@ -165,7 +165,10 @@ function validateSpec({ spec }: CustomResourceDefinition, errors: FieldErrors, r
   }
   if (first && shared.subresources) validateSubresources(first.subresources, path.child('subresources'), errors);
   if (first && shared.columns) validateColumns(first.additionalPrinterColumns, path.child('additionalPrinterColumns'), errors);
-  if (first && shared.selectable) {
+  if (first?.selectableFields?.length && shared.selectable && !shared.schema) {
+    // Upstream's internal form has the fields beside the versions then, and no schema there.
+    errors.invalid(path.child('selectableFields'), '', 'may only be set when validations.schema is included');
+  } else if (first && shared.selectable) {
     validateSelectable(first.selectableFields, schemaOf(first), path.child('selectableFields'), errors);
   }
   validateConversion(spec.conversion, spec.preserveUnknownFields === true, path.child('conversion'), errors);
@@ -285,7 +288,8 @@ function validateSelectable(
   path: FieldPath,
   errors: FieldErrors,
 ): void {
-  if (!fields?.length || !schema) return;
+  if (!fields?.length) return;
+  if (!schema) return errors.invalid(path, '', 'may only be set when `version.schema.openAPIV3Schema` is not included');
   const seen = new Set<string>();
   for (const [index, { jsonPath }] of fields.entries()) {
     const at = path.index(index).child('jsonPath');

@@ -3,18 +3,30 @@ import type { FieldPath } from '../../../machinery/field-errors.js';
 import { FieldErrors, jsonValue } from '../../../machinery/field-errors.js';
 import { cloneJson, jsonEqual } from '../../../machinery/object.js';
 import type { StructType } from '../../../machinery/schema.js';
-import { coerceEmbedded } from '../../../machinery/structural/embedded-metadata.js';
+import { coerceEmbedded, validateEmbedded } from '../../../machinery/structural/embedded-metadata.js';
 import type { JsonSchema, ValidationRule } from '../../../machinery/structural/json-schema.js';
 import { hasDefault, itemsOf, propertyOf } from '../../../machinery/structural/json-schema.js';
 import type { RuleEngine } from '../../../machinery/structural/rule-engine.js';
 import { asResource, prune } from '../../../machinery/structural/prune.js';
 import { validateValue } from '../../../machinery/structural/schema-validator.js';
 import { unsupportedPart, validateStructural } from '../../../machinery/structural/structural-rules.js';
+import { validateInnerMetadata } from '../../registry/object-metadata.js';
 import { findField } from './field-paths.js';
 
 const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
 const ruleReasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
 const metaFields = ['metadata', 'kind', 'apiVersion'];
+
+/** Fields that are there even where they say nothing. */
+const pointers: ReadonlySet<string> = new Set([
+  '$ref',
+  'additionalItems',
+  'additionalProperties',
+  'maxProperties',
+  'minProperties',
+  'x-kubernetes-list-type',
+  'x-kubernetes-map-type',
+]);
 
 /** What the root may have beside a status subresource, as upstream names it. */
 const rootFields: Readonly<Record<string, string>> = {
@@ -73,7 +85,9 @@ function validateRootFields(schema: JsonSchema, path: FieldPath, errors: FieldEr
     const text = 'only "object" is allowed as the type at the root of the schema if the status subresource is enabled';
     if (schema.type) return errors.invalid(path.child('openAPIV3Schema.type'), schema.type, text);
   }
-  const odd = Object.entries(schema).some(([field, value]) => !Object.hasOwn(rootFields, field) && Boolean(value));
+  const odd = Object.entries(schema).some(
+    ([field, value]) => !Object.hasOwn(rootFields, field) && (pointers.has(field) ? value !== undefined : Boolean(value)),
+  );
   if (!odd) return;
   const allowed = `[${Object.values(rootFields).join(' ')}]`;
   const text = `only ${allowed} fields are allowed at the root of the schema if the status subresource is enabled`;
@@ -96,7 +110,9 @@ function validateDefaults(schema: JsonSchema, place: { path: FieldPath; insideMe
     metadataType ??= loadTypes().struct('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
     const fault = insideMeta ? undefined : coerceEmbedded(cloneJson(schema.default), schema, at, { metadata: metadataType });
     if (fault) errors.invalid(fault.path, jsonValue(fault.value), fault.text);
-    else validateValue(schema.default, schema, errors, { path: at });
+    else if (insideMeta || validateInnerObjects(schema, at, metadataType, errors)) {
+      validateValue(schema.default, schema, errors, { path: at });
+    }
   }
   const items = itemsOf(schema);
   if (items) validateDefaults(items, { path: path.child('items'), insideMeta }, errors);
@@ -104,6 +120,15 @@ function validateDefaults(schema: JsonSchema, place: { path: FieldPath; insideMe
     const isMeta = insideMeta || (isEmbedded && metaFields.includes(name));
     validateDefaults(property, { path: path.child('properties').key(name), insideMeta: isMeta }, errors);
   }
+}
+
+/** Objects in a default are held to what objects are held to. */
+function validateInnerObjects(schema: JsonSchema, path: FieldPath, metadata: StructType, errors: FieldErrors): boolean {
+  const found = new FieldErrors();
+  const validateMetadata = (inner: Record<string, unknown>, at: FieldPath): void => validateInnerMetadata(inner, at, found);
+  validateEmbedded(schema.default, schema, path, { errors: found, metadata, validateMetadata });
+  errors.addAll(found);
+  return found.empty;
 }
 
 interface Place {

@@ -95,6 +95,11 @@ const structTypes = new WeakMap<StructType, MergeType>();
 /** The view of a type from schema data. Made once for each type. */
 export function mergeTypeOf(struct: StructType): MergeType {
   let type = structTypes.get(struct);
+  if (!type && struct.schema.jsonForm) {
+    // A choice between shapes, which upstream's schema leaves open.
+    type = deducedMergeType;
+    structTypes.set(struct, type);
+  }
   if (!type) {
     type = { map: structMap(struct, isAtomic(struct.schema)) };
     structTypes.set(struct, type);
