@@ -30,11 +30,15 @@ describe('goRegexp', () => {
     ['[z-a]', 'error parsing regexp: invalid character class range: `z-a`'],
     ['a{2,1}', 'error parsing regexp: invalid repeat count: `{2,1}`'],
     ['(?=a)', 'error parsing regexp: invalid or unsupported Perl syntax: `(?=`'],
-    ['(?<!a)', 'error parsing regexp: invalid or unsupported Perl syntax: `(?<!`'],
+    ['(?<!a)', 'error parsing regexp: invalid named capture: `(?<!a)`'],
     ['(a)\\1', 'error parsing regexp: invalid escape sequence: `\\1`'],
     ['a\\', 'error parsing regexp: trailing backslash at end of expression: ``'],
     ['[[:odd:]]', 'error parsing regexp: invalid character class range: `[:odd:]`'],
   ])('refuses %s as Go does', (pattern, text) => {
     expect(() => goRegexp(pattern)).toThrow(text);
+  });
+
+  it('takes no longer than the text is long, whatever the pattern', () => {
+    expect(goRegexp('^(a+)+$').test(`${'a'.repeat(5000)}b`)).toBe(false);
   });
 });
