@@ -99,7 +99,8 @@ class GroupCheck extends ReceiverValue {
   }
 }
 
-interface ResourceParts {
+/** Which resource is asked about; what is left out is empty. */
+export interface ResourceParts {
   readonly group: string;
   readonly resource: string;
   readonly subresource?: string;
