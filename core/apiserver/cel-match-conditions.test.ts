@@ -24,7 +24,13 @@ const guard = new Guard();
 const engine = celMatchExpressions(guard);
 const user = { name: 'alice', groups: ['staff', 'system:authenticated'], extra: { 'example.com/k': ['v'] } };
 const pods = { group: '', version: 'v1', resource: 'pods' };
-const attributes = attributesOf({ ...pods, namespace: 'n', name: 'p', caller: user, options: { fieldManager: 'me' } });
+const attributes = attributesOf({
+  ...pods,
+  namespace: 'n',
+  name: 'p',
+  caller: user,
+  options: { fieldManager: 'me', dryRun: undefined },
+});
 const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', labels: { 'a/b': 'c' } }, spec: { priority: 3, ratio: 0.5 } };
 const variables: MatchVariables = {
   object: pod,
@@ -87,6 +93,8 @@ describe('conditions', () => {
     ['request.userInfo.username == "alice" && "staff" in request.userInfo.groups', true],
     ['request.userInfo.extra["example.com/k"] == ["v"] && !has(request.userInfo.uid)', true],
     ['request.options.fieldManager == "me" && request.dryRun', false],
+    ['dyn(request.options).size() == 3 && !has(request.options.dryRun)', true],
+    ['dyn(request).object == null && dyn(request).uid == ""', true],
     ['has(request.subResource) || object.metadata.name != "p"', false],
   ])('speak of the request: %s is %p', async (expression, expected) => {
     await expect(matches(expression)).resolves.toBe(expected);
@@ -95,6 +103,7 @@ describe('conditions', () => {
   it('ask the authorizer for the user, for the resource of the request, for service accounts', async () => {
     guard.asked.length = 0;
     await expect(matches('authorizer.requestResource.check("get").allowed()')).resolves.toBe(true);
+    await expect(matches('authorizer == authorizer')).rejects.toThrow('no such overload');
     await expect(
       matches('authorizer.group("").resource("pods").namespace("m").check("list").reason() == "not so"'),
     ).resolves.toBe(true);

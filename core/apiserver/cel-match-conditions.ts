@@ -118,7 +118,8 @@ class MatchVariableSource implements VariableSource {
       case 'oldObject':
         return bindJson(this.#variables.oldObject);
       case 'request':
-        return bindJson(this.#variables.request);
+        // What is seen past its type.
+        return bindJson({ uid: '', ...this.#variables.request, object: null, oldObject: null });
       // Declared for policies, which share this; webhooks never get it.
       case 'namespaceObject':
         return null;

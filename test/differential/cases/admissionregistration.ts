@@ -57,6 +57,9 @@ const wrongConditions = [
   '[1, "a"].size() == 2',
   'duration("x") == duration("1s")',
   'object.all(x, y)',
+  'request.kind.exists(k, true)',
+  'int("x") == 1',
+  'object.metadata.name + 1 == "x"',
   'true\n&& what\n',
 ];
 

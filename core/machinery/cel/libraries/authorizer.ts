@@ -56,8 +56,9 @@ const decisionType = objectType('kubernetes.authorization.Decision');
 abstract class ReceiverValue extends ObjectValue {
   abstract override readonly type: CelType;
 
-  equals(other: CelValue): boolean | CelError {
-    return other === this ? true : noSuchOverload;
+  /** Not even with itself. */
+  equals(): CelError {
+    return noSuchOverload;
   }
 
   toString(): string {
