@@ -114,62 +114,6 @@ describe('admission webhooks', () => {
     message: `admission webhook "${webhook}" denied the request${why}`,
   });
 
-  describe('conditions', () => {
-    it('are checked when they are written', async () => {
-      const conditions = (...expressions: string[]): object => ({
-        matchConditions: expressions.map((expression, index) => ({ name: `c${index}`, expression })),
-      });
-      await expect(hook('mutating', conditions('true', '1', 'object.'), () => ({}))).rejects.toMatchObject({
-        status: {
-          code: 422,
-          details: {
-            causes: [
-              {
-                field: 'webhooks[0].matchConditions[1].expression',
-                message: 'Invalid value: "1": must evaluate to bool but got int',
-              },
-              {
-                field: 'webhooks[0].matchConditions[2].expression',
-                message: expect.stringMatching(
-                  /^Invalid value: "object\.": compilation failed: ERROR: <input>:1:8: Syntax error: /,
-                ),
-              },
-            ],
-          },
-        },
-      });
-    });
-
-    it('choose what mutating and validating webhooks are asked about', async () => {
-      const matchConditions = [
-        { name: 'labelled', expression: 'object.metadata.?labels.?asked.hasValue()' },
-        { name: 'written', expression: 'request.operation == "CREATE" && oldObject == null' },
-        { name: 'allowed', expression: 'authorizer.requestResource.check("delete").allowed()' },
-      ];
-      await hook('mutating', { matchConditions }, () => ({ patch: [{ op: 'add', path: '/data/hooked', value: 'yes' }] }));
-      const validating = await hook('validating', { matchConditions }, ({ object }) => ({
-        allowed: (object as ConfigMap).metadata.name !== 'refused',
-      }));
-      const labels = { asked: 'x' };
-      await expect(create(ConfigMaps, map('plain'))).resolves.toMatchObject({ data: { a: 'b' } });
-      expect(server.requests).toHaveLength(0);
-      await expect(create(ConfigMaps, map('asked', { metadata: { name: 'asked', labels } }))).resolves.toMatchObject({
-        data: { a: 'b', hooked: 'yes' },
-      });
-      expect(server.requests).toHaveLength(2);
-      await expect(create(ConfigMaps, map('refused', { metadata: { name: 'refused', labels } }))).rejects.toMatchObject(
-        refusal(validating, ' without explanation'),
-      );
-    });
-
-    it('do not see what a dry run makes up', async () => {
-      await hook('validating', { matchConditions: [{ name: 'c', expression: 'request.dryRun' }] }, () => ({ allowed: true }));
-      const made = await create(ConfigMaps, map('dry'), { dryRun: true });
-      expect(made).not.toHaveProperty('metadata.resourceVersion');
-      expect(server.requests).toHaveLength(1);
-    });
-  });
-
   describe('what a webhook is told', () => {
     it('is the request with its user, objects and options', async () => {
       await hook('validating', {}, () => ({}));
