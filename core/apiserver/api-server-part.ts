@@ -45,7 +45,7 @@ import { CompiledRules } from './auth/compiled-rules.js';
 import { EscalationGuard } from './auth/escalation.js';
 import { NodeAuthorizer } from './auth/node-authorizer.js';
 import { NodeGraph } from './auth/node-graph.js';
-import { noMatchExpressions } from './match-expressions.js';
+import { celMatchExpressions } from './match-expressions.js';
 import { checkRepresentable } from './handlers/negotiation.js';
 import { jwksPath, openidConfigurationPath, openidMaxAgeSeconds } from './auth/openid-metadata.js';
 import type { PolicyRule } from './auth/rbac-types.js';
@@ -226,6 +226,7 @@ export class ApiServerPart implements Part {
       new NodeAuthorizer(nodes, new CompiledRules(nodeRules())),
       rbac,
     ]);
+    const expressions = celMatchExpressions(authorizer);
     let builtIn: BuiltInAdmission | undefined;
     const webhookMetrics = new WebhookMetrics();
     const clients = new WebhookClients({
@@ -240,6 +241,7 @@ export class ApiServerPart implements Part {
         guard: new EscalationGuard(rbac, authorizer),
         authorizer,
         resolver: rbac,
+        expressions,
         ruleEngine: this.#options.ruleEngine,
         tokens: tokenAuthenticator,
         audiences: tokens.audiences,
@@ -293,7 +295,7 @@ export class ApiServerPart implements Part {
     const dynamic = new DynamicAdmission({
       clients,
       shapes: new ServedShapes(server),
-      expressions: noMatchExpressions,
+      expressions,
       metrics: webhookMetrics,
       clock,
       logger: logger.child('webhooks'),

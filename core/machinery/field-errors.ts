@@ -175,6 +175,11 @@ export class FieldErrors {
     this.add('FieldValueDuplicate', path, `${titles.FieldValueDuplicate}: ${formatBadValue(value)}`);
   }
 
+  /** A check itself failed. */
+  internal(path: FieldPath, detail: string): void {
+    this.add('InternalError', path, withDetail(titles.InternalError, detail));
+  }
+
   notFound(path: FieldPath, value: BadValue): void {
     this.add('FieldValueNotFound', path, `${titles.FieldValueNotFound}: ${formatBadValue(value)}`);
   }

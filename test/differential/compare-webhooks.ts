@@ -3,6 +3,7 @@ import type { Judge, ReviewedRequest, Verdict } from '../support/webhook-server.
 import { firstDifference, same } from './difference.js';
 import type { Server } from './replay.js';
 import { send } from './replay.js';
+import { conditionedWebhooks } from './webhook-conditions.js';
 import { webhookAnswers, webhookSteps } from './webhook-steps.js';
 import type { WebhookName, WebhookStep } from './webhook-steps.js';
 
@@ -10,6 +11,9 @@ const namespace = 'hooked';
 const registration = '/apis/admissionregistration.k8s.io/v1';
 /** How long a server may take to heed a configuration. */
 const settleMs = 1500;
+const mergePatch = 'application/merge-patch+json';
+
+const labelOf = (index: number): object => ({ condition: `c${index}` });
 
 /**
  * Puts the same webhooks in front of both servers, does the same things and compares what clients are answered and what the webhooks are
@@ -54,7 +58,10 @@ async function runSteps(server: Server, webhooks: WebhookServer): Promise<Map<st
     admissionReviewVersions: ['v1'],
     ...more,
   });
-  const post = async (path: string, body: object): Promise<void> => void (await send(server, { method: 'POST', path, body }));
+  const post = async (path: string, body: object): Promise<void> => {
+    const { code, body: answer } = await send(server, { method: 'POST', path, body });
+    if (code !== 201) throw new Error(`POST ${path}: ${code}: ${JSON.stringify(answer)}`);
+  };
   const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
   const spec = { replicas: 0, selector: { matchLabels: { a: 'b' } }, template };
   await post('/api/v1/namespaces', { metadata: { name: namespace } });
@@ -65,6 +72,17 @@ async function runSteps(server: Server, webhooks: WebhookServer): Promise<Map<st
     webhooks: [hook('first', { reinvocationPolicy: 'IfNeeded' }), hook('second')],
   });
   await post(`${registration}/validatingwebhookconfigurations`, { metadata: { name: 'hooks' }, webhooks: [hook('last')] });
+  const conditioned = conditionedWebhooks.map(({ expressions, failurePolicy = 'Fail' }, index) => ({
+    ...hook('last'),
+    name: `condition-${index}.hook.example.com`,
+    objectSelector: { matchLabels: labelOf(index) },
+    matchConditions: expressions.map((expression, at) => ({ name: `c${at}`, expression })),
+    failurePolicy,
+  }));
+  for (const index of conditioned.keys()) {
+    await post(`/api/v1/namespaces/${namespace}/configmaps`, { metadata: { name: `there-${index}`, labels: labelOf(index) } });
+  }
+  await post(`${registration}/validatingwebhookconfigurations`, { metadata: { name: 'conditions' }, webhooks: conditioned });
   await new Promise(resolve => setTimeout(resolve, settleMs));
   const results = new Map<string, unknown>();
   const run = async ({ name, method, path, body, type }: WebhookStep): Promise<void> => {
@@ -84,10 +102,28 @@ async function runSteps(server: Server, webhooks: WebhookServer): Promise<Map<st
       const path = '/api/v1/namespaces/{namespace}/configmaps?dryRun=All';
       await run({ name: `an answer: ${name}`, method: 'POST', path, body: { metadata: { name: 'answered' } } });
     }
-  } finally {
-    for (const kind of ['mutating', 'validating']) {
-      await send(server, { method: 'DELETE', path: `${registration}/${kind}webhookconfigurations/hooks` });
+    webhooks.judge('/last', judge('last'));
+    for (const [index, { expressions }] of conditionedWebhooks.entries()) {
+      const labels = labelOf(index);
+      const maps = '/api/v1/namespaces/{namespace}/configmaps';
+      const query = '?dryRun=All&fieldManager=me';
+      const steps: Readonly<Record<string, Omit<WebhookStep, 'name'>>> = {
+        create: { method: 'POST', path: `${maps}${query}`, body: { metadata: { name: 'c', labels } } },
+        update: { method: 'PATCH', path: `${maps}/there-${index}${query}`, body: { data: { x: 'y' } }, type: mergePatch },
+        delete: { method: 'DELETE', path: `${maps}/there-${index}?dryRun=All` },
+        deploy: {
+          method: 'POST',
+          path: `/apis/apps/v1/namespaces/{namespace}/deployments${query}`,
+          body: { metadata: { name: 'c', labels }, spec },
+        },
+      };
+      for (const [what, step] of Object.entries(steps)) await run({ ...step, name: `${what} where ${expressions.join('; ')}` });
     }
+  } finally {
+    for (const at of ['mutatingwebhookconfigurations/hooks', 'validatingwebhookconfigurations/hooks']) {
+      await send(server, { method: 'DELETE', path: `${registration}/${at}` });
+    }
+    await send(server, { method: 'DELETE', path: `${registration}/validatingwebhookconfigurations/conditions` });
   }
   return results;
 }

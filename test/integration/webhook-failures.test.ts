@@ -125,6 +125,19 @@ describe('a webhook that fails', () => {
     }
   }
 
+  it('by conditions that cannot be evaluated stops the request, or is not asked where that is its policy', async () => {
+    server.judge('/hook', () => ({ allowed: false }));
+    const matchConditions = [{ name: 'c', expression: 'object.data.none == "x"' }];
+    await hook({ matchConditions });
+    const fault = `expression 'object.data.none == "x"' resulted in error: no such key: data`;
+    await expect(create()).rejects.toMatchObject({
+      status: { code: 403, reason: 'Forbidden', message: `configmaps "x" is forbidden: ${fault}` },
+    });
+    await transport.deleteCollection({ caller, resource: ValidatingWebhookConfigurations });
+    await hook({ matchConditions, failurePolicy: 'Ignore' });
+    await expect(create()).resolves.toMatchObject({ metadata: { name: 'x' } });
+  });
+
   it('by ending its answer too late, or too early', async () => {
     server.answer('/hook', (_request, response) => void response.write('{'));
     await hook({ timeoutSeconds: 1 });

@@ -35,7 +35,7 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
       this.#check(attributes, '', errors) ??
       (attributes.namespace ? this.#check(attributes, attributes.namespace, errors) : undefined);
     if (verdict) return verdict;
-    return errors.length === 0 ? noOpinion : noOpinionBecause(`RBAC: ${aggregate(errors)}`);
+    return errors.length === 0 ? noOpinion : noOpinionBecause(`RBAC: ${aggregateText(errors)}`);
   }
 
   rulesFor(user: UserInfo, namespace: string): UserRules {
@@ -53,7 +53,7 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
         .filter(rule => rule.nonResourceURLs?.length)
         .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs })),
       incomplete: false,
-      evaluationError: errors.length > 0 ? aggregate(errors) : '',
+      evaluationError: errors.length > 0 ? aggregateText(errors) : '',
     };
   }
 
@@ -118,6 +118,6 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
 }
 
 /** How Go prints several errors as one. */
-function aggregate(errors: readonly string[]): string {
+export function aggregateText(errors: readonly string[]): string {
   return errors.length === 1 ? errors[0]! : `[${errors.join(', ')}]`;
 }

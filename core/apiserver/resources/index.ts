@@ -1,7 +1,6 @@
 import type { Authorizer, RuleResolver } from '../auth/authorizer.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
 import type { MatchExpressionEngine } from '../match-expressions.js';
-import { noMatchExpressions } from '../match-expressions.js';
 import { admissionRegistrationDefinitions } from './admissionregistration/index.js';
 import type { DefinitionOptions } from './apiextensions/custom-resource-definition.js';
 import { apiextensionsDefinitions } from './apiextensions/index.js';
@@ -32,14 +31,14 @@ export interface ResourceOptions extends CoreResourceOptions, DefinitionOptions,
   readonly authorizer: Authorizer;
   /** Who can list a user's rules: the RBAC authorizer. */
   readonly resolver: RuleResolver;
-  /** Absent: expressions are refused. */
-  readonly expressions?: MatchExpressionEngine;
+  /** What evaluates the conditions of webhooks. */
+  readonly expressions: MatchExpressionEngine;
 }
 
 /** Every resource that is served, one sorted line a group. What is not here is not in discovery. */
 export function resourceDefinitions(options: ResourceOptions): readonly ResourceDefinition[] {
   return [
-    ...admissionRegistrationDefinitions(options.expressions ?? noMatchExpressions),
+    ...admissionRegistrationDefinitions(options.expressions),
     ...apiextensionsDefinitions(options),
     ...appsDefinitions,
     ...authenticationDefinitions(options),

@@ -11,9 +11,10 @@ export function encodeStored(object: KubeObject): Buffer {
   return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: plain, ...rest }));
 }
 
-/** The stored bytes with `metadata.resourceVersion` put in: what a client reads. */
+/** The stored bytes with `metadata.resourceVersion` put in: what a client reads. There is none in what was never stored, of revision 0. */
 export function withResourceVersion(stored: Uint8Array, revision: number): Buffer {
   const source = Buffer.isBuffer(stored) ? stored : Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+  if (revision === 0) return Buffer.from(source);
   const at = source.indexOf(metadataStart) + metadataStart.length;
   if (at < metadataStart.length) throw new Error('stored object has no metadata');
   const empty = source[at] === 0x7d;
@@ -103,7 +104,7 @@ export class StoredObject<T extends KubeObject = KubeObject> implements ObjectEn
   ): StoredObject<T> {
     const bytes = withResourceVersion(stored, revision);
     const parsed = options.known ?? (JSON.parse(bytes.toString()) as T);
-    if (options.known) parsed.metadata.resourceVersion = String(revision);
+    if (options.known && revision !== 0) parsed.metadata.resourceVersion = String(revision);
     deepFreeze(parsed);
     const { metadata } = parsed;
     const index: EntryFields = {

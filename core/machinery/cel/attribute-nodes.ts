@@ -119,7 +119,8 @@ export class VariableAttribute extends ChainAttribute {
   }
 
   protected base(frame: Frame): CelValue {
-    return frame.variables.find(this.name) ?? new CelError(`no such attribute(s): ${this.name}`);
+    const value = frame.variables.find(this.name);
+    return value === undefined ? new CelError(`no such attribute(s): ${this.name}`) : value;
   }
 }
 

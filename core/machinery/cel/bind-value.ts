@@ -394,21 +394,24 @@ class JsonList extends ListValue {
   }
 }
 
+/** Fields that are undefined are not there: JSON has none, what runs in this process may. */
 class JsonMap extends MapValue {
   constructor(readonly json: JsonObject) {
     super();
   }
 
   get size(): number {
-    return Object.keys(this.json).length;
+    return this.keys().length;
   }
 
   find(key: CelValue): CelValue | undefined {
-    return typeof key === 'string' && Object.hasOwn(this.json, key) ? bindJson(this.json[key]) : undefined;
+    if (typeof key !== 'string' || !Object.hasOwn(this.json, key)) return undefined;
+    const value = this.json[key];
+    return value === undefined ? undefined : bindJson(value);
   }
 
-  keys(): Iterable<CelValue> {
-    return Object.keys(this.json);
+  keys(): string[] {
+    return Object.keys(this.json).filter(key => this.json[key] !== undefined);
   }
 }
 

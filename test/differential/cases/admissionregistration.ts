@@ -14,6 +14,55 @@ const url = (text: string): object => ({ clientConfig: { url: text } });
 const service = (fields: object): object => ({ clientConfig: { service: fields } });
 const rules = (...fields: object[]): object => ({ rules: fields.map(field => ({ ...rule, ...field })) });
 
+const conditions = (...expressions: string[]): object => ({
+  matchConditions: expressions.map((expression, index) => ({ name: `c${index}`, expression })),
+});
+
+const rightConditions = conditions(
+  ' true ',
+  'object.metadata.anything == oldObject',
+  'request.namespace == "n" && request.userInfo.groups.exists(g, g == "x") && has(request.subResource)',
+  'request.kind.group == request.requestResource.version && request.options.fieldManager == "x" && !request.dryRun',
+  'authorizer.requestResource.check("get").allowed()',
+  'authorizer.group("apps").resource("deployments").subresource("scale").namespace("n").name("x").check("list").allowed()',
+  'authorizer.serviceAccount("n", "x").path("/healthz").check("get").reason() == ""',
+  'namespaceObject.metadata.name == "x"',
+  'quantity("1Gi").isGreaterThan(quantity("1Mi")) && isIP("1.2.3.4") && "a".lowerAscii() == "a"',
+  'object.?spec.orValue({}) == {}',
+);
+
+const wrongConditions = [
+  '1',
+  'object',
+  '"true"',
+  'request',
+  'request.userInfo.extra',
+  'request.options',
+  'true &&',
+  'object.',
+  '(',
+  'nothing == 1',
+  'params.x == 1',
+  'variables.x == 1',
+  'request.object == null',
+  'request.uid == ""',
+  'request.dryRun == "x"',
+  'request.name == 1',
+  'namespaceObject.metadata.uid == ""',
+  'authorizer.allowed()',
+  'authorizer.requestResource.allowed()',
+  'authorizer.path(1).check("get").allowed()',
+  '"a".matches("(")',
+  '"a".find("(") == ""',
+  '[1, "a"].size() == 2',
+  'duration("x") == duration("1s")',
+  'object.all(x, y)',
+  'request.kind.exists(k, true)',
+  'int("x") == 1',
+  'object.metadata.name + 1 == "x"',
+  'true\n&& what\n',
+];
+
 const wrong: readonly object[] = [
   { name: '', clientConfig: {} },
   webhook('short'),
@@ -55,6 +104,15 @@ const wrong: readonly object[] = [
   webhook('same.example.com'),
   webhook('same.example.com'),
   webhook('m1.example.com', { matchConditions: [{ name: '', expression: ' ' }] }),
+  webhook('m2.example.com', conditions(...wrongConditions)),
+  webhook('m3.example.com', {
+    matchConditions: [
+      { name: 'same', expression: 'true' },
+      { name: 'same', expression: 'false' },
+      { name: 'a b', expression: 'true' },
+    ],
+  }),
+  webhook('m4.example.com', conditions(...Array.from({ length: 65 }, () => 'true'))),
 ];
 
 const kindCases = (kind: string, at: string): Case => ({
@@ -84,6 +142,9 @@ const kindCases = (kind: string, at: string): Case => ({
     },
     { do: 'update', patch: { metadata: { labels: { a: 'b' } } } },
     { do: 'update', patch: { webhooks: [webhook('c.example.com')] } },
+    { do: 'update', patch: { webhooks: [webhook('c.example.com', rightConditions)] } },
+    { do: 'update', patch: { webhooks: [webhook('c.example.com', { ...rightConditions, timeoutSeconds: 5 })] } },
+    { do: 'update', patch: { webhooks: [webhook('c.example.com', conditions('true', '2', 'object.x =='))] } },
     { do: 'update', patch: { webhooks: [webhook('c.example.com', { sideEffects: 'Some' })] } },
     { do: 'update', patch: { metadata: { resourceVersion: null }, webhooks: null } },
     { do: 'update', patch: { webhooks: null } },

@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RuleWithOperations } from '../../../api/generated/types.js';
 import type { AdmissionAttributes } from '../../../contracts/admission.js';
+import { MastersAuthorizer } from '../../auth/authorizer.js';
+import { CodedError } from '../../../base/errors.js';
 import type { MatchExpressionEngine, MatchVariables } from '../../match-expressions.js';
-import { noMatchExpressions } from '../../match-expressions.js';
+import { celMatchExpressions, evaluationFailed } from '../../match-expressions.js';
 import type { Webhook } from '../../resources/admissionregistration/webhook-configuration.js';
 import { ObjectLookup } from '../object-lookup.js';
 import { attributesOf, FakeStores, object } from '../testing/admission-fixture.js';
@@ -25,9 +27,10 @@ const shapes: AdmissionShapes = {
 const stores = new FakeStores({
   '/namespaces': [{ ...object('Namespace', 'n'), metadata: { name: 'n', labels: { team: 'a' } } }],
 });
+const expressions = celMatchExpressions(new MastersAuthorizer());
 const matcher = new WebhookMatcher(new ObjectLookup(stores), shapes);
 
-function compiled(fields: Partial<Webhook>, engine: MatchExpressionEngine = noMatchExpressions) {
+function compiled(fields: Partial<Webhook>, engine: MatchExpressionEngine = expressions) {
   const webhook = { name: 'a.b.c', clientConfig: {}, admissionReviewVersions: ['v1'], matchPolicy: 'Equivalent', ...fields };
   const configuration = { ...object('ValidatingWebhookConfiguration', 'conf'), webhooks: [webhook] };
   return compileConfiguration(configuration as WebhookConfiguration, engine)[0]!;
@@ -117,7 +120,7 @@ describe('the conditions of a webhook', () => {
   const matchConditions = [{ name: 'c', expression: 'e' }];
   const rules = [rule()];
   const engine = (matches: (variables: MatchVariables) => Promise<boolean>): MatchExpressionEngine => ({
-    fault: () => undefined,
+    fault: async () => undefined,
     compile: () => ({ matches }),
   });
 
@@ -133,25 +136,32 @@ describe('the conditions of a webhook', () => {
     expect(seen[0]).toMatchObject({
       object: { metadata: { name: 'p' } },
       oldObject: undefined,
+      user: { name: 'admin' },
+      target: { group: '', resource: 'pods', subresource: '', namespace: 'n', name: 'p' },
       request: { operation: 'CREATE', name: 'p', namespace: 'n', kind: { kind: 'PODS' }, userInfo: { username: 'admin' } },
     });
   });
 
   it('that fail stop the request, unless failures are ignored', async () => {
-    for (const failing of [noMatchExpressions, engine(() => Promise.reject(new Error('no such key')))]) {
-      await expect(matcher.match(compiled({ rules, matchConditions }, failing), pods())).rejects.toMatchObject({
-        code: 'Forbidden',
-        message: expect.stringMatching(/^pods "p" is forbidden: /),
-      });
-      const ignoring = compiled({ rules, matchConditions, failurePolicy: 'Ignore' }, failing);
-      await expect(matcher.match(ignoring, pods())).resolves.toBeUndefined();
-    }
+    const failing = engine(() => Promise.reject(new CodedError(evaluationFailed, 'no such key')));
+    await expect(matcher.match(compiled({ rules, matchConditions }, failing), pods())).rejects.toMatchObject({
+      code: 'Forbidden',
+      message: 'pods "p" is forbidden: no such key',
+    });
+    const ignoring = compiled({ rules, matchConditions, failurePolicy: 'Ignore' }, failing);
+    await expect(matcher.match(ignoring, pods())).resolves.toBeUndefined();
+  });
+
+  it('that break down are no failure of theirs', async () => {
+    const broken = engine(() => Promise.reject(new Error('a fault of ours')));
+    const ignoring = compiled({ rules, matchConditions, failurePolicy: 'Ignore' }, broken);
+    await expect(matcher.match(ignoring, pods())).rejects.toThrow('a fault of ours');
   });
 });
 
 describe('a set of webhooks', () => {
   it('stands in the order of the configurations, and tells webhooks of one name apart', () => {
-    const set = new WebhookSet(noMatchExpressions);
+    const set = new WebhookSet(expressions);
     const webhook = (name: string): object => ({ name, clientConfig: {}, admissionReviewVersions: [] });
     set.upsert({ ...object('C', 'b'), webhooks: [webhook('x'), webhook('x')] } as never);
     const before = set.all;

@@ -1,8 +1,12 @@
 import { Namespaces } from '../../../api/generated/resources.js';
+import { errorCode } from '../../../base/errors.js';
 import type { AdmissionAttributes } from '../../../contracts/admission.js';
 import type { LabelSelector, Labels } from '../../../machinery/label-selector.js';
 import type { KubeObject } from '../../../machinery/object.js';
 import { internalError, notFound } from '../../../machinery/status-error.js';
+import { userOf } from '../../auth/user-info.js';
+import type { MatchVariables } from '../../match-expressions.js';
+import { evaluationFailed } from '../../match-expressions.js';
 import type { ObjectLookup } from '../object-lookup.js';
 import { refusal } from '../refusal.js';
 import { requestFields } from './admission-review.js';
@@ -28,14 +32,32 @@ export class WebhookMatcher {
     if (!matchesObject(webhook.objectSelector, attributes)) return undefined;
     if (!(await this.#matchesNamespace(webhook.namespaceSelector, attributes))) return undefined;
     if (!webhook.conditions) return invocation;
+    const variables = await this.#variables(attributes, invocation);
     try {
-      const { object, oldObject } = await this.versions(attributes, invocation);
-      const request = requestFields(attributes, invocation, this.#shapes.kind(attributes, attributes.subresource)!);
-      return (await webhook.conditions.matches({ object, oldObject, request })) ? invocation : undefined;
+      return (await webhook.conditions.matches(variables)) ? invocation : undefined;
     } catch (error) {
+      if (errorCode(error) !== evaluationFailed) throw error;
       if (webhook.ignoresFailure) return undefined;
-      throw refusal(attributes, error instanceof Error ? error.message : String(error));
+      throw refusal(attributes, (error as Error).message);
     }
+  }
+
+  async #variables(attributes: AdmissionAttributes, invocation: Invocation): Promise<MatchVariables> {
+    const { group, resource, subresource, name, caller } = attributes;
+    const { object, oldObject } = await this.versions(attributes, invocation);
+    const toJson = (each: Readonly<KubeObject> | undefined): object | undefined =>
+      each && this.#shapes.toJson(invocation.resource, subresource, each);
+    return {
+      get object() {
+        return toJson(object);
+      },
+      get oldObject() {
+        return toJson(oldObject);
+      },
+      request: requestFields(attributes, invocation, this.#shapes.kind(attributes, subresource)!),
+      user: userOf(caller),
+      target: { group, resource, subresource, namespace: namespaceOf(attributes), name },
+    };
   }
 
   /** The objects of a request as the webhook wants to see them. */

@@ -27,8 +27,6 @@ export interface WebhookRules {
   readonly anyReviewVersion: boolean;
   readonly sameNames: boolean;
   readonly anySelectorValue: boolean;
-  /** Expressions that are stored already. */
-  readonly knownExpressions: ReadonlySet<string>;
 }
 
 const strict: WebhookRules = {
@@ -37,7 +35,6 @@ const strict: WebhookRules = {
   anyReviewVersion: false,
   sameNames: false,
   anySelectorValue: false,
-  knownExpressions: new Set(),
 };
 
 export function updateRules(webhooks: readonly Webhook[], old: readonly Webhook[]): WebhookRules {
@@ -51,7 +48,6 @@ export function updateRules(webhooks: readonly Webhook[], old: readonly Webhook[
     ),
     sameNames: new Set(old.map(({ name }) => name)).size < old.length,
     anySelectorValue: old.some(hasOddSelector),
-    knownExpressions: new Set(old.flatMap(({ matchConditions = [] }) => matchConditions.map(({ expression }) => expression))),
   };
 }
 
@@ -65,21 +61,18 @@ function hasOddSelector({ namespaceSelector, objectSelector }: Webhook): boolean
 }
 
 /** Source: kubernetes pkg/apis/admissionregistration/validation. */
-export function validateWebhooks(
+export async function validateWebhooks(
   webhooks: readonly Webhook[],
   errors: FieldErrors,
   expressions: MatchExpressionEngine,
   rules = strict,
-): void {
+): Promise<void> {
   const names = new Set<string>();
   for (const [index, webhook] of webhooks.entries()) {
     const path = fieldPath('webhooks').index(index);
     validateWebhook(webhook, path, errors, rules);
     if (!rules.sameConditions) {
-      const conditions = path.child('matchConditions');
-      const fault = (expression: string): string | undefined =>
-        expressions.fault(expression, { isStored: rules.knownExpressions.has(expression) });
-      validateConditions(webhook.matchConditions ?? [], conditions, errors, fault);
+      await validateConditions(webhook.matchConditions ?? [], path.child('matchConditions'), errors, expressions);
     }
     validateReviewVersions(webhook.admissionReviewVersions ?? [], path.child('admissionReviewVersions'), errors, rules);
     if (!rules.sameNames && webhook.name) {
@@ -177,12 +170,12 @@ function validateResources(resources: readonly string[], path: FieldPath, errors
     errors.invalid(path, resources, "if '*' is present, must not specify other resources without subresources");
 }
 
-function validateConditions(
+async function validateConditions(
   conditions: readonly MatchCondition[],
   path: FieldPath,
   errors: FieldErrors,
-  faultOf: (expression: string) => string | undefined,
-): void {
+  expressions: MatchExpressionEngine,
+): Promise<void> {
   if (conditions.length > maximumMatchConditions) errors.tooMany(path, conditions.length, maximumMatchConditions);
   const names = new Set<string>();
   for (const [index, { name, expression }] of conditions.entries()) {
@@ -190,8 +183,9 @@ function validateConditions(
     const trimmed = (expression ?? '').trim();
     if (!trimmed) errors.required(at.child('expression'));
     else {
-      const fault = faultOf(trimmed);
-      if (fault !== undefined) errors.invalid(at.child('expression'), trimmed, fault);
+      const fault = await expressions.fault(trimmed);
+      if (fault?.isInternal) errors.internal(at.child('expression'), fault.detail);
+      else if (fault) errors.invalid(at.child('expression'), trimmed, fault.detail);
     }
     if (!name) errors.required(at.child('name'));
     else {

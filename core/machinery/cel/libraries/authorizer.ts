@@ -56,8 +56,9 @@ const decisionType = objectType('kubernetes.authorization.Decision');
 abstract class ReceiverValue extends ObjectValue {
   abstract override readonly type: CelType;
 
-  equals(other: CelValue): boolean | CelError {
-    return other === this ? true : noSuchOverload;
+  /** Not even with itself. */
+  equals(): CelError {
+    return noSuchOverload;
   }
 
   toString(): string {
@@ -99,7 +100,8 @@ class GroupCheck extends ReceiverValue {
   }
 }
 
-interface ResourceParts {
+/** Which resource is asked about; what is left out is empty. */
+export interface ResourceParts {
   readonly group: string;
   readonly resource: string;
   readonly subresource?: string;
