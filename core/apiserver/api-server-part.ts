@@ -81,9 +81,9 @@ export interface ApiServerPartOptions {
   readonly groups?: readonly ApiGroup[];
   readonly routes?: readonly HttpRoutes[];
   readonly metrics?: readonly ExposedMetrics[];
-  /** Built-in plugins to leave out. */
   /** Who is asked to convert custom resources; absent: the webhook that a definition names. */
   readonly conversionWebhooks?: WebhookCaller | undefined;
+  /** Built-in plugins to leave out. */
   readonly disabledAdmission?: readonly string[];
   readonly tolerationSeconds?: TolerationSeconds;
   /** The way to what runs on nodes; absent: through their kubelets. */

@@ -302,6 +302,7 @@ export const customRuleCases: readonly Case[] = [
   {
     name: 'Rules: what was wrong before may stay',
     at,
+    warnsAtRandom: true,
     steps: [
       {
         do: 'create',
