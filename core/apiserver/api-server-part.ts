@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.js';
-import type { RuleEngine } from '../machinery/structural/rule-engine.js';
+import { CelRuleEngine } from '../machinery/structural/rule-engine.js';
 import type { WebhookCaller } from './crd/conversion-webhook.js';
 import { DisposableStore, toDisposable } from '../base/disposable.js';
 import { errorCode } from '../base/errors.js';
@@ -81,11 +81,9 @@ export interface ApiServerPartOptions {
   readonly groups?: readonly ApiGroup[];
   readonly routes?: readonly HttpRoutes[];
   readonly metrics?: readonly ExposedMetrics[];
-  /** Built-in plugins to leave out. */
   /** Who is asked to convert custom resources; absent: the webhook that a definition names. */
   readonly conversionWebhooks?: WebhookCaller | undefined;
-  /** Who holds custom resources to their rules in CEL; nobody when absent. */
-  readonly ruleEngine?: RuleEngine | undefined;
+  /** Built-in plugins to leave out. */
   readonly disabledAdmission?: readonly string[];
   readonly tolerationSeconds?: TolerationSeconds;
   /** The way to what runs on nodes; absent: through their kubelets. */
@@ -228,6 +226,7 @@ export class ApiServerPart implements Part {
     ]);
     const expressions = celMatchExpressions(authorizer);
     let builtIn: BuiltInAdmission | undefined;
+    const ruleEngine = new CelRuleEngine();
     const webhookMetrics = new WebhookMetrics();
     const clients = new WebhookClients({
       dialer: this.#options.dialer ?? new LocalDialer(),
@@ -242,7 +241,7 @@ export class ApiServerPart implements Part {
         authorizer,
         resolver: rbac,
         expressions,
-        ruleEngine: this.#options.ruleEngine,
+        ruleEngine,
         tokens: tokenAuthenticator,
         audiences: tokens.audiences,
         tokenIssuer: tokens.issuer,
@@ -251,7 +250,7 @@ export class ApiServerPart implements Part {
       }),
       groups: this.#options.groups,
       conversionWebhooks: this.#options.conversionWebhooks ?? clients,
-      ruleEngine: this.#options.ruleEngine,
+      ruleEngine,
       pluginRoutes: this.#options.routes,
       pluginMetrics: [...(this.#options.metrics ?? []), webhookMetrics],
       authenticator: new AuthenticatorChain([

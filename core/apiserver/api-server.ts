@@ -66,7 +66,7 @@ export interface ApiServerOptions {
   /** Who is asked to convert custom resources. Absent: what would have to be converted is refused. */
   readonly conversionWebhooks?: WebhookCaller | undefined;
   /** Who holds custom resources to their rules in CEL; nobody when absent. */
-  readonly ruleEngine?: RuleEngine | undefined;
+  readonly ruleEngine: RuleEngine;
   /** Further routes beside the resources: OpenAPI, OIDC, metrics, plugins'. */
   readonly extendRoutes?: (router: Router, server: ApiServer) => void;
 }

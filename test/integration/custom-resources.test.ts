@@ -228,45 +228,6 @@ describe('custom resources of an API server', () => {
   });
 });
 
-describe('rules of custom resources', () => {
-  it('are checked and evaluated where there is an engine', async () => {
-    const size = (object: unknown): number => Number((object as Foo).spec?.['size']);
-    const server = await startApiServer({
-      ruleEngine: {
-        check(schema, path, errors) {
-          const rule = schema.properties?.['spec']?.['x-kubernetes-validations']?.[0]?.rule;
-          if (rule !== 'self.size < 5') errors.invalid(path, rule, 'compilation failed');
-        },
-        validate(object, old, _schema, errors) {
-          if (size(object) >= 5) errors.add('FieldValueInvalid', 'spec', 'too large');
-          if (old && size(object) < size(old)) errors.add('FieldValueInvalid', 'spec', 'it shrank');
-        },
-      },
-    });
-    try {
-      const client = new Client(server.part.transport, administrator, 'test');
-      const ruled = (rule: string): KubeObject => {
-        const object = definition() as unknown as {
-          spec: { versions: [{ schema: { openAPIV3Schema: { properties: { spec: object } } } }] };
-        };
-        Object.assign(object.spec.versions[0].schema.openAPIV3Schema.properties.spec, { 'x-kubernetes-validations': [{ rule }] });
-        return object as unknown as KubeObject;
-      };
-      await expect(install(client, ruled('bad('))).rejects.toThrow('compilation failed');
-      await install(client, ruled('self.size < 5'));
-      const items = client.resource(foos, 'default');
-      await expect(items.create(foo('large', { size: 7 }))).rejects.toThrow('spec: too large');
-      await items.create(foo('small', { size: 3 }));
-      await expect(items.patch('small', 'merge', { spec: { size: 2 } })).rejects.toThrow('spec: it shrank');
-      // What is not of its schema is not looked at by rules.
-      const unchecked = 'some validation rules were not checked because the object was invalid';
-      await expect(items.create(foo('odd', { size: 'x' }))).rejects.toThrow(unchecked);
-    } finally {
-      await server.stop();
-    }
-  });
-});
-
 describe('custom resources of a whole cluster', () => {
   let cluster: TestCluster;
   let client: Client;
@@ -398,11 +359,5 @@ describe('custom resources of a whole cluster', () => {
     await succeed(['delete', 'crd', `foos.${group}`]);
     // kubectl may still know of it.
     expect((await kubectl(['get', 'foos'])).stderr).toMatch(/doesn't have a resource type|could not find the requested resource/);
-  });
-
-  it('is warned of rules that nobody evaluates', async () => {
-    const object = definition({ properties: { size: { type: 'integer', 'x-kubernetes-validations': [{ rule: 'self > 0' }] } } });
-    const { stderr, code } = await kubectl(['apply', '-f', '-'], { input: JSON.stringify(object) });
-    expect([code, stderr]).toEqual([0, expect.stringContaining('x-kubernetes-validations are stored but not evaluated')]);
   });
 });

@@ -12,6 +12,7 @@ import { policyDefinitions } from '../../core/apiserver/resources/policy/index.j
 import type { ApiTransport } from '../../core/contracts/api-transport.js';
 import type { JsonValue } from '../../core/machinery/object.js';
 import { isStatusError } from '../../core/machinery/status-error.js';
+import { CelRuleEngine } from '../../core/machinery/structural/rule-engine.js';
 import { MemoryDatastore } from '../../plugins/datastore/memory/memory-datastore.js';
 
 const caller = { name: 'admin', groups: ['system:masters'] };
@@ -35,6 +36,7 @@ describe('pods and services on a server', () => {
     server = new ApiServer({
       datastore,
       definitions: [...coreDefinitions({ serviceAllocator }), ...policyDefinitions],
+      ruleEngine: new CelRuleEngine(),
       authenticator: { authenticate: () => ({ kind: 'no-credentials' }) },
       authorizer: new MastersAuthorizer(),
       admission: () => [],

@@ -11,6 +11,7 @@ import { Client } from '../../core/client/client.js';
 import type { WatchEvent } from '../../core/contracts/api-transport.js';
 import type { WatchListener } from '../../core/contracts/datastore.js';
 import { isStatusError } from '../../core/machinery/status-error.js';
+import { CelRuleEngine } from '../../core/machinery/structural/rule-engine.js';
 import { MemoryDatastore } from '../../plugins/datastore/memory/memory-datastore.js';
 
 /** A store whose watches can be made to fail, as a remote engine's do. */
@@ -42,6 +43,7 @@ describe('lists and watches of the API server', () => {
     server = new ApiServer({
       datastore,
       definitions: [configMap],
+      ruleEngine: new CelRuleEngine(),
       authenticator: { authenticate: () => ({ kind: 'no-credentials' }) },
       authorizer: new MastersAuthorizer(),
       admission: () => [],

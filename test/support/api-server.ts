@@ -5,7 +5,6 @@ import { SystemClock } from '../../core/base/clock.js';
 import { SinkLogger, formatRecord } from '../../core/base/logger.js';
 import { ApiServerPart } from '../../core/apiserver/api-server-part.js';
 import type { ClusterDialer } from '../../core/contracts/cluster-dialer.js';
-import type { RuleEngine } from '../../core/machinery/structural/rule-engine.js';
 import type { WebhookCaller } from '../../core/apiserver/crd/conversion-webhook.js';
 import type { ClusterPaths } from '../../core/contracts/cluster-paths.js';
 import type { ClusterSettings } from '../../core/contracts/cluster-settings.js';
@@ -30,7 +29,6 @@ export async function startApiServer(
     admission?: readonly AdmissionPlugin[];
     disabledAdmission?: readonly string[];
     conversionWebhooks?: WebhookCaller;
-    ruleEngine?: RuleEngine;
     groups?: readonly ApiGroup[];
     serviceCidrs?: readonly string[];
     dialer?: ClusterDialer;
@@ -69,7 +67,6 @@ export async function startApiServer(
     admission: () => options.admission ?? [],
     disabledAdmission: options.disabledAdmission,
     conversionWebhooks: options.conversionWebhooks,
-    ruleEngine: options.ruleEngine,
     groups: options.groups,
     dialer: options.dialer,
   });

@@ -10,12 +10,12 @@ import { forbidden } from '../../machinery/status-error.js';
 import { applyDefaults } from '../../machinery/structural/defaults.js';
 import { validateEmbedded } from '../../machinery/structural/embedded-metadata.js';
 import type { JsonSchema } from '../../machinery/structural/json-schema.js';
-import { propertyOf, someSchema } from '../../machinery/structural/json-schema.js';
-import type { RuleEngine } from '../../machinery/structural/rule-engine.js';
+import { propertyOf } from '../../machinery/structural/json-schema.js';
+import type { ObjectRules, RuleEngine, RuleOutcome } from '../../machinery/structural/rule-engine.js';
 import { validateListItems } from '../../machinery/structural/list-items.js';
 import { validateValue } from '../../machinery/structural/schema-validator.js';
 import { validateInnerMetadata } from '../registry/object-metadata.js';
-import type { ResourceDefinition, SubresourceDefinition } from '../registry/resource-definition.js';
+import type { RequestContext, ResourceDefinition, SubresourceDefinition } from '../registry/resource-definition.js';
 import type { CustomColumns } from './custom-columns.js';
 import { customScale, validateScale } from './custom-scale.js';
 
@@ -31,7 +31,7 @@ export interface CustomDefinitionOptions {
   readonly metadata: StructType;
   /** Whether the definition is being deleted: nothing new then. */
   readonly isTerminating: () => boolean;
-  readonly ruleEngine: RuleEngine | undefined;
+  readonly ruleEngine: RuleEngine;
 }
 
 const blocking: ReadonlySet<string> = new Set([
@@ -52,7 +52,8 @@ export function customDefinition(options: CustomDefinitionOptions): ResourceDefi
   if (status) {
     subresources['status'] = {
       type: 'update',
-      validateUpdate: (object, old, errors) => rules.validateStatus(object as Custom, old as Custom, errors),
+      validateUpdate: (object, old, errors, context) =>
+        rules.validateStatus(object as Custom, old as Custom, outcomeOf(errors, context)),
     };
   }
   if (scale) subresources['scale'] = customScale(scale);
@@ -79,14 +80,18 @@ export function customDefinition(options: CustomDefinitionOptions): ResourceDefi
       else (object as Custom)['status'] = cloneJson(before);
     },
     generation: (object, old) => !jsonEqual(content(object), content(old)),
-    validate: (object, errors) => rules.validate(object as Custom, undefined, errors),
-    validateUpdate: (object, old, errors) => rules.validate(object as Custom, old as Custom, errors),
+    validate: (object, errors, context) => rules.validate(object as Custom, undefined, outcomeOf(errors, context)),
+    validateUpdate: (object, old, errors, context) => rules.validate(object as Custom, old as Custom, outcomeOf(errors, context)),
     warnings: (object, old) => finalizerWarnings(object.metadata, old?.metadata),
     row: (object, context) => columns.row(object, context),
     ...(fields.length ? { selectableFields: Object.fromEntries(fields.map(({ jsonPath }) => selectableField(jsonPath))) } : {}),
     subresources,
     resetFields: { '': status ? ['status'] : [], status: ['metadata', 'spec'] },
   };
+}
+
+function outcomeOf(errors: FieldErrors, context: RequestContext): RuleOutcome {
+  return { errors, warn: text => context.warn(text) };
 }
 
 /** All but metadata: what a generation counts the changes of. */
@@ -122,12 +127,15 @@ function finalizerWarnings(metadata: ObjectMeta, old: ObjectMeta | undefined): s
 
 class CustomRules {
   readonly #options: CustomDefinitionOptions;
+  /** Made with the first object that is written. */
+  #prepared: Promise<ObjectRules | undefined> | undefined;
 
   constructor(options: CustomDefinitionOptions) {
     this.#options = options;
   }
 
-  validate(object: Custom, old: Custom | undefined, errors: FieldErrors): void {
+  async validate(object: Custom, old: Custom | undefined, outcome: RuleOutcome): Promise<void> {
+    const { errors } = outcome;
     if (!this.#validateType(object, errors)) return;
     const { version, metadata } = this.#options;
     const schema = this.#options.schema();
@@ -141,10 +149,11 @@ class CustomRules {
       validateInnerMetadata(inner, path, errors);
     validateEmbedded(object, schema, new FieldPath(), { errors, metadata, validateMetadata });
     this.#validateLists(object, old, errors);
-    this.#validateRules(object, old, errors);
+    await this.#validateRules(object, old, outcome);
   }
 
-  validateStatus(object: Custom, old: Custom, errors: FieldErrors): void {
+  async validateStatus(object: Custom, old: Custom, outcome: RuleOutcome): Promise<void> {
+    const { errors } = outcome;
     if (!this.#validateType(object, errors)) return;
     const schema = propertyOf(this.#options.schema(), 'status');
     if (schema && object['status'] !== undefined) {
@@ -153,16 +162,16 @@ class CustomRules {
     const scale = this.#options.version.subresources?.scale;
     if (scale) validateScale(object, scale, 'status', errors);
     this.#validateLists(object, old, errors);
-    this.#validateRules(object, old, errors);
+    await this.#validateRules(object, old, outcome);
   }
 
   /** Rules read what the schema promises: of what it does not keep to they say nothing. */
-  #validateRules(object: Custom, old: Custom | undefined, errors: FieldErrors): void {
-    const { ruleEngine } = this.#options;
-    if (!ruleEngine) return;
-    const schema = this.#options.schema();
-    if (!errors.list.some(({ type }) => blocking.has(type))) return ruleEngine.validate(object, old, schema, errors);
-    if (!someSchema(schema, part => (part['x-kubernetes-validations']?.length ?? 0) > 0)) return;
+  async #validateRules(object: Custom, old: Custom | undefined, outcome: RuleOutcome): Promise<void> {
+    const { ruleEngine, schema } = this.#options;
+    const rules = await (this.#prepared ??= ruleEngine.prepare(schema()));
+    if (!rules) return;
+    const { errors } = outcome;
+    if (!errors.list.some(({ type }) => blocking.has(type))) return rules.validate(object, old, outcome);
     const text =
       'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
     errors.invalid(new FieldPath(), null, text);

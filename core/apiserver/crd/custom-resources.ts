@@ -8,12 +8,9 @@ import type { CallerIdentity } from '../../contracts/api-transport.js';
 import { cloneJson, semanticEqual } from '../../machinery/object.js';
 import { isStatusError } from '../../machinery/status-error.js';
 import type { TypeSet } from '../../machinery/schema.js';
-import { someSchema } from '../../machinery/structural/json-schema.js';
-import type { JsonSchema } from '../../machinery/structural/json-schema.js';
 import type { RuleEngine } from '../../machinery/structural/rule-engine.js';
 import { formatTime } from '../../machinery/time.js';
 import type { ResourceStore, WriteCall } from '../registry/resource-store.js';
-import { rulesNotEvaluated } from '../resources/apiextensions/custom-resource-definition.js';
 import type { Condition } from '../resources/apiextensions/definition-status.js';
 import { cleanupFinalizer, hasCleanup, isConditionTrue, setCondition } from '../resources/apiextensions/definition-status.js';
 import type { ServedResources } from '../served-resources.js';
@@ -34,7 +31,7 @@ export interface CustomResourcesOptions {
   readonly served: ServedResources;
   readonly logger: Logger;
   readonly webhooks?: WebhookCaller | undefined;
-  readonly ruleEngine?: RuleEngine | undefined;
+  readonly ruleEngine: RuleEngine;
 }
 
 /** A definition as it was mounted: once the store has it, read from its bytes, since schemas are large and most kinds idle. */
@@ -241,7 +238,6 @@ export class CustomResources {
     });
     this.#letGo(name, source);
     if (terminating) served.closeToNew(versions.resources);
-    if (!mounted && !ruleEngine && hasRules(definition)) logger.warn(rulesNotEvaluated, { name });
   }
 
   #letGo(name: string, source: DefinitionSource): void {
@@ -327,10 +323,4 @@ export class CustomResources {
 
 function isSame(a: Readonly<CustomResourceDefinition>, b: Readonly<CustomResourceDefinition>): boolean {
   return semanticEqual(a.spec, b.spec) && semanticEqual(a.status.acceptedNames, b.status.acceptedNames);
-}
-
-function hasRules({ spec }: Readonly<CustomResourceDefinition>): boolean {
-  return spec.versions.some(({ schema }) =>
-    someSchema(schema?.openAPIV3Schema as JsonSchema | undefined, part => (part['x-kubernetes-validations']?.length ?? 0) > 0),
-  );
 }

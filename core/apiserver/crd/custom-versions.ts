@@ -42,7 +42,7 @@ export interface CustomVersionsOptions {
   readonly isTerminating: () => boolean;
   /** Absent: definitions that convert by a webhook serve what needs no conversion. */
   readonly webhooks?: WebhookCaller | undefined;
-  readonly ruleEngine?: RuleEngine | undefined;
+  readonly ruleEngine: RuleEngine;
 }
 
 /** The served versions of one definition over one cache. What a version needs is made when it is first used. */

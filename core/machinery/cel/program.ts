@@ -1,3 +1,5 @@
+import { walk } from './ast.js';
+import type { Expression } from './ast.js';
 import type { SizeLookup } from './call-estimates.js';
 import type { CelType } from './cel-type.js';
 import { checkExpression } from './checker.js';
@@ -37,6 +39,8 @@ export type CompileResult =
       readonly program: CelProgram;
       readonly type: CelType;
       readonly estimatedCost: Estimate;
+      /** Names that it reads, of variables of its macros too. */
+      readonly identifiers: ReadonlySet<string>;
     }
   | {
       /** What is wrong, in cel-go's words and form. */
@@ -100,9 +104,16 @@ export function compile(environment: Environment, expression: string, options: C
   if (!issues.isEmpty) return { errors: issues.toString(), stage: 'expression' };
   const estimatedCost = estimateCost(tree, options.sizes ?? noSizes);
   try {
-    return { program: new CelProgram(planExpression(tree, environment)), type, estimatedCost };
+    const program = new CelProgram(planExpression(tree, environment));
+    return { program, type, estimatedCost, identifiers: identifiersOf(tree) };
   } catch (error) {
     if (error instanceof PlanFailure) return { errors: error.message, stage: 'program' };
     throw error;
   }
+}
+
+function identifiersOf(tree: Expression): Set<string> {
+  const names = new Set<string>();
+  for (const expression of walk(tree)) if (expression.kind === 'identifier') names.add(expression.name);
+  return names;
 }

@@ -6,6 +6,7 @@ import { batchCases } from './batch.js';
 import { certificatesCases } from './certificates.js';
 import { coreCases } from './core.js';
 import { customResourceCases } from './custom-resources.js';
+import { customRuleCases } from './custom-rules.js';
 import { eventCases } from './events.js';
 import { httpCases } from './http.js';
 import { listCases } from './lists.js';
@@ -25,6 +26,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   certificates: certificatesCases,
   core: coreCases,
   'custom-resources': customResourceCases,
+  'custom-rules': customRuleCases,
   events: eventCases,
   http: httpCases,
   lists: listCases,

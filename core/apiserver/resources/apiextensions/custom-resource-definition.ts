@@ -14,8 +14,8 @@ import { setCondition, withCleanup } from './definition-status.js';
 import { validateDefinition, validateDefinitionUpdate, validateNames } from './definition-validation.js';
 
 export interface DefinitionOptions {
-  /** Who evaluates rules in CEL; nobody when absent. */
-  readonly ruleEngine?: RuleEngine | undefined;
+  /** Who knows rules in CEL. */
+  readonly ruleEngine: RuleEngine;
 }
 
 /** Source: apiextensions-apiserver pkg/registry/customresourcedefinition, pkg/apis/apiextensions/v1 (defaults). */
@@ -53,13 +53,12 @@ export const customResourceDefinition = ({ ruleEngine }: DefinitionOptions): Res
       if (stored !== undefined && !versions.includes(stored)) versions.push(stored);
     },
     generation: (object, old) => !semanticEqual(object.spec, old.spec),
-    validate: (object, errors) => validateDefinition(object, errors, ruleEngine),
+    validate: (object, errors) => validateDefinition(object, { errors, ruleEngine }),
     validateUpdate: (object, old, errors) => validateDefinitionUpdate(object, old, { errors, ruleEngine }),
     warnings(object, old) {
       const before = old ? unknownFormats(old) : [];
       const formats = unknownFormats(object).filter(format => !before.includes(format));
-      const warnings = formats.map(format => `unrecognized format ${JSON.stringify(format)}`);
-      return ruleEngine || !hasRules(object) ? warnings : [...warnings, rulesNotEvaluated];
+      return formats.map(format => `unrecognized format ${JSON.stringify(format)}`);
     },
     subresources: {
       status: {
@@ -107,10 +106,3 @@ function unknownFormats(object: Readonly<CustomResourceDefinition>): string[] {
   }
   return [...new Set(found)];
 }
-
-function hasRules(object: Readonly<CustomResourceDefinition>): boolean {
-  return schemasOf(object).some(schema => someSchema(schema, part => (part['x-kubernetes-validations']?.length ?? 0) > 0));
-}
-
-/** Said to who writes a definition whose rules nobody holds its objects to yet. */
-export const rulesNotEvaluated = 'x-kubernetes-validations are stored but not evaluated: this server has no CEL yet';

@@ -11,11 +11,11 @@ import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js'
 import { PrintedValue, fieldPath, goJsonText, jsonValue } from '../../../machinery/field-errors.js';
 import { validateDns1035Label, validateDns1123Subdomain } from '../../../machinery/names.js';
 import { semanticEqual } from '../../../machinery/object.js';
+import { findField } from '../../../machinery/structural/field-paths.js';
 import type { JsonSchema } from '../../../machinery/structural/json-schema.js';
 import { hasDefault, someSchema } from '../../../machinery/structural/json-schema.js';
 import type { RuleEngine } from '../../../machinery/structural/rule-engine.js';
 import { approvalOf, isConditionTrue } from './definition-status.js';
-import { findField } from './field-paths.js';
 import { validateDefinitionSchema } from './schema-validation.js';
 import { validateConversionWebhook } from './webhook-validation.js';
 
@@ -23,23 +23,31 @@ const columnTypes = ['boolean', 'date', 'integer', 'number', 'string'];
 const columnFormats = ['byte', 'date', 'date-time', 'double', 'float', 'int32', 'int64', 'password'];
 const maximumSelectableFields = 8;
 
+export interface DefinitionOutcome {
+  readonly errors: FieldErrors;
+  readonly ruleEngine: RuleEngine;
+}
+
 /** Source: apiextensions-apiserver pkg/apis/apiextensions/validation. */
-export function validateDefinition(definition: CustomResourceDefinition, errors: FieldErrors, ruleEngine?: RuleEngine): void {
+export async function validateDefinition(
+  definition: CustomResourceDefinition,
+  { errors, ruleEngine }: DefinitionOutcome,
+): Promise<void> {
   const { metadata, spec } = definition;
   if (metadata.name && metadata.name !== `${spec.names.plural}.${spec.group}`) {
     errors.invalid(fieldPath('metadata', 'name'), metadata.name, 'must be spec.names.plural+"."+spec.group');
   }
-  validateSpec(definition, errors, ruleEngine);
+  await validateSpec(definition, undefined, { errors, ruleEngine });
   validateRest(definition, undefined, errors);
   if (spec.preserveUnknownFields) refusePreserving(errors);
 }
 
-export function validateDefinitionUpdate(
+export async function validateDefinitionUpdate(
   definition: CustomResourceDefinition,
   old: Readonly<CustomResourceDefinition>,
-  { errors, ruleEngine }: { errors: FieldErrors; ruleEngine: RuleEngine | undefined },
-): void {
-  validateSpec(definition, errors, ruleEngine);
+  { errors, ruleEngine }: DefinitionOutcome,
+): Promise<void> {
+  await validateSpec(definition, old, { errors, ruleEngine });
   const path = fieldPath('spec');
   const immutable = (at: FieldPath, value: unknown, before: unknown): void => {
     if (value !== before) errors.invalid(at, jsonValue(value), 'field is immutable');
@@ -112,7 +120,11 @@ class Shared {
   }
 }
 
-function validateSpec({ spec }: CustomResourceDefinition, errors: FieldErrors, ruleEngine: RuleEngine | undefined): void {
+async function validateSpec(
+  { spec }: CustomResourceDefinition,
+  old: Readonly<CustomResourceDefinition> | undefined,
+  { errors, ruleEngine }: DefinitionOutcome,
+): Promise<void> {
   const path = fieldPath('spec');
   const versions = spec.versions ?? [];
   const shared = new Shared(versions);
@@ -123,6 +135,12 @@ function validateSpec({ spec }: CustomResourceDefinition, errors: FieldErrors, r
   }
   const schemaOf = ({ schema }: CustomResourceDefinitionVersion): JsonSchema | undefined =>
     schema?.openAPIV3Schema as JsonSchema | undefined;
+  const checkSchema = (version: CustomResourceDefinitionVersion, at: FieldPath, hasStatus: boolean): Promise<void> => {
+    const schema = schemaOf(version)!;
+    const before = old?.spec.versions.find(({ name }) => name === version.name);
+    const limitsEach = !before || !semanticEqual(schemaOf(before), schema);
+    return validateDefinitionSchema(schema, { path: at, hasStatus, errors, ruleEngine, limitsEach });
+  };
   for (const [index, version] of versions.entries()) {
     if (!schemaOf(version)) errors.required(path.child('versions').index(index).child('schema', 'openAPIV3Schema'));
   }
@@ -136,7 +154,7 @@ function validateSpec({ spec }: CustomResourceDefinition, errors: FieldErrors, r
     validateDeprecation(version, at.child('deprecationWarning'), errors);
     const hasStatus = version.subresources?.status !== undefined;
     const schema = schemaOf(version);
-    if (!shared.schema && schema) validateDefinitionSchema(schema, { path: at.child('schema'), hasStatus, errors, ruleEngine });
+    if (!shared.schema && schema) await checkSchema(version, at.child('schema'), hasStatus);
     if (!shared.subresources) validateSubresources(version.subresources, at.child('subresources'), errors);
     if (!shared.columns) validateColumns(version.additionalPrinterColumns, at.child('additionalPrinterColumns'), errors);
     if (!shared.selectable) validateSelectable(version.selectableFields, schema, at.child('selectableFields'), errors);
@@ -161,7 +179,7 @@ function validateSpec({ spec }: CustomResourceDefinition, errors: FieldErrors, r
   validateNames(spec.names, path.child('names'), errors);
   if (first && shared.schema && schemaOf(first)) {
     const hasStatus = versions.some(({ subresources }) => subresources?.status !== undefined);
-    validateDefinitionSchema(schemaOf(first)!, { path: path.child('validation'), hasStatus, errors, ruleEngine });
+    await checkSchema(first, path.child('validation'), hasStatus);
   }
   if (first && shared.subresources) validateSubresources(first.subresources, path.child('subresources'), errors);
   if (first && shared.columns) validateColumns(first.additionalPrinterColumns, path.child('additionalPrinterColumns'), errors);
@@ -303,7 +321,7 @@ function validateSelectable(
       continue;
     }
     if (/^\.metadata(\.|$)/.test(jsonPath)) errors.invalid(at, jsonPath, 'must not point to fields in metadata');
-    if (!['string', 'boolean', 'integer'].includes(found.type ?? '')) {
+    if (!['string', 'boolean', 'integer'].includes(found.schema.type ?? '')) {
       const text =
         'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.';
       errors.invalid(at, jsonPath, text);

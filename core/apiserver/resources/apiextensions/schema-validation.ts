@@ -4,6 +4,7 @@ import { FieldErrors, jsonValue } from '../../../machinery/field-errors.js';
 import { cloneJson, jsonEqual } from '../../../machinery/object.js';
 import type { StructType } from '../../../machinery/schema.js';
 import { coerceEmbedded, validateEmbedded } from '../../../machinery/structural/embedded-metadata.js';
+import { findField } from '../../../machinery/structural/field-paths.js';
 import type { JsonSchema, ValidationRule } from '../../../machinery/structural/json-schema.js';
 import { hasDefault, itemsOf, propertyOf } from '../../../machinery/structural/json-schema.js';
 import type { RuleEngine } from '../../../machinery/structural/rule-engine.js';
@@ -11,7 +12,6 @@ import { asResource, prune } from '../../../machinery/structural/prune.js';
 import { validateValue } from '../../../machinery/structural/schema-validator.js';
 import { unsupportedPart, validateStructural } from '../../../machinery/structural/structural-rules.js';
 import { validateInnerMetadata } from '../../registry/object-metadata.js';
-import { findField } from './field-paths.js';
 
 const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
 const ruleReasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
@@ -59,24 +59,32 @@ export interface SchemaContext {
   /** Whether objects have a status subresource. */
   readonly hasStatus: boolean;
   readonly errors: FieldErrors;
-  readonly ruleEngine: RuleEngine | undefined;
+  readonly ruleEngine: RuleEngine;
+  /** Whether the cost of each rule is limited: not where the schema is as it was before. */
+  readonly limitsEach: boolean;
 }
 
 /** One version's schema. `path` is where `openAPIV3Schema` stands. */
-export function validateDefinitionSchema(schema: JsonSchema, { path, hasStatus, errors, ruleEngine }: SchemaContext): void {
+export async function validateDefinitionSchema(schema: JsonSchema, context: SchemaContext): Promise<void> {
+  const { path, hasStatus, errors, ruleEngine, limitsEach } = context;
   const found = new FieldErrors();
   const at = path.child('openAPIV3Schema');
   if (hasStatus) validateRootFields(schema, path, found);
   if (schema.nullable) found.forbidden(path.child('openAPIV3Schema.nullable'), 'nullable cannot be true at the root');
   const unsupported = unsupportedPart(schema);
+  let isStructural = false;
   if (unsupported === undefined) {
     const structural = validateStructural(schema, at);
     found.addAll(structural);
-    if (structural.empty) validateDefaults(asResource(schema), { path: at, insideMeta: false }, found);
+    const defaults = new FieldErrors();
+    if (structural.empty) validateDefaults(asResource(schema), { path: at, insideMeta: false }, defaults);
+    found.addAll(defaults);
+    isStructural = structural.empty && defaults.empty;
   }
-  validatePart(schema, { path: at, isRoot: true, insideMeta: false }, found);
+  const unsound = new Set<JsonSchema>();
+  validatePart(schema, { path: at, isRoot: true, insideMeta: false, unsound }, found);
   if (found.empty && unsupported !== undefined) found.invalid(at, '', unsupported);
-  if (found.empty) ruleEngine?.check(schema, at, found);
+  if (isStructural) await ruleEngine.check(schema, { path: at, unsound, limitsEach }, found);
   errors.addAll(found);
 }
 
@@ -138,10 +146,13 @@ interface Place {
   readonly insideMeta: boolean;
   /** Why there may be no default. */
   readonly noDefaults?: string | undefined;
+  /** Gets the parts in which, or below which, something is wrong. */
+  readonly unsound: Set<JsonSchema>;
 }
 
 function validatePart(schema: JsonSchema, place: Place, errors: FieldErrors): void {
   const { path, isRoot, insideMeta } = place;
+  const before = errors.list.length;
   validateSupported(schema, place, errors);
   const within = (part: JsonSchema | undefined, at: FieldPath, more: Partial<Place> = {}): void => {
     if (part) validatePart(part, { ...place, ...more, path: at, isRoot: false }, errors);
@@ -176,6 +187,7 @@ function validatePart(schema: JsonSchema, place: Place, errors: FieldErrors): vo
   for (const [index, rule] of (schema['x-kubernetes-validations'] ?? []).entries()) {
     validateRule(rule, schema, path.child('x-kubernetes-validations').index(index), errors);
   }
+  if (errors.list.length > before) place.unsound.add(schema);
 }
 
 /** What OpenAPI has and definitions may not. */
