@@ -1,4 +1,4 @@
-import { PrintedValue, goJsonText } from '../machinery/field-errors.js';
+import { PrintedValue, goJsonText, withSortedKeys } from '../machinery/field-errors.js';
 import type { InternalType } from './generated/internal-types.js';
 import { generatedData } from './schema-data.js';
 
@@ -13,7 +13,10 @@ type Printed = string | readonly Printed[] | ReadonlyMap<string, Printed>;
 interface Field {
   /** As it is printed; '' where its members stand among those of its owner. */
   readonly name: string;
-  /** Where clients write it; '' for the owner itself, `^` before what stands beside the owner, undefined for nowhere. */
+  /**
+   * Where clients write it; '' for the owner itself, `{}` or `[]` for the owner that is an object or list, `?` for whether it is
+   * not false, `^` before what stands beside the owner, undefined for nowhere.
+   */
   readonly source: string | undefined;
   readonly type: string;
   readonly omitEmpty: boolean;
@@ -44,6 +47,7 @@ function print(type: string, value: unknown, beside: Json): Printed {
     const entries = Object.entries(value as Json).sort(([a], [b]) => (a < b ? -1 : 1));
     return new Map(entries.map(([key, item]) => [key, print(type.slice('map[string]'.length), item, nothing)]));
   }
+  if (type === 'any') return goJsonText(withSortedKeys(value ?? null));
   if (!type.includes('.')) return absent ? (zeros[type] ?? 'null') : goJsonText(value);
   return printStruct(type, (value ?? nothing) as Json, beside);
 }
@@ -73,7 +77,14 @@ function printStruct(type: string, value: Json, beside: Json): ReadonlyMap<strin
 function valueOf({ source }: Field, value: Json, beside: Json): unknown {
   if (source === undefined) return undefined;
   if (source === '') return value;
+  if (source === '{}') return value !== nothing && isObject(value) ? value : undefined;
+  if (source === '[]') return Array.isArray(value) ? value : undefined;
+  if (source === '?') return value !== nothing && (value as unknown) !== false;
   return source.startsWith('^') ? beside[source.slice(1)] : value[source];
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isEmpty(value: unknown): boolean {

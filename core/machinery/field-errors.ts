@@ -92,7 +92,8 @@ export function jsonValue(value: unknown): BadValue {
   return typeof value === 'object' && value !== null ? new PrintedValue(goJsonText(withSortedKeys(value))) : (value as Scalar);
 }
 
-function withSortedKeys(value: unknown): unknown {
+/** A copy of a JSON value with the keys of its objects sorted, as Go's encoder writes maps. */
+export function withSortedKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withSortedKeys);
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));

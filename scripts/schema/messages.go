@@ -17,6 +17,8 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/kubernetes/pkg/apis/apps"
 	"k8s.io/kubernetes/pkg/apis/authorization"
@@ -72,6 +74,10 @@ var printed = []struct{ internal, external any }{
 	{rbac.RoleRef{}, rbacv1.RoleRef{}},
 	{storage.CSINodeDriver{}, storagev1.CSINodeDriver{}},
 	{storage.VolumeAttachmentSpec{}, storagev1.VolumeAttachmentSpec{}},
+	{apiextensions.CustomResourceDefinitionVersion{}, apiextensionsv1.CustomResourceDefinitionVersion{}},
+	{apiextensions.JSONSchemaProps{}, apiextensionsv1.JSONSchemaProps{}},
+	{apiextensions.JSONSchemaPropsOrArray{}, apiextensionsv1.JSONSchemaPropsOrArray{}},
+	{apiextensions.ValidationRule{}, apiextensionsv1.ValidationRule{}},
 }
 
 // Fields that clients write beside the object which holds them inside.
@@ -81,6 +87,16 @@ var besideOwner = map[string]string{
 	"core.PodSecurityContext.HostIPC":               "hostIPC",
 	"core.PodSecurityContext.ShareProcessNamespace": "shareProcessNamespace",
 	"core.PodSecurityContext.HostUsers":             "hostUsers",
+}
+
+// Fields of choices: clients write what is chosen in place of the owner.
+var choices = map[string]string{
+	"apiextensions.JSONSchemaPropsOrArray.Schema":         "{}",
+	"apiextensions.JSONSchemaPropsOrArray.JSONSchemas":    "[]",
+	"apiextensions.JSONSchemaPropsOrBool.Allows":          "?",
+	"apiextensions.JSONSchemaPropsOrBool.Schema":          "{}",
+	"apiextensions.JSONSchemaPropsOrStringArray.Schema":   "{}",
+	"apiextensions.JSONSchemaPropsOrStringArray.Property": "[]",
 }
 
 // internalName is a Go type as `%T` prints it: core.PodSpec.
@@ -147,6 +163,9 @@ func (p printedTypes) source(owner string, f reflect.StructField, external refle
 	if !ok {
 		return "-", nil
 	}
+	if choice, ok := choices[owner+"."+f.Name]; ok {
+		return choice, elem(twin.Type)
+	}
 	name, options, _ := strings.Cut(twin.Tag.Get("json"), ",")
 	if name == "" && (twin.Anonymous || strings.Contains(options, "inline")) {
 		return "", elem(twin.Type)
@@ -175,7 +194,7 @@ func (p printedTypes) expression(where string, t, external reflect.Type) string 
 	case reflect.Map:
 		return "map[string]" + p.expression(where, t.Elem(), external)
 	case reflect.Interface:
-		return "json"
+		return "any"
 	case reflect.Struct:
 		if external != nil && external.Kind() != reflect.Struct {
 			external = nil

@@ -11,8 +11,9 @@ interface Document extends Json {
 }
 
 /**
- * Compares the OpenAPI documents: v2 as far as both servers serve a path, v3 of each group that both serve, as a whole. Words of
- * descriptions are our own, and so are the names of v2's shared parameters. Prints what differs and resolves how much that is.
+ * Compares the OpenAPI documents: v2 as far as both servers serve a path, v3 of each group that both serve, as a whole but for
+ * resources that ours does not serve, which are printed as known. Words of descriptions are our own, and so are the names of v2's
+ * shared parameters. Prints what differs and resolves how much that is.
  */
 export async function compareOpenApi({ upstream, ours }: { upstream: Server; ours: Server }): Promise<number> {
   let differences = 0;
@@ -26,9 +27,11 @@ export async function compareOpenApi({ upstream, ours }: { upstream: Server; our
   const served = await indexOf(ours);
   const shared = (await indexOf(upstream)).filter(key => served.includes(key));
   const isServed = isServedBy(served);
+  const missing = await missingResources(upstream, ours, shared);
+  for (const name of missing) console.log(`known: openapi, ${name} (not served)`);
 
   const [left, right] = await Promise.all([upstream, ours].map(server => get(server, '/openapi/v2')));
-  const expected = normalised(resolved(left as Document), isServed) as Document;
+  const expected = normalised(resolved(without(left as Document, missing)), isServed) as Document;
   const given = normalised(resolved(right as Document), isServed) as Document;
   for (const [part, here] of Object.entries(expected)) {
     if (part === 'parameters') continue;
@@ -44,10 +47,46 @@ export async function compareOpenApi({ upstream, ours }: { upstream: Server; our
   }
   for (const key of shared) {
     const [theirs, own] = await Promise.all([upstream, ours].map(server => get(server, `/openapi/v3/${key}`)));
-    compare(`v3 ${key}`, normalised(theirs, isServed), normalised(own, isServed));
+    compare(`v3 ${key}`, normalised(without(theirs as Document, missing), isServed), normalised(own, isServed));
   }
   console.log(`openapi: v2 and ${shared.length} documents of v3`);
   return differences;
+}
+
+/** Resources of versions that both serve which ours has not, as `/apis/GROUP/VERSION/RESOURCE`, by discovery. */
+async function missingResources(upstream: Server, ours: Server, shared: readonly string[]): Promise<ReadonlySet<string>> {
+  const missing = new Set<string>();
+  for (const key of shared.filter(each => /^(api|apis\/[^/]+)\/v\d[^/]*$/.test(each))) {
+    const [theirs, own] = await Promise.all(
+      [upstream, ours].map(async server => (await get(server, `/${key}`))['resources'] as { name: string }[]),
+    );
+    const known = new Set(own!.map(({ name }) => name));
+    for (const { name } of theirs!) if (!name.includes('/') && !known.has(name)) missing.add(`/${key}/${name}`);
+  }
+  return missing;
+}
+
+/** A document without the paths of some resources, and of v3 without the schemas that only these refer to. */
+function without(document: Document, resources: ReadonlySet<string>): Document {
+  const isMissing = (path: string): boolean => resources.has(collectionOf(path));
+  if (!Object.keys(document.paths).some(isMissing)) return document;
+  const paths = Object.fromEntries(Object.entries(document.paths).filter(([path]) => !isMissing(path)));
+  const schemas = document.components?.schemas;
+  if (!schemas) return { ...document, paths };
+  const kept: Json = {};
+  const keep = (value: unknown): void => {
+    for (const [, name] of JSON.stringify(value).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (name! in kept) continue;
+      kept[name!] = schemas[name!];
+      keep(schemas[name!]);
+    }
+  };
+  keep(paths);
+  return { ...document, paths, components: { ...document.components, schemas: kept } };
+}
+
+function collectionOf(path: string): string {
+  return path.replace(/^(\/api|\/apis\/[^/]+)(\/[^/]+)(\/watch)?(\/namespaces\/\{namespace\})?(\/[^/]+).*$/, '$1$2$5');
 }
 
 /** The documents of v3 that may hold a path: its own, or that of its group's version. */

@@ -6,15 +6,6 @@ export interface KnownDifference {
 }
 
 export const knownDifferences: readonly KnownDifference[] = [
-  {
-    pattern:
-      /^CustomResourceDefinition.*\n.*causes.*\n {4}upstream: "Invalid value: (\[?\{\\"(Name|ID)\\"|\[\\"v1\\"\]: must have)/,
-    reason: 'upstream prints its internal type of schemas',
-  },
-  {
-    pattern: /^CustomResourceDefinition stored.*\n.*causes.*\n {4}upstream: .*\\\\\\"manager\\\\\\":\\\\\\"oracle\\\\\\"/,
-    reason: 'the oracle manages the status of definitions under its own name',
-  },
   { pattern: /\n {4}upstream: 0 the server hung up/, reason: "upstream's handler panics" },
 ];
 

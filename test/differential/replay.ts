@@ -275,8 +275,8 @@ function watchCall(at: string, step: Extract<Step, { do: 'watch' }>, versions: R
 
 const credentialPattern = /X509SHA256=[0-9a-f]{64}/g;
 const tokenVolumePattern = /kube-api-access-[a-z0-9]{5}/g;
-// Upstream's server goes by the name of its program.
-const ownManagerPattern = /"manager":"oracle"/g;
+// Upstream's server goes by the name of its program, also where a message prints the object.
+const ownManagerPattern = /(\\*)"manager\1":\1"oracle\1"/g;
 // What is picked by chance for a Service, where it is kept.
 const portPattern = /"(nodePort|healthCheckNodePort)(\\*)":3[0-2]\d{3}\b/g;
 const duplicatePortPattern = /\b(TCP|UDP) 3[0-2]\d{3}\b/g;
@@ -299,7 +299,7 @@ function withoutChance(answer: Answer): Answer {
   const text = JSON.stringify(answer)
     .replace(credentialPattern, '<credential>')
     .replace(tokenVolumePattern, 'kube-api-access-<random>')
-    .replace(ownManagerPattern, '"manager":"kube-apiserver"')
+    .replace(ownManagerPattern, '$1"manager$1":$1"kube-apiserver$1"')
     .replace(portPattern, (_, name, slashes) => `"${name}${slashes}":${slashes ? '<port>' : '"<port>"'}`)
     .replace(duplicatePortPattern, '$1 <port>')
     .replace(addressPattern, '<service address>')

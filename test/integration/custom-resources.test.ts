@@ -7,6 +7,7 @@ import type { TestCluster } from '../../core/testing/index.js';
 import { startCluster } from '../../core/testing/index.js';
 import { MemoryDatastore } from '../../plugins/datastore/memory/memory-datastore.js';
 import type { RunningApiServer } from '../support/api-server.js';
+import { connect, send } from '../differential/replay.js';
 import { startApiServer } from '../support/api-server.js';
 import type { Tool } from '../support/kubectl.js';
 import { realTool, toolsRunHere } from '../support/kubectl.js';
@@ -181,6 +182,23 @@ describe('custom resources of an API server', () => {
       reason: 'InstanceDeletionInProgress',
     });
     await expect(items.create(foo('late'))).rejects.toThrow('create not allowed while custom resource definition is terminating');
+    // Discovery stops naming what would make or change something, the documents go on.
+    const asking = await connect(server.kubeconfig);
+    const get = async (path: string): Promise<unknown> => (await send(asking, { method: 'GET', path })).body;
+    const base = `/apis/${group}/v1`;
+    const { resources } = (await get(base)) as { resources: { name: string; verbs: string[] }[] };
+    expect(resources.find(({ name }) => name === 'foos')?.verbs).toEqual(['delete', 'deletecollection', 'get', 'list', 'watch']);
+    const document = (await get(`/openapi/v3${base}`)) as {
+      paths: Record<string, object>;
+      components: { schemas: Record<string, Record<string, unknown>> };
+    };
+    expect(Object.keys(document.paths[`${base}/namespaces/{namespace}/foos`]!)).toContain('post');
+    expect(Object.keys(document.paths[`${base}/namespaces/{namespace}/foos/{name}`]!)).toContain('put');
+    const deleteOptions = document.components.schemas['io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions'];
+    const kinds = deleteOptions?.['x-kubernetes-group-version-kind'] as { group: string }[];
+    expect(kinds.map(kind => kind.group)).toContain('apps');
+    expect(kinds.map(kind => kind.group)).not.toContain(group);
+    asking.agent.destroy();
     await items.patch('held', 'merge', { metadata: { finalizers: null } });
     await until(async () => isGone(client));
     await expect(items.list()).rejects.toMatchObject({ status: { reason: 'NotFound' } });

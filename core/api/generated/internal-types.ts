@@ -2,6 +2,10 @@
 
 /** Types of internal-types.json whose values messages print. */
 export type InternalType =
+  | 'apiextensions.CustomResourceDefinitionVersion'
+  | 'apiextensions.JSONSchemaProps'
+  | 'apiextensions.JSONSchemaPropsOrArray'
+  | 'apiextensions.ValidationRule'
   | 'apps.DaemonSetUpdateStrategy'
   | 'apps.DeploymentStrategy'
   | 'apps.RollingUpdateStatefulSetStrategy'

@@ -36,6 +36,8 @@ export type OpenApiForm = 'json' | 'protobuf';
 const keptDocuments = 4;
 /** What upstream calls the documents of groups of custom resources. */
 const customInfo = { title: 'Kubernetes CRD Swagger', version: 'v0.1.0' };
+/** Groups of the server that client-go has no types of. */
+const unknownToClients: ReadonlySet<string> = new Set(['apiextensions.k8s.io', 'apiregistration.k8s.io', 'metrics.k8s.io']);
 const security = {
   BearerToken: { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' },
 };
@@ -133,13 +135,13 @@ export class OpenApi {
     return { hash: known, bytes };
   }
 
+  /** All but those that only custom resources have. */
   get #groupVersions(): readonly GroupVersion[] {
-    return (this.#knownGroupVersions ??= groupVersionsOf(this.#resources));
+    return (this.#knownGroupVersions ??= groupVersionsOf(this.#resources.filter(({ schemas }) => !schemas)));
   }
 
-  /** Of all but the versions that only custom resources have. */
   get #serverPaths(): ReadonlyMap<string, ApiPath> {
-    return (this.#knownServerPaths ??= serverPaths(groupVersionsOf(this.#resources.filter(({ schemas }) => !schemas))));
+    return (this.#knownServerPaths ??= serverPaths(this.#groupVersions));
   }
 
   /** What there are documents for. */
@@ -150,7 +152,7 @@ export class OpenApi {
   /** The kinds of a type, in a document of some versions of groups. */
   #kindsIn(groupVersions: readonly GroupVersion[]): (typeName: string) => KindKey[] {
     return typeName => {
-      // These two belong to every version of every group.
+      // These two belong to every version of every group of the server's own.
       for (const kind of ['DeleteOptions', 'WatchEvent'])
         if (typeName === `${metaTypes}.${kind}`) return groupVersions.map(each => ({ ...each, kind }));
       return this.#options.types.kindsOf(typeName);
@@ -174,14 +176,17 @@ export class OpenApi {
   #buildV3(key: string): object {
     const builder = new SchemaBuilder(this.#options.types, this.#options.describe, 'v3', this.#custom);
     const paths = renderPathsV3(this.#paths(key), builder);
-    const own = this.#groupVersions.filter(({ group, version }) => group === '' || key === `apis/${group}/${version}`);
-    const schemas = builder.finish(this.#kindsIn(own));
     const isCustom = this.#resources.some(resource => resource.schemas && documentOf(resource) === key);
+    // A custom resource belongs to no part of the server, and its documents name the versions that Go's client library has.
+    const own = this.#groupVersions.filter(({ group, version }) =>
+      isCustom ? !unknownToClients.has(group) : group === '' || key === `apis/${group}/${version}`,
+    );
+    const schemas = builder.finish(this.#kindsIn(own));
     return {
       openapi: '3.0.0',
       info: isCustom ? customInfo : { title: 'Kubernetes', version: this.#options.version },
       paths,
-      components: { ...(Object.keys(schemas).length > 0 && { schemas }), securitySchemes: security },
+      components: { ...(Object.keys(schemas).length > 0 && { schemas }), ...(!isCustom && { securitySchemes: security }) },
     };
   }
 

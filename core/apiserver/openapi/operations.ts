@@ -96,7 +96,9 @@ export class ResourceOperations {
 
   /** Empty for kinds whose type is not known. */
   paths(): readonly ApiPath[] {
-    const { data, verbs, subresources } = this.#resource;
+    const { data, subresources } = this.#resource;
+    // Documents go on to show what a custom resource loses while its definition terminates.
+    const verbs = this.#custom ? data.verbs : this.#resource.verbs;
     if (!this.#type) return [];
     const kind = data.kind;
     const has = (verb: string): boolean => verbs.includes(verb);

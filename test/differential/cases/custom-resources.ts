@@ -185,6 +185,17 @@ export const customResourceCases: readonly Case[] = [
         ],
       }),
       wrong(object({}, { nullable: true })),
+      wrong(
+        object(
+          {
+            a: { type: 'array', items: { type: 'integer', minimum: 0, enum: [2, 1] } },
+            b: { type: 'object', additionalProperties: true, default: { z: '<1>', a: [null] } },
+            c: { type: 'string', 'x-kubernetes-validations': [{ rule: 'self != ""', message: 'empty' }] },
+          },
+          { default: {}, anyOf: [{ required: ['a'] }] },
+        ),
+        { subresources: { status: {} } },
+      ),
       wrong({ type: 'array', items: text }),
       wrong({}),
       wrong({ type: 'object', additionalProperties: text }),

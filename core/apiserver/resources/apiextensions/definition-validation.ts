@@ -7,8 +7,9 @@ import type {
   CustomResourceSubresources,
   SelectableField,
 } from '../../../api/generated/types.js';
+import { internalValue } from '../../../api/internal-value.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
-import { PrintedValue, fieldPath, goJsonText, jsonValue } from '../../../machinery/field-errors.js';
+import { fieldPath, jsonValue } from '../../../machinery/field-errors.js';
 import { validateDns1035Label, validateDns1123Subdomain } from '../../../machinery/names.js';
 import { semanticEqual } from '../../../machinery/object.js';
 import { findField } from '../../../machinery/structural/field-paths.js';
@@ -90,8 +91,10 @@ function validateStoredVersions(
 ): void {
   const path = fieldPath('status', 'storedVersions');
   if (stored.length === 0) return errors.invalid(path, null, 'must have at least one stored version');
+  const left = new Set(stored);
   for (const { name, storage } of versions) {
-    if (storage && !stored.includes(name)) errors.invalid(path, stored, `must have the storage version ${name}`);
+    // A second version of a name is not in the list any more, upstream as here.
+    if (!left.delete(name) && storage) errors.invalid(path, stored, `must have the storage version ${name}`);
   }
   for (const [index, name] of stored.entries()) {
     if (versions.some(version => version.name === name)) continue;
@@ -159,16 +162,15 @@ async function validateSpec(
     if (!shared.columns) validateColumns(version.additionalPrinterColumns, at.child('additionalPrinterColumns'), errors);
     if (!shared.selectable) validateSelectable(version.selectableFields, schema, at.child('selectableFields'), errors);
   }
-  const shown = new PrintedValue(goJsonText(versions.map(version => internalVersion(version, shared))));
+  const shown = internalValue(
+    '[]apiextensions.CustomResourceDefinitionVersion',
+    spec.versions && versions.map(version => ownPart(version, shared)),
+  );
   if (new Set(versions.map(({ name }) => name)).size !== versions.length) {
     errors.invalid(path.child('versions'), shown, 'must contain unique version names');
   }
   if (versions.filter(({ storage }) => storage).length !== 1) {
-    errors.invalid(
-      path.child('versions'),
-      spec.versions ? shown : null,
-      'must have exactly one version marked as storage version',
-    );
+    errors.invalid(path.child('versions'), shown, 'must have exactly one version marked as storage version');
   }
   const first = versions[0];
   const faults = first?.name ? validateDns1035Label(first.name) : [];
@@ -192,18 +194,14 @@ async function validateSpec(
   validateConversion(spec.conversion, spec.preserveUnknownFields === true, path.child('conversion'), errors);
 }
 
-function internalVersion(version: CustomResourceDefinitionVersion, shared: Shared): object {
-  return {
-    Name: version.name,
-    Served: version.served,
-    Storage: version.storage,
-    Deprecated: version.deprecated ?? false,
-    DeprecationWarning: version.deprecationWarning ?? null,
-    Schema: shared.schema ? null : (version.schema ?? null),
-    Subresources: shared.subresources ? null : (version.subresources ?? null),
-    AdditionalPrinterColumns: shared.columns ? null : (version.additionalPrinterColumns ?? null),
-    SelectableFields: shared.selectable ? null : (version.selectableFields ?? null),
-  };
+/** What stays with a version in upstream's internal form. */
+function ownPart(version: CustomResourceDefinitionVersion, shared: Shared): CustomResourceDefinitionVersion {
+  const own = { ...version };
+  if (shared.schema) delete own.schema;
+  if (shared.subresources) delete own.subresources;
+  if (shared.columns) delete own.additionalPrinterColumns;
+  if (shared.selectable) delete own.selectableFields;
+  return own;
 }
 
 function validateGroup(group: string, path: FieldPath, errors: FieldErrors): void {

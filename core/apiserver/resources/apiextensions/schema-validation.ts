@@ -1,3 +1,4 @@
+import { internalValue } from '../../../api/internal-value.js';
 import { loadTypes } from '../../../api/schema-data.js';
 import type { FieldPath } from '../../../machinery/field-errors.js';
 import { FieldErrors, jsonValue } from '../../../machinery/field-errors.js';
@@ -99,7 +100,7 @@ function validateRootFields(schema: JsonSchema, path: FieldPath, errors: FieldEr
   if (!odd) return;
   const allowed = `[${Object.values(rootFields).join(' ')}]`;
   const text = `only ${allowed} fields are allowed at the root of the schema if the status subresource is enabled`;
-  errors.invalid(path.child('openAPIV3Schema'), jsonValue(schema), text);
+  errors.invalid(path.child('openAPIV3Schema'), internalValue('apiextensions.JSONSchemaProps', schema), text);
 }
 
 let metadataType: StructType | undefined;
@@ -245,9 +246,10 @@ function validateExtensions(schema: JsonSchema, path: FieldPath, errors: FieldEr
     const keysPath = path.child('x-kubernetes-list-map-keys');
     if (!mapKeys.length) errors.required(keysPath, 'must not be empty if x-kubernetes-list-type is map');
     if (items === undefined) errors.required(path.child('items'), 'must have a schema if x-kubernetes-list-type is map');
-    else if (!item)
-      errors.invalid(path.child('items'), jsonValue(items), 'must only have a single schema if x-kubernetes-list-type is map');
-    else if (item.type !== 'object') {
+    else if (!item) {
+      const shown = internalValue('apiextensions.JSONSchemaPropsOrArray', items);
+      errors.invalid(path.child('items'), shown, 'must only have a single schema if x-kubernetes-list-type is map');
+    } else if (item.type !== 'object') {
       const text = "must be object if parent array's x-kubernetes-list-type is map";
       errors.invalid(path.child('items', 'type'), item.type ?? '', text);
     } else validateMapKeys(mapKeys, item, path, errors);
