@@ -6,7 +6,7 @@ import { validateDns1035Label, validateDns1123Subdomain } from '../../../machine
 import { jsonEqual } from '../../../machinery/object.js';
 import type { MatchExpressionEngine } from '../../match-expressions.js';
 import { qualifiedName, supported } from '../core/checks.js';
-import { validateWebhookClient } from './webhook-client-validation.js';
+import { validateWebhookClient } from '../webhook-client-validation.js';
 import type { Webhook } from './webhook-configuration.js';
 
 const failurePolicies = ['Fail', 'Ignore'];

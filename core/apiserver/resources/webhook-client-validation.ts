@@ -1,10 +1,11 @@
-import type { WebhookClientConfig } from '../../../api/generated/types.js';
-import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
-import { validateDns1123Subdomain, validatePortNumber } from '../../../machinery/names.js';
+import { unescape } from 'node:querystring';
+import type { WebhookClientConfig } from '../../api/generated/types.js';
+import type { FieldErrors, FieldPath } from '../../machinery/field-errors.js';
+import { validateDns1123Subdomain, validatePortNumber } from '../../machinery/names.js';
 
 const form = '; desired format: https://host[/path]';
 
-/** Source: apiserver pkg/util/webhook/validation.go. */
+/** Where an admission or a conversion webhook is called. Source: apiserver pkg/util/webhook/validation.go. */
 export function validateWebhookClient(config: WebhookClientConfig, path: FieldPath, errors: FieldErrors): void {
   const { url, service } = config;
   if ((url === undefined) === (service === undefined)) errors.required(path, 'exactly one of url or service is required');
@@ -22,7 +23,7 @@ function validateUrl(text: string, path: FieldPath, errors: FieldErrors): void {
     errors.invalid(path, scheme.toLowerCase(), `'https' is the only allowed URL scheme${form}`);
   if (authority.slice(at + 1) === '') errors.invalid(path, '', `host must be specified${form}`);
   if (at >= 0) errors.invalid(path, authority.slice(0, at), 'user information is not permitted in the URL');
-  if (fragment) errors.invalid(path, decodeURIComponent(fragment), 'fragments are not permitted in the URL');
+  if (fragment) errors.invalid(path, unescape(fragment), 'fragments are not permitted in the URL');
   if (query) errors.invalid(path, query, 'query parameters are not permitted in the URL');
 }
 
@@ -49,7 +50,7 @@ function goUrlFault(text: string): string | undefined {
 }
 
 function validateService(
-  { name, namespace, path: urlPath, port = 0 }: NonNullable<WebhookClientConfig['service']>,
+  { name, namespace, path: urlPath, port = 443 }: NonNullable<WebhookClientConfig['service']>,
   path: FieldPath,
   errors: FieldErrors,
 ): void {
