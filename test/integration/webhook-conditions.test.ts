@@ -1,69 +1,35 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import {
-  ConfigMaps,
-  MutatingWebhookConfigurations,
-  Namespaces,
-  ValidatingWebhookConfigurations,
-} from '../../core/api/generated/resources.js';
+import { ConfigMaps } from '../../core/api/generated/resources.js';
 import type { ConfigMap } from '../../core/api/generated/types.js';
-import type { ResourceReference } from '../../core/api/resource-reference.js';
-import type { ApiTransport } from '../../core/contracts/api-transport.js';
-import { startApiServer } from '../support/api-server.js';
-import type { RunningApiServer } from '../support/api-server.js';
-import { WebhookServer } from '../support/webhook-server.js';
-import type { Judge } from '../support/webhook-server.js';
+import { WebhookBench } from '../support/webhook-bench.js';
+import type { WebhookType } from '../support/webhook-bench.js';
+import type { Judge, WebhookServer } from '../support/webhook-server.js';
 
 const caller = { name: 'admin', groups: ['system:masters'] };
 const namespace = 'web';
 
 describe('conditions of webhooks', () => {
-  let api: RunningApiServer;
-  let transport: ApiTransport;
+  let bench: WebhookBench;
   let server: WebhookServer;
 
   beforeAll(async () => {
-    server = await WebhookServer.start();
-    api = await startApiServer();
-    transport = api.part.transport;
-    const object = { kind: 'Namespace', apiVersion: 'v1', metadata: { name: namespace } };
-    await transport.create({ caller, resource: Namespaces as ResourceReference, object });
+    bench = await WebhookBench.start();
+    server = bench.server;
   });
-
-  afterAll(async () => {
-    await api.stop();
-    await server.stop();
-  });
-
-  afterEach(async () => {
-    for (const resource of [ValidatingWebhookConfigurations, MutatingWebhookConfigurations] as readonly ResourceReference[]) {
-      await transport.deleteCollection({ caller, resource });
-    }
-    await api.part.server.hub.fresh();
-    server.requests.length = 0;
-  });
+  afterAll(() => bench.stop());
+  afterEach(() => bench.clear());
 
   /** Puts a webhook in front of new ConfigMaps; resolves its name. */
-  async function hook(type: 'mutating' | 'validating', fields: object, judge: Judge): Promise<string> {
+  async function hook(type: WebhookType, fields: object, judge: Judge): Promise<string> {
+    const name = `${type}.web.example.com`;
     server.judge(`/${type}`, judge);
-    const resource: ResourceReference = type === 'mutating' ? MutatingWebhookConfigurations : ValidatingWebhookConfigurations;
-    const webhook = {
-      name: `${type}.web.example.com`,
-      clientConfig: { url: server.url(`/${type}`), caBundle: server.caBundle },
-      rules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'] }],
-      sideEffects: 'None',
-      admissionReviewVersions: ['v1'],
-      ...fields,
-    };
-    const { kind } = resource;
-    const object = { kind, apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name: 'hook' }, webhooks: [webhook] };
-    await transport.create({ caller, resource, object: object as never });
-    await api.part.server.hub.fresh();
-    return webhook.name;
+    await bench.put(type, { name, path: `/${type}` }, fields);
+    return name;
   }
 
   async function create(metadata: object, more: object = {}): Promise<ConfigMap> {
     const object = { kind: 'ConfigMap', apiVersion: 'v1', metadata, data: { a: 'b' } } as ConfigMap;
-    return transport.create({ caller, resource: ConfigMaps, namespace, object, ...more });
+    return bench.transport.create({ caller, resource: ConfigMaps, namespace, object, ...more });
   }
 
   it('are checked when they are written', async () => {

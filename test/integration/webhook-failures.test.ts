@@ -1,12 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
-import {
-  ConfigMaps,
-  MutatingWebhookConfigurations,
-  Namespaces,
-  ValidatingWebhookConfigurations,
-} from '../../core/api/generated/resources.js';
+import { ConfigMaps, Namespaces, ValidatingWebhookConfigurations } from '../../core/api/generated/resources.js';
 import type { ConfigMap } from '../../core/api/generated/types.js';
 import type { ResourceReference } from '../../core/api/resource-reference.js';
 import { SystemClock } from '../../core/base/clock.js';
@@ -18,52 +13,32 @@ import { MemoryDatastore } from '../../plugins/datastore/memory/memory-datastore
 import { connect } from '../differential/replay.js';
 import { startApiServer } from '../support/api-server.js';
 import type { RunningApiServer } from '../support/api-server.js';
-import { WebhookServer } from '../support/webhook-server.js';
+import { WebhookBench } from '../support/webhook-bench.js';
+import type { WebhookType } from '../support/webhook-bench.js';
+import type { WebhookServer } from '../support/webhook-server.js';
 
 const caller = { name: 'admin', groups: ['system:masters'] };
 const namespace = 'web';
 const name = 'hook.web.example.com';
 
 describe('a webhook that fails', () => {
+  let bench: WebhookBench;
   let api: RunningApiServer;
   let transport: ApiTransport;
   let server: WebhookServer;
 
   beforeAll(async () => {
-    server = await WebhookServer.start();
-    api = await startApiServer();
-    transport = api.part.transport;
-    const object = { kind: 'Namespace', apiVersion: 'v1', metadata: { name: namespace } };
-    await transport.create({ caller, resource: Namespaces as ResourceReference, object });
+    bench = await WebhookBench.start();
+    ({ api, transport, server } = bench);
   });
-
-  afterAll(async () => {
-    await api.stop();
-    await server.stop();
-  });
-
+  afterAll(() => bench.stop());
   afterEach(async () => {
-    for (const resource of [ValidatingWebhookConfigurations, MutatingWebhookConfigurations] as readonly ResourceReference[]) {
-      await transport.deleteCollection({ caller, resource });
-    }
-    await api.part.server.hub.fresh();
+    await bench.clear();
     await transport.deleteCollection({ caller, resource: ConfigMaps, namespace });
   });
 
-  async function hook(fields: object, resource: ResourceReference = ValidatingWebhookConfigurations): Promise<void> {
-    const webhook = {
-      name,
-      clientConfig: { url: server.url('/hook'), caBundle: server.caBundle },
-      rules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'] }],
-      sideEffects: 'None',
-      admissionReviewVersions: ['v1'],
-      ...fields,
-    };
-    const { kind } = resource;
-    const object = { kind, apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name: 'hook' }, webhooks: [webhook] };
-    await transport.create({ caller, resource, object });
-    await api.part.server.hub.fresh();
-  }
+  const hook = (fields: object, type: WebhookType = 'validating'): Promise<void> =>
+    bench.put(type, { name, path: '/hook' }, fields);
 
   async function create(map = 'x'): Promise<ConfigMap> {
     const object: ConfigMap = { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: map } };
@@ -238,7 +213,7 @@ describe('a webhook that fails', () => {
     await hook({});
     await fails('received invalid webhook response: validating webhook may not return response.patch');
     await transport.delete({ caller, resource: ValidatingWebhookConfigurations, name: 'hook' });
-    await hook({}, MutatingWebhookConfigurations);
+    await hook({}, 'mutating');
     respond({ patch });
     await fails('received invalid webhook response: webhook returned response.patch but not response.patchType');
     respond({ patchType: 'JSONPatch' });
@@ -248,7 +223,7 @@ describe('a webhook that fails', () => {
   });
 
   it('by a patch that does not apply, or makes something that is no such object', async () => {
-    await hook({}, MutatingWebhookConfigurations);
+    await hook({}, 'mutating');
     const error = async (patch: unknown, message: RegExp): Promise<void> => {
       server.judge('/hook', () => ({ patch }));
       await expect(create()).rejects.toMatchObject({ status: { code: 500 }, message: expect.stringMatching(message) });

@@ -7,7 +7,6 @@ import {
   Deployments,
   EndpointSlices,
   Events,
-  MutatingWebhookConfigurations,
   Namespaces,
   Pods,
   Services,
@@ -21,45 +20,36 @@ import type { ApiTransport } from '../../core/contracts/api-transport.js';
 import type { KubeObject } from '../../core/machinery/object.js';
 import { isStatusError } from '../../core/machinery/status-error.js';
 import { connect } from '../differential/replay.js';
-import { startApiServer } from '../support/api-server.js';
 import type { RunningApiServer } from '../support/api-server.js';
-import { WebhookServer } from '../support/webhook-server.js';
-import type { Judge } from '../support/webhook-server.js';
+import { WebhookBench } from '../support/webhook-bench.js';
+import type { WebhookType } from '../support/webhook-bench.js';
+import type { Judge, WebhookServer } from '../support/webhook-server.js';
 
 const caller = { name: 'admin', groups: ['system:masters'] };
 const podAddress = '10.42.7.7';
 
 describe('admission webhooks', () => {
+  let bench: WebhookBench;
   let api: RunningApiServer;
   let transport: ApiTransport;
   let server: WebhookServer;
   const namespace = 'web';
 
   beforeAll(async () => {
-    server = await WebhookServer.start(['127.0.0.1', 'hook.web.svc']);
     const local = new LocalDialer();
-    api = await startApiServer({
+    bench = await WebhookBench.start(['127.0.0.1', 'hook.web.svc'], ({ port }) => ({
       disabledAdmission: ['ServiceAccount'],
       dialer: {
         dial: (target, signal) =>
-          local.dial(target.host === podAddress ? { ...target, host: '127.0.0.1', port: server.port } : target, signal),
+          local.dial(target.host === podAddress ? { ...target, host: '127.0.0.1', port } : target, signal),
       },
-    });
-    transport = api.part.transport;
-    await create(Namespaces, { metadata: { name: namespace, labels: { team: 'a' } } });
+    }));
+    ({ api, transport, server } = bench);
     await create(Namespaces, { metadata: { name: 'other' } });
   });
-
-  afterAll(async () => {
-    await api.stop();
-    await server.stop();
-  });
-
+  afterAll(() => bench.stop());
   afterEach(async () => {
-    for (const resource of [ValidatingWebhookConfigurations, MutatingWebhookConfigurations] as readonly ResourceReference[]) {
-      await transport.deleteCollection({ caller, resource });
-    }
-    await api.part.server.hub.fresh();
+    await bench.clear();
     for (const resource of [ConfigMaps, Pods] as readonly ResourceReference[]) {
       const { entries } = await transport.list({ caller, resource });
       for (const { name, namespace: at } of entries) {
@@ -92,21 +82,12 @@ describe('admission webhooks', () => {
   let paths = 0;
 
   /** Puts a webhook in front of something; all of them stand in one configuration each, named in the order of the calls. */
-  async function hook(type: 'mutating' | 'validating', fields: object, judge: Judge): Promise<string> {
+  async function hook(type: WebhookType, fields: object, judge: Judge): Promise<string> {
     const path = `/hook-${++paths}`;
     server.judge(path, judge);
-    const resource = type === 'mutating' ? MutatingWebhookConfigurations : ValidatingWebhookConfigurations;
     const name = `hook-${String(paths).padStart(4, '0')}`;
-    const webhook = {
-      name: `${name}.example.com`,
-      clientConfig: { url: server.url(path), caBundle: server.caBundle },
-      rules: [rule(['configmaps'], ['CREATE', 'UPDATE'])],
-      sideEffects: 'None',
-      admissionReviewVersions: ['v1'],
-      ...fields,
-    };
-    await create(resource as ResourceReference, { metadata: { name }, webhooks: [webhook] });
-    await api.part.server.hub.fresh();
+    const rules = [rule(['configmaps'], ['CREATE', 'UPDATE'])];
+    await bench.put(type, { name: `${name}.example.com`, path }, { rules, ...fields }, name);
     return `${name}.example.com`;
   }
 
