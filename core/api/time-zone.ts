@@ -1,3 +1,6 @@
+import { offsetOfZone } from '../machinery/zone-offset.js';
+import type { ZoneOffset } from '../machinery/zone-offset.js';
+
 /** What a clock on the wall shows. Months count from 1, weekdays from Sunday = 0. */
 export interface WallTime {
   readonly year: number;
@@ -25,31 +28,11 @@ export function zoneClock(name?: string): ZoneClock | undefined {
   const zone = name === undefined || name === 'Local' ? Intl.DateTimeFormat().resolvedOptions().timeZone : name;
   // Intl also takes offsets and other cases of letters, which upstream does not.
   if (name !== undefined && /^[+-]?\d/.test(zone)) return undefined;
-  let formatter: Intl.DateTimeFormat;
-  try {
-    formatter = new Intl.DateTimeFormat('en-US', {
-      timeZone: zone,
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: 'numeric',
-      day: 'numeric',
-      hour: 'numeric',
-      minute: 'numeric',
-      second: 'numeric',
-    });
-  } catch {
-    return undefined;
-  }
-  return clockOf(instantMs => {
-    const parts: Record<string, number> = {};
-    for (const { type, value } of formatter.formatToParts(instantMs)) parts[type] = Number(value);
-    const { year, month, day, hour, minute, second } = parts;
-    const shownMs = Date.UTC(year!, month! - 1, day, hour, minute, second);
-    return shownMs - Math.floor(instantMs / 1000) * 1000;
-  });
+  const offset = offsetOfZone(zone);
+  return offset && clockOf(offset);
 }
 
-function clockOf(offsetMs: (instantMs: number) => number): ZoneClock {
+function clockOf(offsetMs: ZoneOffset): ZoneClock {
   return {
     wall(instantMs) {
       const shown = new Date(instantMs + offsetMs(instantMs));

@@ -1,5 +1,7 @@
 import { parseTime } from '../time.js';
 import { CodedError } from '../../base/errors.js';
+import type { ZoneOffset } from '../zone-offset.js';
+import { offsetOfZone } from '../zone-offset.js';
 import { CelError, Duration, Timestamp } from './values.js';
 
 /** Timestamps and durations: Go's time package as CEL uses it. */
@@ -96,41 +98,21 @@ function parseZonePart(text: string): number | CelError {
   return new CelError(`strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`);
 }
 
-const zoneFormats = new Map<string, Intl.DateTimeFormat>();
-const maximumZoneFormats = 64;
+const zones = new Map<string, ZoneOffset>();
+const maximumZones = 64;
 
 function namedZoneOffset(timestamp: Timestamp, zone: string): number | CelError {
   if (zone === '' || zone === 'UTC') return 0;
-  let format = zoneFormats.get(zone);
-  if (!format) {
-    const unknown = new CelError(`unknown time zone ${zone}`);
+  let offset = zones.get(zone);
+  if (!offset) {
     // Intl also takes offsets and other cases of letters, which the time zone database does not have.
-    if (!/^[A-Z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+)*$/.test(zone)) return unknown;
-    try {
-      format = new Intl.DateTimeFormat('en-US', {
-        timeZone: zone,
-        hourCycle: 'h23',
-        era: 'short',
-        year: 'numeric',
-        month: 'numeric',
-        day: 'numeric',
-        hour: 'numeric',
-        minute: 'numeric',
-        second: 'numeric',
-      });
-    } catch (error) {
-      if (error instanceof RangeError) return unknown;
-      throw error;
-    }
-    if (zoneFormats.size >= maximumZoneFormats) zoneFormats.clear();
-    zoneFormats.set(zone, format);
+    const isName = /^[A-Z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+)*$/.test(zone);
+    offset = isName ? offsetOfZone(zone) : undefined;
+    if (!offset) return new CelError(`unknown time zone ${zone}`);
+    if (zones.size >= maximumZones) zones.clear();
+    zones.set(zone, offset);
   }
-  const parts = new Map(format.formatToParts(timestamp.seconds * 1000).map(part => [part.type, part.value]));
-  const field = (name: Intl.DateTimeFormatPartTypes): number => Number(parts.get(name));
-  const local = new Date(0);
-  local.setUTCFullYear(parts.get('era') === 'BC' ? 1 - field('year') : field('year'), field('month') - 1, field('day'));
-  local.setUTCHours(field('hour'), field('minute'), field('second'));
-  return local.getTime() / 1000 - timestamp.seconds;
+  return offset(timestamp.seconds * 1000) / 1000;
 }
 
 function fits(nanos: bigint): boolean {
