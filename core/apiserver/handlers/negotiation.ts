@@ -21,8 +21,6 @@ export interface AcceptOptions {
   readonly streams?: boolean;
 }
 
-export const jsonOnly: AcceptOptions = { protobuf: false, transforms: [] };
-
 interface Clause {
   readonly type: string;
   readonly parameters: ReadonlyMap<string, string>;

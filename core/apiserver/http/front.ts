@@ -64,7 +64,7 @@ export class Front {
     if (!isReadable(request.url ?? '/')) return sendPlain(response, 400, '400 Bad Request');
     response.setHeader('Audit-Id', auditId(request));
     response.setHeader('Cache-Control', 'no-cache, private');
-    const user = await this.#admit(request, info, texts => addWarnings(response, texts));
+    const user = await this.#admit(request, info, response);
     if (info.resourceRequest && this.#options.serves(info)) {
       if (this.#options.connections.handles(info)) {
         return this.#options.connections.serve({ request, response, info, caller: user });
@@ -74,8 +74,8 @@ export class Front {
     if (!(await this.#options.routes({ request, response, info, user }))) sendPlain(response, 404, '404 page not found\n');
   }
 
-  /** Authenticates, impersonates and authorizes. Throws 401 and 403. `warn` is told before a 403. */
-  async #admit(request: IncomingMessage, info: RequestInfo, warn?: (texts: readonly string[]) => void): Promise<UserInfo> {
+  /** Authenticates, impersonates and authorizes. Throws 401 and 403, whose answer carries the warnings too. */
+  async #admit(request: IncomingMessage, info: RequestInfo, response?: ServerResponse): Promise<UserInfo> {
     const { authentication, impersonation, authorizer } = this.#options;
     const pending = authentication.authenticate({
       path: info.path,
@@ -84,7 +84,7 @@ export class Front {
       clientCertificates: clientCertificates(request),
     });
     const { user: original, warnings } = pending instanceof Promise ? await pending : pending;
-    if (warnings) warn?.(warnings);
+    if (warnings && response) addWarnings(response, warnings);
     const attributes: Attributes = {
       user: original,
       verb: info.verb,

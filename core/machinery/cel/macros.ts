@@ -50,10 +50,6 @@ export function macroKey(name: string, argumentCount: number, isMember: boolean)
   return `${name}/${argumentCount}${isMember ? '/member' : ''}`;
 }
 
-export function macroTable(macros: readonly Macro[]): MacroTable {
-  return new Map(macros.map(macro => [macroKey(macro.name, macro.argumentCount, macro.isMember), macro]));
-}
-
 export function expandMacro(macros: MacroTable, written: MacroCall): MacroExpansion | undefined {
   const macro = macros.get(macroKey(written.functionName, written.args.length, written.target !== undefined));
   if (!macro) return undefined;

@@ -262,10 +262,6 @@ function equalKeys(key: CelValue): readonly CelValue[] {
   return keys;
 }
 
-export function isObjectLike(value: CelValue): value is Exclude<CelValue, null | boolean | bigint | number | string> {
-  return typeof value === 'object' && value !== null;
-}
-
 /** What type() answers, without parameters. */
 export function typeOf(value: CelValue): CelType {
   switch (typeof value) {

@@ -1,5 +1,5 @@
 import type { FieldErrors } from '../field-errors.js';
-import { FieldPath, jsonValue } from '../field-errors.js';
+import { FieldPath, jsonValue, withSortedKeys } from '../field-errors.js';
 import { isJsonObject } from '../object.js';
 import type { JsonSchema } from './json-schema.js';
 import { additionalOf, itemsOf, propertyOf } from './json-schema.js';
@@ -49,18 +49,10 @@ function repeated(list: readonly unknown[]): number[] {
   const seen = new Map<string, number>();
   const indexes: number[] = [];
   for (const [index, item] of list.entries()) {
-    const text = sortedText(item);
+    const text = JSON.stringify(withSortedKeys(item));
     const times = (seen.get(text) ?? 0) + 1;
     seen.set(text, times);
     if (times === 2) indexes.push(index);
   }
   return indexes;
-}
-
-/** The same for objects whose members stand in another order. */
-function sortedText(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  return JSON.stringify(value, (_key, member: unknown) =>
-    isJsonObject(member) ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member,
-  );
 }
