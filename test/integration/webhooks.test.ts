@@ -508,6 +508,21 @@ describe('admission webhooks', () => {
     });
   });
 
+  it('may write a member of any name into a custom resource', async () => {
+    const openAPIV3Schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+    const names = { plural: 'loose', singular: 'loose', kind: 'Loose', listKind: 'LooseList' };
+    const versions = [{ name: 'v1', storage: true, served: true, schema: { openAPIV3Schema } }];
+    const spec = { group: 'example.com', scope: 'Namespaced', names, versions };
+    await create(CustomResourceDefinitions as ResourceReference, { metadata: { name: 'loose.example.com' }, spec });
+    const loose: ResourceReference = { group: 'example.com', version: 'v1', resource: 'loose', kind: 'Loose', namespaced: true };
+    await untilServed(loose);
+    const rules = [{ operations: ['CREATE'], apiGroups: ['example.com'], apiVersions: ['v1'], resources: ['loose'] }];
+    await hook('mutating', { rules }, () => ({ patch: [{ op: 'add', path: '/__proto__', value: { polluted: true } }] }));
+    const made = await create(loose, { metadata: { name: 'x' } });
+    expect(Object.getOwnPropertyDescriptor(made, '__proto__')?.value).toEqual({ polluted: true });
+    expect({}).not.toHaveProperty('polluted');
+  });
+
   it('reaches a webhook behind a Service by its endpoints, whose name is on the certificate', async () => {
     const name = await hook('validating', { clientConfig: { service: { namespace, name: 'hook', path: '/in' } } }, () => ({}));
     server.judge('/in', () => ({ allowed: false, status: { message: 'reached' } }));

@@ -1,6 +1,6 @@
 import type { FieldErrors } from '../field-errors.js';
 import { FieldPath, jsonValue, withSortedKeys } from '../field-errors.js';
-import { isJsonObject } from '../object.js';
+import { isJsonObject, setOwn } from '../object.js';
 import type { JsonSchema } from './json-schema.js';
 import { additionalOf, itemsOf, propertyOf } from './json-schema.js';
 
@@ -38,7 +38,7 @@ function validateKeys(list: readonly unknown[], keyFields: readonly string[], er
   }
   const keys = list.map(item => {
     const key: Record<string, unknown> = {};
-    for (const field of keyFields) if (isJsonObject(item) && Object.hasOwn(item, field)) key[field] = item[field];
+    for (const field of keyFields) if (isJsonObject(item) && Object.hasOwn(item, field)) setOwn(key, field, item[field]);
     return key;
   });
   for (const index of repeated(keys)) errors.duplicate(path.index(index), jsonValue(keys[index]));

@@ -2,7 +2,7 @@ import type { AdmissionAttributes, AdmissionPlugin } from '../../../contracts/ad
 import { parseJson } from '../../../machinery/codec/json-decode.js';
 import { quote } from '../../../machinery/field-errors.js';
 import type { KubeObject } from '../../../machinery/object.js';
-import { cloneJson, jsonEqual, semanticEqual } from '../../../machinery/object.js';
+import { cloneJson, jsonEqual, semanticEqual, setOwn } from '../../../machinery/object.js';
 import { applyJsonPatch, decodeJsonPatch } from '../../../machinery/patch/json-patch.js';
 import { decodeManagedFields } from '../../../machinery/patch/managed-fields/managed-entries.js';
 import { internalError } from '../../../machinery/status-error.js';
@@ -148,5 +148,5 @@ function keepReadableOwners({ metadata }: KubeObject, before: Readonly<KubeObjec
 function replaceContents(target: KubeObject, source: KubeObject): void {
   const writable = target as unknown as Record<string, unknown>;
   for (const key of Object.keys(writable)) if (!Object.hasOwn(source, key)) delete writable[key];
-  Object.assign(writable, source);
+  for (const [key, value] of Object.entries(source)) setOwn(writable, key, value);
 }
