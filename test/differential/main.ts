@@ -13,6 +13,7 @@ import { startApiServer } from '../support/api-server.js';
 import { cases } from './cases/index.js';
 import { compareMutations } from './compare-mutations.js';
 import { compareOpenApi } from './compare-openapi.js';
+import { comparePolicies } from './compare-policies.js';
 import { compareWebhooks } from './compare-webhooks.js';
 import { firstDifference, same } from './difference.js';
 import { buildOracle } from './oracle.js';
@@ -20,10 +21,11 @@ import { connect, replay, send } from './replay.js';
 import type { Answer, Server } from './replay.js';
 import { knownKinds } from './seeds.js';
 
-const usage = `npm run differential -- [GROUP ... | KIND ... | openapi | webhooks] [--cases | --mutations] [--record] [--limit N]
+const usage = `npm run differential -- [GROUP ... | KIND ... | openapi | policies | webhooks] [--cases | --mutations] [--record] [--limit N]
 
 Asks upstream's API server and ours the same and prints where the answers differ. GROUP is a file of test/differential/cases, KIND a kind
-whose objects are changed in one place after another, openapi the documents of the API, webhooks what is told to them and answered because of them. --record writes what upstream answers to the cases.
+whose objects are changed in one place after another, openapi the documents of the API, policies what is answered
+because of them, webhooks what is told to them, too. --record writes what upstream answers to the cases.
 Exits 0 when nothing differs, 1 when something does, 2 where Go is missing or an option or name is unknown.`;
 
 const optionNames = ['--cases', '--mutations', '--record', '--limit', '--help'];
@@ -33,6 +35,7 @@ interface Options {
   readonly withCases: boolean;
   readonly withMutations: boolean;
   readonly withOpenApi: boolean;
+  readonly withPolicies: boolean;
   readonly withWebhooks: boolean;
   readonly record: boolean;
   readonly limit: number;
@@ -67,6 +70,7 @@ async function main(words: readonly string[]): Promise<number> {
       if (options.withMutations)
         differences += await compareMutations({ upstream, ours, wanted: options.wanted, limit: options.limit });
       if (options.withOpenApi) differences += await compareOpenApi({ upstream, ours });
+      if (options.withPolicies) differences += await comparePolicies({ upstream, ours });
       if (options.withWebhooks) differences += await compareWebhooks({ upstream, ours });
       if (options.record) console.log("upstream's answers are recorded; nothing was compared");
       else console.log(differences === 0 ? 'nothing differs' : `${differences} differences`);
@@ -100,21 +104,23 @@ function read(words: readonly string[]): Options | string {
     else if (word.startsWith('-')) return `unknown option ${word}${didYouMean(word, optionNames)}; --help names them`;
     else wanted.add(word);
   }
-  const known = ['openapi', 'webhooks', ...Object.keys(cases), ...knownKinds()];
+  const known = ['openapi', 'policies', 'webhooks', ...Object.keys(cases), ...knownKinds()];
   for (const name of wanted) {
     if (!known.includes(name)) return `${name} is neither a kind that is compared nor a group of cases${didYouMean(name, known)}`;
   }
   const wantsOpenApi = wanted.delete('openapi');
+  const wantsPolicies = wanted.delete('policies');
   const wantsWebhooks = wanted.delete('webhooks');
-  const anything = wanted.size === 0 && !wantsOpenApi && !wantsWebhooks;
+  const anything = wanted.size === 0 && !wantsOpenApi && !wantsPolicies && !wantsWebhooks;
   const record = flags.has('--record');
   const all = !flags.has('--cases') && !flags.has('--mutations');
   const withCases = record || flags.has('--cases') || (all && (anything || [...wanted].some(name => name in cases)));
   const withMutations =
     !record && (flags.has('--mutations') || (all && (anything || [...wanted].some(name => !(name in cases)))));
   const withOpenApi = !record && all && (anything || wantsOpenApi);
+  const withPolicies = !record && all && (anything || wantsPolicies);
   const withWebhooks = !record && all && (anything || wantsWebhooks);
-  return { wanted, withCases, withMutations, withOpenApi, withWebhooks, record, limit };
+  return { wanted, withCases, withMutations, withOpenApi, withPolicies, withWebhooks, record, limit };
 }
 
 async function compareCases(upstream: Server, ours: Server, { wanted, record }: Options): Promise<number> {
