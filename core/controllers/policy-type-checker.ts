@@ -88,8 +88,7 @@ export class PolicyTypeChecker {
     const types = new VariableTypes();
     const environment = types.extend(base);
     for (const { name, expression } of variables) {
-      const result = compile(environment, expression);
-      types.set(name, 'errors' in result ? undefined : result.type);
+      types.set(name, compile(environment, expression).type);
     }
     return environment;
   }
