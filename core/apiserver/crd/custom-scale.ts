@@ -3,10 +3,13 @@ import type { FieldErrors } from '../../machinery/field-errors.js';
 import { fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { isJsonObject, setOwn } from '../../machinery/object.js';
-import { internalError } from '../../machinery/status-error.js';
+import { badRequest, internalError } from '../../machinery/status-error.js';
 import type { ObjectSubresource } from '../registry/resource-definition.js';
 
 const int32Maximum = 2 ** 31 - 1;
+
+/** What a write sees where replicas were never set: a write that leaves it there is refused. */
+const neverSet = -(2 ** 31);
 
 /** The members that a path such as `.spec.replicas` names. */
 export function pathMembers(path: string): string[] {
@@ -16,26 +19,32 @@ export function pathMembers(path: string): string[] {
 /** The `scale` subresource over paths of the definition's choice. Source: apiextensions-apiserver pkg/registry/customresource. */
 export function customScale(scale: CustomResourceSubresourceScale): ObjectSubresource<KubeObject> {
   const { specReplicasPath, statusReplicasPath, labelSelectorPath } = scale;
+  const shown = (parent: Readonly<KubeObject>, replicas: number): Scale => {
+    const { name, namespace, uid, resourceVersion, creationTimestamp } = parent.metadata;
+    const found = labelSelectorPath ? valueAt(parent, labelSelectorPath) : undefined;
+    return {
+      apiVersion: 'autoscaling/v1',
+      kind: 'Scale',
+      metadata: { name, ...(namespace ? { namespace } : {}), uid, resourceVersion, creationTimestamp },
+      spec: replicas ? { replicas } : {},
+      status: {
+        replicas: numberAt(parent, statusReplicasPath) ?? 0,
+        ...(typeof found === 'string' && found ? { selector: found } : {}),
+      },
+    } as Scale;
+  };
   return {
     type: 'object',
     kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' },
     get(parent) {
-      const { name, namespace, uid, resourceVersion, creationTimestamp } = parent.metadata;
       const replicas = numberAt(parent, specReplicasPath);
       if (replicas === undefined) throw internalError(new Error(`the spec replicas field "${specReplicasPath}" does not exist`));
-      const found = labelSelectorPath ? valueAt(parent, labelSelectorPath) : undefined;
-      return {
-        apiVersion: 'autoscaling/v1',
-        kind: 'Scale',
-        metadata: { name, ...(namespace ? { namespace } : {}), uid, resourceVersion, creationTimestamp },
-        spec: replicas ? { replicas } : {},
-        status: {
-          replicas: numberAt(parent, statusReplicasPath) ?? 0,
-          ...(typeof found === 'string' && found ? { selector: found } : {}),
-        },
-      } as Scale;
+      return shown(parent, replicas);
     },
+    getForUpdate: parent => shown(parent, numberAt(parent, specReplicasPath) ?? neverSet),
     update(body, parent) {
+      const replicas = (body as Scale).spec?.replicas ?? 0;
+      if (replicas === neverSet) throw badRequest(`the spec replicas field "${specReplicasPath}" cannot be empty`);
       const names = pathMembers(specReplicasPath);
       const last = names.pop()!;
       let target = parent as unknown as Record<string, unknown>;
@@ -43,7 +52,7 @@ export function customScale(scale: CustomResourceSubresourceScale): ObjectSubres
         if (!isJsonObject(target[name])) setOwn(target, name, {});
         target = target[name] as Record<string, unknown>;
       }
-      setOwn(target, last, (body as Scale).spec?.replicas ?? 0);
+      setOwn(target, last, replicas);
     },
   };
 }
