@@ -1,3 +1,4 @@
+import { jsonText } from '../../machinery/codec/json-text.js';
 import { createHash } from 'node:crypto';
 import type { KubeObject } from '../../machinery/object.js';
 import { mergeFault } from '../../machinery/patch/managed-fields/path-element.js';
@@ -49,7 +50,7 @@ export class AwaitedConversions {
   convert(object: Readonly<KubeObject>, apiVersion: string): KubeObject {
     if (object.apiVersion === apiVersion) return object;
     if (!this.#answers) throw new Error('nobody waits for conversions here');
-    const key = `${apiVersion} ${createHash('sha256').update(JSON.stringify(object)).digest('base64')}`;
+    const key = `${apiVersion} ${createHash('sha256').update(jsonText(object)).digest('base64')}`;
     const answer = this.#answers.get(key);
     if (!answer) throw new ConversionNeeded(object, apiVersion, key);
     if (answer instanceof Error) throw mergeFault(answer.message);

@@ -1,3 +1,4 @@
+import { jsonText } from '../../machinery/codec/json-text.js';
 import type { CustomResourceSubresourceScale, Scale } from '../../api/generated/types.js';
 import type { FieldErrors } from '../../machinery/field-errors.js';
 import { fieldPath } from '../../machinery/field-errors.js';
@@ -69,10 +70,12 @@ export function validateScale(
   if (notAMap !== undefined) errors.invalid(fieldPath(path), 0, notAMap);
   const value = valueAt(object, path);
   if (value !== undefined) {
-    if (typeof value !== 'number' || !Number.isInteger(value)) {
+    if (typeof value !== 'bigint' && !Number.isInteger(value)) {
       errors.invalid(fieldPath(path), 0, accessorError(path, value, 'int64'));
-    } else if (value < 0) errors.invalid(fieldPath(path), value, 'should be a non-negative integer');
-    else if (value > int32Maximum) errors.invalid(fieldPath(path), value, `should be less than or equal to ${int32Maximum}`);
+    } else if ((value as number | bigint) < 0)
+      errors.invalid(fieldPath(path), value as number | bigint, 'should be a non-negative integer');
+    else if ((value as number | bigint) > int32Maximum)
+      errors.invalid(fieldPath(path), value as number | bigint, `should be less than or equal to ${int32Maximum}`);
   }
   const { labelSelectorPath } = scale;
   if (part !== 'status' || !labelSelectorPath) return;
@@ -98,7 +101,7 @@ function mapFault(object: unknown, path: string): string | undefined {
 function accessorError(path: string, value: unknown, expected: string): string {
   const types: Readonly<Record<string, string>> = { boolean: 'bool', number: 'float64', object: 'map[string]interface {}' };
   const actual = value === null ? '<nil>' : Array.isArray(value) ? '[]interface {}' : (types[typeof value] ?? typeof value);
-  const shown = value === null ? '<nil>' : typeof value === 'object' ? JSON.stringify(value) : String(value as string);
+  const shown = value === null ? '<nil>' : typeof value === 'object' ? jsonText(value) : String(value as string);
   return `.${pathMembers(path).join('.')} accessor error: ${shown} is of the type ${actual}, expected ${expected}`;
 }
 
@@ -114,6 +117,7 @@ function valueAt(object: unknown, path: string): unknown {
 function numberAt(object: unknown, path: string): number | undefined {
   const value = valueAt(object, path);
   if (value === undefined) return undefined;
+  if (typeof value === 'bigint') return Number(BigInt.asIntN(32, value));
   if (typeof value !== 'number') throw internalError(new Error(accessorError(path, value, 'int64')));
   return value;
 }

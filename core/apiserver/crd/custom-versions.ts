@@ -141,7 +141,7 @@ export class CustomVersions {
           convert: (stored: readonly Readonly<KubeObject>[]) => this.#converted(stored, apiVersion),
         }
       : undefined;
-    const view = hub.view(cache, { toView: stored => this.#shown(stored, apiVersion), fields, conversion });
+    const view = hub.view(cache, { isCustom: true, toView: stored => this.#shown(stored, apiVersion), fields, conversion });
     this.#views.push(view);
     const listKind = names.listKind ?? `${names.kind}List`;
     return {

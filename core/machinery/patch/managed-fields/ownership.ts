@@ -111,7 +111,12 @@ export class Ownership {
       const comparison =
         apiVersion === this.#rules.apiVersion
           ? compareObjects(live, next, version.type, isMerged)
-          : compareObjects(converted('old object', live, version), converted('new object', next, version), version.type, isMerged);
+          : compareObjects(
+              converted('old object', live, version),
+              converted('new object', next, version),
+              version.type,
+              isMerged,
+            );
       return filtered(comparison, this.#rules.filter(apiVersion));
     };
     const summarize = (comparison: Comparison | undefined): { taken: FieldSet; removed: FieldSet } | undefined =>
