@@ -7,7 +7,6 @@ export interface KnownDifference {
 
 export const knownDifferences: readonly KnownDifference[] = [
   { pattern: /\n {4}upstream: 0 the server hung up/, reason: "upstream's handler panics" },
-  { pattern: /f:set\.v:9007199254740992\n/, reason: 'upstream rounds the items of a set when it reads who owns them' },
 ];
 
 export function reasonFor(text: string): string | undefined {

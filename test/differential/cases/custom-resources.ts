@@ -1,46 +1,22 @@
 import type { Case, Step } from '../replay.js';
-
-const at = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-const group = 'cases.example.com';
-const merge = 'application/merge-patch+json';
-const jsonPatch = 'application/json-patch+json';
-const apply = 'application/apply-patch+yaml';
-
-type Version = Record<string, unknown>;
-
-const text = { type: 'string' };
-const object = (properties: object, more: object = {}): object => ({ type: 'object', properties, ...more });
-const version = (schema: object, more: Version = {}): Version => ({
-  name: 'v1',
-  served: true,
-  storage: true,
-  schema: { openAPIV3Schema: schema },
-  ...more,
-});
-
-function definition(plural: string, versions: readonly Version[], more: object = {}): object {
-  const kind = `${plural[0]!.toUpperCase()}${plural.slice(1, -1)}`;
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${group}` },
-    spec: { group, scope: 'Namespaced', names: { plural, kind }, versions, ...more },
-  };
-}
-
-const established = (plural: string): Step => ({
-  do: 'wait',
-  path: `${at}/${plural}.${group}`,
-  shows: '"type":"Established","status":"True"',
-});
-const gone = (plural: string): Step => ({ do: 'wait', path: `${at}/${plural}.${group}`, shows: '"code":404' });
-const of = (plural: string, name = 'v1'): string => `/apis/${group}/${name}/namespaces/default/${plural}`;
-const named = (plural: string, name: string, rest: object = {}): object => ({
-  apiVersion: `${group}/v1`,
-  kind: `${plural[0]!.toUpperCase()}${plural.slice(1, -1)}`,
-  metadata: { name },
-  ...rest,
-});
+import type { Version } from './custom-definitions.js';
+import {
+  apply,
+  at,
+  definition,
+  established,
+  gone,
+  group,
+  jsonPatch,
+  merge,
+  named,
+  object,
+  of,
+  spec,
+  text,
+  version,
+} from './custom-definitions.js';
+import { customVersionCases } from './custom-versions.js';
 
 /** A schema that is refused. */
 const wrong = (schema: object, more: Version = {}): Step => ({
@@ -109,7 +85,6 @@ const richVersion = version(rich, {
   ],
 });
 
-const spec = (fields: object): object => ({ spec: fields });
 const bad = (fields: object): Step => ({ do: 'create', at: of('riches'), body: named('riches', 'bad', spec(fields)) });
 
 export const customResourceCases: readonly Case[] = [
@@ -479,181 +454,5 @@ export const customResourceCases: readonly Case[] = [
       gone('riches'),
     ],
   },
-  {
-    name: 'Custom resources: a Scale that was never set',
-    at,
-    steps: [
-      {
-        do: 'create',
-        body: definition('unsets', [
-          version(object({ spec: object({ size: { type: 'integer' }, now: { type: 'integer' } }) }), {
-            subresources: { scale: { specReplicasPath: '.spec.size', statusReplicasPath: '.status.now' } },
-          }),
-        ]),
-      },
-      established('unsets'),
-      { do: 'create', at: of('unsets'), body: named('unsets', 'a') },
-      { do: 'get', sub: 'scale' },
-      { do: 'patch', sub: 'scale', type: merge, patch: { metadata: { labels: { a: 'b' } } } },
-      { do: 'patch', sub: 'scale', type: merge, patch: { spec: { replicas: 2 } } },
-      { do: 'get' },
-      { do: 'patch', type: merge, patch: { spec: null } },
-      { do: 'request', method: 'PUT', path: `${of('unsets')}/a/scale`, body: { metadata: { name: 'a' }, spec: { replicas: 3 } } },
-      { do: 'get', sub: 'scale' },
-      { do: 'patch', type: merge, patch: { spec: null } },
-      { do: 'request', method: 'PUT', path: `${of('unsets')}/a/scale`, body: { metadata: { name: 'a' } } },
-      { do: 'get' },
-      { do: 'delete' },
-      { do: 'delete', at: `${at}/unsets.${group}` },
-      gone('unsets'),
-    ],
-  },
-  {
-    name: 'Custom resources: numbers that no double holds',
-    at,
-    steps: [
-      {
-        do: 'create',
-        body: definition('wides', [
-          version(
-            object({
-              spec: object({
-                n: { type: 'integer', format: 'int64', maximum: 2 ** 60 },
-                small: { type: 'integer', format: 'int32' },
-                few: { type: 'integer', enum: [1, 9007199254740993n] },
-                x: { type: 'number' },
-                text,
-                port: { 'x-kubernetes-int-or-string': true },
-                set: { type: 'array', 'x-kubernetes-list-type': 'set', items: { type: 'integer' } },
-                any: object({}, { 'x-kubernetes-preserve-unknown-fields': true }),
-                ruled: {
-                  type: 'integer',
-                  'x-kubernetes-validations': [{ rule: 'self != 9007199254740993', messageExpression: 'string(self)' }],
-                },
-              }),
-            }),
-            {
-              additionalPrinterColumns: [
-                { name: 'N', type: 'integer', jsonPath: '.spec.n' },
-                { name: 'X', type: 'number', jsonPath: '.spec.n' },
-                { name: 'Text', type: 'string', jsonPath: '.spec.n' },
-                { name: 'Any', type: 'string', jsonPath: '.spec.any' },
-              ],
-              selectableFields: [{ jsonPath: '.spec.n' }],
-            },
-          ),
-        ]),
-      },
-      established('wides'),
-      {
-        do: 'create',
-        at: of('wides'),
-        body: named(
-          'wides',
-          'a',
-          spec({ n: 9007199254740993n, any: { least: -(2n ** 63n), list: [2n ** 63n - 1n, 2n ** 63n] } }),
-        ),
-      },
-      { do: 'get' },
-      { do: 'table' },
-      { do: 'list', query: 'fieldSelector=spec.n=9007199254740993' },
-      { do: 'update', patch: { spec: { port: 9007199254740995n } } },
-      { do: 'update', patch: { spec: { any: { other: 1 } } } },
-      { do: 'patch', type: merge, patch: { spec: { x: 9007199254740993n, few: 9007199254740993n } } },
-      { do: 'patch', type: jsonPatch, patch: [{ op: 'test', path: '/spec/n', value: 9007199254740993n }] },
-      { do: 'patch', type: jsonPatch, patch: [{ op: 'test', path: '/spec/n', value: 9007199254740992 }] },
-      { do: 'patch', type: jsonPatch, patch: [{ op: 'copy', from: '/spec/n', path: '/spec/any/copied' }] },
-      { do: 'patch', type: apply, patch: named('wides', 'a', spec({ set: [9007199254740993n, 9007199254740995n, 2] })) },
-      { do: 'patch', type: apply, patch: named('wides', 'a', spec({ set: [9007199254740993n, 2] })) },
-      { do: 'patch', type: apply, patch: named('wides', 'a', spec({ set: [9007199254740993n, 9007199254740993n] })) },
-      { do: 'patch', type: merge, patch: { spec: { few: 9007199254740992 } } },
-      { do: 'patch', type: merge, patch: { spec: { small: 9007199254740993n } } },
-      { do: 'patch', type: merge, patch: { spec: { n: 2n ** 62n + 1n } } },
-      { do: 'patch', type: merge, patch: { spec: { n: 2n ** 63n } } },
-      { do: 'patch', type: merge, patch: { spec: { text: 9007199254740993n } } },
-      { do: 'patch', type: merge, patch: { spec: { ruled: 9007199254740993n } } },
-      { do: 'patch', type: merge, patch: { spec: { ruled: 9007199254740992 } } },
-      { do: 'get' },
-      { do: 'delete' },
-      { do: 'delete', at: `${at}/wides.${group}` },
-      gone('wides'),
-    ],
-  },
-  {
-    name: 'Custom resources: several versions',
-    at,
-    steps: [
-      {
-        do: 'create',
-        body: definition(
-          'manies',
-          [
-            version(object({ spec: object({ a: text, b: { type: 'string', default: 'one' } }) }), { name: 'v1' }),
-            version(object({ spec: object({ a: text, c: text }) }), {
-              name: 'v1beta1',
-              storage: false,
-              deprecated: true,
-            }),
-            version(object({ spec: object({ a: text }) }), {
-              name: 'v2alpha1',
-              storage: false,
-              deprecated: true,
-              deprecationWarning: 'never use it',
-            }),
-            version(object({}), { name: 'v0', storage: false, served: false }),
-          ],
-          { names: { plural: 'manies', kind: 'Manie' }, scope: 'Cluster' },
-        ),
-      },
-      established('manies'),
-      { do: 'create', at: `/apis/${group}/v1/manies`, body: named('manies', 'x', spec({ a: 'a', c: 'pruned' })) },
-      { do: 'request', method: 'GET', path: `/apis/${group}/v1beta1/manies/x` },
-      { do: 'request', method: 'GET', path: `/apis/${group}/v2alpha1/manies` },
-      { do: 'request', method: 'GET', path: `/apis/${group}/v0/manies` },
-      {
-        do: 'request',
-        method: 'POST',
-        path: `/apis/${group}/v1beta1/manies`,
-        body: { apiVersion: `${group}/v1beta1`, kind: 'Manie', metadata: { name: 'y' }, spec: { a: 'b', b: 'pruned' } },
-      },
-      { do: 'request', method: 'GET', path: `/apis/${group}/v1/manies/y` },
-      { do: 'request', method: 'PATCH', path: `/apis/${group}/v1beta1/manies/x`, type: merge, body: { spec: { a: 'c' } } },
-      {
-        do: 'request',
-        method: 'PATCH',
-        path: `/apis/${group}/v1beta1/manies/x?fieldManager=me`,
-        type: apply,
-        body: { apiVersion: `${group}/v1beta1`, kind: 'Manie', metadata: { name: 'x' }, spec: { a: 'c' } },
-      },
-      // What v1 defaulted, v1beta1 does not know.
-      {
-        do: 'request',
-        method: 'PATCH',
-        path: `/apis/${group}/v1/manies/y?fieldManager=me`,
-        type: apply,
-        body: { apiVersion: `${group}/v1`, kind: 'Manie', metadata: { name: 'y' }, spec: { a: 'b', b: 'two' } },
-      },
-      {
-        do: 'request',
-        method: 'POST',
-        path: `/apis/${group}/v2alpha1/manies`,
-        body: { apiVersion: `${group}/v2alpha1`, kind: 'Manie', metadata: { name: 'z' }, spec: { a: 'z' } },
-      },
-      {
-        do: 'request',
-        method: 'PATCH',
-        path: `/apis/${group}/v2alpha1/manies/z?fieldManager=me`,
-        type: apply,
-        body: { apiVersion: `${group}/v2alpha1`, kind: 'Manie', metadata: { name: 'z' }, spec: { a: 'z' } },
-      },
-      { do: 'request', method: 'PATCH', path: `/apis/${group}/v1/manies/z`, type: merge, body: { spec: { b: 'three' } } },
-      { do: 'request', method: 'GET', path: `/apis/${group}/v1/manies/z` },
-      { do: 'wait', path: `/apis/${group}`, shows: 'v2alpha1' },
-      { do: 'request', method: 'GET', path: `/apis/${group}` },
-      { do: 'request', method: 'GET', path: `/apis/${group}/v1` },
-      { do: 'delete', at: `${at}/manies.${group}` },
-      gone('manies'),
-      { do: 'request', method: 'GET', path: `/apis/${group}/v1/manies`, bare: true },
-    ],
-  },
+  ...customVersionCases,
 ];
