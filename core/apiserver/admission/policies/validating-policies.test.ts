@@ -14,6 +14,7 @@ const shapes: AdmissionShapes = {
   kind: ({ group, version, resource }) => ({ group, version, kind: resource === 'namespaces' ? 'Namespace' : 'Thing' }),
   toJson: (_resource, _subresource, each) => each,
   fromJson: () => object('X', 'x'),
+  fromAnyJson: () => object('X', 'x'),
   equivalents: ({ resource }) => (resource === 'things' ? [{ group: 'new', version: 'v2', resource: 'things' }] : []),
   convert: async (each, _from, to) => {
     if (each.metadata.name === 'stubborn') throw new Error('no way');
