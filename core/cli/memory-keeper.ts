@@ -14,7 +14,11 @@ export interface ProcessMemory {
 
 const intervalMs = 30_000;
 const quietShare = 0.05;
-const worthwhileBytes = 24 * 1024 * 1024;
+/** What piled up since the last time, which is given back at once, */
+const muchBytes = 32 * 1024 * 1024;
+/** or when some time has gone by. */
+const someBytes = 12 * 1024 * 1024;
+const someTimeMs = 5 * 60_000;
 
 /**
  * Gives back what a burst of work has left behind, once it is over. V8 grows its heap for the burst and sees no reason to look at it again
@@ -28,6 +32,7 @@ export class MemoryKeeper implements Disposable {
   #disposed = false;
   /** What was resident after the last time. */
   #floorBytes = 0;
+  #lastMs = -Infinity;
 
   constructor(clock: Clock, memory: ProcessMemory, logger: Logger) {
     this.#clock = clock;
@@ -52,8 +57,10 @@ export class MemoryKeeper implements Disposable {
   async #look(): Promise<void> {
     const isQuiet = this.#memory.busyShare() < quietShare;
     const before = this.#memory.residentBytes();
+    const startMs = this.#clock.monotonicMs();
+    const worthwhileBytes = startMs - this.#lastMs < someTimeMs ? muchBytes : someBytes;
     if (isQuiet && before > this.#floorBytes + worthwhileBytes) {
-      const startMs = this.#clock.monotonicMs();
+      this.#lastMs = startMs;
       try {
         await this.#memory.giveBack();
       } catch (error) {
