@@ -301,10 +301,17 @@ export const deviceCases: readonly Case[] = [
     at: '/api/v1/namespaces/default/pods',
     steps: [
       {
+        do: 'request',
+        method: 'POST',
+        path: '/api/v1/namespaces/default/serviceaccounts',
+        body: { ...named('devices'), automountServiceAccountToken: false },
+      },
+      {
         do: 'create',
         body: {
           ...named('wrong'),
           spec: {
+            serviceAccountName: 'devices',
             resourceClaims: [
               { name: 'A' },
               { name: 'a', resourceClaimName: 'x', resourceClaimTemplateName: 'y' },
@@ -326,6 +333,7 @@ export const deviceCases: readonly Case[] = [
         body: {
           ...named('pod'),
           spec: {
+            serviceAccountName: 'devices',
             resourceClaims: [
               { name: 'a', resourceClaimTemplateName: 'x' },
               { name: 'b', resourceClaimName: 'y' },
@@ -346,6 +354,7 @@ export const deviceCases: readonly Case[] = [
         body: {
           ...named('pod'),
           spec: {
+            serviceAccountName: 'devices',
             resourceClaims: [
               { name: 'a', resourceClaimTemplateName: 'x' },
               { name: 'b', resourceClaimName: 'y' },
