@@ -312,6 +312,55 @@ const bodies: readonly Body[] = [
       },
     },
   ],
+  [
+    'FlowSchema',
+    'flowcontrol.apiserver.k8s.io/v1',
+    '/flowschemas',
+    {
+      spec: {
+        priorityLevelConfiguration: { name: 'workload-low' },
+        matchingPrecedence: 500,
+        distinguisherMethod: { type: 'ByUser' },
+        rules: [
+          {
+            subjects: [
+              { kind: 'User', user: { name: 'somebody' } },
+              { kind: 'Group', group: { name: 'some' } },
+              { kind: 'ServiceAccount', serviceAccount: { namespace: 'default', name: '*' } },
+            ],
+            resourceRules: [
+              {
+                verbs: ['get', 'list'],
+                apiGroups: ['', 'apps'],
+                resources: ['pods', 'deployments/status'],
+                clusterScope: true,
+                namespaces: ['default'],
+              },
+            ],
+            nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['/healthz', '/plugins/*'] }],
+          },
+        ],
+      },
+    },
+    { conditions: [condition] },
+  ],
+  [
+    'PriorityLevelConfiguration',
+    'flowcontrol.apiserver.k8s.io/v1',
+    '/prioritylevelconfigurations',
+    {
+      spec: {
+        type: 'Limited',
+        limited: {
+          nominalConcurrencyShares: 5,
+          lendablePercent: 20,
+          borrowingLimitPercent: 50,
+          limitResponse: { type: 'Queue', queuing: { queues: 16, handSize: 4, queueLengthLimit: 20 } },
+        },
+      },
+    },
+    { conditions: [condition] },
+  ],
   ['ServiceCIDR', 'networking.k8s.io/v1', '/servicecidrs', { spec: { cidrs: ['10.99.0.0/16'] } }, { conditions: [condition] }],
   [
     'PodDisruptionBudget',

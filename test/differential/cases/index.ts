@@ -8,6 +8,7 @@ import { coreCases } from './core.js';
 import { customResourceCases } from './custom-resources.js';
 import { customRuleCases } from './custom-rules.js';
 import { eventCases } from './events.js';
+import { flowControlCases } from './flowcontrol.js';
 import { httpCases } from './http.js';
 import { listCases } from './lists.js';
 import { messageCases } from './messages.js';
@@ -28,6 +29,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   'custom-resources': customResourceCases,
   'custom-rules': customRuleCases,
   events: eventCases,
+  flowcontrol: flowControlCases,
   http: httpCases,
   lists: listCases,
   messages: messageCases,
