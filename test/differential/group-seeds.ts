@@ -13,6 +13,13 @@ const template = {
 const once = { ...template, spec: { ...template.spec, restartPolicy: 'Never' } };
 const time = '2026-01-01T00:00:00Z';
 const condition = { type: 'Ready', status: 'True', reason: 'Because', message: 'm', lastTransitionTime: time };
+const dangling = {
+  type: 'Dangling',
+  status: 'False',
+  reason: 'Found',
+  message: 'This FlowSchema references the PriorityLevelConfiguration object named "workload-low" and it exists',
+  lastTransitionTime: time,
+};
 const space = '/namespaces/default';
 
 type Body = readonly [kind: string, apiVersion: string, at: string, fields: object, status?: object];
@@ -342,7 +349,7 @@ const bodies: readonly Body[] = [
         ],
       },
     },
-    { conditions: [condition] },
+    { conditions: [dangling, condition] },
   ],
   [
     'PriorityLevelConfiguration',
@@ -493,4 +500,5 @@ export const groupSeeds: readonly Seed[] = bodies.map(([kind, apiVersion, at, fi
   at: `${apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`}${at}`,
   body: { apiVersion, kind, metadata: metadata('seed'), ...fields },
   ...(status ? { status } : {}),
+  ...(kind === 'FlowSchema' ? { settled: '"Dangling"' } : {}),
 }));

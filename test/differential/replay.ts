@@ -272,13 +272,18 @@ export async function replay(server: Server, { at, steps, ordered = false, warns
 const waitTries = 300;
 const betweenTriesMs = 100;
 
-async function waited(server: Server, { path, shows }: Extract<Step, { do: 'wait' }>): Promise<Answer> {
+async function waited(server: Server, { path, shows: text }: Extract<Step, { do: 'wait' }>): Promise<Answer> {
+  return (await shows(server, path, text)) ? { code: 200, body: null } : { code: 504, body: `${path} never showed ${text}` };
+}
+
+/** Asks until the answer shows a text. False: it never does. */
+export async function shows(server: Server, path: string, text: string): Promise<boolean> {
   for (let tries = 1; tries < waitTries; tries++) {
     const { body } = await send(server, { method: 'GET', path });
-    if (JSON.stringify(body).includes(shows)) return { code: 200, body: null };
+    if (JSON.stringify(body).includes(text)) return true;
     await new Promise(resolve => setTimeout(resolve, betweenTriesMs));
   }
-  return { code: 504, body: `${path} never showed ${shows}` };
+  return false;
 }
 
 function watchCall(at: string, step: Extract<Step, { do: 'watch' }>, versions: ReadonlyMap<string, string>): Call {

@@ -30,6 +30,12 @@ export function defaultFlowControl(): DefaultFlowControl {
   };
 }
 
+/** The order in which schemas are asked whether a request is theirs. */
+export function byPrecedence(a: Readonly<FlowSchema>, b: Readonly<FlowSchema>): number {
+  const order = a.spec.matchingPrecedence - b.spec.matchingPrecedence;
+  return order || (a.metadata.name! < b.metadata.name! ? -1 : 1);
+}
+
 export function isMandatory(name: string): boolean {
   return name === exemptName || name === catchAllName;
 }
@@ -37,10 +43,19 @@ export function isMandatory(name: string): boolean {
 const mandatory = <T extends { metadata: { name?: string } }>(objects: readonly T[]): ReadonlyMap<string, T> =>
   new Map(objects.filter(({ metadata }) => isMandatory(metadata.name!)).map(object => [object.metadata.name!, object]));
 
+let fixed: { schemas: ReadonlyMap<string, FlowSchema>; levels: ReadonlyMap<string, PriorityLevelConfiguration> } | undefined;
+
+function fixedObjects(): NonNullable<typeof fixed> {
+  if (fixed) return fixed;
+  const { schemas, levels } = defaultFlowControl();
+  fixed = { schemas: mandatory(schemas), levels: mandatory(levels) };
+  return fixed;
+}
+
 export function mandatoryFlowSchemas(): ReadonlyMap<string, FlowSchema> {
-  return mandatory(defaultFlowControl().schemas);
+  return fixedObjects().schemas;
 }
 
 export function mandatoryPriorityLevels(): ReadonlyMap<string, PriorityLevelConfiguration> {
-  return mandatory(defaultFlowControl().levels);
+  return fixedObjects().levels;
 }

@@ -132,7 +132,7 @@ function isSubject(user: UserInfo, subject: FlowcontrolSubject): boolean {
 }
 
 /** A star means everything only where it stands alone. */
-function words(list: readonly string[] | undefined): Words {
+function words(list: readonly string[] | null | undefined): Words {
   return list?.length === 1 && list[0] === '*' ? undefined : new Set(list);
 }
 
@@ -146,14 +146,16 @@ function resourceTest({ verbs, apiGroups, resources, namespaces, clusterScope = 
   };
 }
 
-function pathTest({ verbs, nonResourceURLs = [] }: NonResourcePolicyRule): PathTest {
+function pathTest(rule: NonResourcePolicyRule): PathTest {
+  // A list that was given as nothing is null.
+  const nonResourceURLs = rule.nonResourceURLs ?? [];
   const isEverything = nonResourceURLs.includes('*');
   const prefixes = nonResourceURLs.map(url => {
     const prefix = url.endsWith('*') ? url.slice(0, -1) : url;
     return prefix.endsWith('/') ? prefix : `${prefix}/`;
   });
   return {
-    verbs: words(verbs),
+    verbs: words(rule.verbs),
     paths: isEverything ? undefined : new Set(nonResourceURLs),
     prefixes,
   };

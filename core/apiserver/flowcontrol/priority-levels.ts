@@ -3,7 +3,7 @@ import type { Disposable } from '../../base/disposable.js';
 import { errorText } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { FlowSchema, PriorityLevelConfiguration } from '../../api/generated/types.js';
-import { catchAllName, exemptName, mandatoryFlowSchemas, mandatoryPriorityLevels } from './default-flow-control.js';
+import { byPrecedence, catchAllName, exemptName, mandatoryFlowSchemas, mandatoryPriorityLevels } from './default-flow-control.js';
 import { ClassifyingSchema } from './flow.js';
 import type { FlowMetrics } from './flow-metrics.js';
 import { FlowSchemaMatcher } from './flow-schema-matcher.js';
@@ -183,9 +183,4 @@ export class PriorityLevels implements Disposable {
       return { seats: levels.map(level => level.queues.limit || level.nominal), fairFraction: 0 };
     }
   }
-}
-
-function byPrecedence(a: FlowSchema, b: FlowSchema): number {
-  const order = a.spec.matchingPrecedence - b.spec.matchingPrecedence;
-  return order || (a.metadata.name! < b.metadata.name! ? -1 : 1);
 }

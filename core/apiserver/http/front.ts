@@ -48,6 +48,8 @@ export interface RouteExchange {
 }
 
 const switchedProtocols = 101;
+/** Of refusals, which name what a client sent. */
+const noSniffing = ['X-Content-Type-Options', 'nosniff'] as const;
 
 /** The way of every request up to its handler: who, may they, and an answer whatever happens. */
 export class Front {
@@ -66,7 +68,11 @@ export class Front {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse, info: RequestInfo): Promise<void> {
-    if (!isReadable(request.url ?? '/')) return sendPlain(response, 400, '400 Bad Request');
+    if (!isReadable(request.url ?? '/')) {
+      response.writeHead(400, { 'Content-Type': 'text/plain; charset=utf-8' });
+      response.end('400 Bad Request');
+      return;
+    }
     response.setHeader('Audit-Id', auditId(request));
     response.setHeader('Cache-Control', 'no-cache, private');
     const asked = await this.#identify(request, info, response);
@@ -75,7 +81,7 @@ export class Front {
     if (passage?.classification) classify(response, passage.classification);
     if (passage?.retryAfterSeconds !== undefined) return turnAway(request, response, passage.retryAfterSeconds);
     try {
-      this.#authorize(asked);
+      this.#authorize(asked, response);
       const { user } = asked;
       if (info.resourceRequest && this.#options.serves(info)) {
         const exchange = { request, response, info, caller: user, onOpened: passage && watchOpening(info, passage, response) };
@@ -112,13 +118,20 @@ export class Front {
       path: info.path,
       resourceRequest: info.resourceRequest,
     };
-    const user = impersonation.impersonate(original, request.rawHeaders, attributes);
-    return user === original ? attributes : { ...attributes, user };
+    try {
+      const user = impersonation.impersonate(original, request.rawHeaders, attributes);
+      return user === original ? attributes : { ...attributes, user };
+    } catch (error) {
+      if (isStatusError(error, 'Forbidden')) response?.setHeader(...noSniffing);
+      throw error;
+    }
   }
 
-  #authorize(asked: Attributes): void {
+  #authorize(asked: Attributes, response?: ServerResponse): void {
     const verdict = this.#options.authorizer.authorize(asked);
-    if (verdict.decision !== 'allow') throw forbiddenError(asked, verdict.reason);
+    if (verdict.decision === 'allow') return;
+    response?.setHeader(...noSniffing);
+    throw forbiddenError(asked, verdict.reason);
   }
 
   /** Whether an upgrade that is asked for leads somewhere; otherwise the request is answered as if it had not been. */

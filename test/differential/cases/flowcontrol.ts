@@ -230,6 +230,11 @@ export const flowControlCases: readonly Case[] = [
   {
     name: 'precedence',
     at: schemas,
-    steps: [{ do: 'create', body: rules({ subjects: everybody, resourceRules: anything }) }, setPrecedence(9999), setPrecedence(10_001)],
+    steps: [
+      { do: 'create', body: rules({ subjects: everybody, resourceRules: anything }) },
+      { do: 'wait', path: `${schemas}/schema`, shows: '"Found"' },
+      setPrecedence(9999),
+      setPrecedence(10_001),
+    ],
   },
 ];

@@ -39,7 +39,8 @@ export function validateFlowSchemaSpec(name: string, spec: FlowSchemaSpec, error
 }
 
 function validateRule(rule: PolicyRulesWithSubjects, path: FieldPath, errors: FieldErrors): void {
-  const { subjects = [], resourceRules = [], nonResourceRules = [] } = rule;
+  const { resourceRules = [], nonResourceRules = [] } = rule;
+  const subjects = rule.subjects ?? [];
   if (subjects.length === 0) errors.required(path.child('subjects'), 'subjects must contain at least one value');
   for (const [index, subject] of subjects.entries()) validateSubject(subject, path.child('subjects').index(index), errors);
   if (resourceRules.length === 0 && nonResourceRules.length === 0)

@@ -3,10 +3,10 @@ import { FlowSchemas } from '../../../api/generated/resources.js';
 import { internalValue } from '../../../api/internal-value.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { semanticEqual } from '../../../machinery/object.js';
-import { mandatoryFlowSchemas } from '../../flowcontrol/default-flow-control.js';
+import { byPrecedence, mandatoryFlowSchemas } from '../../flowcontrol/default-flow-control.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
-import { flowControlResetFields, validateFlowControlStatus } from './flow-control-status.js';
+import { flowControlResetFields, flowControlStatus, validateFlowControlStatus } from './flow-control-status.js';
 import { validateFlowSchemaSpec } from './flow-schema-validation.js';
 
 const defaultPrecedence = 1000;
@@ -27,6 +27,7 @@ export const flowSchema = defineResource<FlowSchema>({
     }
     validateFlowControlStatus(status, errors);
   },
+  tableOrder: byPrecedence,
   row: (object, context) => [
     object.metadata.name,
     object.spec.priorityLevelConfiguration.name,
@@ -36,10 +37,6 @@ export const flowSchema = defineResource<FlowSchema>({
     object.status.conditions?.find(({ type }) => type === 'Dangling')?.status ?? '?',
   ],
   subresources: {
-    status: {
-      type: 'update',
-      checks: ['validateUpdate'],
-      validateUpdate: ({ status }, _old, errors) => validateFlowControlStatus(status, errors),
-    },
+    status: flowControlStatus(),
   },
 });

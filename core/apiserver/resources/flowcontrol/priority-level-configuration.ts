@@ -15,7 +15,7 @@ import { maximumHashBits, requiredEntropyBits } from '../../flowcontrol/shuffle-
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { requiredOneOf } from '../core/checks.js';
-import { flowControlResetFields, validateFlowControlStatus } from './flow-control-status.js';
+import { flowControlResetFields, flowControlStatus, validateFlowControlStatus } from './flow-control-status.js';
 
 const defaultShares = 30;
 const defaultQueuing: QueuingConfiguration = { handSize: 8, queues: 64, queueLengthLimit: 50 };
@@ -63,11 +63,7 @@ export const priorityLevelConfiguration = defineResource<PriorityLevelConfigurat
     ];
   },
   subresources: {
-    status: {
-      type: 'update',
-      checks: ['validateUpdate'],
-      validateUpdate: ({ status }, _old, errors) => validateFlowControlStatus(status, errors),
-    },
+    status: flowControlStatus(),
   },
 });
 
