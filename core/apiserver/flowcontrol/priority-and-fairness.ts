@@ -76,7 +76,8 @@ class FairPassage extends SeatRequest implements Passage {
   }
 
   get mustWait(): boolean {
-    return this.state === 'waiting' || (this.initialSeats > 1 && this.state === 'executing' && !this.flow.schema.level.isExempt);
+    if (this.state !== 'executing') return this.state === 'waiting';
+    return !this.#isCounted || (this.initialSeats > 1 && !this.flow.schema.level.isExempt);
   }
 
   get retryAfterSeconds(): number | undefined {
@@ -89,7 +90,7 @@ class FairPassage extends SeatRequest implements Passage {
   }
 
   async wait(client: EventEmitter): Promise<void> {
-    if (this.state === 'waiting') await this.#queue(client);
+    if (!this.#isCounted && this.state !== 'rejected') await this.#queue(client);
     if (this.state === 'executing') await this.#options.turns.take(this.initialSeats > 1);
   }
 
@@ -127,11 +128,10 @@ class FairPassage extends SeatRequest implements Passage {
   }
 
   end(): void {
-    if (!this.#isCounted) return;
-    this.#isCounted = false;
+    if (this.state !== 'executing') return;
     const { clock, metrics } = this.#options;
     const nowMs = clock.monotonicMs();
-    metrics.kinds.executing[isMutating(this.info) ? 'mutating' : 'readOnly'].add(-1, nowMs);
+    if (this.#isCounted) metrics.kinds.executing[isMutating(this.info) ? 'mutating' : 'readOnly'].add(-1, nowMs);
     const { series, level } = this.flow.schema;
     const ran = this.info.verb === 'watch' ? series.ranAsWatch : series.ran;
     ran.observe((nowMs - this.startedMs) / 1000);
