@@ -47,7 +47,9 @@ class Bench {
   }
 
   get(path: string, as?: string): Promise<Answer & { body: Shown }> {
-    return send(this.server, { method: 'GET', path, ...(as ? { as, groups: ['people'] } : {}) }) as Promise<Answer & { body: Shown }>;
+    return send(this.server, { method: 'GET', path, ...(as ? { as, groups: ['people'] } : {}) }) as Promise<
+      Answer & { body: Shown }
+    >;
   }
 
   async text(path: string): Promise<string> {
@@ -88,9 +90,7 @@ class Bench {
 
   /** Waiting and executing requests of the level. */
   async counts(level: string): Promise<{ waiting: number; executing: number }> {
-    const row = (await this.text(`${debug}/dump_priority_levels`))
-      .split('\n')
-      .find(line => line.startsWith(`${level},`))!;
+    const row = (await this.text(`${debug}/dump_priority_levels`)).split('\n').find(line => line.startsWith(`${level},`))!;
     const cells = row.split(',').map(cell => cell.trim());
     return { waiting: Number(cells[4]), executing: Number(cells[5]) };
   }
@@ -158,7 +158,9 @@ describe('priority and fairness over HTTP', () => {
     const other = bench.get(maps, 'other');
     await bench.until('narrow', { waiting: 13 });
     const requests = await bench.text(`${debug}/dump_requests?includeRequestDetails=1`);
-    expect(requests).toMatch(/^narrow, +people, +\d+, +0, +other, .* other, +list, +\/api\/v1\/namespaces\/default\/configmaps, +default,/m);
+    expect(requests).toMatch(
+      /^narrow, +people, +\d+, +0, +other, .* other, +list, +\/api\/v1\/namespaces\/default\/configmaps, +default,/m,
+    );
     expect((await bench.text(`${debug}/dump_queues`)).match(/^narrow, +\d+, +3, /gm)).toHaveLength(4);
     let served = 0;
     let isServed = false;
@@ -196,7 +198,9 @@ describe('priority and fairness over HTTP', () => {
     await Promise.all(running.map(({ answered }) => answered));
     const text = await bench.text('/metrics');
     const labels = 'flow_schema="people",priority_level="narrow"';
-    expect(text).toMatch(new RegExp(`^apiserver_flowcontrol_rejected_requests_total\\{${labels},reason="time-out"\\} [12]$`, 'm'));
+    expect(text).toMatch(
+      new RegExp(`^apiserver_flowcontrol_rejected_requests_total\\{${labels},reason="time-out"\\} [12]$`, 'm'),
+    );
     expect(text).toMatch(new RegExp(`^apiserver_flowcontrol_rejected_requests_total\\{${labels},reason="queue-full"\\} 5$`, 'm'));
     expect(text).toContain('apiserver_flowcontrol_nominal_limit_seats{priority_level="narrow"} 3\n');
     expect(text).toMatch(/^apiserver_flowcontrol_demand_seats_bucket\{priority_level="narrow",le="1"\} [1-9]\d*$/m);
@@ -219,7 +223,17 @@ describe('priority and fairness over HTTP', () => {
     }
     await bench.until('narrow', { executing: 0, waiting: 0 });
     // Twelve watchers: a change keeps its seats for a while.
-    expect((await send(bench.server, { method: 'POST', path: maps, body: { metadata: { name: 'told' } }, as: 'w', groups: ['people'] })).code).toBe(201);
+    expect(
+      (
+        await send(bench.server, {
+          method: 'POST',
+          path: maps,
+          body: { metadata: { name: 'told' } },
+          as: 'w',
+          groups: ['people'],
+        })
+      ).code,
+    ).toBe(201);
     const metrics = await bench.text('/metrics');
     const labels = 'flow_schema="people",priority_level="narrow"';
     expect(metrics).toContain(`apiserver_flowcontrol_request_execution_seconds_count{${labels},type="watch"} 12\n`);
@@ -243,7 +257,7 @@ describe('the objects of priority and fairness', () => {
   beforeAll(() => bench.start({ readOnly: 400, mutating: 200, isFair: true }));
   afterAll(() => bench.stop());
 
-  it('are made again when they are deleted, and put right while they are the server\'s', async () => {
+  it("are made again when they are deleted, and put right while they are the server's", async () => {
     for (const path of [level('system'), schema('exempt'), level('catch-all')]) {
       const { uid } = (await bench.get(path)).body.metadata;
       expect((await send(bench.server, { method: 'DELETE', path })).code).toBe(200);
@@ -273,12 +287,18 @@ describe('the objects of priority and fairness', () => {
       spec: {
         priorityLevelConfiguration: { name: 'late' },
         matchingPrecedence: 3,
-        rules: [{ subjects: [{ kind: 'User', user: { name: 'x' } }], nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['/version'] }] }],
+        rules: [
+          {
+            subjects: [{ kind: 'User', user: { name: 'x' } }],
+            nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['/version'] }],
+          },
+        ],
       },
     });
     expect(await shows(bench.server, schema('early'), '"NotFound"')).toBe(true);
     const { uid } = (await bench.get(schema('early'))).body.metadata;
-    const classified = async (): Promise<boolean> => (await bench.get('/version', 'x')).headers?.['x-kubernetes-pf-flowschema-uid'] === uid;
+    const classified = async (): Promise<boolean> =>
+      (await bench.get('/version', 'x')).headers?.['x-kubernetes-pf-flowschema-uid'] === uid;
     expect(await classified()).toBe(false);
     await bench.post(`${flow}/prioritylevelconfigurations`, {
       metadata: { name: 'late' },

@@ -123,7 +123,11 @@ describe('the queues of a level', () => {
     const at = bench(1);
     const running = at.enter(person('a'));
     const client = new Client();
-    const [patient, hasty, gone] = [at.enter(person('a')), at.enter(person('a'), 'GET', '/api/v1/pods?timeout=8s'), at.enter(person('a'))];
+    const [patient, hasty, gone] = [
+      at.enter(person('a')),
+      at.enter(person('a'), 'GET', '/api/v1/pods?timeout=8s'),
+      at.enter(person('a')),
+    ];
     const waits = [wait(patient), wait(hasty), wait(gone, client)];
     expect(client.listeners).toBe(1);
     client.close();

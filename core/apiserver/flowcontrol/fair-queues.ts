@@ -143,8 +143,7 @@ export class FairQueues {
       return;
     }
     const queue = this.#pick(request.flow, queuing);
-    if (this.seatsInUse >= limit && queue.waiting.length >= queuing.queueLengthLimit)
-      return this.#reject(request, 'queue-full');
+    if (this.seatsInUse >= limit && queue.waiting.length >= queuing.queueLengthLimit) return this.#reject(request, 'queue-full');
     request.queue = queue;
     request.arrivalR = this.#virtualTime;
     if (!queue.isActive) {

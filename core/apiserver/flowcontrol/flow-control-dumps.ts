@@ -88,7 +88,10 @@ export class FlowControlDumps {
     const rows = this.#levels().flatMap(level => {
       const waiting = [...level.queues.queues.values()].flatMap(queue => queue.waiting.map((request, at) => ({ request, at })));
       const all = [...waiting, ...Array.from(level.queues.executing, request => ({ request, at: -1 }))];
-      return all.map(({ request, at }) => [...this.#requestCells(level, request, at), ...(withDetails ? detailCells(request) : [])]);
+      return all.map(({ request, at }) => [
+        ...this.#requestCells(level, request, at),
+        ...(withDetails ? detailCells(request) : []),
+      ]);
     });
     return table([withDetails ? [...head, ...details] : head, ...rows]);
   }

@@ -10,7 +10,11 @@ describe('what becomes of an object that every cluster begins with', () => {
   const changed = { ...schema('probes').spec, matchingPrecedence: 3 };
   const stored = (object: FlowSchema, annotation: string | undefined, generation: number, spec = object.spec): FlowSchema => ({
     ...object,
-    metadata: { ...object.metadata, generation, annotations: annotation === undefined ? {} : { [autoUpdateAnnotation]: annotation } },
+    metadata: {
+      ...object.metadata,
+      generation,
+      annotations: annotation === undefined ? {} : { [autoUpdateAnnotation]: annotation },
+    },
     spec,
   });
   const said = (object: FlowSchema | undefined): string | undefined => object?.metadata.annotations?.[autoUpdateAnnotation];

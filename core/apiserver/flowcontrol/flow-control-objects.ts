@@ -134,9 +134,7 @@ export class FlowControlObjects {
     const conditions = [{ ...condition, lastTransitionTime: formatTime(clock.now()) }];
     const patch = { apiVersion: schema.apiVersion, kind: schema.kind, metadata: { name }, status: { conditions } };
     const call = { caller, resource: FlowSchemas, name, subresource: 'status', fieldManager: consumer };
-    await transport
-      .patch({ ...call, type: 'apply', force: true, patch, userAgent: 'kube-apiserver' })
-      .catch(unless('NotFound'));
+    await transport.patch({ ...call, type: 'apply', force: true, patch, userAgent: 'kube-apiserver' }).catch(unless('NotFound'));
   }
 }
 

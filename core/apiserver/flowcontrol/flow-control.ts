@@ -44,7 +44,9 @@ const debugPath = '/debug/api_priority_and_fairness';
 /** What limits the requests of one server: by priority and fairness, or plainly. */
 export class FlowControl implements ExposedMetrics {
   readonly limiter: RequestLimiter;
-  readonly #fair: { readonly levels: PriorityLevels; readonly metrics: FlowMetrics; readonly dumps: FlowControlDumps } | undefined;
+  readonly #fair:
+    | { readonly levels: PriorityLevels; readonly metrics: FlowMetrics; readonly dumps: FlowControlDumps }
+    | undefined;
 
   constructor({ limits, clock, logger, stored }: FlowControlOptions) {
     if (!limits.isFair) {

@@ -188,7 +188,11 @@ export class FlowMetrics implements ExposedMetrics {
       ...gauge('dispatch_r', 'Virtual time of the last dispatch.', level => level.queues.lastDispatch.time),
       ...gauge('latest_s', 'Virtual start of the request last dispatched.', level => level.queues.lastDispatch.start),
       ...bounds('next_s_bounds', 'Virtual starts of the oldest requests.', level => level.queues.lastDispatch.starts),
-      ...bounds('next_discounted_s_bounds', 'The same without the work in progress.', level => level.queues.lastDispatch.discounted),
+      ...bounds(
+        'next_discounted_s_bounds',
+        'The same without the work in progress.',
+        level => level.queues.lastDispatch.discounted,
+      ),
       ...head('seat_fair_frac', 'gauge', 'The part of its demand that every level can have.'),
       `${prefix}_seat_fair_frac ${this.fairFraction}`,
     ];

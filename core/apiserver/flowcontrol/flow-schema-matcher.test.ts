@@ -45,7 +45,9 @@ describe('which schema a request falls under', () => {
     const rules: PolicyRulesWithSubjects[] = [
       {
         subjects: [{ kind: 'User', user: { name: 'picky' } }],
-        resourceRules: [{ verbs: ['get'], apiGroups: ['apps'], resources: ['deployments', 'deployments/status'], namespaces: ['a'] }],
+        resourceRules: [
+          { verbs: ['get'], apiGroups: ['apps'], resources: ['deployments', 'deployments/status'], namespaces: ['a'] },
+        ],
         nonResourceRules: [{ verbs: ['get'], nonResourceURLs: ['/a/*', '/b'] }],
       },
       { subjects: [{ kind: 'ServiceAccount', serviceAccount: { namespace: 'n', name: 's' } }], resourceRules: [any] },

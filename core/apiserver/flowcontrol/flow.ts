@@ -25,10 +25,7 @@ export class Flow {
   /** The queues that its requests may stand in; dealt once. */
   hand(queues: number, handSize: number): readonly number[] {
     if (this.#queues !== queues || this.#handSize !== handSize) {
-      this.#hash ??= createHash('sha256')
-        .update(`${this.schema.name}\0${this.distinguisher}`)
-        .digest()
-        .readBigUInt64LE();
+      this.#hash ??= createHash('sha256').update(`${this.schema.name}\0${this.distinguisher}`).digest().readBigUInt64LE();
       this.#hand = dealHand(this.#hash, queues, handSize);
       this.#queues = queues;
       this.#handSize = handSize;

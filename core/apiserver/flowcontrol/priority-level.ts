@@ -62,7 +62,8 @@ export class PriorityLevel {
     this.upper = this.nominal + (borrowing === undefined ? all : Math.round((this.nominal * borrowing) / 100));
     const queuing = limited?.limitResponse.queuing;
     // One request may not take what its flow's neighbours in the same hand live on.
-    if (queuing) this.maximumSeats = Math.max(1, Math.min(Math.ceil(this.nominal * 0.15), Math.trunc(this.nominal / queuing.handSize)));
+    if (queuing)
+      this.maximumSeats = Math.max(1, Math.min(Math.ceil(this.nominal * 0.15), Math.trunc(this.nominal / queuing.handSize)));
     else this.maximumSeats = 0;
   }
 

@@ -9,14 +9,20 @@ const lending = (name: string, fields: object): PriorityLevelConfiguration =>
 
 /** Two levels that lend each other nearly everything. */
 function lenders(): FlowControlBench {
-  const levels = [lending('a', { lendablePercent: 90 }), lending('b', { lendablePercent: 90 }), lending('catch-all', { nominalConcurrencyShares: 0 })];
+  const levels = [
+    lending('a', { lendablePercent: 90 }),
+    lending('b', { lendablePercent: 90 }),
+    lending('catch-all', { nominalConcurrencyShares: 0 }),
+  ];
   return new FlowControlBench(100, levels, [schemaOf('as', 'a'), schemaOf('bs', 'b')]);
 }
 
 describe('priority levels', () => {
   it('share the seats of the server as upstream shares them', () => {
     const bench = new FlowControlBench(600);
-    const seats = Object.fromEntries(bench.levels.all().map(({ name, nominal, lower, upper }) => [name, [nominal, lower, upper]]));
+    const seats = Object.fromEntries(
+      bench.levels.all().map(({ name, nominal, lower, upper }) => [name, [nominal, lower, upper]]),
+    );
     expect(seats).toEqual({
       'catch-all': [13, 13, 613],
       exempt: [0, 0, 600],
@@ -64,7 +70,11 @@ describe('priority levels', () => {
 
   it('stay as they are where the bounds leave no way', async () => {
     const none = { lendablePercent: 50, borrowingLimitPercent: 0 };
-    const bench = new FlowControlBench(10, [lending('a', none), lending('b', none), lending('catch-all', none)], [schemaOf('as', 'a')]);
+    const bench = new FlowControlBench(
+      10,
+      [lending('a', none), lending('b', none), lending('catch-all', none)],
+      [schemaOf('as', 'a')],
+    );
     const before = bench.levels.all().map(({ queues }) => queues.limit);
     bench.enter(user('u', 'as'));
     await bench.clock.advance(10_000);

@@ -86,7 +86,10 @@ export class PriorityLevels implements Disposable {
       const level = levels.get(schema.spec.priorityLevelConfiguration.name)!;
       return new ClassifyingSchema(schema, level, metrics.flow(level.name, schema.metadata.name!));
     });
-    this.matcher = new FlowSchemaMatcher(compiled, compiled.find(({ name }) => name === catchAllName)!);
+    this.matcher = new FlowSchemaMatcher(
+      compiled,
+      compiled.find(({ name }) => name === catchAllName)!,
+    );
   }
 
   /** Old levels that are needed, or have requests, beside the new ones. */

@@ -11,7 +11,8 @@ export class WatchCounts {
 
   /** A watch, of one object where `name` says so, is open until what is returned is disposed. */
   register(info: RequestInfo, name: string): Disposable {
-    if (info.resource === 'pods' && info.query.get('fieldSelector')?.includes('spec.nodeName=')) return toDisposable(() => undefined);
+    if (info.resource === 'pods' && info.query.get('fieldSelector')?.includes('spec.nodeName='))
+      return toDisposable(() => undefined);
     const key = keyOf(info, info.namespace, name);
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
     return toDisposable(() => {

@@ -14,7 +14,11 @@ describe('how many seats a request takes', () => {
     url: string,
     { method = 'GET', name = '', who = account } = {},
   ): WorkEstimate =>
-    new WorkEstimator({ stored: () => stored, watches: bench.watches }).estimate(bench.request(method, url), name, schemaFor(who));
+    new WorkEstimator({ stored: () => stored, watches: bench.watches }).estimate(
+      bench.request(method, url),
+      name,
+      schemaFor(who),
+    );
   const pods = { count: 1000, bytes: 5_000_000 };
   const seats = (url: string, more?: Parameters<typeof estimate>[2]): number => estimate(pods, url, more).initialSeats;
 

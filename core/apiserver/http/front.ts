@@ -146,7 +146,12 @@ export class Front {
     this.#upgrade(request, socket, head).catch((error: unknown) => {
       const status = toStatus(error);
       if (!isStatusError(error)) this.#log(request, error);
-      endSocket(socket, `${status.code ?? 500} ${status.reason ?? 'Error'}`, ['Content-Type: application/json'], JSON.stringify(status));
+      endSocket(
+        socket,
+        `${status.code ?? 500} ${status.reason ?? 'Error'}`,
+        ['Content-Type: application/json'],
+        JSON.stringify(status),
+      );
     });
   }
 

@@ -18,11 +18,24 @@ import { WorkEstimator } from '../work-estimator.js';
 
 const apiVersion = 'flowcontrol.apiserver.k8s.io/v1';
 
-export function level(name: string, limited: NonNullable<PriorityLevelConfiguration['spec']['limited']>): PriorityLevelConfiguration {
-  return { apiVersion, kind: 'PriorityLevelConfiguration', metadata: { name, uid: `uid-of-${name}` }, spec: { type: 'Limited', limited }, status: {} };
+export function level(
+  name: string,
+  limited: NonNullable<PriorityLevelConfiguration['spec']['limited']>,
+): PriorityLevelConfiguration {
+  return {
+    apiVersion,
+    kind: 'PriorityLevelConfiguration',
+    metadata: { name, uid: `uid-of-${name}` },
+    spec: { type: 'Limited', limited },
+    status: {},
+  };
 }
 
-export function queuingLevel(name: string, shares: number, queuing: { queues: number; handSize: number; queueLengthLimit: number }): PriorityLevelConfiguration {
+export function queuingLevel(
+  name: string,
+  shares: number,
+  queuing: { queues: number; handSize: number; queueLengthLimit: number },
+): PriorityLevelConfiguration {
   return level(name, {
     nominalConcurrencyShares: shares,
     lendablePercent: 0,
@@ -76,7 +89,14 @@ export class FlowControlBench {
     const isGiven = levels.length > 0;
     this.levels.digest(isGiven ? levels : defaults.levels, isGiven ? schemas : [...defaults.schemas, ...schemas]);
     const estimator = new WorkEstimator({ stored: () => this.stored, watches });
-    this.limiter = new PriorityAndFairness({ clock, metrics, watches, levels: this.levels, estimator, turns: new Turns(call => call()) });
+    this.limiter = new PriorityAndFairness({
+      clock,
+      metrics,
+      watches,
+      levels: this.levels,
+      estimator,
+      turns: new Turns(call => call()),
+    });
   }
 
   request(method: string, url: string): RequestInfo {

@@ -99,7 +99,12 @@ function validateServiceAccount(subject: ServiceAccountSubject | undefined, path
 }
 
 /** Whether the list is to be looked at further. */
-function validateList(values: readonly string[], path: FieldPath, words: readonly [string, string], errors: FieldErrors): boolean {
+function validateList(
+  values: readonly string[],
+  path: FieldPath,
+  words: readonly [string, string],
+  errors: FieldErrors,
+): boolean {
   const [missing, others] = words;
   if (values.length === 0) errors.required(path, missing);
   else if (!values.includes('*')) return true;
@@ -144,8 +149,7 @@ function validateResourceRule(rule: ResourcePolicyRule, path: FieldPath, errors:
   const namespaces = rule.namespaces ?? [];
   const at = path.child('namespaces');
   if (namespaces.length === 0) {
-    if (!rule.clusterScope)
-      errors.required(at, 'resource rules that are not cluster scoped must supply at least one namespace');
+    if (!rule.clusterScope) errors.required(at, 'resource rules that are not cluster scoped must supply at least one namespace');
   } else if (namespaces.includes('*')) {
     if (namespaces.length > 1) errors.invalid(at, namespaces, "if '*' is present, must not specify other namespaces");
   } else {

@@ -125,7 +125,11 @@ function validateResponse({ type, queuing }: LimitResponse, path: FieldPath, err
   } else requiredOneOf(errors, path.child('type'), type, ['Queue', 'Reject']);
 }
 
-function validateQueuing({ queues, handSize, queueLengthLimit }: QueuingConfiguration, path: FieldPath, errors: FieldErrors): void {
+function validateQueuing(
+  { queues, handSize, queueLengthLimit }: QueuingConfiguration,
+  path: FieldPath,
+  errors: FieldErrors,
+): void {
   if (queueLengthLimit <= 0) errors.invalid(path.child('queueLengthLimit'), queueLengthLimit, 'must be positive');
   if (queues <= 0) errors.invalid(path.child('queues'), queues, 'must be positive');
   else if (queues > maximumQueues) errors.invalid(path.child('queues'), queues, `must not be greater than ${maximumQueues}`);
