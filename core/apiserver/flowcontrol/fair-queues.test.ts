@@ -51,6 +51,21 @@ describe('the queues of a level', () => {
     expect(at.levels.all().find(({ name }) => name === 'only')!.queues.seatsInUse).toBe(1);
   });
 
+  it('keep a few seats for who has none', () => {
+    const at = bench(16);
+    const flood = Array.from({ length: 16 }, () => at.enter(person('flooder')));
+    expect(flood.filter(({ mustWait }) => mustWait)).toHaveLength(2);
+    const others = ['b', 'c', 'd'].map(name => at.enter(person(name)));
+    expect(others.map(({ mustWait }) => mustWait)).toEqual([false, false, true]);
+    const only = at.levels.all().find(({ name }) => name === 'only')!;
+    expect([only.queues.seatsInUse, only.queues.waitingRequests]).toEqual([16, 3]);
+    flood[0]!.end();
+    expect([only.queues.seatsInUse, only.queues.waitingRequests]).toEqual([16, 2]);
+    flood[1]!.end();
+    flood[2]!.end();
+    expect([only.queues.seatsInUse, only.queues.waitingRequests]).toEqual([14, 2]);
+  });
+
   it('serve flows in turns, however many requests one has', async () => {
     const at = bench(1);
     const first = at.enter(person('busy'));

@@ -42,6 +42,9 @@ export interface FairQueuesOptions {
   readonly series: LevelSeries;
 }
 
+/** One seat of so many is for flows that have none, so that who comes new does not wait until one of a flood is done. */
+const reservedPart = 8;
+
 /** More than there can be queues. */
 const beyondQueues = 2 ** 27;
 
@@ -50,7 +53,8 @@ const beyondQueues = 2 ** 27;
  * the next one to be served is the oldest one of the queue that comes to an end first in virtual time, which runs for each queue as
  * fast as it would get on if all had the same share. Source: KEP-1040, apiserver fairqueuing/queueset.
  *
- * Differences to upstream's form: virtual time is kept up to date from two sums instead of a walk over all queues, queues are made
+ * Differences to upstream's form: an eighth of the seats is kept for flows that have none, since what one flow has is not taken away
+ * and a thread that serves everybody is slow to be done with the first of many; virtual time is kept up to date from two sums instead of a walk over all queues, queues are made
  * when they are first stood in, and a request that finds nobody waiting does not stand in its queue before it leaves it.
  */
 export class FairQueues {
@@ -151,7 +155,7 @@ export class FairQueues {
       queue.nextR = this.#virtualTime;
     }
     request.flow.schema.series.queueLength.observe(queue.waiting.length + 1);
-    if (this.waitingRequests === 0 && this.seatsInUse < limit && this.#fits(request.seats)) {
+    if (this.waitingRequests === 0 && this.seatsInUse < limit && this.#isOpenTo(request) && this.#fits(request.seats)) {
       if (queue.nextR < this.#virtualTime) queue.nextR = this.#virtualTime;
       this.#noteAlone(queue);
       this.#execute(request, nowMs);
@@ -204,6 +208,7 @@ export class FairQueues {
   #release(request: SeatRequest, nowMs: number): void {
     const { seats, queue } = request;
     this.seatsInUse -= seats;
+    request.flow.seats -= seats;
     request.flow.schema.series.executingSeats -= seats;
     this.#noteSeats(nowMs);
     if (!queue) return;
@@ -225,6 +230,12 @@ export class FairQueues {
     const { isExempt, limit } = this.#settings;
     // What is wider than all there is goes alone.
     return isExempt || this.seatsInUse + seats <= limit || (seats > limit && this.#executing.size === 0);
+  }
+
+  /** Whether it comes to the seats that are kept for flows without any. */
+  #isOpenTo({ flow, seats }: SeatRequest): boolean {
+    const { limit } = this.#settings;
+    return flow.seats === 0 || this.seatsInUse + seats <= limit - Math.floor(limit / reservedPart);
   }
 
   /** The queue with the least work of those that the flow was dealt, in turn where several have the same. */
@@ -278,6 +289,7 @@ export class FairQueues {
   #dispatch(nowMs: number): void {
     while (this.waitingRequests > 0 && this.seatsInUse < this.#settings.limit) {
       const queue = this.#next();
+      if (!queue) return;
       const request = queue.waiting[0]!;
       if (!this.#fits(request.seats)) {
         request.flow.schema.series.unaccommodated++;
@@ -293,13 +305,14 @@ export class FairQueues {
   }
 
   /** The queue whose oldest request would end first; of several the one that comes next behind the last one that was served. */
-  #next(): FairQueue {
+  #next(): FairQueue | undefined {
     let next: FairQueue | undefined;
     let bestEnd = 0;
     let bestTurn = 0;
     this.#lowestStart = this.#lowestDiscounted = Infinity;
     this.#highestStart = this.#highestDiscounted = -Infinity;
     for (const queue of this.#crowded) {
+      if (!this.#isOpenTo(queue.waiting[0]!)) continue;
       const end = queue.nextR + queue.waiting[0]!.totalWork;
       const turn = queue.index > this.#lastIndex ? queue.index : queue.index + beyondQueues;
       const discounted = queue.nextR - queue.seats * assumedServiceSeconds;
@@ -313,8 +326,8 @@ export class FairQueues {
       bestTurn = turn;
     }
     this.#dispatchTime = this.#virtualTime;
-    this.#dispatchStart = next!.nextR;
-    return next!;
+    if (next) this.#dispatchStart = next.nextR;
+    return next;
   }
 
   /** Wider than all there is at its end: as much work, but narrower and longer. */
@@ -332,6 +345,7 @@ export class FairQueues {
     this.#executing.add(request);
     this.dispatched++;
     this.seatsInUse += seats;
+    request.flow.seats += seats;
     if (queue) {
       queue.executing++;
       queue.seats += seats;

@@ -12,6 +12,8 @@ const keptFlows = 1024;
 export class Flow {
   readonly schema: ClassifyingSchema;
   readonly distinguisher: string;
+  /** That its requests have now. */
+  seats = 0;
   #hash: bigint | undefined;
   #hand: readonly number[] = [];
   #queues = 0;
