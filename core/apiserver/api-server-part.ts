@@ -51,6 +51,9 @@ import { BootstrapTokenAuthenticator } from './auth/bootstrap-token-authenticato
 import type { BootstrapPolicyData } from './auth/bootstrap-policy.js';
 import { CompiledRules } from './auth/compiled-rules.js';
 import { EscalationGuard } from './auth/escalation.js';
+import type { RequestLimits } from './flowcontrol/flow-control.js';
+import { defaultRequestLimits, FlowControl } from './flowcontrol/flow-control.js';
+import { FlowControlObjects } from './flowcontrol/flow-control-objects.js';
 import { NodeAuthorizer } from './auth/node-authorizer.js';
 import { NodeGraph } from './auth/node-graph.js';
 import { celMatchExpressions } from './match-expressions.js';
@@ -96,6 +99,8 @@ export interface ApiServerPartOptions {
   /** Built-in plugins to leave out. */
   readonly disabledAdmission?: readonly string[];
   readonly tolerationSeconds?: TolerationSeconds;
+  /** Upstream's when absent. */
+  readonly requestLimits?: RequestLimits | undefined;
   /** The way to what runs on nodes; absent: through their kubelets. */
   readonly podConnector?: PodConnector | undefined;
   /** Absent: this machine's network. */
@@ -246,6 +251,12 @@ export class ApiServerPart implements Part {
       resolve: (namespace, name, port) => resolveServiceEndpoint(this.server.stores, namespace, name, port),
       userAgent: `kube-apiserver-admission/${settings.version}`,
     });
+    const flowControl = new FlowControl({
+      limits: this.#options.requestLimits ?? defaultRequestLimits,
+      clock,
+      logger: logger.child('flow-control'),
+      stored: ({ group, version, resource }) => this.server.endpoint(group, version, resource)?.served.store.cache,
+    });
     const server = new ApiServer({
       datastore,
       definitions: resourceDefinitions({
@@ -266,7 +277,7 @@ export class ApiServerPart implements Part {
       conversionWebhooks: this.#options.conversionWebhooks ?? clients,
       ruleEngine,
       pluginRoutes: this.#options.routes,
-      pluginMetrics: [...(this.#options.metrics ?? []), webhookMetrics, conditionMetrics, policyMetrics],
+      pluginMetrics: [...(this.#options.metrics ?? []), webhookMetrics, conditionMetrics, policyMetrics, flowControl],
       authenticator: new AuthenticatorChain([
         new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: ['system:auth-proxy'] }),
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
@@ -283,7 +294,9 @@ export class ApiServerPart implements Part {
         // Go's clients send only certificates of authorities that are named to them.
         tls: { ...certificates.serving, clientCaPem: `${certificates.clientCaPem}${proxyCaPem}` },
       },
+      limiter: flowControl.limiter,
       extendRoutes: router => {
+        flowControl.addRoutes(router);
         router.get('/ping', context => {
           context.body = 'pong';
         });
@@ -344,11 +357,21 @@ export class ApiServerPart implements Part {
     this.#held.add(feedFrom(server, ValidatingAdmissionPolicies, policies.validating.policies));
     this.#held.add(feedFrom(server, ValidatingAdmissionPolicyBindings, policies.validating.bindings));
     this.#held.add(feedRbac(server, roles));
+    this.#held.add(flowControl.follow(server));
     this.#held.add(feedNodeGraph(server, nodes));
     this.#held.add(allocator.attach(server));
     this.#held.add(feedServiceAllocator(server, allocator));
     await server.start();
-    await bootstrap(server, logger);
+    const flowControlObjects = new FlowControlObjects({
+      transport: server.transport,
+      caller: apiServerIdentity,
+      endpoint: (group, version, resource) => server.endpoint(group, version, resource),
+      keepsConditions: flowControl.isFair,
+      clock,
+      logger: logger.child('flow-control'),
+    });
+    this.#held.addCallback(() => flowControlObjects.stop());
+    await Promise.all([bootstrap(server, logger), flowControlObjects.start()]);
     await server.listen();
     const standing = new StandingObjects({
       server,

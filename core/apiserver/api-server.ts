@@ -27,6 +27,7 @@ import { userOf } from './auth/user-info.js';
 import type { WebhookCaller } from './crd/conversion-webhook.js';
 import { CustomResources } from './crd/custom-resources.js';
 import { Discovery } from './discovery/discovery.js';
+import type { RequestLimiter } from './flowcontrol/request-limiter.js';
 import { ConnectHandler } from './handlers/connect-handler.js';
 import { LocalTransport } from './handlers/local-transport.js';
 import type { ResourceEndpoint } from './handlers/resource-endpoint.js';
@@ -56,6 +57,8 @@ export interface ApiServerOptions {
   readonly pluginMetrics?: readonly ExposedMetrics[] | undefined;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
+  /** Who decides when requests over HTTP are served. Absent: all at once. */
+  readonly limiter?: RequestLimiter;
   /** Asked for each write, so that plugins may come and go. */
   readonly admission: () => readonly AdmissionPlugin[];
   readonly clock: Clock;
@@ -185,6 +188,7 @@ export class ApiServer {
     this.#front = new Front({
       authentication: new RequestAuthentication(options.authenticator),
       impersonation: new Impersonation(options.authorizer),
+      limiter: options.limiter,
       authorizer: options.authorizer,
       resources: new ResourceHandler({
         hub: this.hub,

@@ -106,6 +106,7 @@ export class ServerUnderTest {
 /** Requests with the administrator's certificate on connections that are kept. */
 export class BenchApi {
   readonly #agent: Agent;
+  readonly #plainAgent = new Agent({ keepAlive: true, rejectUnauthorized: false });
   readonly #port: number;
 
   constructor(port: number, credentials: Credentials) {
@@ -113,8 +114,11 @@ export class BenchApi {
     this.#agent = new Agent({ keepAlive: true, maxSockets: 64, ...credentials, rejectUnauthorized: false });
   }
 
-  async get(path: string): Promise<string> {
-    return this.#expect(200, await this.#send('GET', path));
+  /** As the administrator, or as whoever has the token. */
+  async get(path: string, token?: string): Promise<string> {
+    if (token === undefined) return this.#expect(200, await this.#send('GET', path));
+    const headers = { Authorization: `Bearer ${token}` };
+    return this.#expect(200, await call({ port: this.#port, path, agent: this.#plainAgent, headers }));
   }
 
   async create(path: string, object: object): Promise<string> {
@@ -139,6 +143,7 @@ export class BenchApi {
 
   close(): void {
     this.#agent.destroy();
+    this.#plainAgent.destroy();
   }
 
   #send(method: string, path: string, contentType?: string, object?: object): Promise<{ status: number; text: string }> {

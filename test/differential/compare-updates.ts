@@ -2,7 +2,7 @@ import type { Tables } from './mutations.js';
 import { mutationsOf } from './mutations.js';
 import { patchesOf } from './patches.js';
 import type { Answer, Server } from './replay.js';
-import { send } from './replay.js';
+import { send, shows } from './replay.js';
 import type { Seed } from './seeds.js';
 import type { Servers, Tally } from './tally.js';
 
@@ -20,14 +20,18 @@ type Stored = { metadata: { name: string } };
 const query = 'dryRun=All&fieldValidation=Strict';
 
 /** Stores a seed on both servers and puts every mutation of what they keep, of its status too, and some patches. */
-export async function compareUpdates({ kind, at, body, status }: Seed, run: UpdateRun): Promise<void> {
+export async function compareUpdates({ kind, at, body, status, settled }: Seed, run: UpdateRun): Promise<void> {
   const { tally, verbs, hasStatus } = run;
   if (!verbs.includes('update') || !verbs.includes('create')) return;
   tally.begin(`${kind} stored`);
-  const answers = await tally.ask('the seed', () => ({ method: 'POST', path: at, body }));
+  let answers = await tally.ask('the seed', () => ({ method: 'POST', path: at, body }));
   const path = `${at}/${(body as Stored).metadata.name}`;
   try {
     if (answers.some(({ code }) => code !== 201)) return;
+    if (settled !== undefined) {
+      for (const server of Object.values(run.servers) as Server[]) await shows(server, path, settled);
+      answers = await tally.ask('the seed as it stays', () => ({ method: 'GET', path }));
+    }
     await putAll(run, path, answers, false);
     const [expectedPatches, givenPatches] = answers.map(answer => [...patchesOf(answer.body as Record<string, unknown>)]);
     for (const [index, { name, type, force, patch }] of expectedPatches!.entries()) {

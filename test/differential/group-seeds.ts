@@ -13,6 +13,13 @@ const template = {
 const once = { ...template, spec: { ...template.spec, restartPolicy: 'Never' } };
 const time = '2026-01-01T00:00:00Z';
 const condition = { type: 'Ready', status: 'True', reason: 'Because', message: 'm', lastTransitionTime: time };
+const dangling = {
+  type: 'Dangling',
+  status: 'False',
+  reason: 'Found',
+  message: 'This FlowSchema references the PriorityLevelConfiguration object named "workload-low" and it exists',
+  lastTransitionTime: time,
+};
 const space = '/namespaces/default';
 
 type Body = readonly [kind: string, apiVersion: string, at: string, fields: object, status?: object];
@@ -327,6 +334,55 @@ const bodies: readonly Body[] = [
       },
     },
   ],
+  [
+    'FlowSchema',
+    'flowcontrol.apiserver.k8s.io/v1',
+    '/flowschemas',
+    {
+      spec: {
+        priorityLevelConfiguration: { name: 'workload-low' },
+        matchingPrecedence: 500,
+        distinguisherMethod: { type: 'ByUser' },
+        rules: [
+          {
+            subjects: [
+              { kind: 'User', user: { name: 'somebody' } },
+              { kind: 'Group', group: { name: 'some' } },
+              { kind: 'ServiceAccount', serviceAccount: { namespace: 'default', name: '*' } },
+            ],
+            resourceRules: [
+              {
+                verbs: ['get', 'list'],
+                apiGroups: ['', 'apps'],
+                resources: ['pods', 'deployments/status'],
+                clusterScope: true,
+                namespaces: ['default'],
+              },
+            ],
+            nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['/healthz', '/plugins/*'] }],
+          },
+        ],
+      },
+    },
+    { conditions: [dangling, condition] },
+  ],
+  [
+    'PriorityLevelConfiguration',
+    'flowcontrol.apiserver.k8s.io/v1',
+    '/prioritylevelconfigurations',
+    {
+      spec: {
+        type: 'Limited',
+        limited: {
+          nominalConcurrencyShares: 5,
+          lendablePercent: 20,
+          borrowingLimitPercent: 50,
+          limitResponse: { type: 'Queue', queuing: { queues: 16, handSize: 4, queueLengthLimit: 20 } },
+        },
+      },
+    },
+    { conditions: [condition] },
+  ],
   ['ServiceCIDR', 'networking.k8s.io/v1', '/servicecidrs', { spec: { cidrs: ['10.99.0.0/16'] } }, { conditions: [condition] }],
   [
     'PodDisruptionBudget',
@@ -509,4 +565,5 @@ export const groupSeeds: readonly Seed[] = bodies.map(([kind, apiVersion, at, fi
   at: `${apiVersion === 'v1' ? '/api/v1' : `/apis/${apiVersion}`}${at}`,
   body: { apiVersion, kind, metadata: metadata('seed'), ...fields },
   ...(status ? { status } : {}),
+  ...(kind === 'FlowSchema' ? { settled: '"Dangling"' } : {}),
 }));

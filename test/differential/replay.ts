@@ -43,6 +43,8 @@ export type Step =
       readonly type?: string;
       readonly accept?: string;
       readonly encoding?: string;
+      readonly as?: string;
+      readonly groups?: string[];
       readonly bare?: true;
     };
 
@@ -69,6 +71,8 @@ export interface Answer {
 export interface Server {
   readonly url: URL;
   readonly agent: Agent;
+  /** Of the levels and schemas of flow control that it began with, by uid. */
+  readonly flowNames: ReadonlyMap<string, string>;
 }
 
 export async function connect(kubeconfigFile: string): Promise<Server> {
@@ -85,7 +89,13 @@ export async function connect(kubeconfigFile: string): Promise<Server> {
     cert: decode(user['client-certificate-data']),
     key: decode(user['client-key-data']),
   });
-  return { url: new URL(cluster.server), agent };
+  const server = { url: new URL(cluster.server), agent, flowNames: new Map<string, string>() };
+  for (const resource of ['flowschemas', 'prioritylevelconfigurations']) {
+    const { body } = await send(server, { method: 'GET', path: `/apis/flowcontrol.apiserver.k8s.io/v1/${resource}` });
+    const { items } = body as { items: { metadata: { name: string; uid: string } }[] };
+    for (const { metadata } of items) server.flowNames.set(metadata.uid, metadata.name);
+  }
+  return server;
 }
 
 export interface Call {
@@ -100,7 +110,8 @@ export interface Call {
 }
 
 /** One request. Its answer is as it came. */
-export function send({ url, agent }: Server, call: Call): Promise<Answer> {
+export function send(server: Server, call: Call): Promise<Answer> {
+  const { url, agent, flowNames } = server;
   const text = call.body === undefined ? undefined : jsonText(call.body);
   return new Promise((resolve, reject) => {
     const outgoing = request(
@@ -131,7 +142,7 @@ export function send({ url, agent }: Server, call: Call): Promise<Answer> {
             .split(/, (?=299 - )/)
             .filter(warning => warning !== '');
           const body: unknown = isJson(response.headers) && text !== '' ? bodyOf(text) : text;
-          const headers = headersOf(response.headers);
+          const headers = headersOf(response.headers, flowNames);
           resolve({ code: response.statusCode!, ...(warnings.length ? { warnings } : {}), headers, body });
         });
       },
@@ -139,7 +150,7 @@ export function send({ url, agent }: Server, call: Call): Promise<Answer> {
     outgoing.on('error', error => {
       if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') return reject(error);
       // A connection that the server closed just before it was used again; or the server broke off, which is an answer too.
-      if (outgoing.reusedSocket) resolve(send({ url, agent }, call));
+      if (outgoing.reusedSocket) resolve(send(server, call));
       else resolve({ code: 0, body: { message: 'the server hung up' } });
     });
     outgoing.end(text);
@@ -157,14 +168,18 @@ function isJson(headers: IncomingHttpHeaders): boolean {
   return headers['content-encoding'] === undefined && headers['content-type']?.includes('json') === true;
 }
 
-/** Warnings are kept apart; the rest is how the bytes travel, when and in which ranges, and flow control, which is not built. */
+/** Warnings are kept apart; the rest is how the bytes travel, when and in which ranges. */
 const leftOutHeaders =
-  /^(warning|date|connection|keep-alive|content-length|last-modified|process-start-time-unix|transfer-encoding|accept-ranges|x-kubernetes-pf-.*)$/;
+  /^(warning|date|connection|keep-alive|content-length|last-modified|process-start-time-unix|transfer-encoding|accept-ranges)$/;
+const flowHeader = 'x-kubernetes-pf-';
 
-function headersOf(headers: IncomingHttpHeaders): Record<string, string> {
+/** Flow control says uids: here the names that they stand for. */
+function headersOf(headers: IncomingHttpHeaders, flowNames: ReadonlyMap<string, string>): Record<string, string> {
   const kept = Object.entries(headers).filter(([name]) => !leftOutHeaders.test(name));
   // Documents of what is served have other hashes while other things are.
-  return Object.fromEntries(kept.map(([name, value]) => [name, name === 'etag' ? '<etag>' : String(value)]));
+  const shown = (name: string, value: string): string =>
+    name === 'etag' ? '<etag>' : name.startsWith(flowHeader) ? (flowNames.get(value) ?? value) : value;
+  return Object.fromEntries(kept.map(([name, value]) => [name, shown(name, String(value))]));
 }
 
 type Named = { metadata?: { name?: string; resourceVersion?: string; continue?: string } };
@@ -258,13 +273,18 @@ export async function replay(server: Server, { at, steps, ordered = false, warns
 const waitTries = 300;
 const betweenTriesMs = 100;
 
-async function waited(server: Server, { path, shows }: Extract<Step, { do: 'wait' }>): Promise<Answer> {
+async function waited(server: Server, { path, shows: text }: Extract<Step, { do: 'wait' }>): Promise<Answer> {
+  return (await shows(server, path, text)) ? { code: 200, body: null } : { code: 504, body: `${path} never showed ${text}` };
+}
+
+/** Asks until the answer shows a text. False: it never does. */
+export async function shows(server: Server, path: string, text: string): Promise<boolean> {
   for (let tries = 1; tries < waitTries; tries++) {
     const { body } = await send(server, { method: 'GET', path });
-    if (jsonText(body).includes(shows)) return { code: 200, body: null };
+    if (jsonText(body).includes(text)) return true;
     await new Promise(resolve => setTimeout(resolve, betweenTriesMs));
   }
-  return { code: 504, body: `${path} never showed ${shows}` };
+  return false;
 }
 
 function watchCall(at: string, step: Extract<Step, { do: 'watch' }>, versions: ReadonlyMap<string, string>): Call {
@@ -337,8 +357,18 @@ const ordinaryHeaders = JSON.stringify({
 });
 
 function withoutOrdinaryHeaders({ headers, ...answer }: Answer): Answer {
-  const sorted = Object.fromEntries(Object.entries(headers ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const sorted = Object.fromEntries(Object.entries(withoutOrdinaryFlow(headers ?? {})).sort(([a], [b]) => (a < b ? -1 : 1)));
   return JSON.stringify(sorted) === ordinaryHeaders ? answer : { ...answer, headers: sorted };
+}
+
+/** Most requests are the administrator's, whom nothing holds up; that flow control says nothing of one is what stands out. */
+function withoutOrdinaryFlow(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const [flows, others] = [true, false].map(isFlow =>
+    Object.entries(headers).filter(([name]) => name.startsWith(flowHeader) === isFlow),
+  ) as [[string, string][], [string, string][]];
+  if (flows.length === 2 && flows.every(([, value]) => value === 'exempt')) return Object.fromEntries(others);
+  if (flows.length === 0 && others.length > 0) others.push([flowHeader, 'none']);
+  return Object.fromEntries([...others, ...flows]);
 }
 
 /** The rules of a review come from bindings in no order. */

@@ -12,6 +12,8 @@ export interface Seed {
   readonly body: object;
   /** Put at its status endpoint, where it has one. */
   readonly status?: object;
+  /** Both servers write into it by themselves: it is as it stays when it shows this. */
+  readonly settled?: string;
 }
 
 const metadata = (name: string): object => ({

@@ -5,6 +5,7 @@ import { SystemClock } from '../../core/base/clock.js';
 import { SinkLogger, formatRecord } from '../../core/base/logger.js';
 import { ApiServerPart } from '../../core/apiserver/api-server-part.js';
 import type { ClusterDialer } from '../../core/contracts/cluster-dialer.js';
+import type { RequestLimits } from '../../core/apiserver/flowcontrol/flow-control.js';
 import type { WebhookCaller } from '../../core/apiserver/crd/conversion-webhook.js';
 import type { ClusterPaths } from '../../core/contracts/cluster-paths.js';
 import type { ClusterSettings } from '../../core/contracts/cluster-settings.js';
@@ -32,6 +33,7 @@ export async function startApiServer(
     groups?: readonly ApiGroup[];
     serviceCidrs?: readonly string[];
     dialer?: ClusterDialer;
+    requestLimits?: RequestLimits;
   } = {},
 ): Promise<RunningApiServer> {
   const directory = await mkdtemp(join(tmpdir(), 'k3s-api-'));
@@ -69,6 +71,7 @@ export async function startApiServer(
     conversionWebhooks: options.conversionWebhooks,
     groups: options.groups,
     dialer: options.dialer,
+    requestLimits: options.requestLimits,
   });
   await part.init();
   await part.start();

@@ -57,6 +57,8 @@ export interface ResourceExchange {
   readonly response: ServerResponse;
   readonly info: RequestInfo;
   readonly caller: CallerIdentity;
+  /** Of a watch: it is open, what comes now are changes. */
+  readonly onOpened?: (() => void) | undefined;
 }
 
 export interface ResourceHandlerOptions {
@@ -180,19 +182,19 @@ export class ResourceHandler {
   }
 
   async #watch(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
-    const { request, response } = exchange;
+    const { request, response, onOpened } = exchange;
     const { target, selection, options } = this.#watchOf(exchange, endpoint);
-    await serveWatch(target, selection, options, { request, response });
+    await serveWatch(target, selection, options, { request, response, onOpened });
   }
 
   /** A watch whose client asked for a WebSocket on the same URL. */
   async watchOverSocket(exchange: Omit<ResourceExchange, 'response'>, socket: Duplex, head: Buffer): Promise<void> {
-    const { info, request } = exchange;
+    const { info, request, onOpened } = exchange;
     const endpoint = this.#options.endpoint(info.group, info.version, info.resource);
     if (!endpoint) throw pathNotFound();
     checkScope(info, endpoint);
     const { target, selection, options } = this.#watchOf(exchange, endpoint);
-    await serveWatchOverSocket(target, selection, options, { request, socket, head });
+    await serveWatchOverSocket(target, selection, options, { request, socket, head, onOpened });
   }
 
   #watchOf(

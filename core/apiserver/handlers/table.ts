@@ -15,7 +15,8 @@ export function tableOf<T extends KubeObject>(
   entries: readonly Pick<StoredObject<T>, 'object' | 'resourceVersion'>[],
   options: { version: string; include: 'None' | 'Metadata' | 'Object'; nowMs: number; columns?: boolean },
 ): object {
-  const { row } = served.definition;
+  const { row, tableOrder } = served.definition;
+  const ordered = tableOrder ? entries.toSorted((a, b) => tableOrder(a.object, b.object)) : entries;
   const columns = row ? (served.data.columns ?? defaultColumns) : defaultColumns;
   return {
     kind: 'Table',
@@ -25,7 +26,7 @@ export function tableOf<T extends KubeObject>(
       options.columns === false
         ? null
         : columns.map(({ name, type, format, priority, description = '' }) => ({ name, type, format, description, priority })),
-    rows: entries.map(entry => {
+    rows: ordered.map(entry => {
       const { object } = entry;
       const cells = row ? row(object, { nowMs: options.nowMs }) : [object.metadata.name, object.metadata.creationTimestamp ?? ''];
       return {

@@ -59,7 +59,7 @@ export async function serveWatch<T extends KubeObject>(
   target: WatchTarget<T>,
   selection: Selection,
   options: WatchOptions,
-  exchange: { request: IncomingMessage; response: ServerResponse },
+  exchange: { request: IncomingMessage; response: ServerResponse; onOpened?: (() => void) | undefined },
 ): Promise<void> {
   const { request, response } = exchange;
   const encoder = new FrameEncoder(target, true);
@@ -81,6 +81,7 @@ export async function serveWatch<T extends KubeObject>(
     end: () => response.end(),
     cutOff: () => response.destroy(),
   });
+  exchange.onOpened?.();
   // An aborted HTTP/1.1 request closes its response; nothing more to do here but wait for that.
   request.on('aborted', () => run.close());
 }
@@ -90,7 +91,7 @@ export async function serveWatchOverSocket<T extends KubeObject>(
   target: WatchTarget<T>,
   selection: Selection,
   options: WatchOptions,
-  upgrade: Upgrade,
+  upgrade: Upgrade & { readonly onOpened?: (() => void) | undefined },
 ): Promise<void> {
   const encoder = new FrameEncoder(target, false);
   const run = new WatchRun(encoder);
@@ -106,6 +107,7 @@ export async function serveWatchOverSocket<T extends KubeObject>(
     end: () => closeSocket(client),
     cutOff: () => client.terminate(),
   });
+  upgrade.onOpened?.();
 }
 
 /** One watch from its opening, when a refusal is still an answer of its own, to its end. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { EventEmitter } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { errorText } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
@@ -11,6 +12,8 @@ import { forbiddenError } from '../auth/forbidden.js';
 import type { Impersonation } from '../auth/impersonation.js';
 import { selectorAttributes } from '../auth/selector-attributes.js';
 import type { UserInfo } from '../auth/user-info.js';
+import type { Passage, RequestLimiter } from '../flowcontrol/request-limiter.js';
+import { tooManyRequestsText } from '../flowcontrol/request-limiter.js';
 import { addWarnings, sendError, sendPlain } from '../handlers/http-answer.js';
 import type { RequestInfo } from '../handlers/request-info.js';
 import { isReadable, parseRequest } from '../handlers/request-info.js';
@@ -23,6 +26,8 @@ import { clientCertificates } from './listener.js';
 export interface FrontOptions {
   readonly authentication: RequestAuthentication;
   readonly impersonation: Impersonation;
+  /** Absent: as many requests as come are served at once. */
+  readonly limiter?: RequestLimiter | undefined;
   readonly authorizer: Authorizer;
   readonly resources: ResourceHandler;
   readonly connections: ConnectHandler;
@@ -43,6 +48,8 @@ export interface RouteExchange {
 }
 
 const switchedProtocols = 101;
+/** Of refusals, which name what a client sent. */
+const noSniffing = ['X-Content-Type-Options', 'nosniff'] as const;
 
 /** The way of every request up to its handler: who, may they, and an answer whatever happens. */
 export class Front {
@@ -61,22 +68,36 @@ export class Front {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse, info: RequestInfo): Promise<void> {
-    if (!isReadable(request.url ?? '/')) return sendPlain(response, 400, '400 Bad Request');
+    if (!isReadable(request.url ?? '/')) {
+      response.writeHead(400, { 'Content-Type': 'text/plain; charset=utf-8' });
+      response.end('400 Bad Request');
+      return;
+    }
     response.setHeader('Audit-Id', auditId(request));
     response.setHeader('Cache-Control', 'no-cache, private');
-    const user = await this.#admit(request, info, response);
-    if (info.resourceRequest && this.#options.serves(info)) {
-      if (this.#options.connections.handles(info)) {
-        return this.#options.connections.serve({ request, response, info, caller: user });
-      }
-      return this.#options.resources.handle({ request, response, info, caller: user });
+    const asked = await this.#identify(request, info, response);
+    const passage = this.#options.limiter?.enter(info, asked);
+    if (passage?.mustWait) await passage.wait(response);
+    if (passage?.classification) classify(response, passage.classification);
+    if (passage?.retryAfterSeconds !== undefined) return turnAway(request, response, passage.retryAfterSeconds);
+    try {
+      this.#authorize(asked, response);
+      const { user } = asked;
+      if (info.resourceRequest && this.#options.serves(info)) {
+        const exchange = { request, response, info, caller: user, onOpened: passage && watchOpening(info, passage, response) };
+        // Not given on: what was let in is not out before its answer is.
+        if (this.#options.connections.handles(info)) await this.#options.connections.serve(exchange);
+        else await this.#options.resources.handle(exchange);
+      } else if (!(await this.#options.routes({ request, response, info, user })))
+        sendPlain(response, 404, '404 page not found\n');
+    } finally {
+      passage?.end();
     }
-    if (!(await this.#options.routes({ request, response, info, user }))) sendPlain(response, 404, '404 page not found\n');
   }
 
-  /** Authenticates, impersonates and authorizes. Throws 401 and 403, whose answer carries the warnings too. */
-  async #admit(request: IncomingMessage, info: RequestInfo, response?: ServerResponse): Promise<UserInfo> {
-    const { authentication, impersonation, authorizer } = this.#options;
+  /** Authenticates and impersonates. Throws 401 and 403, whose answer carries the warnings too. */
+  async #identify(request: IncomingMessage, info: RequestInfo, response?: ServerResponse): Promise<Attributes> {
+    const { authentication, impersonation } = this.#options;
     const pending = authentication.authenticate({
       path: info.path,
       authorization: request.headers.authorization,
@@ -97,11 +118,20 @@ export class Front {
       path: info.path,
       resourceRequest: info.resourceRequest,
     };
-    const user = impersonation.impersonate(original, request.rawHeaders, attributes);
-    const asked = user === original ? attributes : { ...attributes, user };
-    const verdict = authorizer.authorize(asked);
-    if (verdict.decision !== 'allow') throw forbiddenError(asked, verdict.reason);
-    return user;
+    try {
+      const user = impersonation.impersonate(original, request.rawHeaders, attributes);
+      return user === original ? attributes : { ...attributes, user };
+    } catch (error) {
+      if (isStatusError(error, 'Forbidden')) response?.setHeader(...noSniffing);
+      throw error;
+    }
+  }
+
+  #authorize(asked: Attributes, response?: ServerResponse): void {
+    const verdict = this.#options.authorizer.authorize(asked);
+    if (verdict.decision === 'allow') return;
+    response?.setHeader(...noSniffing);
+    throw forbiddenError(asked, verdict.reason);
   }
 
   /** Whether an upgrade that is asked for leads somewhere; otherwise the request is answered as if it had not been. */
@@ -116,22 +146,34 @@ export class Front {
     this.#upgrade(request, socket, head).catch((error: unknown) => {
       const status = toStatus(error);
       if (!isStatusError(error)) this.#log(request, error);
-      if (socket.destroyed) return;
-      const body = JSON.stringify(status);
-      socket.end(
-        `HTTP/1.1 ${status.code ?? 500} ${status.reason ?? 'Error'}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      endSocket(
+        socket,
+        `${status.code ?? 500} ${status.reason ?? 'Error'}`,
+        ['Content-Type: application/json'],
+        JSON.stringify(status),
       );
     });
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
-    const user = await this.#admit(request, info);
-    const exchange = { request, info, caller: user };
-    const measured = this.#options.metrics.begin(info);
-    socket.once('close', () => measured.end(switchedProtocols));
-    if (info.verb === 'watch') await this.#options.resources.watchOverSocket(exchange, socket, head);
-    else await this.#options.connections.upgrade(exchange, socket, head);
+    const asked = await this.#identify(request, info);
+    const passage = this.#options.limiter?.enter(info, asked);
+    if (passage?.mustWait) await passage.wait(socket);
+    if (passage?.retryAfterSeconds !== undefined) {
+      const headers = ['Content-Type: text/plain; charset=utf-8', `Retry-After: ${passage.retryAfterSeconds}`];
+      return endSocket(socket, '429 Too Many Requests', headers, tooManyRequestsText);
+    }
+    try {
+      this.#authorize(asked);
+      const exchange = { request, info, caller: asked.user, onOpened: passage && watchOpening(info, passage, socket) };
+      const measured = this.#options.metrics.begin(info);
+      socket.once('close', () => measured.end(switchedProtocols));
+      if (info.verb === 'watch') await this.#options.resources.watchOverSocket(exchange, socket, head);
+      else await this.#options.connections.upgrade(exchange, socket, head);
+    } finally {
+      passage?.end();
+    }
   }
 
   #failed(request: IncomingMessage, response: ServerResponse, error: unknown): void {
@@ -149,6 +191,31 @@ export class Front {
       stack: error instanceof Error ? error.stack : undefined,
     });
   }
+}
+
+/** A watch is let in until it is open, and counted until it is over. */
+function watchOpening(info: RequestInfo, passage: Passage, connection: EventEmitter): (() => void) | undefined {
+  if (info.verb !== 'watch') return undefined;
+  connection.once('close', () => passage.close());
+  return () => passage.end();
+}
+
+/** Uids, so that names do not tell who is served first. */
+function classify(response: ServerResponse, { flowSchemaUid, priorityLevelUid }: NonNullable<Passage['classification']>): void {
+  response.setHeader('X-Kubernetes-PF-FlowSchema-UID', flowSchemaUid);
+  response.setHeader('X-Kubernetes-PF-PriorityLevel-UID', priorityLevelUid);
+}
+
+function turnAway(request: IncomingMessage, response: ServerResponse, retryAfterSeconds: number): void {
+  if (!request.complete) request.resume();
+  response.setHeader('Retry-After', String(retryAfterSeconds));
+  sendPlain(response, 429, tooManyRequestsText);
+}
+
+function endSocket(socket: Duplex, status: string, headers: readonly string[], body: string): void {
+  if (socket.destroyed) return;
+  const head = [`HTTP/1.1 ${status}`, ...headers, `Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close'];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
 function auditId(request: IncomingMessage): string {

@@ -141,7 +141,9 @@ export class Routes {
     const api = versions.flatMap(({ group, version }) =>
       group ? [`/apis/${group}`, `/apis/${group}/${version}`] : ['/api', `/api/${version}`],
     );
-    const plain = router.stack.map(layer => String(layer.path)).filter(path => path !== '/' && !path.includes(':'));
+    const plain = router.stack
+      .map(layer => String(layer.path))
+      .filter(path => path !== '/' && !path.includes(':') && !path.startsWith('/debug/'));
     return [...new Set(['/apis', ...api, ...plain, ...(this.#options.others?.() ?? [])])].sort();
   }
 }

@@ -56,6 +56,8 @@ export interface ResourceDefinition<T extends KubeObject = KubeObject> {
 
   /** Cells of one row, in the order of the generated `columns` of this resource. Absent: Name and Created At. */
   row?(object: Readonly<T>, context: RowContext): readonly unknown[];
+  /** In which order a list's rows stand, where that is not the order of the list. */
+  tableOrder?(a: Readonly<T>, b: Readonly<T>): number;
   /** Annotations that stand for fields which this version of the API has not: not shown where there is only metadata. */
   readonly versionAnnotations?: readonly string[];
   /** Warned about in every answer. */

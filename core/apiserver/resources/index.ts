@@ -16,6 +16,7 @@ import type { CoreResourceOptions } from './core/index.js';
 import { coreDefinitions } from './core/index.js';
 import { discoveryDefinitions } from './discovery/index.js';
 import { eventsDefinitions } from './events/index.js';
+import { flowControlDefinitions } from './flowcontrol/index.js';
 import { networkingDefinitions } from './networking/index.js';
 import { nodeDefinitions } from './node/index.js';
 import { policyDefinitions } from './policy/index.js';
@@ -50,6 +51,7 @@ export function resourceDefinitions(options: ResourceOptions): readonly Resource
     ...coreDefinitions(options),
     ...discoveryDefinitions,
     ...eventsDefinitions,
+    ...flowControlDefinitions,
     ...networkingDefinitions,
     ...nodeDefinitions,
     ...policyDefinitions,

@@ -60,6 +60,7 @@ export type ObjectCache<T extends KubeObject = KubeObject> = PreparedCache<T> &
     | 'prefix'
     | 'namespaced'
     | 'revision'
+    | 'bytes'
     | 'count'
     | 'watcherCount'
     | 'countIn'
@@ -87,6 +88,7 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
   #sortedNamespaces: readonly string[] | undefined;
   readonly #sortedNames = new Map<string, readonly string[]>();
   #count = 0;
+  #bytes = 0;
   #history: CacheEvent<T>[] = [];
   #historyHead = 0;
   /** Watches from this revision on can be served from the history. */
@@ -102,6 +104,11 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
 
   get count(): number {
     return this.#count;
+  }
+
+  /** Of all objects, as clients get them in JSON. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get watcherCount(): number {
@@ -196,6 +203,7 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     this.#sortedNamespaces = undefined;
     this.#sortedNames.clear();
     this.#count = 0;
+    this.#bytes = 0;
     this.#history = [];
     this.#historyHead = 0;
     for (const life of [...this.#lifeListeners]) life.onReset?.();
@@ -268,18 +276,23 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
       this.#namespaces.set(namespace, objects);
       this.#sortedNamespaces = undefined;
     }
-    if (!objects.has(entry.name)) {
+    const old = objects.get(entry.name);
+    if (!old) {
       this.#count++;
       this.#sortedNames.delete(namespace);
     }
+    this.#bytes += entry.bytes.length - (old?.bytes.length ?? 0);
     objects.set(entry.name, entry);
   }
 
   #remove(namespace: string, name: string): void {
     const space = this.namespaced ? namespace : '';
     const objects = this.#namespaces.get(space);
-    if (!objects?.delete(name)) return;
+    const old = objects?.get(name);
+    if (!objects || !old) return;
+    objects.delete(name);
     this.#count--;
+    this.#bytes -= old.bytes.length;
     this.#sortedNames.delete(space);
     if (objects.size === 0) {
       this.#namespaces.delete(space);

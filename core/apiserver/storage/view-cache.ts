@@ -60,6 +60,11 @@ export class ViewCache<T extends KubeObject = KubeObject> implements ObjectCache
     return this.#options.source.count;
   }
 
+  /** Of what is stored. */
+  get bytes(): number {
+    return this.#options.source.bytes;
+  }
+
   get watcherCount(): number {
     return this.#options.source.watcherCount;
   }

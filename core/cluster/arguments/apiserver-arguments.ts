@@ -1,5 +1,6 @@
 import { didYouMean } from '../../base/nearest-name.js';
-import { list, wholeNumber } from './argument-values.js';
+import { configError } from '../../../config/index.js';
+import { list, truth, wholeNumber } from './argument-values.js';
 import { authenticationOf, noEffect, readArguments, refused, why, works } from './component-arguments.js';
 import type { ArgumentComponent, ArgumentFindings } from './component-arguments.js';
 
@@ -9,6 +10,9 @@ export interface ApiServerTuning {
   readonly disabledAdmission?: readonly string[];
   readonly notReadySeconds?: number;
   readonly unreachableSeconds?: number;
+  readonly requestsInFlight?: number;
+  readonly mutatingRequestsInFlight?: number;
+  readonly priorityAndFairness?: boolean;
 }
 
 type Draft = { -readonly [Key in keyof ApiServerTuning]: ApiServerTuning[Key] };
@@ -66,7 +70,7 @@ const audit = 'an audit log, which this version does not build';
 const certificates = 'other keys and certificates than the cluster makes for itself';
 const datastore = '--datastore-endpoint, which chooses the datastore';
 const encryption = 'encryption at rest, which this version does not build yet';
-const limits = 'limits of requests are fixed';
+const limits = 'these limits are fixed';
 const nodes = 'nodes are reached in one way';
 const oidc = authenticationOf('an OpenID provider');
 
@@ -111,7 +115,7 @@ export const apiServerArguments: ArgumentComponent<Draft> = {
     'enable-admission-plugins': works('admission plugins that run; those that are built run anyway', readEnabled),
     'enable-aggregator-routing': noEffect('there are no aggregated servers'),
     'enable-bootstrap-token-auth': noEffect('bootstrap tokens are always known'),
-    'enable-priority-and-fairness': noEffect(limits),
+    'enable-priority-and-fairness': works('whether requests are served by priority levels, in turns of their users', (value, draft) => { draft.priorityAndFairness = truth(value); }),
     'encryption-provider-config': refused(encryption),
     'encryption-provider-config-automatic-reload': refused(encryption),
     'endpoint-reconciler-type': noEffect('one server tells its address'),
@@ -133,8 +137,8 @@ export const apiServerArguments: ArgumentComponent<Draft> = {
     'kubelet-timeout': noEffect(nodes),
     'livez-grace-period': noEffect('it is alive as soon as it answers'),
     'logging-format': noEffect(why.log),
-    'max-mutating-requests-inflight': noEffect(limits),
-    'max-requests-inflight': noEffect(limits),
+    'max-mutating-requests-inflight': works('so many changing requests at a time; with priority and fairness the sum of both, shared by its levels', (value, draft) => { draft.mutatingRequestsInFlight = wholeNumber(value); }),
+    'max-requests-inflight': works('so many reading requests at a time; with priority and fairness the sum of both, shared by its levels', (value, draft) => { draft.requestsInFlight = wholeNumber(value); }),
     'min-request-timeout': noEffect('watches last as long as they are wanted'),
     'oidc-ca-file': refused(oidc),
     'oidc-client-id': refused(oidc),
@@ -186,7 +190,14 @@ export function apiServerTuning(
   source?: string,
 ): ArgumentFindings & { readonly tuning: ApiServerTuning } {
   const tuning: Draft = {};
-  return { ...readArguments(apiServerArguments, given, tuning, source), tuning };
+  const findings = readArguments(apiServerArguments, given, tuning, source);
+  const { priorityAndFairness = true, requestsInFlight, mutatingRequestsInFlight } = tuning;
+  // Both have a number that is not 0 where none is given.
+  if (priorityAndFairness && requestsInFlight === 0 && mutatingRequestsInFlight === 0) {
+    const text = `${source ?? '--kube-apiserver-arg'}: max-requests-inflight and max-mutating-requests-inflight must sum to more than 0`;
+    findings.errors.push(configError('FLAG_VALUE', text, { mend: 'or add enable-priority-and-fairness=false' }));
+  }
+  return { ...findings, tuning };
 }
 
 function readPortRange(value: string, draft: Draft): void {

@@ -168,6 +168,29 @@ describe('the API server', () => {
   });
 });
 
+describe('limits of requests', () => {
+  it('are read', () => {
+    const found = apiServerTuning([
+      'max-requests-inflight=800',
+      'max-mutating-requests-inflight=0',
+      'enable-priority-and-fairness=false',
+    ]);
+    expect(messages(found)).toEqual(nothing);
+    expect(found.tuning).toEqual({ requestsInFlight: 800, mutatingRequestsInFlight: 0, priorityAndFairness: false });
+  });
+
+  it('may be none only where nothing is shared', () => {
+    const none = ['max-requests-inflight=0', 'max-mutating-requests-inflight=0'];
+    expect(messages(apiServerTuning(none)).errors).toEqual([
+      expect.stringContaining('max-requests-inflight and max-mutating-requests-inflight must sum to more than 0'),
+    ]);
+    expect(messages(apiServerTuning([...none, 'enable-priority-and-fairness=false']))).toEqual(nothing);
+    expect(messages(apiServerTuning(['max-requests-inflight=-1', 'enable-priority-and-fairness=perhaps'])).errors).toHaveLength(
+      2,
+    );
+  });
+});
+
 describe('the controllers', () => {
   it('are chosen by name, old name and star, the first word about one counting', () => {
     const disabled = (...given: string[]): readonly string[] | undefined => {

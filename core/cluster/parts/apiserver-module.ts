@@ -1,5 +1,6 @@
 import { ContainerModule } from 'inversify';
 import { ApiServerPart } from '../../apiserver/api-server-part.js';
+import { defaultRequestLimits } from '../../apiserver/flowcontrol/flow-control.js';
 import { AdmissionPlugin } from '../../contracts/admission.js';
 import { ApiGroup } from '../../contracts/api-group.js';
 import { ApiTransport } from '../../contracts/api-transport.js';
@@ -45,6 +46,11 @@ export const module = new ContainerModule(({ bind }) => {
         routes,
         metrics,
         ...(disabledAdmission ? { disabledAdmission } : {}),
+        requestLimits: {
+          readOnly: tuning.requestsInFlight ?? defaultRequestLimits.readOnly,
+          mutating: tuning.mutatingRequestsInFlight ?? defaultRequestLimits.mutating,
+          isFair: tuning.priorityAndFairness ?? defaultRequestLimits.isFair,
+        },
         tolerationSeconds: { notReady: tuning.notReadySeconds, unreachable: tuning.unreachableSeconds },
       });
     },

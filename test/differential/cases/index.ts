@@ -9,6 +9,7 @@ import { customResourceCases } from './custom-resources.js';
 import { customRuleCases } from './custom-rules.js';
 import { deviceCases } from './devices.js';
 import { eventCases } from './events.js';
+import { flowControlCases } from './flowcontrol.js';
 import { httpCases } from './http.js';
 import { listCases } from './lists.js';
 import { messageCases } from './messages.js';
@@ -30,6 +31,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   'custom-rules': customRuleCases,
   devices: deviceCases,
   events: eventCases,
+  flowcontrol: flowControlCases,
   http: httpCases,
   lists: listCases,
   messages: messageCases,
