@@ -165,7 +165,8 @@ export class GrpcChannel<Calls extends GrpcCalls<Calls>> {
 
   /** Ends running calls. A later call connects anew. */
   close(): void {
-    this.#open?.close();
+    const open = this.#open;
     this.#open = undefined;
+    open?.close();
   }
 }

@@ -25,6 +25,7 @@ import type { KubeletContext } from './kubelet-context.js';
 import { NodeManager } from './node/node-manager.js';
 import { LogLinks } from './logs/log-links.js';
 import { LogRotator } from './logs/log-rotator.js';
+import type { NodePlugins } from './extensions/node-plugins.js';
 import { PodConnector } from './pod-connector.js';
 import { PodWorker } from './pods/pod-worker.js';
 import type { PodWorkerServices } from './pods/pod-worker.js';
@@ -111,14 +112,17 @@ export class Kubelet {
     this.#stopped = false;
     this.#knowsPods = false;
     let eviction: EvictionManager | undefined;
+    let plugins: NodePlugins | undefined;
     const node = new NodeManager({
       context,
       pressure: () => eviction?.conditions ?? noPressure,
       networkReady: () => this.#wakeAll(),
+      devices: () => plugins?.devices,
       ...(context.hostFacts ? { hostFacts: context.hostFacts } : {}),
     });
     const runtime = await node.inspect();
     if (runtime.onHost) await mkdir(context.settings.rootDir, { recursive: true, mode: 0o750 });
+    if (runtime.onHost) plugins = await this.#nodePlugins(node);
     const links = runtime.onHost ? this.#logLinks() : undefined;
     await links?.start();
     const cache = new RuntimeCache({
@@ -174,6 +178,7 @@ export class Kubelet {
       volumes,
       objects,
       cgroups,
+      plugins,
       onHost: runtime.onHost,
       facts: () => node.facts,
       services: () => services.list(),
@@ -197,13 +202,15 @@ export class Kubelet {
       volumes,
       cgroups,
       resizer,
+      plugins,
       facts: () => node.facts,
-      admit: pod => {
+      admit: async pod => {
         const { appArmor } = node.facts.runtimeFeatures;
-        return (
-          eviction?.refusal(pod) ??
-          admitPod(pod, node.node, { others: this.#activePods(pod), appArmor, unsafeSysctls: tuning.unsafeSysctls })
-        );
+        const refusal = eviction?.refusal(pod) ?? (await plugins?.admit(pod));
+        if (refusal) return refusal;
+        const { unsafeSysctls } = tuning;
+        const devices = plugins?.heldFor(pod);
+        return admitPod(pod, node.node, { others: this.#activePods(pod), appArmor, devices, unsafeSysctls });
       },
       removeLogs: pod => this.#removeLogs(pod, runtime.onHost),
       gone: async pod => {
@@ -247,6 +254,7 @@ export class Kubelet {
       end: pod => this.#workers.get(podUid(pod))?.delete(pod),
     });
     this.#running = {
+      plugins,
       rotator,
       links,
       node,
@@ -265,10 +273,12 @@ export class Kubelet {
       handlers: [],
       workerServices,
     };
+    await plugins?.load();
     await node.start(signal);
     this.#running.handlers.push(
       nodes.addHandler({ added: ({ object }) => node.observe(object), updated: (_before, { object }) => node.observe(object) }),
     );
+    await plugins?.start();
     informers.start();
     rotator.start();
     garbage?.start();
@@ -321,6 +331,7 @@ export class Kubelet {
     await running?.garbage?.stop();
     await Promise.all(Array.from(this.#workers.values(), worker => worker.stop()));
     await Promise.all(this.#orphans.values());
+    await running?.plugins?.stop();
     await running?.statuses.stop();
     running?.cache.stop();
     await running?.links?.stop();
@@ -417,6 +428,20 @@ export class Kubelet {
     }
   }
 
+  /** Loaded only where there can be plugins: it speaks gRPC. */
+  async #nodePlugins(node: NodeManager): Promise<NodePlugins> {
+    const { NodePlugins } = await import('./extensions/node-plugins.js');
+    return new NodePlugins({
+      context: this.#context,
+      activePods: () => {
+        if (!this.#knowsPods || !this.#running?.statics.loaded) return undefined;
+        return Array.from(this.#workers.values()).flatMap(worker => (worker.active ? [worker.pod] : []));
+      },
+      changed: () => void node.update(),
+      wake: uid => this.#workers.get(uid)?.wake(),
+    });
+  }
+
   #logLinks(): LogLinks {
     const { ledger, logger, settings } = this.#context;
     return new LogLinks({ directory: settings.containerLogsDir, podLogsDir: settings.podLogsDir, ledger, logger });
@@ -457,6 +482,7 @@ export class Kubelet {
 }
 
 interface RunningKubelet {
+  readonly plugins: NodePlugins | undefined;
   readonly links: LogLinks | undefined;
   readonly rotator: LogRotator;
   readonly node: NodeManager;

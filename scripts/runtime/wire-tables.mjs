@@ -2,7 +2,7 @@
 // the kubelet and the plugins of its node call. Facts only: message and method names, field names, types and numbers. Run by hand when
 // an API is taken up; its output is committed.
 //   node scripts/runtime/wire-tables.mjs CRI-API-MODULE CONTAINERD-MODULE > plugins/container-runtime/containerd/wire/generated/tables.ts
-//   node scripts/runtime/wire-tables.mjs KUBELET-MODULE > core/kubelet/plugins/generated/wire-tables.ts
+//   node scripts/runtime/wire-tables.mjs KUBELET-MODULE > core/kubelet/extensions/generated/wire-tables.ts
 // The arguments are the folders of the Go modules k8s.io/cri-api, github.com/containerd/containerd and k8s.io/kubelet
 // (`go mod download -json`).
 import fs from 'node:fs';
