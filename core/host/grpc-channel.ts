@@ -56,6 +56,7 @@ const maximumMessageBytes = 16 * 1024 * 1024;
 export class GrpcChannel<Calls extends GrpcCalls<Calls>> {
   readonly #options: GrpcChannelOptions<Calls>;
   readonly #metadata = new Metadata();
+  readonly #running = new Set<{ cancel(): void }>();
   #open: Client | undefined;
 
   constructor(options: GrpcChannelOptions<Calls>) {
@@ -92,6 +93,7 @@ export class GrpcChannel<Calls extends GrpcCalls<Calls>> {
         timeoutMs === 0 ? {} : { deadline },
         (error, response) => {
           signal?.removeEventListener('abort', onAbort);
+          this.#running.delete(call);
           if (!error) resolve((response ?? {}) as Calls[M]['response']);
           else if (signal?.aborted) reject(abortReason(signal));
           // containerd 2 breaks off at the deadline itself, sometimes before our own clock does.
@@ -100,6 +102,7 @@ export class GrpcChannel<Calls extends GrpcCalls<Calls>> {
           else reject(new GrpcFailure(path, error));
         },
       );
+      this.#running.add(call);
       const onAbort = (): void => call.cancel();
       signal?.addEventListener('abort', onAbort, { once: true });
     });
@@ -124,8 +127,10 @@ export class GrpcChannel<Calls extends GrpcCalls<Calls>> {
     const end = (error: Error | undefined): void => {
       if (ended) return;
       ended = true;
+      this.#running.delete(call);
       listener.end(error);
     };
+    this.#running.add(call);
     call.on('data', (message: Calls[M]['response']) => {
       if (!ended) listener.message(message);
     });
@@ -168,5 +173,7 @@ export class GrpcChannel<Calls extends GrpcCalls<Calls>> {
     const open = this.#open;
     this.#open = undefined;
     open?.close();
+    // gRPC lets them go on, and with them the connection.
+    for (const call of this.#running) call.cancel();
   }
 }

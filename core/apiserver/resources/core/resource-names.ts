@@ -12,7 +12,13 @@ import type { Quantity } from '../../../machinery/quantity.js';
 import { parseQuantity } from '../../../machinery/quantity.js';
 import { addInvalid, negativeText } from './checks.js';
 
-export { isHugePage, isNativeResource, isOvercommitAllowed, roundResourceList } from '../../../api/resource-names.js';
+export {
+  isExtendedResource,
+  isHugePage,
+  isNativeResource,
+  isOvercommitAllowed,
+  roundResourceList,
+} from '../../../api/resource-names.js';
 
 /** Which names of resources exist and what their amounts may be. Source: pkg/apis/core/helper. */
 const objectCounts = [

@@ -127,7 +127,8 @@ function nodeOf(allocation: AllocationResult | undefined): string | undefined {
   const [term, ...others] = allocation?.nodeSelector?.nodeSelectorTerms ?? [];
   if (!term || others.length > 0 || term.matchExpressions?.length) return undefined;
   const [field, ...more] = term.matchFields ?? [];
-  if (more.length > 0 || field?.key !== 'metadata.name' || field.operator !== 'In' || field.values?.length !== 1) return undefined;
+  if (more.length > 0 || field?.key !== 'metadata.name' || field.operator !== 'In' || field.values?.length !== 1)
+    return undefined;
   return field.values[0];
 }
 
@@ -139,7 +140,10 @@ function runsOn({ caller }: RequestContext, nodeName: string | undefined): boole
 
 const verbOf = ({ isPatch }: RequestContext): string => (isPatch ? 'patch' : 'update');
 
-function attributesOf({ caller }: RequestContext, given: Pick<Attributes, 'verb' | 'subresource' | 'namespace' | 'name'>): Attributes {
+function attributesOf(
+  { caller }: RequestContext,
+  given: Pick<Attributes, 'verb' | 'subresource' | 'namespace' | 'name'>,
+): Attributes {
   const { group, version, resource } = ResourceClaims;
   return resourceAttributes({ user: userOf(caller), group, version, resource, ...given });
 }

@@ -15,13 +15,7 @@ import { isJsonObject } from '../../../machinery/object.js';
 import { addInvalid, qualifiedName, requiredOneOf, supported } from '../core/checks.js';
 import { validateDriverName } from '../core/driver-name-validation.js';
 import type { SelectorChecks } from './device-selectors.js';
-import {
-  validateClassName,
-  validateFullyQualifiedName,
-  validateLabelName,
-  validateList,
-  validateSet,
-} from './list-checks.js';
+import { validateClassName, validateFullyQualifiedName, validateLabelName, validateList, validateSet } from './list-checks.js';
 
 /** Source: kubernetes pkg/apis/resource/validation. */
 
@@ -96,7 +90,11 @@ function validateRequest(request: DeviceRequest, path: FieldPath, errors: FieldE
   if (exactly && firstAvailable?.length) return errors.invalid(path, null, `${choice}, but multiple fields are set`);
   if (exactly) return validateExactRequest(exactly, path.child('exactly'), errors, selectors);
   if (!firstAvailable?.length) return errors.required(path, choice);
-  const options = { maximum: maximumSubrequests, path: path.child('firstAvailable'), keyOf: (sub: DeviceSubRequest) => sub.name ?? '' };
+  const options = {
+    maximum: maximumSubrequests,
+    path: path.child('firstAvailable'),
+    keyOf: (sub: DeviceSubRequest) => sub.name ?? '',
+  };
   validateSet(firstAvailable, options, errors, (sub, at) => {
     validateLabelName(sub.name, at.child('name'), errors);
     validateExactRequest(sub, at, errors, selectors);
@@ -132,7 +130,8 @@ function validateConstraint(constraint: DeviceConstraint, path: FieldPath, error
   const { requests, matchAttribute, distinctAttribute } = constraint;
   names.validateAll(requests, path.child('requests'), errors);
   if (matchAttribute !== undefined) validateFullyQualifiedName(matchAttribute, path.child('matchAttribute'), errors);
-  else if (distinctAttribute !== undefined) validateFullyQualifiedName(distinctAttribute, path.child('distinctAttribute'), errors);
+  else if (distinctAttribute !== undefined)
+    validateFullyQualifiedName(distinctAttribute, path.child('distinctAttribute'), errors);
   else {
     const text = 'exactly one of "matchAttribute" or "distinctAttribute" is required, but multiple fields are set';
     errors.required(path, text);

@@ -84,12 +84,7 @@ function validateAllocation(allocation: AllocationResult, path: FieldPath, error
   if (allocation.nodeSelector) validateNodeSelector(allocation.nodeSelector, path.child('nodeSelector'), errors, false);
 }
 
-function validateResult(
-  result: DeviceRequestAllocationResult,
-  path: FieldPath,
-  errors: FieldErrors,
-  names: RequestNames,
-): void {
+function validateResult(result: DeviceRequestAllocationResult, path: FieldPath, errors: FieldErrors, names: RequestNames): void {
   names.validate(result.request ?? '', path.child('request'), errors);
   validateDriverName(result.driver, path.child('driver'), errors);
   validatePoolName(result.pool, path.child('pool'), errors);

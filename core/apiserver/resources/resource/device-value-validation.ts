@@ -1,4 +1,9 @@
-import type { CapacityRequestPolicy, CapacityRequestPolicyRange, DeviceAttribute, DeviceCapacity } from '../../../api/generated/types.js';
+import type {
+  CapacityRequestPolicy,
+  CapacityRequestPolicyRange,
+  DeviceAttribute,
+  DeviceCapacity,
+} from '../../../api/generated/types.js';
 import { internalValue } from '../../../api/internal-value.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import type { Quantity } from '../../../machinery/quantity.js';
@@ -77,8 +82,7 @@ function validateValues(
   // Upstream tells values apart by their whole part.
   const options = { maximum: maximumOptions, path, keyOf: (value: Quantity) => String(value.scaledValue(0)) };
   validateSet(values, options, errors, (value, at) => {
-    if (value.compare(capacity) > 0)
-      errors.invalid(at, value.toString(), `option is larger than capacity value: ${capacity}`);
+    if (value.compare(capacity) > 0) errors.invalid(at, value.toString(), `option is larger than capacity value: ${capacity}`);
     hasDefault ||= value.compare(byDefault) === 0;
   });
   if (!hasDefault) errors.invalid(path, byDefault.toString(), 'default value is not valid according to the requestPolicy');

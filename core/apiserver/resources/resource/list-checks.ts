@@ -50,7 +50,12 @@ export function validateSet<T>(
 /** A map of at most so many entries. What is wrong with a key is told of the map. */
 export function validateMap<T>(
   map: Readonly<Record<string, T>>,
-  options: { readonly maximum?: number; readonly longestKey: number; readonly path: FieldPath; checkKey(key: string, path: FieldPath): void },
+  options: {
+    readonly maximum?: number;
+    readonly longestKey: number;
+    readonly path: FieldPath;
+    checkKey(key: string, path: FieldPath): void;
+  },
   errors: FieldErrors,
   check: CheckItem<T>,
 ): void {
@@ -102,8 +107,7 @@ function validateIdentifier(id: string, path: FieldPath, errors: FieldErrors): v
 
 export function validateFullyQualifiedName(name: string, path: FieldPath, errors: FieldErrors): void {
   validateQualifiedDeviceName(name, path, errors);
-  if (!name.includes('/'))
-    errors.invalid(path, name, 'a fully qualified name must be a domain and a name separated by a slash');
+  if (!name.includes('/')) errors.invalid(path, name, 'a fully qualified name must be a domain and a name separated by a slash');
 }
 
 export function validateClassName(name: string | undefined, path: FieldPath, errors: FieldErrors): void {
@@ -119,7 +123,8 @@ export function validateUuid(uid: string, path: FieldPath, errors: FieldErrors):
   const fault = parseFault(uid);
   if (fault !== undefined) errors.invalid(path, uid, uuidFault + fault);
   else if (uid.length !== 36 || uid !== uid.toLowerCase()) {
-    const form = 'uid must be in RFC 4122 normalized form, `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx` with lowercase hexadecimal characters';
+    const form =
+      'uid must be in RFC 4122 normalized form, `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx` with lowercase hexadecimal characters';
     errors.invalid(path, uid, form);
   }
 }

@@ -9,12 +9,7 @@ import type { ResourceDefinition } from '../../registry/resource-definition.js';
 import { defineResource } from '../../registry/resource-definition.js';
 import { keepAllButStatus } from '../../registry/status-reset.js';
 import { immutable } from '../core/checks.js';
-import {
-  authorizeAdminRequests,
-  authorizeAdminResults,
-  authorizeBinding,
-  authorizeDeviceStatus,
-} from './claim-authorization.js';
+import { authorizeAdminRequests, authorizeAdminResults, authorizeBinding, authorizeDeviceStatus } from './claim-authorization.js';
 import { defaultClaimSpec, defaultTolerations } from './claim-defaults.js';
 import { selectorsOf, validateClaimSpec } from './claim-spec-validation.js';
 import { sharedDeviceKey, validateClaimStatus } from './claim-status-validation.js';

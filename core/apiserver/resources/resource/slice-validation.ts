@@ -1,4 +1,12 @@
-import type { CounterSet, Device, DeviceCounterConsumption, DeviceTaint, NodeSelector, ResourceSlice, ResourceSliceSpec } from '../../../api/generated/types.js';
+import type {
+  CounterSet,
+  Device,
+  DeviceCounterConsumption,
+  DeviceTaint,
+  NodeSelector,
+  ResourceSlice,
+  ResourceSliceSpec,
+} from '../../../api/generated/types.js';
 import { internalValue } from '../../../api/internal-value.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { fieldPath } from '../../../machinery/field-errors.js';
@@ -48,8 +56,7 @@ export function validateSlice({ spec }: ResourceSlice, old: Readonly<ResourceSli
     if (spec.nodeName !== old.spec.nodeName) immutable(errors, path.child('nodeName'), spec.nodeName);
   }
   validateNodes(spec, path, errors);
-  if (spec.sharedCounters && spec.devices)
-    errors.invalid(path, '', 'only one of `sharedCounters` or `devices` is allowed');
+  if (spec.sharedCounters && spec.devices) errors.invalid(path, '', 'only one of `sharedCounters` or `devices` is allowed');
   const devices = spec.devices ?? [];
   const hasMore = devices.some(({ taints, consumesCounters }) => taints?.length || consumesCounters?.length);
   const options = {
@@ -145,7 +152,11 @@ function validateDevice(
   if (choosesNodes) validateDeviceNodes(device, path, errors);
   else if (device.nodeName !== undefined || device.nodeSelector || device.allNodes !== undefined) {
     const fields = '`nodeName`, `nodeSelector` and `allNodes`';
-    errors.invalid(path, null, `${fields} can only be set if \`perDeviceNodeSelection\` is set to true in the ResourceSlice spec`);
+    errors.invalid(
+      path,
+      null,
+      `${fields} can only be set if \`perDeviceNodeSelection\` is set to true in the ResourceSlice spec`,
+    );
   }
   validateBindingConditions(device, path, errors);
 }
