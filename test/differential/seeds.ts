@@ -1,6 +1,7 @@
 import { resourceData } from '../../core/api/schema-data.js';
 import { formatApiVersion } from '../../core/machinery/object.js';
 import { cases } from './cases/index.js';
+import { deviceSeeds } from './device-seeds.js';
 import { groupSeeds } from './group-seeds.js';
 
 /** An object to make mutations of. */
@@ -259,7 +260,7 @@ const own: readonly Seed[] = [
 
 /** Our own seeds, and the first object that a case of each other kind creates. `at` gives the kind. */
 export function seeds(kindAt: (at: string) => { apiVersion: string; kind: string } | undefined): Seed[] {
-  const found = new Map([...own, ...groupSeeds].map(seed => [seed.kind, seed]));
+  const found = new Map([...own, ...groupSeeds, ...deviceSeeds].map(seed => [seed.kind, seed]));
   for (const one of Object.values(cases).flat()) {
     const step = one.steps.find(each => each.do === 'create' && each.as === undefined);
     if (step?.do !== 'create') continue;

@@ -32,8 +32,10 @@ export const taintEffects = toleratedEffects;
 export class RequestNames {
   readonly #names: ReadonlyMap<string, ReadonlySet<string>>;
 
-  constructor({ requests = [] }: DeviceClaim) {
-    this.#names = new Map(requests.map(({ name, firstAvailable = [] }) => [name, new Set(firstAvailable.map(sub => sub.name))]));
+  constructor({ requests }: DeviceClaim) {
+    this.#names = new Map(
+      (requests ?? []).map(({ name, firstAvailable = [] }) => [name, new Set(firstAvailable.map(sub => sub.name))]),
+    );
   }
 
   /** `REQUEST` or `REQUEST/SUBREQUEST`. */

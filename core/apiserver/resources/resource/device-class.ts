@@ -15,8 +15,13 @@ import { validateList } from './list-checks.js';
 export const deviceClass = defineResource<DeviceClass>({
   reference: DeviceClasses,
   returnsDeleted: true,
-  // Upstream looks at whole names only.
-  validateName: (name, prefix) => (prefix ? [] : validateDns1123Subdomain(name)),
+  // Upstream looks at whole names only, and counts bytes here.
+  validateName: (name, prefix) =>
+    prefix ? [] : validateDns1123Subdomain(name).map(text => text.replace(/characters$/, 'bytes')),
+  prepareForCreate(object) {
+    object.metadata.generation = 1;
+  },
+  generation: (object, old) => !semanticEqual(object.spec, old.spec),
   validate: (object, errors) => validateClass(object, undefined, errors),
   checks: { update: ['object', 'change', 'validateUpdate'] },
   validateUpdate: (object, old, errors) => validateClass(object, old, errors),

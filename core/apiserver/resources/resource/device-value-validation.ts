@@ -22,6 +22,9 @@ const semanticVersion = new RegExp(
   `^${number}\\.${number}\\.${number}(?:-${prerelease}(?:\\.${prerelease})*)?(?:\\+${build}(?:\\.${build})*)?$`,
 );
 
+/** A pointer that Go shows as null. */
+const isAbsent = (value: string | undefined | null): value is undefined | null => value === undefined || value === null;
+
 export function validateAttribute(attribute: DeviceAttribute, path: FieldPath, errors: FieldErrors): void {
   const { string, version } = attribute;
   const tooLong = (value: string, field: string): void => {
@@ -56,7 +59,7 @@ export function validateCapacity(
   }
   const kind = policy.validValues?.length ? 'validValues' : policy.validRange ? 'validRange' : undefined;
   if (!kind) return;
-  if (policy.default === undefined) return errors.required(at.child('default'), `required when ${kind} is defined`);
+  if (isAbsent(policy.default)) return errors.required(at.child('default'), `required when ${kind} is defined`);
   const limits = { capacity, byDefault: parseQuantity(policy.default) };
   if (kind === 'validValues') validateValues(policy, limits, at.child(kind), errors);
   else validateRange(policy.validRange!, limits, at.child(kind), errors);
@@ -94,20 +97,20 @@ function validateRange(
   path: FieldPath,
   errors: FieldErrors,
 ): void {
-  if (range.min === undefined) return errors.required(path.child('min'), 'required when validRange is defined');
+  if (isAbsent(range.min)) return errors.required(path.child('min'), 'required when validRange is defined');
   const least = parseQuantity(range.min);
   const check = (holds: boolean, field: string, value: Quantity, text: string): void => {
     if (!holds) errors.invalid(path.child(field), value.toString(), text);
   };
   check(least.compare(capacity) <= 0, 'min', least, `min is larger than capacity value: ${capacity}`);
   check(byDefault.compare(least) >= 0, 'min', byDefault, `default is less than min: ${least}`);
-  const most = range.max === undefined ? undefined : parseQuantity(range.max);
+  const most = isAbsent(range.max) ? undefined : parseQuantity(range.max);
   if (most) {
     check(least.compare(most) <= 0, 'max', least, `min is larger than max: ${most}`);
     check(most.compare(capacity) <= 0, 'max', most, `max is larger than capacity value: ${capacity}`);
     check(byDefault.compare(most) <= 0, 'max', byDefault, `default is more than max: ${most}`);
   }
-  if (range.step === undefined) return;
+  if (isAbsent(range.step)) return;
   const step = parseQuantity(range.step);
   const added = least.add(step);
   check(added.compare(capacity) <= 0, 'step', step, `one step ${added} is larger than capacity value: ${capacity}`);

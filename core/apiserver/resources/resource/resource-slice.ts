@@ -1,6 +1,7 @@
 import type { ResourceSlice } from '../../../api/generated/types.js';
 import { ResourceSlices } from '../../../api/generated/resources.js';
 import { quote } from '../../../machinery/field-errors.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { formatTime } from '../../../machinery/time.js';
 import { age } from '../../handlers/table.js';
 import { defineResource } from '../../registry/resource-definition.js';
@@ -9,6 +10,11 @@ import { validateSlice } from './slice-validation.js';
 /** Fields of features that are off in 1.36: attributes that are lists, and devices that stand for resources of nodes. */
 const disabledValues = ['bools', 'ints', 'strings', 'versions'] as const;
 
+/** Slices whose spec a client changed: fields that are dropped count, too. */
+const changed = new WeakSet<object>();
+
+const apiVersion = 'resource.k8s.io/v1';
+
 /** Source: kubernetes pkg/registry/resource/resourceslice. */
 export const resourceSlice = defineResource<ResourceSlice>({
   reference: ResourceSlices,
@@ -16,8 +22,16 @@ export const resourceSlice = defineResource<ResourceSlice>({
   defaults({ spec }) {
     for (const { taints = [] } of spec.devices ?? []) for (const taint of taints) taint.timeAdded ??= formatTime(Date.now());
   },
-  prepareForCreate: dropDisabledFields,
-  prepareForUpdate: dropDisabledFields,
+  generation: object => changed.has(object),
+  unknownFieldText: label => `field label not supported for ${apiVersion}, Kind=ResourceSlice: ${label}`,
+  prepareForCreate(object) {
+    object.metadata.generation = 1;
+    dropDisabledFields(object);
+  },
+  prepareForUpdate(object, old) {
+    if (!semanticEqual(object.spec, old.spec)) changed.add(object);
+    dropDisabledFields(object);
+  },
   validate: (object, errors) => validateSlice(object, undefined, errors),
   checks: { update: ['change', 'validateUpdate'] },
   validateUpdate: (object, old, errors) => validateSlice(object, old, errors),
