@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { FakeDraDriver } from '../../core/kubelet/claims/testing/fake-dra-driver.js';
 import { FakeDevicePlugin, healthy } from '../../core/kubelet/devices/testing/fake-device-plugin.js';
 import { until } from '../../core/testing/until.js';
 import { hostLeftovers } from '../support/host-leftovers.js';
@@ -132,5 +133,115 @@ ${more}`;
       const fields = `{.status.capacity.example\\.com/thing}/{.status.allocatable.example\\.com/thing}`;
       expect(await k(`get node ${mark} -o jsonpath=${fields}`)).toBe('2/1');
     }, 60_000);
+  });
+
+  describe('a driver of dynamic resource allocation', () => {
+    const driverName = 'gpu.example.com';
+    const specFile = `/var/run/cdi/${mark}.json`;
+    let driver: FakeDraDriver;
+
+    /** What drivers write for the container runtime. */
+    function writeSpec(): void {
+      mkdirSync('/var/run/cdi', { recursive: true });
+      const devices = ['a', 'b'].map(name => ({
+        name,
+        containerEdits: {
+          env: [`GPU_${name}=of the driver`],
+          mounts: [{ hostPath: '/etc/hostname', containerPath: `/gpu-${name}`, options: ['ro', 'bind'] }],
+        },
+      }));
+      writeFileSync(specFile, JSON.stringify({ cdiVersion: '0.3.0', kind: `${mark}.local/gpu`, devices }));
+    }
+
+    const slice = (): string => `apiVersion: resource.k8s.io/v1
+kind: ResourceSlice
+metadata: {name: ${mark}-slice}
+spec:
+  driver: ${driverName}
+  nodeName: ${mark}
+  pool: {name: ${mark}, generation: 1, resourceSliceCount: 1}
+  devices: [{name: a}, {name: b}]
+`;
+
+    const claims = `apiVersion: resource.k8s.io/v1
+kind: DeviceClass
+metadata: {name: gpu}
+spec: {selectors: [{cel: {expression: device.driver == '${driverName}'}}]}
+---
+apiVersion: resource.k8s.io/v1
+kind: ResourceClaimTemplate
+metadata: {name: gpu}
+spec: {spec: {devices: {requests: [{name: one, exactly: {deviceClassName: gpu}}]}}}
+`;
+
+    const pod = (name: string): string => `apiVersion: v1
+kind: Pod
+metadata: {name: ${name}}
+spec:
+  restartPolicy: Never
+  terminationGracePeriodSeconds: 1
+  resourceClaims: [{name: gpu, resourceClaimTemplateName: gpu}]
+  containers:
+    - name: c
+      image: ${node.image}
+      command: [sh, -c, 'env | grep ^GPU_; test -s /gpu-a -o -s /gpu-b && echo mounted; exec sleep 1000']
+      resources: {claims: [{name: gpu}]}
+    - {name: other, image: ${node.image}, command: [sh, -c, 'env | grep -c ^GPU_; exec sleep 1000']}
+`;
+
+    const makeDriver = (): FakeDraDriver =>
+      new FakeDraDriver({
+        rootDir: kubeletFile(),
+        name: driverName,
+        // Which one it was given, it reads from the claim; here the pool has them in order.
+        devices: () => [{ poolName: mark, deviceName: 'a', requestNames: ['one'], cdiDeviceIds: [`${mark}.local/gpu=a`] }],
+      });
+
+    beforeAll(async () => {
+      writeSpec();
+      driver = makeDriver();
+      await driver.start();
+      await until('the registration', () => driver.registration.told.length > 0);
+      expect(driver.registration.told).toEqual([{ pluginRegistered: true }]);
+      await k('apply -f -', slice());
+      await k('apply -f -', claims);
+    }, 60_000);
+
+    afterAll(async () => {
+      await driver.stop();
+      rmSync(specFile);
+    });
+
+    it('makes the claim of a pod ready, and the container that names it has the device', async () => {
+      await k('apply -f -', pod('claiming'));
+      await k('wait --for=condition=Ready pod/claiming --timeout=30s');
+      const said = await until('all lines', async () => {
+        const text = await k('logs claiming -c c');
+        return text.includes('mounted') && text;
+      });
+      expect(said).toBe('GPU_a=of the driver\nmounted\n');
+      expect(await k('logs claiming -c other')).toBe('0\n');
+      expect(driver.asked).toEqual([expect.stringMatching(/^prepare claiming-gpu-/)]);
+      const status = await k('get pod claiming -o jsonpath={.status.containerStatuses[0].allocatedResourcesStatus}');
+      const resources = [{ resourceID: `${mark}.local/gpu=a`, health: 'Unknown' }];
+      expect(JSON.parse(status)).toEqual([{ name: 'claim:gpu', resources }]);
+    }, 60_000);
+
+    it('is asked by the next kubelet to take back what pods leave, before the claim is freed', async () => {
+      await node.stop('SIGTERM');
+      await node.launch();
+      await until('the registration', () => driver.registration.told.length > 1);
+      expect(await k('get pod claiming -o jsonpath={.status.phase}')).toBe('Running');
+      await k('delete pod claiming');
+      expect(driver.asked.slice(1)).toEqual([expect.stringMatching(/^unprepare claiming-gpu-/)]);
+      await until('no claim', async () => (await k('get resourceclaims -o name')) === '');
+    }, 90_000);
+
+    it('that has gone offers nothing any more', async () => {
+      // What it offered before the kubelet began anew was withdrawn.
+      await k('apply -f -', slice());
+      await driver.stop();
+      await until('no slices', async () => (await k('get resourceslices -o name')) === '', 60_000);
+    }, 90_000);
   });
 });

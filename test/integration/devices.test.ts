@@ -7,13 +7,7 @@ import {
   ResourceClaimTemplates,
   ResourceSlices,
 } from '../../core/api/generated/resources.js';
-import type {
-  DeviceClass,
-  Node,
-  Pod,
-  ResourceClaim,
-  ResourceClaimTemplate,
-} from '../../core/api/generated/types.js';
+import type { DeviceClass, Node, Pod, ResourceClaim, ResourceClaimTemplate } from '../../core/api/generated/types.js';
 import type { Client } from '../../core/client/client.js';
 import { startCluster, until } from '../../core/testing/index.js';
 import type { TestCluster } from '../../core/testing/index.js';

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container, Pod, PodStatus } from '../../api/generated/types.js';
 import type { Refusal } from '../admission/admit-pod.js';
+import { ClaimManager } from '../claims/claim-manager.js';
 import { DeviceManager } from '../devices/device-manager.js';
 import { DeviceRegistration } from '../devices/device-registration.js';
 import type { DeviceOptions } from '../devices/pod-devices.js';
@@ -24,6 +25,7 @@ export interface NodePluginsOptions {
 export class NodePlugins implements PodPlugins {
   readonly #options: NodePluginsOptions;
   readonly devices: DeviceManager;
+  readonly #claims: ClaimManager;
   readonly #registration: DeviceRegistration;
   readonly #registry: PluginRegistry;
   readonly #watcher: SocketWatcher;
@@ -38,8 +40,9 @@ export class NodePlugins implements PodPlugins {
       return pods && new Set(pods.map(({ metadata }) => metadata.uid ?? ''));
     };
     this.devices = new DeviceManager({ context, directory, activePods: active, changed, wake });
+    this.#claims = new ClaimManager({ context, activePods: active, wake });
     this.#registration = new DeviceRegistration(directory, this.devices);
-    this.#registry = new PluginRegistry(context, { DevicePlugin: this.devices });
+    this.#registry = new PluginRegistry(context, { DevicePlugin: this.devices, DRAPlugin: this.#claims.drivers });
     this.#watcher = new SocketWatcher({
       directory: join(rootDir, 'plugins_registry'),
       listener: this.#registry,
@@ -53,11 +56,13 @@ export class NodePlugins implements PodPlugins {
     // Drivers keep their own sockets there, and mount the folder.
     await mkdir(join(rootDir, 'plugins'), { recursive: true, mode: 0o750 });
     await this.devices.start();
+    await this.#claims.load();
   }
 
   /** Takes up plugins. What cannot be had of it is told of, and pods that need none run all the same. */
   async start(): Promise<void> {
     const { logger } = this.#options.context;
+    this.#claims.start();
     const parts = [this.#registration, this.#watcher];
     for (const result of await Promise.allSettled(parts.map(part => part.start()))) {
       if (result.status === 'rejected') logger.error('plugins of this node cannot register', { error: result.reason });
@@ -70,6 +75,7 @@ export class NodePlugins implements PodPlugins {
     await this.#registry.stop();
     await this.#registration.stop();
     await this.devices.stop();
+    await this.#claims.stop();
   }
 
   admit(pod: Pod): Promise<Refusal | undefined> {
@@ -80,15 +86,23 @@ export class NodePlugins implements PodPlugins {
     return this.devices.heldFor(pod);
   }
 
-  async prepare(_pod: Pod): Promise<void> {}
+  prepare(pod: Pod): Promise<void> {
+    return this.#claims.prepare(pod);
+  }
 
-  containerOptions(pod: Pod, container: Container): Promise<DeviceOptions | undefined> {
-    return this.devices.containerOptions(pod, container);
+  async containerOptions(pod: Pod, container: Container): Promise<DeviceOptions | undefined> {
+    const claimed = this.#claims.cdiDevices(pod, container);
+    const options = await this.devices.containerOptions(pod, container);
+    if (claimed.length === 0) return options;
+    const none = { environment: new Map<string, string>(), mounts: [], devices: [], annotations: {}, cdiDevices: [] };
+    return { ...(options ?? none), cdiDevices: [...new Set([...claimed, ...(options?.cdiDevices ?? [])])] };
   }
 
   decorate(pod: Pod, status: PodStatus): PodStatus {
-    return this.devices.decorate(pod, status);
+    return this.#claims.decorate(pod, this.devices.decorate(pod, status));
   }
 
-  async release(_pod: Pod): Promise<void> {}
+  release(pod: Pod): Promise<void> {
+    return this.#claims.release(pod);
+  }
 }

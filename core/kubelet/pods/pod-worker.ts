@@ -343,7 +343,12 @@ export class PodWorker {
       throw error;
     }
     // Before the API hears of the end: what the pod claims may then be given to others.
-    await this.#services.plugins?.release(this.#pod);
+    try {
+      await this.#services.plugins?.release(this.#pod);
+    } catch (error) {
+      context.logger.warn('what a pod claims could not be given back, trying again', { pod: podText(this.#pod), error });
+      throw error;
+    }
     probes.remove(this.#uid);
     statuses.set(this.#pod, this.#generate(true), false);
   }
