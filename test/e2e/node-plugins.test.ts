@@ -217,7 +217,8 @@ spec:
       await k('wait --for=condition=Ready pod/claiming --timeout=30s');
       const said = await until('all lines', async () => {
         const text = await k('logs claiming -c c');
-        return text.includes('mounted') && text;
+        if (!text.includes('mounted')) throw new Error(JSON.stringify(text));
+        return text;
       });
       expect(said).toBe('GPU_a=of the driver\nmounted\n');
       expect(await k('logs claiming -c other')).toBe('0\n');

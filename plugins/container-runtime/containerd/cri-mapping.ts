@@ -19,9 +19,6 @@ const nanosPerMilli = 1_000_000;
 /** Where a container's stop signal is kept, since containerd before 2.1 does not take it. */
 export const stopSignalAnnotation = 'k3s.local/stop-signal';
 
-/** Where containerd 1.6 looks for devices of the Container Device Interface; newer ones that have them twice take them once. */
-const cdiAnnotation = 'cdi.k8s.io/k3s_devices';
-
 /** Labels that CRI's users have always put on what they make, so that tools like crictl know it. */
 const nameLabels = {
   podName: 'io.kubernetes.pod.name',
@@ -96,11 +93,7 @@ export function containerConfig(spec: ContainerSpec, sandbox: SandboxNamespaces,
     mounts: spec.mounts.map(mount),
     devices: spec.devices,
     labels: { ...spec.labels, [nameLabels.containerName]: spec.name },
-    annotations: {
-      ...spec.annotations,
-      ...(spec.stopSignal && { [stopSignalAnnotation]: spec.stopSignal }),
-      ...(spec.cdiDevices?.length && { [cdiAnnotation]: spec.cdiDevices.join(',') }),
-    },
+    annotations: spec.stopSignal ? { ...spec.annotations, [stopSignalAnnotation]: spec.stopSignal } : spec.annotations,
     cDIDevices: (spec.cdiDevices ?? []).map(name => ({ name })),
     logPath: spec.logPath,
     stdin: spec.stdin,
@@ -206,7 +199,7 @@ export function containerState(
   status: cri.ContainerStatus,
   listed: { readonly sandboxId: string; readonly imageId: string },
 ): ContainerState {
-  const { [stopSignalAnnotation]: _stopSignal, [cdiAnnotation]: _devices, ...annotations } = status.annotations ?? {};
+  const { [stopSignalAnnotation]: _stopSignal, ...annotations } = status.annotations ?? {};
   const state = states[status.state ?? 'CONTAINER_CREATED'];
   const startedAtMs = millis(status.startedAt);
   const finishedAtMs = millis(status.finishedAt);
