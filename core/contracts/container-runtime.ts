@@ -229,7 +229,7 @@ export interface ContainerSpec {
   readonly devices: readonly { readonly hostPath: string; readonly containerPath: string; readonly permissions: string }[];
   /**
    * Fully qualified names (`vendor.com/class=name`) of devices of the Container Device Interface, whose definitions lie in `/etc/cdi`
-   * and `/var/run/cdi`. A container that names one that is not there is not created.
+   * and `/var/run/cdi`. A container that names one that is not there is not created, where containers are on this host.
    */
   readonly cdiDevices?: readonly string[];
   readonly labels: Readonly<Record<string, string>>;

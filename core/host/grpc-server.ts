@@ -30,8 +30,15 @@ export class GrpcServer<Calls extends GrpcCalls<Calls>> {
     this.#options = options;
   }
 
-  /** What `answer` rejects with is told the caller as an unknown error, as servers written in Go do. */
-  handle<M extends keyof Calls>(method: M, answer: (request: Calls[M]['request']) => Promise<Calls[M]['response']>): this {
+  /**
+   * What `answer` rejects with is told the caller as an unknown error, as servers written in Go do. `path`: where the same is asked for
+   * under another name.
+   */
+  handle<M extends keyof Calls>(
+    method: M,
+    answer: (request: Calls[M]['request']) => Promise<Calls[M]['response']>,
+    path?: string,
+  ): this {
     const handler = async (call: ServerUnaryCall<object, object>, done: sendUnaryData<object>): Promise<void> => {
       let response: object;
       try {
@@ -42,7 +49,7 @@ export class GrpcServer<Calls extends GrpcCalls<Calls>> {
       }
       done(null, response);
     };
-    return this.#add(method, false, handler);
+    return this.#add(method, false, handler, path);
   }
 
   handleStream<M extends keyof Calls>(
@@ -57,9 +64,10 @@ export class GrpcServer<Calls extends GrpcCalls<Calls>> {
     return this.#add(method, true, handler);
   }
 
-  #add(method: keyof Calls, responseStream: boolean, handler: (...words: never[]) => unknown): this {
+  #add(method: keyof Calls, responseStream: boolean, handler: (...words: never[]) => unknown, otherPath?: string): this {
     const { codec, methods } = this.#options;
-    const { path, request, response } = methods[method];
+    const { path: ownPath, request, response } = methods[method];
+    const path = otherPath ?? ownPath;
     const definition = {
       path,
       requestStream: false,

@@ -25,7 +25,7 @@ import type { KubeletContext } from './kubelet-context.js';
 import { NodeManager } from './node/node-manager.js';
 import { LogLinks } from './logs/log-links.js';
 import { LogRotator } from './logs/log-rotator.js';
-import type { NodePlugins } from './extensions/node-plugins.js';
+import type { KubeletPlugins } from './extensions/pod-plugins.js';
 import { PodConnector } from './pod-connector.js';
 import { PodWorker } from './pods/pod-worker.js';
 import type { PodWorkerServices } from './pods/pod-worker.js';
@@ -56,6 +56,8 @@ export interface KubeletOptions extends KubeletContext {
   readonly ledger?: Ledger;
   /** For tests: whether there are static pods. Absent: where the runtime is on this host. */
   readonly staticPods?: boolean;
+  /** For tests. Absent: those of this host, where the runtime is on it. */
+  readonly plugins?: KubeletPlugins;
 }
 
 /** Static pods do not wait longer for what the API could tell of them. */
@@ -112,7 +114,7 @@ export class Kubelet {
     this.#stopped = false;
     this.#knowsPods = false;
     let eviction: EvictionManager | undefined;
-    let plugins: NodePlugins | undefined;
+    let plugins: KubeletPlugins | undefined;
     const node = new NodeManager({
       context,
       pressure: () => eviction?.conditions ?? noPressure,
@@ -122,7 +124,7 @@ export class Kubelet {
     });
     const runtime = await node.inspect();
     if (runtime.onHost) await mkdir(context.settings.rootDir, { recursive: true, mode: 0o750 });
-    if (runtime.onHost) plugins = await this.#nodePlugins(node);
+    plugins = context.plugins ?? (runtime.onHost ? await this.#nodePlugins(node) : undefined);
     const links = runtime.onHost ? this.#logLinks() : undefined;
     await links?.start();
     const cache = new RuntimeCache({
@@ -429,7 +431,7 @@ export class Kubelet {
   }
 
   /** Loaded only where there can be plugins: it speaks gRPC. */
-  async #nodePlugins(node: NodeManager): Promise<NodePlugins> {
+  async #nodePlugins(node: NodeManager): Promise<KubeletPlugins> {
     const { NodePlugins } = await import('./extensions/node-plugins.js');
     return new NodePlugins({
       context: this.#context,
@@ -482,7 +484,7 @@ export class Kubelet {
 }
 
 interface RunningKubelet {
-  readonly plugins: NodePlugins | undefined;
+  readonly plugins: KubeletPlugins | undefined;
   readonly links: LogLinks | undefined;
   readonly rotator: LogRotator;
   readonly node: NodeManager;

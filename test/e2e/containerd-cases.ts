@@ -21,10 +21,11 @@ import { hostLeftovers } from '../support/host-leftovers.js';
 import { ImageRegistry } from '../support/image-registry.js';
 import { boxReference, startPart, testMark } from '../support/containerd-node.js';
 import type { ContainerdNode } from '../support/containerd-node.js';
+import { deviceCases } from './containerd-device-cases.js';
 
 const run = promisify(execFile);
 
-type Case = (name: string, body: (bench: RuntimeWorkbench, node: ContainerdNode) => Promise<void>) => void;
+export type Case = (name: string, body: (bench: RuntimeWorkbench, node: ContainerdNode) => Promise<void>) => void;
 
 /** What containerd does beyond what all runtimes do. */
 export function containerdCases({ describe, it }: TestRunner, node: () => ContainerdNode): void {
@@ -39,6 +40,7 @@ export function containerdCases({ describe, it }: TestRunner, node: () => Contai
     });
   describe('streams', () => streamCases(test));
   describe('containers', () => containerCases(test));
+  describe('devices', () => deviceCases(test));
   describe('images', () => imageCases(test));
   describe('registries', () => registryCases(test));
   describe('its process', () => processCases(test));
@@ -155,33 +157,6 @@ function streamCases(test: Case): void {
 }
 
 function containerCases(test: Case): void {
-  test('devices of the host and those of the Container Device Interface are in the container', async bench => {
-    const specFile = `/var/run/cdi/${testMark}-${process.pid}.json`;
-    const kind = `${testMark}.local/thing`;
-    const own = {
-      env: ['GREETING=of the device'],
-      deviceNodes: [{ path: '/dev/thing', hostPath: '/dev/zero', permissions: 'r' }],
-    };
-    const shared = { mounts: [{ hostPath: '/etc/hostname', containerPath: '/lib/thing', options: ['ro', 'bind'] }] };
-    const definition = { cdiVersion: '0.5.0', kind, devices: [{ name: 'a', containerEdits: own }], containerEdits: shared };
-    await mkdir('/var/run/cdi', { recursive: true });
-    await writeFile(specFile, JSON.stringify(definition));
-    try {
-      const sandbox = await bench.sandbox();
-      const script =
-        'echo $GREETING; for d in thing plain; do head -c 2 /dev/$d | od -An -tx1; done; test -s /lib/thing && echo mounted';
-      const devices = [{ hostPath: '/dev/zero', containerPath: '/dev/plain', permissions: 'rw' }];
-      const id = await bench.run(sandbox, script, { devices, cdiDevices: [`${kind}=a`] });
-      await bench.ended(id);
-      assert.match(await bench.log(id), /of the device\n.* 00 00\n.* 00 00\n.*mounted\n/);
-      const unknown = containerSpec(bench.subject, 'true', { name: 'unknown', cdiDevices: [`${kind}=b`] });
-      const error = await rejection(bench.runtime.createContainer(sandbox, unknown), 'RUNTIME_FAILED');
-      assert.match(error.message, /unresolvable CDI devices .*=b/);
-    } finally {
-      await rm(specFile);
-    }
-  });
-
   test('security, mounts and limits reach the process', async (bench, node) => {
     const host = join(node.directory, 'volume');
     await mkdir(host, { recursive: true });

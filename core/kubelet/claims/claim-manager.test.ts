@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -7,6 +7,7 @@ import type { Container, Node, Pod, PodStatus, ResourceClaim, ResourceSlice } fr
 import { FakeClock } from '../../base/fake-clock.js';
 import { silentLogger } from '../../base/logger.js';
 import { Client } from '../../client/client.js';
+import { notFound } from '../../machinery/status-error.js';
 import { FakeTransport } from '../../client/testing/fake-transport.js';
 import { until } from '../../testing/until.js';
 import type { KubeletContext } from '../kubelet-context.js';
@@ -246,6 +247,62 @@ describe('ClaimManager', () => {
     driver.refusal = undefined;
     await manager.release(own);
     expect(driver.asked).toEqual(['prepare one', 'prepare one', 'unprepare one', 'unprepare one']);
+  });
+
+  it.each<[string, NonNullable<FakeDraDriverOptions['answer']>, string]>([
+    ['says nothing of a claim', () => ({}), 'NodePrepareResources skipped 1 ResourceClaims'],
+    ['speaks of another claim', () => ({ other: {} }), 'NodePrepareResources returned result for unknown claim UID other'],
+    [
+      'fails',
+      () => {
+        throw new Error('out of order');
+      },
+      'NodePrepareResources: out of order',
+    ],
+  ])('does not take it for ready when the driver %s', async (_name, answer, message) => {
+    await plug({ answer });
+    await claim('one', ['p']);
+    await expect(manager.prepare(pod('p', ['one']))).rejects.toThrow(`prepare dynamic resources: ${message}`);
+  });
+
+  it('tells which claim cannot be read, and what stands in the pod in an unknown way', async () => {
+    await plug();
+    await expect(manager.prepare(pod('p', ['none']))).rejects.toThrow(
+      /^prepare dynamic resources: fetch ResourceClaim none: .*not found/,
+    );
+    const own = pod('q', []);
+    const odd = { ...own, spec: { ...own.spec, resourceClaims: [{ name: 'odd' }] } };
+    await expect(manager.prepare(odd)).rejects.toThrow(/none of the supported fields are set/);
+    await manager.release(odd);
+  });
+
+  it('does not call a driver before it is written down what it may be asked to undo', async () => {
+    const driver = await plug();
+    await claim('one', ['p']);
+    await mkdir(join(rootDir, 'dra_manager_state'));
+    await expect(manager.prepare(pod('p', ['one']))).rejects.toThrow(/prepare dynamic resources: .*dra_manager_state/);
+    expect(driver.asked).toEqual([]);
+  });
+
+  it('tries again to withdraw what drivers offered, unless the server knows nothing of it', async () => {
+    const deleted = (): number => transport.writes().filter(line => line === 'deletecollection resourceslices').length;
+    await until('the first withdrawal', () => deleted() === 1);
+    await manager.stop();
+    let failure: Error = new Error('no server');
+    transport.reactors.push(({ verb }) => {
+      if (verb === 'deletecollection') throw failure;
+    });
+    await launch();
+    await until('a failed withdrawal', () => deleted() === 2);
+    const later = async (times: number): Promise<boolean> => {
+      await clock.advance(1000);
+      return deleted() === times;
+    };
+    await until('another', () => later(3));
+    failure = notFound({ group: 'resource.k8s.io', resource: 'resourceslices', name: '' });
+    await until('the last', () => later(4));
+    await clock.advance(300_000);
+    expect(deleted()).toBe(4);
   });
 
   it('knows after a restart what was ready, gives back what pods left, and does not take another claim for it', async () => {

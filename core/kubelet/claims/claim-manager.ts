@@ -117,7 +117,7 @@ export class ClaimManager {
       const keys = claims.map(({ metadata }) => keyOf(namespace, metadata.name));
       await this.#inTurn(keys, () => this.#prepareAll(podUid(pod), claims));
     } catch (error) {
-      throw new CodedError('CLAIMS', `prepare dynamic resources: ${errorText(error)}`, { cause: error });
+      throw new CodedError('CLAIMS', `prepare dynamic resources: ${errorText(error)}`);
     }
   }
 
@@ -131,7 +131,7 @@ export class ClaimManager {
     try {
       claim = await this.#options.context.client.resource(ResourceClaims, metadata.namespace).get(found.name);
     } catch (error) {
-      throw new CodedError('CLAIMS', `fetch ResourceClaim ${found.name}: ${errorText(error)}`, { cause: error });
+      throw new CodedError('CLAIMS', `fetch ResourceClaim ${found.name}: ${errorText(error)}`);
     }
     const foreign = found.isGenerated ? foreignClaimFault(pod, claim) : undefined;
     if (foreign !== undefined) throw new CodedError('CLAIMS', foreign);
@@ -190,7 +190,7 @@ export class ClaimManager {
     try {
       await this.#unprepare(podUid(pod), pod.metadata.namespace ?? '', names);
     } catch (error) {
-      throw new CodedError('CLAIMS', `unprepare dynamic resources: ${errorText(error)}`, { cause: error });
+      throw new CodedError('CLAIMS', `unprepare dynamic resources: ${errorText(error)}`);
     }
   }
 
@@ -304,7 +304,7 @@ export class ClaimManager {
   }
 
   async #inTurn(keys: readonly string[], work: () => Promise<void>): Promise<void> {
-    const before = Promise.all(keys.map(key => this.#busy.get(key)));
+    const before = Promise.all(keys.map(key => this.#busy.get(key) ?? Promise.resolve()));
     const done = before.then(work);
     const settled = done.catch(() => undefined);
     for (const key of keys) this.#busy.set(key, settled);

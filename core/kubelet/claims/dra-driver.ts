@@ -88,7 +88,7 @@ export class DraDriver {
     try {
       results = (await this.#channel.call(method, { claims }, { timeoutMs: callMs })).claims ?? {};
     } catch (error) {
-      throw new CodedError('DRA_DRIVER', `${name}: ${errorText(error)}`, { cause: error });
+      throw new CodedError('DRA_DRIVER', `${name}: ${errorText(error)}`);
     }
     const answers = new Map(Object.entries(results));
     for (const [uid, { error }] of answers) {

@@ -41,12 +41,12 @@ export class DeviceEndpoint {
     try {
       await this.#channel.connect(dialMs);
     } catch (error) {
-      throw new CodedError('DEVICE_PLUGIN', `failed to dial device plugin: ${errorText(error)}`, { cause: error });
+      throw new CodedError('DEVICE_PLUGIN', `failed to dial device plugin: ${errorText(error)}`);
     }
     try {
       this.#options = await this.#channel.call('device.GetDevicePluginOptions', {});
     } catch (error) {
-      throw new CodedError('DEVICE_PLUGIN', `failed to get device plugin options: ${errorText(error)}`, { cause: error });
+      throw new CodedError('DEVICE_PLUGIN', `failed to get device plugin options: ${errorText(error)}`);
     }
   }
 
@@ -82,7 +82,7 @@ export class DeviceEndpoint {
       return containerResponses[0]?.deviceIDs ?? [];
     } catch (error) {
       const text = `device plugin GetPreferredAllocation rpc failed with err: ${errorText(error)}`;
-      throw new CodedError('DEVICE_PLUGIN', text, { cause: error });
+      throw new CodedError('DEVICE_PLUGIN', text);
     }
   }
 
@@ -91,7 +91,7 @@ export class DeviceEndpoint {
       await this.#channel.call('device.PreStartContainer', { devicesIds: ids }, { timeoutMs: preStartMs });
     } catch (error) {
       const text = `device plugin PreStartContainer rpc failed with err: ${errorText(error)}`;
-      throw new CodedError('DEVICE_PLUGIN', text, { cause: error });
+      throw new CodedError('DEVICE_PLUGIN', text);
     }
   }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -6,6 +6,7 @@ import type { Container, Pod, PodStatus } from '../../api/generated/types.js';
 import { FakeClock } from '../../base/fake-clock.js';
 import { silentLogger } from '../../base/logger.js';
 import { until } from '../../testing/until.js';
+import { pluginServer } from '../extensions/plugin-wire.js';
 import { DeviceManager } from './device-manager.js';
 import { DeviceRegistration } from './device-registration.js';
 import { FakeDevicePlugin, healthy } from './testing/fake-device-plugin.js';
@@ -280,6 +281,64 @@ describe('DeviceManager', () => {
     expect(await manager.admit(pod('one', [container('main', 1)]))).toMatchObject({
       message: `Allocate failed due to pod "one" container "main" changed request for resource "${resource}" from 2 to 1, which is unexpected`,
     });
+  });
+
+  it('refuses a pod when it cannot write down what it gave', async () => {
+    await plug();
+    const file = join(directory, 'kubelet_internal_checkpoint');
+    await rm(file);
+    await mkdir(file);
+    const refusal = await manager.admit(pod('one', [container('main', 1)]));
+    expect(refusal?.message).toMatch(/^Allocate failed due to .*kubelet_internal_checkpoint.*, which is unexpected$/);
+    await rm(file, { recursive: true });
+  });
+
+  it('refuses a pod when the plugin fails, and a plugin that cannot say what it is', async () => {
+    await plug({
+      options: { getPreferredAllocationAvailable: true },
+      preferred: () => {
+        throw new Error('no wish');
+      },
+    });
+    const message = (text: string): string => `Allocate failed due to ${text}, which is unexpected`;
+    expect((await manager.admit(pod('one', [container('main', 1)])))?.message).toBe(
+      message('device plugin GetPreferredAllocation rpc failed with err: no wish'),
+    );
+    const answer = (): never => {
+      throw new Error('burnt');
+    };
+    await plug({ answer, socketPath: join(directory, 'other.sock') });
+    expect((await manager.admit(pod('two', [container('main', 1)])))?.message).toBe(message('burnt'));
+    const dumb = pluginServer();
+    const socketPath = join(directory, 'dumb.sock');
+    await dumb.listen(socketPath);
+    const registered = manager.register({ name: resource, endpoint: socketPath, versions: ['v1beta1'] });
+    await expect(registered).rejects.toThrow(/^failed to get device plugin options: /);
+    await dumb.close();
+  });
+
+  it('does not start a container when the plugin says no', async () => {
+    const plugin = await plug({ options: { preStartRequired: true } });
+    const own = pod('one', [container('main', 1)]);
+    await manager.admit(own);
+    plugin.refusal = 'too hot';
+    await expect(manager.containerOptions(own, own.spec.containers[0]!)).rejects.toThrow(
+      'device plugin PreStartContainer rpc failed with err: too hot',
+    );
+  });
+
+  it('takes what the first of two plugins says when they say different things of one container', async () => {
+    await plug({ answer: () => ({ envs: { A: '1', B: '1' }, devices: [{ containerPath: '/dev/x', hostPath: '/dev/1' }] }) });
+    const other = 'example.com/other';
+    const answer = () => ({ envs: { A: '2', B: '1' }, devices: [{ containerPath: '/dev/x', hostPath: '/dev/2' }] });
+    await plug({ resource: other, answer });
+    await until('both resources', () => manager.resources().allocatable[other] === '3');
+    const limits = { [resource]: '1', [other]: '1' };
+    const own = pod('one', [{ name: 'main', image: 'box', resources: { limits } }]);
+    await manager.admit(own);
+    const options = (await manager.containerOptions(own, own.spec.containers[0]!))!;
+    expect(Object.fromEntries(options.environment)).toEqual({ A: '1', B: '1' });
+    expect(options.devices.map(({ hostPath }) => hostPath)).toEqual(['/dev/1']);
   });
 
   it('leaves to drivers what they serve of the same resources', async () => {

@@ -8,7 +8,8 @@ import { DeviceRegistration } from '../devices/device-registration.js';
 import type { DeviceOptions } from '../devices/pod-devices.js';
 import type { KubeletContext } from '../kubelet-context.js';
 import { PluginRegistry } from './plugin-registry.js';
-import type { PodPlugins } from './pod-plugins.js';
+import type { KubeletPlugins } from './pod-plugins.js';
+import { PodResourcesServer } from './pod-resources.js';
 import { SocketWatcher } from './socket-watcher.js';
 
 export interface NodePluginsOptions {
@@ -22,13 +23,14 @@ export interface NodePluginsOptions {
 }
 
 /** All that plugins on this host bring, where pods run on it. */
-export class NodePlugins implements PodPlugins {
+export class NodePlugins implements KubeletPlugins {
   readonly #options: NodePluginsOptions;
   readonly devices: DeviceManager;
   readonly #claims: ClaimManager;
   readonly #registration: DeviceRegistration;
   readonly #registry: PluginRegistry;
   readonly #watcher: SocketWatcher;
+  readonly #podResources: PodResourcesServer;
 
   constructor(options: NodePluginsOptions) {
     this.#options = options;
@@ -43,6 +45,7 @@ export class NodePlugins implements PodPlugins {
     this.#claims = new ClaimManager({ context, activePods: active, wake });
     this.#registration = new DeviceRegistration(directory, this.devices);
     this.#registry = new PluginRegistry(context, { DevicePlugin: this.devices, DRAPlugin: this.#claims.drivers });
+    this.#podResources = new PodResourcesServer({ rootDir, pods: activePods, devices: this.devices, claims: this.#claims });
     this.#watcher = new SocketWatcher({
       directory: join(rootDir, 'plugins_registry'),
       listener: this.#registry,
@@ -63,7 +66,7 @@ export class NodePlugins implements PodPlugins {
   async start(): Promise<void> {
     const { logger } = this.#options.context;
     this.#claims.start();
-    const parts = [this.#registration, this.#watcher];
+    const parts = [this.#registration, this.#watcher, this.#podResources];
     for (const result of await Promise.allSettled(parts.map(part => part.start()))) {
       if (result.status === 'rejected') logger.error('plugins of this node cannot register', { error: result.reason });
     }
@@ -71,6 +74,7 @@ export class NodePlugins implements PodPlugins {
 
   /** Plugins and what pods have of them stay as they are. */
   async stop(): Promise<void> {
+    await this.#podResources.stop();
     await this.#watcher.stop();
     await this.#registry.stop();
     await this.#registration.stop();

@@ -1,6 +1,17 @@
 import type { Container, Pod, PodStatus } from '../../api/generated/types.js';
 import type { Refusal } from '../admission/admit-pod.js';
+import type { DeviceManager } from '../devices/device-manager.js';
 import type { DeviceOptions } from '../devices/pod-devices.js';
+
+/** All that the kubelet has of the plugins of its node. */
+export interface KubeletPlugins extends PodPlugins {
+  readonly devices: Pick<DeviceManager, 'isNew' | 'resources'>;
+  /** Before the Node says what it offers. */
+  load(): Promise<void>;
+  /** When the node is registered. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
 
 /** What plugins of the node do for its pods. */
 export interface PodPlugins {

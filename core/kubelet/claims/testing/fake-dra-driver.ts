@@ -14,6 +14,8 @@ export interface FakeDraDriverOptions {
   readonly versions?: readonly string[];
   /** What a claim gets. Throws why it cannot. */
   readonly devices: (claim: DraClaim) => readonly DraDevice[];
+  /** What it answers instead, to a call to make claims ready. */
+  readonly answer?: (answer: Readonly<Record<string, object>>) => Readonly<Record<string, object>>;
   /** Tells how the devices are. */
   readonly tellsHealth?: boolean;
 }
@@ -40,9 +42,10 @@ export class FakeDraDriver {
     this.#server = pluginServer();
     for (const service of ['dra', 'draBeta'] as const) {
       this.#server
-        .handle(`${service}.NodePrepareResources`, async ({ claims = [] }) => ({
-          claims: Object.fromEntries(claims.map(claim => [claim.uid ?? '', this.#prepare(claim, service)])),
-        }))
+        .handle(`${service}.NodePrepareResources`, async ({ claims = [] }) => {
+          const answer = Object.fromEntries(claims.map(claim => [claim.uid ?? '', this.#prepare(claim, service)]));
+          return { claims: options.answer?.(answer) ?? answer };
+        })
         .handle(`${service}.NodeUnprepareResources`, async ({ claims = [] }) => ({
           claims: Object.fromEntries(claims.map(claim => [claim.uid ?? '', this.#unprepare(claim)])),
         }));

@@ -31,6 +31,8 @@ export class FakeDevicePlugin {
   #devices: readonly DeviceDevice[];
   /** Of `Allocate` and `PreStartContainer`, with the devices. */
   readonly asked: string[] = [];
+  /** Why no container may start. */
+  refusal: string | undefined;
 
   constructor(options: FakeDevicePluginOptions) {
     this.#options = options;
@@ -43,6 +45,7 @@ export class FakeDevicePlugin {
         return { containerResponses: [options.answer?.(ids) ?? {}] };
       })
       .handle('device.PreStartContainer', async ({ devicesIds = [] }) => {
+        if (this.refusal !== undefined) throw new Error(this.refusal);
         this.asked.push(`start ${devicesIds.join()}`);
         return {};
       })
