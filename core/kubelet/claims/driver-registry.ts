@@ -2,7 +2,7 @@ import { backoffMs } from '../../base/backoff.js';
 import { sleep } from '../../base/clock.js';
 import type { Disposable } from '../../base/disposable.js';
 import { CodedError } from '../../base/errors.js';
-import { Nodes, ResourceSlices } from '../../api/generated/resources.js';
+import { ResourceSlices } from '../../api/generated/resources.js';
 import { isStatusError } from '../../machinery/status-error.js';
 import type { DraHealthDeviceHealth } from '../extensions/generated/wire-tables.js';
 import type { PluginHandler, RegisteredPlugin } from '../extensions/plugin-registry.js';
@@ -29,18 +29,23 @@ export class DriverRegistry implements PluginHandler {
   readonly #away = new Map<string, Disposable>();
   readonly #stop = new AbortController();
   readonly #withdrawing = new Set<Promise<void>>();
+  #startTimer: Disposable | undefined;
 
   constructor(options: DriverRegistryOptions) {
     this.#options = options;
   }
 
-  /** What was offered before is withdrawn: drivers that live offer it anew. */
+  /**
+   * What drivers offered that do not come back is withdrawn. Upstream withdraws everything at once, which drivers that live offer anew
+   * half a minute later: here that would make an outage of every upgrade.
+   */
   start(): void {
-    this.#withdraw(undefined);
+    this.#startTimer = this.#options.context.clock.setTimer(withdrawMs, () => this.#inBackground(this.#withdrawAbandoned()));
   }
 
   async stop(): Promise<void> {
     this.#stop.abort();
+    void this.#startTimer?.dispose();
     for (const timer of this.#away.values()) void timer.dispose();
     for (const driver of [...this.#drivers.values()].flat()) driver.close();
     await Promise.all(this.#withdrawing);
@@ -96,43 +101,60 @@ export class DriverRegistry implements PluginHandler {
   /** What a driver offers that nobody reaches any more is withdrawn in time. */
   #look(name: string): void {
     if (this.#stop.signal.aborted) return;
-    if (this.#drivers.get(name)?.some(own => own.connected)) {
+    if (this.#isReached(name)) {
       void this.#away.get(name)?.dispose();
       this.#away.delete(name);
     } else if (!this.#away.has(name)) {
       const timer = this.#options.context.clock.setTimer(withdrawMs, () => {
         this.#away.delete(name);
-        this.#withdraw(name);
+        this.#inBackground(this.#withdraw(name));
       });
       this.#away.set(name, timer);
     }
   }
 
-  #withdraw(driver: string | undefined): void {
-    const work = this.#deleteSlices(driver).finally(() => this.#withdrawing.delete(work));
-    this.#withdrawing.add(work);
+  #isReached(name: string): boolean {
+    return this.#drivers.get(name)?.some(own => own.connected) ?? false;
   }
 
-  /** Never rejects. Undefined: of all drivers. */
-  async #deleteSlices(driver: string | undefined): Promise<void> {
-    const { client, clock, logger, settings } = this.#options.context;
+  #inBackground(work: Promise<void>): void {
+    const done = work.finally(() => this.#withdrawing.delete(done));
+    this.#withdrawing.add(done);
+  }
+
+  async #withdrawAbandoned(): Promise<void> {
+    const { client, settings } = this.#options.context;
+    const fieldSelector = `spec.nodeName=${settings.nodeName}`;
+    const drivers = new Set<string>();
+    await this.#untilDone(async () => {
+      const { entries } = await client.resource(ResourceSlices).list({ fieldSelector });
+      for (const entry of entries) drivers.add(entry.object.spec.driver);
+    });
+    for (const driver of drivers) if (!this.#away.has(driver)) await this.#withdraw(driver);
+  }
+
+  async #withdraw(driver: string): Promise<void> {
+    const { client, logger, settings } = this.#options.context;
+    const fieldSelector = `spec.nodeName=${settings.nodeName},spec.driver=${driver}`;
+    await this.#untilDone(async () => {
+      if (this.#isReached(driver)) return;
+      await client.resource(ResourceSlices).deleteCollection({ fieldSelector });
+      logger.info('what a driver offered was withdrawn: it has gone', { driver });
+    });
+  }
+
+  /** Never rejects. */
+  async #untilDone(work: () => Promise<void>): Promise<void> {
+    const { clock, logger } = this.#options.context;
     const { signal } = this.#stop;
-    const fieldSelector = `spec.nodeName=${settings.nodeName}${driver === undefined ? '' : `,spec.driver=${driver}`}`;
     for (let failures = 0; !signal.aborted; failures++) {
-      // It is back.
-      if (driver !== undefined && this.#drivers.get(driver)?.some(own => own.connected)) return;
       try {
-        // Only a node that is registered may.
-        await client.resource(Nodes).get(settings.nodeName);
-        await client
-          .resource(ResourceSlices)
-          .deleteCollection({ fieldSelector })
-          // A server that knows no such objects has none.
-          .catch(error => (isStatusError(error, 'NotFound') ? undefined : Promise.reject(error)));
-        if (driver !== undefined) logger.info('what a driver offered was withdrawn: it has gone', { driver });
+        await work();
         return;
       } catch (error) {
-        logger.debug('what drivers offered could not be withdrawn, trying again', { fieldSelector, error });
+        // A server that knows no such objects has none.
+        if (isStatusError(error, 'NotFound')) return;
+        logger.debug('what drivers offered could not be withdrawn, trying again', { error });
         await sleep(clock, backoffMs(retry, failures), signal).catch(() => undefined);
       }
     }

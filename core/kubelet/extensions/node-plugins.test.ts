@@ -2,8 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Nodes } from '../../api/generated/resources.js';
-import type { Container, Node, Pod } from '../../api/generated/types.js';
+import type { Container, Pod } from '../../api/generated/types.js';
 import { FakeClock } from '../../base/fake-clock.js';
 import { SinkLogger } from '../../base/logger.js';
 import type { LogRecord } from '../../base/logger.js';
@@ -35,7 +34,6 @@ describe('NodePlugins', () => {
   async function launch(rootDir: string): Promise<void> {
     const clock = new FakeClock();
     const client = new Client(new FakeTransport(clock), { name: 'system:node:a', groups: [] });
-    await client.resource(Nodes).create({ metadata: { name: 'a' } } as Node);
     const logger = new SinkLogger(record => void records.push(record), 'debug');
     const context = { client, clock, logger, settings: { rootDir, nodeName: 'a' } } as unknown as KubeletContext;
     plugins = new NodePlugins({ context, activePods: () => [], changed: () => undefined, wake: () => undefined });
