@@ -1,9 +1,10 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
-import type { sendUnaryData, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
-import { CodedError, errorText } from '../base/errors.js';
+import type { ConnectionInjector, sendUnaryData, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
+import { errorText } from '../base/errors.js';
 import type { GrpcCalls, GrpcCodec, GrpcMethod } from './grpc-channel.js';
+import { listenAtSocket } from './unix-socket.js';
+import type { UnixListener } from './unix-socket.js';
 
 export interface GrpcServerOptions<Calls> {
   readonly methods: Readonly<Record<keyof Calls, GrpcMethod & { readonly stream?: boolean }>>;
@@ -17,14 +18,12 @@ export interface AnswerStream<T> {
   readonly gone: AbortSignal;
 }
 
-/** Linux takes no longer name of a socket. */
-const longestPathBytes = 107;
-
 /** Answers gRPC calls on a unix socket. */
 export class GrpcServer<Calls extends GrpcCalls<Calls>> {
   readonly #options: GrpcServerOptions<Calls>;
   readonly #server = new Server();
-  #socketPath: string | undefined;
+  #injector: ConnectionInjector | undefined;
+  #listener: UnixListener | undefined;
 
   constructor(options: GrpcServerOptions<Calls>) {
     this.#options = options;
@@ -81,25 +80,19 @@ export class GrpcServer<Calls extends GrpcCalls<Calls>> {
     return this;
   }
 
-  /** Makes the folder; what an earlier process left of the socket goes. Rejects `SOCKET_PATH` for a path that is too long. */
   async listen(socketPath: string): Promise<void> {
-    if (Buffer.byteLength(socketPath) > longestPathBytes) {
-      const mend = 'choose a shorter --data-dir';
-      throw new CodedError('SOCKET_PATH', `${socketPath} is too long for a socket`, { mend });
-    }
-    await mkdir(dirname(socketPath), { recursive: true, mode: 0o750 });
-    await rm(socketPath, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      this.#server.bindAsync(`unix://${socketPath}`, ServerCredentials.createInsecure(), error =>
-        error ? reject(error) : resolve(),
-      );
-    });
-    this.#socketPath = socketPath;
+    this.#listener = await listenAtSocket(socketPath, socket => this.accept(socket));
+  }
+
+  /** Answers on a connection that was made elsewhere. */
+  accept(connection: Duplex): void {
+    this.#injector ??= this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#injector.injectConnection(connection);
   }
 
   /** Cuts running calls off. */
   async close(): Promise<void> {
     this.#server.forceShutdown();
-    if (this.#socketPath) await rm(this.#socketPath, { force: true });
+    await this.#listener?.close();
   }
 }
