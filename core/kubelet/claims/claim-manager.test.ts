@@ -52,8 +52,7 @@ describe('ClaimManager', () => {
       activePods: () => active,
       wake: uid => woken.push(uid),
     });
-    await manager.load();
-    manager.start();
+    await manager.start();
   }
 
   const registered = (driver: FakeDraDriver, versions = ['v1.DRAPlugin'], name = driverName) => ({

@@ -60,15 +60,12 @@ export class ClaimManager {
   }
 
   /** Learns which claims were ready before. */
-  async load(): Promise<void> {
+  async start(): Promise<void> {
     try {
       for (const claim of await readClaimCheckpoint(this.#file)) this.#claims.set(keyOf(claim.namespace, claim.name), claim);
     } catch (error) {
       this.#options.context.logger.error('it is not known which claims of pods are ready', { error });
     }
-  }
-
-  start(): void {
     this.#drivers.start();
     this.#arm();
   }

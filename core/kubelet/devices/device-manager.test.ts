@@ -8,7 +8,8 @@ import { silentLogger } from '../../base/logger.js';
 import { until } from '../../testing/until.js';
 import { pluginServer } from '../extensions/plugin-wire.js';
 import { DeviceManager } from './device-manager.js';
-import { DeviceRegistration } from './device-registration.js';
+import type { PluginServer } from '../extensions/plugin-wire.js';
+import { deviceRegistration } from './device-registration.js';
 import { FakeDevicePlugin, healthy } from './testing/fake-device-plugin.js';
 import type { FakeDevicePluginOptions } from './testing/fake-device-plugin.js';
 
@@ -18,7 +19,7 @@ describe('DeviceManager', () => {
   const clock = new FakeClock();
   let directory: string;
   let manager: DeviceManager;
-  let registration: DeviceRegistration;
+  let registration: PluginServer;
   let plugins: FakeDevicePlugin[];
   let active: Set<string> | undefined;
   let woken: string[];
@@ -32,7 +33,7 @@ describe('DeviceManager', () => {
   });
 
   afterEach(async () => {
-    await registration.stop();
+    await registration.close();
     await manager.stop();
     for (const plugin of plugins) await plugin.stop();
     await rm(directory, { recursive: true });
@@ -48,13 +49,13 @@ describe('DeviceManager', () => {
       changed: () => changes++,
       wake: uid => woken.push(uid),
     });
-    registration = new DeviceRegistration(directory, manager);
+    registration = deviceRegistration(directory, manager);
     await manager.start();
-    await registration.start();
+    await registration.listen(join(directory, 'kubelet.sock'));
   }
 
   async function restart(): Promise<void> {
-    await registration.stop();
+    await registration.close();
     await manager.stop();
     await launch();
   }
@@ -196,7 +197,7 @@ describe('DeviceManager', () => {
       answer: ids => ({ envs: { GPUS: ids.join() } }),
       devices: [{ id: 'a', health: 'Healthy', topology: { nodes: [{ id: 1 }] } }, ...healthy('b')],
     });
-    expect(manager.isNew).toBe(false);
+    await until('what is written down', () => !manager.isNew);
     const own = pod('one', [container('main', 2)]);
     await manager.admit(own);
     await restart();
@@ -364,7 +365,7 @@ describe('DeviceManager', () => {
       },
       Checksum: expect.any(Number),
     });
-    await registration.stop();
+    await registration.close();
     await manager.stop();
     await writeFile(file, text.replaceAll('"a"', '"b"'));
     await launch();

@@ -2,7 +2,8 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Container, Pod } from '../../api/generated/types.js';
+import { ResourceSlices } from '../../api/generated/resources.js';
+import type { Container, Pod, ResourceSlice } from '../../api/generated/types.js';
 import { FakeClock } from '../../base/fake-clock.js';
 import { SinkLogger } from '../../base/logger.js';
 import type { LogRecord } from '../../base/logger.js';
@@ -20,6 +21,8 @@ describe('NodePlugins', () => {
   let root: string;
   let records: LogRecord[];
   let plugins: NodePlugins;
+  let client: Client;
+  const clock = new FakeClock();
 
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'plugins-'));
@@ -32,8 +35,7 @@ describe('NodePlugins', () => {
   });
 
   async function launch(rootDir: string): Promise<void> {
-    const clock = new FakeClock();
-    const client = new Client(new FakeTransport(clock), { name: 'system:node:a', groups: [] });
+    client = new Client(new FakeTransport(clock), { name: 'system:node:a', groups: [] });
     const logger = new SinkLogger(record => void records.push(record), 'debug');
     const context = { client, clock, logger, settings: { rootDir, nodeName: 'a' } } as unknown as KubeletContext;
     plugins = new NodePlugins({ context, activePods: () => [], changed: () => undefined, wake: () => undefined });
@@ -69,6 +71,34 @@ describe('NodePlugins', () => {
     await registered.stop();
     await until('no device', () => plugins.devices.resources().allocatable[resource] === '0');
     await device.stop();
+  });
+
+  it('withdraw what drivers offered that were removed while there was no kubelet', async () => {
+    await launch(root);
+    const slices = client.resource(ResourceSlices);
+    await slices.create({ metadata: { name: 's' }, spec: { driver: 'd', nodeName: 'a' } } as unknown as ResourceSlice);
+    await until('the slice withdrawn', async () => {
+      await clock.advance(10_000);
+      return (await slices.list()).entries.length === 0;
+    });
+  });
+
+  it('are not there while nobody needs them, but for a pod that claims something', async () => {
+    await launch(root);
+    const container: Container = { name: 'main', image: 'box', resources: {} };
+    const pod = { metadata: { name: 'p', namespace: 'default', uid: 'p' }, spec: { containers: [container] } } as unknown as Pod;
+    expect([await plugins.admit(pod), plugins.heldFor(pod).size, await plugins.containerOptions(pod, container)]).toEqual([
+      undefined,
+      0,
+      undefined,
+    ]);
+    await plugins.prepare(pod);
+    await plugins.release(pod);
+    await clock.advance(60_000);
+    expect(plugins.devices).toMatchObject({ isNew: true });
+    expect(plugins.devices.resources()).toEqual({ capacity: {}, allocatable: {} });
+    const claiming = { ...pod, spec: { ...pod.spec, resourceClaims: [{ name: 'c', resourceClaimName: 'c' }] } };
+    await expect(plugins.prepare(claiming)).rejects.toThrow(/^prepare dynamic resources: fetch ResourceClaim c: /);
   });
 
   it('that have no room for their sockets are told of, and the kubelet goes on', async () => {

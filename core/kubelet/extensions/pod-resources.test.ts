@@ -5,13 +5,13 @@ import { Client, credentials } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Pod } from '../../api/generated/types.js';
 import { pluginChannel, pluginCodec } from './plugin-wire.js';
-import type { PluginChannel } from './plugin-wire.js';
-import { PodResourcesServer } from './pod-resources.js';
+import type { PluginChannel, PluginServer } from './plugin-wire.js';
+import { podResourcesServer } from './pod-resources.js';
 
 describe('the pod resources API', () => {
   let rootDir: string;
   let socketPath: string;
-  let server: PodResourcesServer;
+  let server: PluginServer;
   let channel: PluginChannel;
   let pods: Pod[] | undefined;
 
@@ -22,8 +22,7 @@ describe('the pod resources API', () => {
     const initContainers = [{ name: 'init' }, { name: 'sidecar', restartPolicy: 'Always' }];
     const metadata = { name: 'p', namespace: 'default', uid: 'u' };
     pods = [{ metadata, spec: { containers, initContainers } } as unknown as Pod];
-    server = new PodResourcesServer({
-      rootDir,
+    server = podResourcesServer({
       pods: () => pods,
       devices: {
         held: (uid, container) =>
@@ -37,13 +36,13 @@ describe('the pod resources API', () => {
           name === 'side' ? [{ claimName: 'c', claimNamespace: 'default', claimResources: [{ driverName: 'd' }] }] : [],
       },
     });
-    await server.start();
+    await server.listen(socketPath);
     channel = pluginChannel(socketPath);
   });
 
   afterEach(async () => {
     channel.close();
-    await server.stop();
+    await server.close();
     await rm(rootDir, { recursive: true });
   });
 
