@@ -115,7 +115,8 @@ class ResourceClaimController extends Reconciler {
   }
 
   #needsWork(pod: Pod): boolean {
-    if (pod.metadata.deletionTimestamp) return false;
+    // A finished pod would get its claim anew as often as that is deleted.
+    if (pod.metadata.deletionTimestamp || isPodFinished(pod)) return false;
     return (pod.spec.resourceClaims ?? []).some(entry => {
       const named = podClaimName(pod, entry);
       if ('fault' in named) return true;
@@ -129,7 +130,7 @@ class ResourceClaimController extends Reconciler {
 
   async #syncPod(namespace: string, name: string): Promise<void> {
     const pod = this.#pods.get(namespace, name);
-    if (!pod || pod.metadata.deletionTimestamp) return;
+    if (!pod || pod.metadata.deletionTimestamp || isPodFinished(pod)) return;
     const made: { readonly name: string; readonly resourceClaimName: string }[] = [];
     for (const entry of pod.spec.resourceClaims ?? []) {
       try {
@@ -208,7 +209,8 @@ class ResourceClaimController extends Reconciler {
       annotations: { ...annotations, [podClaimNameAnnotation]: name },
       labels,
     });
-    const claim = { apiVersion: 'resource.k8s.io/v1', kind: 'ResourceClaim', metadata, spec: template.spec.spec };
+    const { spec } = template.spec;
+    const claim = { apiVersion: 'resource.k8s.io/v1', kind: 'ResourceClaim', metadata, spec, status: {} };
     try {
       const created = await this.context.client.resource(ResourceClaims, namespace).create(claim as unknown as ResourceClaim);
       if (!this.#claims.informer.get(namespace, created.metadata.name)) this.#created.set(created.metadata.uid!, created);

@@ -47,6 +47,10 @@ const podSpec = {
       ],
     },
   },
+  resourceClaims: [
+    { name: 'gpu', resourceClaimName: 'card' },
+    { name: 'nic', resourceClaimTemplateName: 'fast' },
+  ],
   volumes: [
     { name: 'scratch', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
     { name: 'map', configMap: { name: 'm', defaultMode: 420, items: [{ key: 'k', path: 'p', mode: 256 }] } },
@@ -71,7 +75,11 @@ const podSpec = {
         { name: 'CPU', valueFrom: { resourceFieldRef: { resource: 'limits.cpu', divisor: '1m' } } },
       ],
       envFrom: [{ prefix: 'P_', configMapRef: { name: 'm' } }],
-      resources: { requests: { cpu: '100m', memory: '10Mi' }, limits: { cpu: '1', memory: '20Mi' } },
+      resources: {
+        requests: { cpu: '100m', memory: '10Mi' },
+        limits: { cpu: '1', memory: '20Mi' },
+        claims: [{ name: 'gpu', request: 'one' }, { name: 'nic' }],
+      },
       volumeMounts: [{ name: 'scratch', mountPath: '/scratch', subPath: 'a', readOnly: true }],
       livenessProbe: { httpGet: { path: '/', port: 'http' }, periodSeconds: 5, timeoutSeconds: 1 },
       readinessProbe: { exec: { command: ['true'] }, failureThreshold: 2 },

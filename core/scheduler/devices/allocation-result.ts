@@ -7,6 +7,7 @@ import type {
   NodeSelectorRequirement,
   ResourceClaim,
 } from '../../api/generated/types.js';
+import { AllocationError } from './allocation-error.js';
 import type { PlannedRequest, RequestChoice, TakenDevice } from './device-allocator.js';
 
 /** What a claim is told about the devices that were found for it. */
@@ -17,7 +18,7 @@ export function allocationResult(
   node: Node,
 ): AllocationResult {
   const config = [...configurationsOfClasses(planned), ...configurationsOfClaim(claim, planned)];
-  const nodeSelector = nodeSelectorOf(taken, node.metadata.name);
+  const nodeSelector = nodeSelectorOf(claim, taken, node.metadata.name);
   const results = taken.map(resultOf);
   return {
     devices: { ...(results.length > 0 ? { results } : {}), ...(config.length > 0 ? { config } : {}) },
@@ -73,13 +74,17 @@ function configurationsOfClaim({ spec }: ResourceClaim, planned: readonly Planne
 }
 
 /** Undefined: the devices can be reached from everywhere. */
-function nodeSelectorOf(taken: readonly TakenDevice[], nodeName: string): NodeSelector | undefined {
+function nodeSelectorOf(claim: ResourceClaim, taken: readonly TakenDevice[], nodeName: string): NodeSelector | undefined {
   const matchFields: NodeSelectorRequirement[] = [];
   const matchExpressions: NodeSelectorRequirement[] = [];
   for (const { slice, device } of taken) {
     const chosen = slice.spec.perDeviceNodeSelection ? device : slice.spec;
     if (chosen.nodeName !== undefined || device.bindsToNode) return onlyNode(nodeName);
-    const [term] = chosen.nodeSelector?.nodeSelectorTerms ?? [];
+    const [term, ...others] = chosen.nodeSelector?.nodeSelectorTerms ?? [];
+    if (others.length > 0) {
+      const text = `unsupported ResourceSlice.NodeSelector with ${others.length + 1} terms`;
+      throw new AllocationError(`create NodeSelector for claim ${claim.metadata.name}: ${text}`);
+    }
     addNew(matchFields, term?.matchFields);
     addNew(matchExpressions, term?.matchExpressions);
   }

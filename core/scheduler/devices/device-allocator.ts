@@ -11,7 +11,7 @@ import type {
   ResourceSlice,
   AllocationResult,
 } from '../../api/generated/types.js';
-import { CodedError } from '../../base/errors.js';
+import { AllocationError } from './allocation-error.js';
 import type { AllocationConstraint, ConstrainedDevice } from './allocation-constraints.js';
 import { allocationConstraint } from './allocation-constraints.js';
 import { allocationResult } from './allocation-result.js';
@@ -39,16 +39,6 @@ export interface DeviceAllocatorOptions {
   readonly selectors: SelectorPrograms;
   readonly now: () => number;
   readonly newShareId: () => string;
-}
-
-/**
- * A claim, class or device is such that no node can be tried, or a search took too long: code DEVICE_ALLOCATION. Only one node is
- * concerned where it is NODE_ALLOCATION.
- */
-export class AllocationError extends CodedError {
-  constructor(message: string, code: 'DEVICE_ALLOCATION' | 'NODE_ALLOCATION' = 'DEVICE_ALLOCATION') {
-    super(code, message);
-  }
 }
 
 const maximumResults = 32;

@@ -100,9 +100,9 @@ function addNewest(pools: Map<string, ResourceSlice[]>, slice: ResourceSlice): v
   const { driver, pool } = slice.spec;
   const key = poolKey(driver, pool.name);
   const known = pools.get(key);
-  const generation = known?.[0]!.spec.pool.generation ?? -1;
-  if (pool.generation > generation) pools.set(key, [slice]);
-  else if (pool.generation === generation) known!.push(slice);
+  const generation = known?.[0]!.spec.pool.generation;
+  if (!known || pool.generation > generation!) pools.set(key, [slice]);
+  else if (pool.generation === generation) known.push(slice);
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -296,4 +296,135 @@ export const deviceCases: readonly Case[] = [
       })),
     ],
   },
+  {
+    name: 'Pod: claims',
+    at: '/api/v1/namespaces/default/pods',
+    steps: [
+      {
+        do: 'request',
+        method: 'POST',
+        path: '/api/v1/namespaces/default/serviceaccounts',
+        body: { ...named('devices'), automountServiceAccountToken: false },
+      },
+      {
+        do: 'create',
+        body: {
+          ...named('wrong'),
+          spec: {
+            serviceAccountName: 'devices',
+            resourceClaims: [
+              { name: 'A' },
+              { name: 'a', resourceClaimName: 'x', resourceClaimTemplateName: 'y' },
+              { name: 'a', resourceClaimName: 'X_y' },
+              { name: 'b', resourceClaimTemplateName: '-' },
+            ],
+            containers: [
+              {
+                name: 'c',
+                image: 'x',
+                resources: { claims: [{ name: 'a' }, { name: 'a' }, { name: 'z' }, { name: 'b', request: 'R' }] },
+              },
+            ],
+          },
+        },
+      },
+      {
+        do: 'create',
+        body: {
+          ...named('pod'),
+          spec: {
+            serviceAccountName: 'devices',
+            resourceClaims: [
+              { name: 'a', resourceClaimTemplateName: 'x' },
+              { name: 'b', resourceClaimName: 'y' },
+            ],
+            containers: [
+              {
+                name: 'c',
+                image: 'x',
+                resources: { claims: [{ name: 'a' }, { name: 'b' }], limits: { 'deviceclass.resource.kubernetes.io/gpu': '1' } },
+              },
+            ],
+          },
+          status: { resourceClaimStatuses: [{ name: 'a', resourceClaimName: 'z' }] },
+        },
+      },
+      {
+        do: 'create',
+        body: {
+          ...named('pod'),
+          spec: {
+            serviceAccountName: 'devices',
+            resourceClaims: [
+              { name: 'a', resourceClaimTemplateName: 'x' },
+              { name: 'b', resourceClaimName: 'y' },
+            ],
+            containers: [{ name: 'c', image: 'x', resources: { claims: [{ name: 'a', request: 'r' }, { name: 'b' }] } }],
+          },
+          status: { resourceClaimStatuses: [{ name: 'a', resourceClaimName: 'z' }] },
+        },
+      },
+      { do: 'update', patch: { spec: { resourceClaims: [{ name: 'a', resourceClaimTemplateName: 'z' }] } } },
+      {
+        do: 'update',
+        sub: 'status',
+        patch: { status: { resourceClaimStatuses: [{ name: 'q' }, { name: 'a', resourceClaimName: 'X_' }, { name: 'a' }] } },
+      },
+      { do: 'update', sub: 'status', patch: { status: { resourceClaimStatuses: [{ name: 'a', resourceClaimName: 'made' }] } } },
+      { do: 'update', sub: 'status', patch: { status: { resourceClaimStatuses: [{ name: 'a' }] } } },
+      {
+        do: 'update',
+        sub: 'status',
+        patch: {
+          status: {
+            extendedResourceClaimStatus: {
+              resourceClaimName: 'X_',
+              requestMappings: [
+                { containerName: 'nobody', resourceName: 'cpu', requestName: 'R' },
+                { containerName: 'c', resourceName: 'example.com/x', requestName: 'r' },
+                { containerName: 'c', resourceName: 'example.com/x', requestName: 'r' },
+              ],
+            },
+          },
+        },
+      },
+    ],
+  },
+  {
+    name: 'ResourceQuota: devices',
+    at: '/api/v1/namespaces/counted/resourcequotas',
+    steps: [
+      { do: 'request', method: 'POST', path: '/api/v1/namespaces', body: named('counted') },
+      {
+        do: 'create',
+        body: {
+          ...named('devices'),
+          spec: { hard: { 'gpu.deviceclass.resource.k8s.io/devices': '2', 'count/resourceclaims.resource.k8s.io': '5' } },
+        },
+      },
+      {
+        do: 'update',
+        sub: 'status',
+        patch: {
+          status: {
+            hard: { 'gpu.deviceclass.resource.k8s.io/devices': '2', 'count/resourceclaims.resource.k8s.io': '5' },
+            used: { 'gpu.deviceclass.resource.k8s.io/devices': '0', 'count/resourceclaims.resource.k8s.io': '0' },
+          },
+        },
+      },
+      {
+        do: 'create',
+        at: `${group}/namespaces/counted/resourceclaims`,
+        body: { ...named('all'), spec: claim({ allocationMode: 'All' }) },
+      },
+      { do: 'create', at: `${group}/namespaces/counted/resourceclaims`, body: { ...named('two'), spec: claim({ count: 2 }) } },
+      { do: 'create', at: `${group}/namespaces/counted/resourceclaims`, body: { ...named('one'), spec: claim({}) } },
+      {
+        do: 'create',
+        at: `${group}/namespaces/counted/resourceclaims`,
+        body: { ...named('other'), spec: claim({ deviceClassName: 'nic' }) },
+      },
+      { do: 'request', method: 'GET', path: '/api/v1/namespaces/counted/resourcequotas/devices' },
+    ],
+  },
 ];
