@@ -9,6 +9,7 @@ import { SinkLogger } from '../../base/logger.js';
 import type { LogRecord } from '../../base/logger.js';
 import { Client } from '../../client/client.js';
 import { FakeTransport } from '../../client/testing/fake-transport.js';
+import { listenAtSocket } from '../../host/unix-socket.js';
 import { until } from '../../testing/until.js';
 import type { KubeletContext } from '../kubelet-context.js';
 import { FakeDevicePlugin, healthy } from '../devices/testing/fake-device-plugin.js';
@@ -44,6 +45,8 @@ describe('NodePlugins', () => {
   }
 
   it('make the folders that drivers mount, and listen in them', async () => {
+    // Of a plugin of an earlier kubelet.
+    const left = await listenAtSocket(join(root, 'device-plugins', 'old.sock'), () => undefined);
     await launch(root);
     expect((await readdir(root)).sort()).toEqual(['device-plugins', 'plugins', 'plugins_registry', 'pod-resources']);
     expect(await readdir(join(root, 'device-plugins'))).toEqual(['kubelet.sock']);
@@ -51,6 +54,7 @@ describe('NodePlugins', () => {
     await plugins.stop();
     expect(await readdir(join(root, 'device-plugins'))).toEqual([]);
     expect(records.filter(({ level }) => level === 'error')).toEqual([]);
+    await left.close();
   });
 
   it('take device plugins from the registry too', async () => {

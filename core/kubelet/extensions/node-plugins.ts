@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Disposable } from '../../base/disposable.js';
@@ -83,9 +83,8 @@ export class NodePlugins implements KubeletPlugins {
     const { context, deviceDirectory } = this.#options;
     const { logger, settings } = context;
     // What is left of device plugins goes: those that live on make their sockets anew.
-    for (const name of await readdir(deviceDirectory)) {
-      const path = join(deviceDirectory, name);
-      if ((await lstat(path)).isSocket()) await rm(path);
+    for (const entry of await readdir(deviceDirectory, { withFileTypes: true })) {
+      if (entry.isSocket()) await rm(join(deviceDirectory, entry.name), { force: true });
     }
     const tries = [
       this.#listen(join(deviceDirectory, 'kubelet.sock'), work => work.registration),
@@ -104,7 +103,8 @@ export class NodePlugins implements KubeletPlugins {
     void this.#timer?.dispose();
     await this.#watcher.stop();
     for (const listener of this.#listeners) await listener.close();
-    await (await this.#loading)?.stop();
+    await Promise.allSettled([this.#loading]);
+    await this.#work?.stop();
   }
 
   async #listen(socketPath: string, server: (work: PluginWork) => PluginServer): Promise<void> {
