@@ -15,7 +15,7 @@ export function deviceCases(test: Case): void {
     };
     const shared = { mounts: [{ hostPath: '/etc/hostname', containerPath: '/lib/thing', options: ['ro', 'bind'] }] };
     const definition = { cdiVersion: '0.5.0', kind, devices: [{ name: 'a', containerEdits: own }], containerEdits: shared };
-    await mkdir('/var/run/cdi', { recursive: true });
+    const made = await mkdir('/var/run/cdi', { recursive: true });
     await writeFile(specFile, JSON.stringify(definition));
     try {
       const sandbox = await bench.sandbox();
@@ -29,7 +29,7 @@ export function deviceCases(test: Case): void {
       const error = await rejection(bench.runtime.createContainer(sandbox, unknown), 'RUNTIME_FAILED');
       assert.match(error.message, /unresolvable CDI devices .*=b/);
     } finally {
-      await rm(specFile);
+      await rm(made ?? specFile, { recursive: true });
     }
   });
 }

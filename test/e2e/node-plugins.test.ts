@@ -146,10 +146,11 @@ ${more}`;
     const driverName = 'gpu.example.com';
     const specFile = `/var/run/cdi/${mark}.json`;
     let driver: FakeDraDriver;
+    let made: string | undefined;
 
     /** What drivers write for the container runtime. */
     function writeSpec(): void {
-      mkdirSync('/var/run/cdi', { recursive: true });
+      made = mkdirSync('/var/run/cdi', { recursive: true });
       const devices = ['a', 'b'].map(name => ({
         name,
         containerEdits: {
@@ -216,7 +217,7 @@ spec:
 
     afterAll(async () => {
       await driver.stop();
-      rmSync(specFile);
+      rmSync(made ?? specFile, { recursive: true });
     });
 
     it('makes the claim of a pod ready, and the container that names it has the device', async () => {
