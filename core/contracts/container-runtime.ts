@@ -227,6 +227,11 @@ export interface ContainerSpec {
   readonly environment: readonly { readonly name: string; readonly value: string }[];
   readonly mounts: readonly Mount[];
   readonly devices: readonly { readonly hostPath: string; readonly containerPath: string; readonly permissions: string }[];
+  /**
+   * Fully qualified names (`vendor.com/class=name`) of devices of the Container Device Interface, whose definitions lie in `/etc/cdi`
+   * and `/var/run/cdi`. A container that names one that is not there is not created, where containers are on this host.
+   */
+  readonly cdiDevices?: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   /** Relative to the sandbox's log directory. CRI log format. */

@@ -25,6 +25,7 @@ import type { KubeletContext } from './kubelet-context.js';
 import { NodeManager } from './node/node-manager.js';
 import { LogLinks } from './logs/log-links.js';
 import { LogRotator } from './logs/log-rotator.js';
+import type { KubeletPlugins } from './extensions/pod-plugins.js';
 import { PodConnector } from './pod-connector.js';
 import { PodWorker } from './pods/pod-worker.js';
 import type { PodWorkerServices } from './pods/pod-worker.js';
@@ -55,6 +56,8 @@ export interface KubeletOptions extends KubeletContext {
   readonly ledger?: Ledger;
   /** For tests: whether there are static pods. Absent: where the runtime is on this host. */
   readonly staticPods?: boolean;
+  /** For tests. Absent: those of this host, where the runtime is on it. */
+  readonly plugins?: KubeletPlugins;
 }
 
 /** Static pods do not wait longer for what the API could tell of them. */
@@ -111,14 +114,17 @@ export class Kubelet {
     this.#stopped = false;
     this.#knowsPods = false;
     let eviction: EvictionManager | undefined;
+    let plugins: KubeletPlugins | undefined;
     const node = new NodeManager({
       context,
       pressure: () => eviction?.conditions ?? noPressure,
       networkReady: () => this.#wakeAll(),
+      devices: () => plugins?.devices,
       ...(context.hostFacts ? { hostFacts: context.hostFacts } : {}),
     });
     const runtime = await node.inspect();
     if (runtime.onHost) await mkdir(context.settings.rootDir, { recursive: true, mode: 0o750 });
+    plugins = context.plugins ?? (runtime.onHost ? await this.#nodePlugins(node) : undefined);
     const links = runtime.onHost ? this.#logLinks() : undefined;
     await links?.start();
     const cache = new RuntimeCache({
@@ -174,6 +180,7 @@ export class Kubelet {
       volumes,
       objects,
       cgroups,
+      plugins,
       onHost: runtime.onHost,
       facts: () => node.facts,
       services: () => services.list(),
@@ -197,13 +204,15 @@ export class Kubelet {
       volumes,
       cgroups,
       resizer,
+      plugins,
       facts: () => node.facts,
-      admit: pod => {
+      admit: async pod => {
         const { appArmor } = node.facts.runtimeFeatures;
-        return (
-          eviction?.refusal(pod) ??
-          admitPod(pod, node.node, { others: this.#activePods(pod), appArmor, unsafeSysctls: tuning.unsafeSysctls })
-        );
+        const refusal = eviction?.refusal(pod) ?? (await plugins?.admit(pod));
+        if (refusal) return refusal;
+        const { unsafeSysctls } = tuning;
+        const devices = plugins?.heldFor(pod);
+        return admitPod(pod, node.node, { others: this.#activePods(pod), appArmor, devices, unsafeSysctls });
       },
       removeLogs: pod => this.#removeLogs(pod, runtime.onHost),
       gone: async pod => {
@@ -247,6 +256,7 @@ export class Kubelet {
       end: pod => this.#workers.get(podUid(pod))?.delete(pod),
     });
     this.#running = {
+      plugins,
       rotator,
       links,
       node,
@@ -265,10 +275,12 @@ export class Kubelet {
       handlers: [],
       workerServices,
     };
+    await plugins?.load();
     await node.start(signal);
     this.#running.handlers.push(
       nodes.addHandler({ added: ({ object }) => node.observe(object), updated: (_before, { object }) => node.observe(object) }),
     );
+    await plugins?.start();
     informers.start();
     rotator.start();
     garbage?.start();
@@ -321,6 +333,7 @@ export class Kubelet {
     await running?.garbage?.stop();
     await Promise.all(Array.from(this.#workers.values(), worker => worker.stop()));
     await Promise.all(this.#orphans.values());
+    await running?.plugins?.stop();
     await running?.statuses.stop();
     running?.cache.stop();
     await running?.links?.stop();
@@ -417,6 +430,20 @@ export class Kubelet {
     }
   }
 
+  /** Loaded only where there can be plugins: it speaks gRPC. */
+  async #nodePlugins(node: NodeManager): Promise<KubeletPlugins> {
+    const { NodePlugins } = await import('./extensions/node-plugins.js');
+    return new NodePlugins({
+      context: this.#context,
+      activePods: () => {
+        if (!this.#knowsPods || !this.#running?.statics.loaded) return undefined;
+        return Array.from(this.#workers.values()).flatMap(worker => (worker.active ? [worker.pod] : []));
+      },
+      changed: () => void node.update(),
+      wake: uid => this.#workers.get(uid)?.wake(),
+    });
+  }
+
   #logLinks(): LogLinks {
     const { ledger, logger, settings } = this.#context;
     return new LogLinks({ directory: settings.containerLogsDir, podLogsDir: settings.podLogsDir, ledger, logger });
@@ -457,6 +484,7 @@ export class Kubelet {
 }
 
 interface RunningKubelet {
+  readonly plugins: KubeletPlugins | undefined;
   readonly links: LogLinks | undefined;
   readonly rotator: LogRotator;
   readonly node: NodeManager;

@@ -1,11 +1,14 @@
-// Prints the wire tables of CRI and of the containerd services that the containerd plugin calls, from their .proto files. Facts only:
-// message and method names, field names, types and numbers. Run by hand when an API is taken up; its output is committed.
+// Prints wire tables from .proto files: of CRI and the containerd services that the containerd plugin calls, or of the services that
+// the kubelet and the plugins of its node call. Facts only: message and method names, field names, types and numbers. Run by hand when
+// an API is taken up; its output is committed.
 //   node scripts/runtime/wire-tables.mjs CRI-API-MODULE CONTAINERD-MODULE > plugins/container-runtime/containerd/wire/generated/tables.ts
-// The arguments are the folders of the Go modules k8s.io/cri-api and github.com/containerd/containerd (`go mod download -json`).
+//   node scripts/runtime/wire-tables.mjs KUBELET-MODULE > core/kubelet/extensions/generated/wire-tables.ts
+// The arguments are the folders of the Go modules k8s.io/cri-api, github.com/containerd/containerd and k8s.io/kubelet
+// (`go mod download -json`).
 import fs from 'node:fs';
 import path from 'node:path';
 
-const wanted = {
+const ofContainerd = {
   'runtime.v1.RuntimeService': [
     'Version',
     'Status',
@@ -36,13 +39,32 @@ const wanted = {
   'containerd.services.tasks.v1.Tasks': ['Exec', 'Start', 'Wait', 'CloseIO', 'ResizePty', 'Kill', 'DeleteProcess'],
   'containerd.services.version.v1.Version': ['Version'],
 };
-const wantedMessages = [
+const messagesOfContainerd = [
   'containerd.events.ContainerCreate',
   'containerd.events.ContainerDelete',
   'containerd.events.TaskStart',
   'containerd.events.TaskExit',
   'containerd.events.TaskOOM',
 ];
+const ofKubelet = {
+  'pluginregistration.Registration': ['GetInfo', 'NotifyRegistrationStatus'],
+  'v1beta1.Registration': ['Register'],
+  'v1beta1.DevicePlugin': ['GetDevicePluginOptions', 'ListAndWatch', 'GetPreferredAllocation', 'Allocate', 'PreStartContainer'],
+  'k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin': ['NodePrepareResources', 'NodeUnprepareResources'],
+  'k8s.io.kubelet.pkg.apis.dra.v1beta1.DRAPlugin': ['NodePrepareResources', 'NodeUnprepareResources'],
+  'v1alpha1.DRAResourceHealth': ['NodeWatchResources'],
+  'v1.PodResourcesLister': ['List', 'Get', 'GetAllocatableResources'],
+};
+const messagesOfKubelet = ['v1beta1.ContainerAllocateResponse'];
+/** Packages of the kubelet's services have names that say little. */
+const areas = {
+  pluginregistration: 'plugin',
+  v1beta1: 'device',
+  'k8s.io.kubelet.pkg.apis.dra.v1': 'dra',
+  'k8s.io.kubelet.pkg.apis.dra.v1beta1': 'draBeta',
+  v1alpha1: 'draHealth',
+  v1: 'podResources',
+};
 
 const scalars = new Set(['string', 'bool', 'int32', 'int64', 'uint32', 'uint64', 'double', 'float', 'bytes']);
 const tableType = { double: 'float64', float: 'float32' };
@@ -204,38 +226,62 @@ function lookUp({ type, scope }) {
   throw new Error(`unknown type ${type} in ${scope}`);
 }
 
-const camel = name => name.replace(/_+([a-z0-9])/gi, (_, letter) => letter.toUpperCase()).replace(/^[A-Z]/, c => c.toLowerCase());
+const camel = name =>
+  /^[A-Z]+$/.test(name)
+    ? name.toLowerCase()
+    : name.replace(/_+([a-z0-9])/gi, (_, letter) => letter.toUpperCase()).replace(/^[A-Z]/, c => c.toLowerCase());
 const quote = text => `'${text}'`;
 
-const [criApi, containerd] = process.argv.slice(2);
-if (!criApi || !containerd) {
-  console.error('usage: node scripts/runtime/wire-tables.mjs CRI-API-MODULE CONTAINERD-MODULE');
+const modules = process.argv.slice(2);
+if (modules.length < 1 || modules.length > 2) {
+  console.error('usage: node scripts/runtime/wire-tables.mjs CRI-API-MODULE CONTAINERD-MODULE | KUBELET-MODULE');
   process.exit(2);
 }
-const api = path.join(containerd, 'api');
-const files = [
-  path.join(criApi, 'pkg/apis/runtime/v1/api.proto'),
-  path.join(api, 'types/descriptor.proto'),
-  path.join(api, 'types/metrics.proto'),
-  path.join(api, 'types/mount.proto'),
-  path.join(api, 'types/task/task.proto'),
-  path.join(api, 'events/container.proto'),
-  path.join(api, 'events/task.proto'),
-  path.join(api, 'services/containers/v1/containers.proto'),
-  path.join(api, 'services/events/v1/events.proto'),
-  path.join(api, 'services/snapshots/v1/snapshots.proto'),
-  path.join(api, 'services/tasks/v1/tasks.proto'),
-  path.join(api, 'services/version/v1/version.proto'),
-];
+const forKubelet = modules.length === 1;
+const wanted = forKubelet ? ofKubelet : ofContainerd;
+const wantedMessages = forKubelet ? messagesOfKubelet : messagesOfContainerd;
+
+function containerdFiles(criApi, containerd) {
+  const api = path.join(containerd, 'api');
+  return [
+    path.join(criApi, 'pkg/apis/runtime/v1/api.proto'),
+    path.join(api, 'types/descriptor.proto'),
+    path.join(api, 'types/metrics.proto'),
+    path.join(api, 'types/mount.proto'),
+    path.join(api, 'types/task/task.proto'),
+    path.join(api, 'events/container.proto'),
+    path.join(api, 'events/task.proto'),
+    path.join(api, 'services/containers/v1/containers.proto'),
+    path.join(api, 'services/events/v1/events.proto'),
+    path.join(api, 'services/snapshots/v1/snapshots.proto'),
+    path.join(api, 'services/tasks/v1/tasks.proto'),
+    path.join(api, 'services/version/v1/version.proto'),
+  ];
+}
+
+function kubeletFiles(kubelet) {
+  const names = [
+    'pluginregistration/v1',
+    'deviceplugin/v1beta1',
+    'dra/v1',
+    'dra/v1beta1',
+    'dra-health/v1alpha1',
+    'podresources/v1',
+  ];
+  return names.map(name => path.join(kubelet, 'pkg/apis', name, 'api.proto'));
+}
+
+const files = forKubelet ? kubeletFiles(...modules) : containerdFiles(...modules);
 parse(wellKnown);
 for (const file of files) parse(fs.readFileSync(file, 'utf8'));
 
 const lines = [];
-const versionOf = folder => path.basename(folder);
+const from = modules.map(folder => path.basename(folder)).join(' and ');
 lines.push(
-  `/** generatedBy scripts/runtime/wire-tables.mjs from the modules ${versionOf(criApi)} and ${versionOf(containerd)}. Do not edit. */`,
+  `/** generatedBy scripts/runtime/wire-tables.mjs from the ${forKubelet ? 'module' : 'modules'} ${from}. Do not edit. */`,
 );
-lines.push(`import type { MethodTable, WireTable } from '../codec.js';`, '');
+const door = forKubelet ? '../../../machinery/codec/wire-codec.js' : '../../../../../core/plugin-api/wire.js';
+lines.push(`import type { MethodTable, WireTable } from '${door}';`, '');
 
 const needed = new Set();
 const need = name => {
@@ -260,17 +306,21 @@ for (const name of wantedMessages) need(name);
 // Short names: CRI's own, others with the last part of their package that tells them apart.
 const shortNames = new Map();
 const isCri = name => name.startsWith('runtime.v1.');
+const capital = word => word[0].toUpperCase() + word.slice(1);
+/** Of a service or message: what tells its package from others. */
+const areaOf = name => {
+  const place = name.slice(0, name.lastIndexOf('.'));
+  if (areas[place]) return areas[place];
+  return isCri(name) ? '' : place.split('.')[2];
+};
 for (const name of [...needed].sort((a, b) => isCri(b) - isCri(a) || (a < b ? -1 : 1))) {
   const parts = name.split('.');
   const last = parts.at(-1);
   let short = last;
-  if (name.startsWith('containerd.services.')) short = `${parts[2][0].toUpperCase()}${parts[2].slice(1)}${last}`;
+  if (forKubelet) short = `${capital(areaOf(name))}${last}`;
+  else if (name.startsWith('containerd.services.')) short = `${capital(parts[2])}${last}`;
   else if (!name.startsWith('runtime.v1.')) short = name.startsWith('google.') ? `Wire${last}` : last;
-  if ([...shortNames.values()].includes(short))
-    short = parts
-      .slice(-2)
-      .map(p => p[0].toUpperCase() + p.slice(1))
-      .join('');
+  if ([...shortNames.values()].includes(short)) short = parts.slice(-2).map(capital).join('');
   shortNames.set(name, short);
 }
 
@@ -299,7 +349,7 @@ lines.push('};', '');
 lines.push('export const methods = {');
 for (const { path: route, request, response, stream } of chosen) {
   const [, service, method] = route.split('/');
-  const area = service.startsWith('runtime.v1.') ? '' : `${service.split('.')[2]}.`;
+  const area = areaOf(service) ? `${areaOf(service)}.` : '';
   lines.push(
     `  ${quote(`${area}${method}`)}: { path: ${quote(route)}, request: ${quote(request)}, response: ${quote(response)}${stream ? ', stream: true' : ''} },`,
   );
@@ -329,7 +379,7 @@ for (const name of [...needed].sort()) {
 lines.push('/** Request and answer of every method. */', 'export interface Calls {');
 for (const { path: route, request, response } of chosen) {
   const [, service, method] = route.split('/');
-  const area = service.startsWith('runtime.v1.') ? '' : `${service.split('.')[2]}.`;
+  const area = areaOf(service) ? `${areaOf(service)}.` : '';
   lines.push(`  ${quote(`${area}${method}`)}: { request: ${shortNames.get(request)}; response: ${shortNames.get(response)} };`);
 }
 lines.push('}', '');

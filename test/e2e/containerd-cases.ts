@@ -21,10 +21,11 @@ import { hostLeftovers } from '../support/host-leftovers.js';
 import { ImageRegistry } from '../support/image-registry.js';
 import { boxReference, startPart, testMark } from '../support/containerd-node.js';
 import type { ContainerdNode } from '../support/containerd-node.js';
+import { deviceCases } from './containerd-device-cases.js';
 
 const run = promisify(execFile);
 
-type Case = (name: string, body: (bench: RuntimeWorkbench, node: ContainerdNode) => Promise<void>) => void;
+export type Case = (name: string, body: (bench: RuntimeWorkbench, node: ContainerdNode) => Promise<void>) => void;
 
 /** What containerd does beyond what all runtimes do. */
 export function containerdCases({ describe, it }: TestRunner, node: () => ContainerdNode): void {
@@ -39,6 +40,7 @@ export function containerdCases({ describe, it }: TestRunner, node: () => Contai
     });
   describe('streams', () => streamCases(test));
   describe('containers', () => containerCases(test));
+  describe('devices', () => deviceCases(test));
   describe('images', () => imageCases(test));
   describe('registries', () => registryCases(test));
   describe('its process', () => processCases(test));

@@ -7,6 +7,7 @@ import { FakeRecorder } from '../../core/client/testing/fake-recorder.js';
 import { FakeTransport } from '../../core/client/testing/fake-transport.js';
 import type { KubeletSettings } from '../../core/kubelet/kubelet-context.js';
 import { Kubelet } from '../../core/kubelet/kubelet.js';
+import type { KubeletPlugins } from '../../core/kubelet/extensions/pod-plugins.js';
 import { nodeIdentity } from '../../core/kubelet/kubelet-part.js';
 import { SimulatedRuntime } from '../../plugins/container-runtime/simulated/simulated-runtime.js';
 
@@ -56,12 +57,14 @@ export class KubeletFixture {
   readonly client: Client;
   readonly nodeName: string;
   readonly #podManifestsDir: string | undefined;
+  readonly #plugins: KubeletPlugins | undefined;
   kubelet: Kubelet;
 
   /** `podManifestsDir`: there are static pods. */
-  constructor(nodeName = 'node-a', podManifestsDir?: string) {
+  constructor(nodeName = 'node-a', podManifestsDir?: string, plugins?: KubeletPlugins) {
     this.nodeName = nodeName;
     this.#podManifestsDir = podManifestsDir;
+    this.#plugins = plugins;
     this.runtime = new SimulatedRuntime({
       clock: this.clock,
       nodeName,
@@ -85,6 +88,7 @@ export class KubeletFixture {
       clock: this.clock,
       logger: silentLogger,
       hostFacts: () => Promise.resolve(testHost),
+      ...(this.#plugins ? { plugins: this.#plugins } : {}),
     });
   }
 

@@ -1,9 +1,10 @@
 import { requiredNodeAffinityMatches } from '../../api/node-affinity.js';
 import { parseResourceList, podRequests } from '../../api/pod-resources.js';
 import type { ResourceQuantities } from '../../api/pod-resources.js';
+import { isExtendedResource } from '../../api/resource-names.js';
 import { firstUntoleratedTaint } from '../../api/taints.js';
 import type { Node, Pod } from '../../api/generated/types.js';
-import { Quantity } from '../../machinery/quantity.js';
+import { parseQuantity, Quantity } from '../../machinery/quantity.js';
 import { refusedBySysctl } from './sysctls.js';
 
 export interface Refusal {
@@ -16,6 +17,8 @@ export interface NodeWorld {
   readonly others: readonly Pod[];
   /** Profiles of AppArmor are kept to. */
   readonly appArmor: boolean;
+  /** How many devices of each resource are held, when this pod holds any: so many the node must have. */
+  readonly devices?: ReadonlyMap<string, number> | undefined;
   /** Sysctls that pods may set beside the safe ones. */
   readonly unsafeSysctls?: readonly string[];
 }
@@ -24,13 +27,14 @@ export interface NodeWorld {
  * The scheduler's last word, spoken by the node: a pod bound by hand, or by a scheduler that was late, is refused when it does not
  * fit. Source: pkg/kubelet/lifecycle/predicate.go.
  */
-export function admitPod(pod: Pod, node: Node | undefined, { others, appArmor, unsafeSysctls }: NodeWorld): Refusal | undefined {
+export function admitPod(pod: Pod, node: Node | undefined, world: NodeWorld): Refusal | undefined {
   if (!node) return undefined;
+  const { others, appArmor, unsafeSysctls } = world;
   return (
     refusedBySysctl(pod, node.status?.nodeInfo?.kernelVersion ?? '', unsafeSysctls) ??
     refusedByOperatingSystem(pod, node) ??
     refusedByGroupsPolicy(pod, node) ??
-    refusedByResources(pod, node, others) ??
+    refusedByResources(pod, node, world) ??
     refusedByAffinity(pod, node) ??
     refusedByPorts(pod, others) ??
     refusedByTaint(pod, node) ??
@@ -69,8 +73,11 @@ function refusedByAppArmor({ spec }: Pod): Refusal | undefined {
   return { reason: 'AppArmor', message: 'Cannot enforce AppArmor: AppArmor is not enabled on the host' };
 }
 
-function refusedByResources(pod: Pod, node: Node, others: readonly Pod[]): Refusal | undefined {
+function refusedByResources(pod: Pod, node: Node, { others, devices }: NodeWorld): Refusal | undefined {
   const allocatable = parseResourceList(node.status?.allocatable);
+  for (const [name, held] of devices ?? []) {
+    if ((allocatable.get(name)?.value() ?? 0) < held) allocatable.set(name, parseQuantity(String(held)));
+  }
   const podLimit = allocatable.get('pods')?.value();
   if (podLimit !== undefined && others.length + 1 > podLimit) {
     return outOf('pods', 1, others.length, podLimit);
@@ -82,7 +89,8 @@ function refusedByResources(pod: Pod, node: Node, others: readonly Pod[]): Refus
     for (const [name, amount] of podRequests(other)) used.set(name, (used.get(name) ?? Quantity.zero).add(amount));
   }
   for (const [name, wanted] of requests) {
-    if (wanted.isZero) continue;
+    // What the node knows nothing of, others give: the cluster, or a driver of dynamic resource allocation.
+    if (wanted.isZero || (isExtendedResource(name) && !allocatable.has(name))) continue;
     const capacity = allocatable.get(name) ?? Quantity.zero;
     const taken = used.get(name) ?? Quantity.zero;
     if (taken.add(wanted).compare(capacity) <= 0) continue;

@@ -3,12 +3,14 @@ import { sleep } from '../../base/clock.js';
 import type { Disposable } from '../../base/disposable.js';
 import { errorText } from '../../base/errors.js';
 import { withoutUndefined } from '../../api/objects.js';
+import { isExtendedResource } from '../../api/resource-names.js';
 import { formatMicroTime } from '../../api/time.js';
 import { Leases, Nodes } from '../../api/generated/resources.js';
 import type { Lease, Node, NodeCondition, NodeStatus } from '../../api/generated/types.js';
 import type { ImageState, RuntimeStatus } from '../../contracts/container-runtime.js';
 import { readHostFacts } from '../../host/host-facts.js';
 import type { HostFacts } from '../../host/host-facts.js';
+import type { DeviceManager } from '../devices/device-manager.js';
 import type { PressureCondition } from '../eviction/signals.js';
 import { sameJson } from '../status/same-json.js';
 import { isStatusError } from '../../machinery/status-error.js';
@@ -30,6 +32,8 @@ export interface NodeManagerOptions {
   readonly networkReady: () => void;
   /** What the node runs out of. Absent: nothing. */
   readonly pressure?: () => ReadonlySet<PressureCondition>;
+  /** Absent: there are no device plugins. */
+  readonly devices?: () => Pick<DeviceManager, 'isNew' | 'resources'> | undefined;
   /** For tests. Absent: this machine. */
   readonly hostFacts?: () => Promise<HostFacts>;
 }
@@ -50,6 +54,8 @@ export class NodeManager {
   readonly #timers = new Map<'status' | 'lease', Disposable>();
   #updating: Promise<void> | undefined;
   #networkLooks = 0;
+  /** Other devices are there than those that the Node tells of. */
+  #devicesForgotten = false;
 
   constructor(options: NodeManagerOptions) {
     this.#options = options;
@@ -147,6 +153,7 @@ export class NodeManager {
         this.#recordStatus(node.status, next);
         this.#node = written;
         this.#reportedMs = context.clock.now();
+        this.#devicesForgotten = false;
         return;
       } catch (error) {
         if (isStatusError(error, 'NotFound')) {
@@ -180,6 +187,7 @@ export class NodeManager {
     );
     const { name = '' } = known.metadata;
     this.#node = differs ? await nodes.patch(name, 'merge', { metadata: { labels, annotations } }) : known;
+    this.#devicesForgotten = this.#options.devices?.()?.isNew ?? false;
     this.#reportedMs = -Infinity;
     await this.#update();
   }
@@ -228,12 +236,14 @@ export class NodeManager {
       runtimeProblem: this.#runtimeProblem,
       images: this.#images,
       pressure: this.#options.pressure?.() ?? new Set<PressureCondition>(),
+      devices: this.#options.devices?.()?.resources(),
       nowMs: context.clock.now(),
     };
   }
 
   #status(previous: NodeStatus | undefined): NodeStatus {
-    const own = nodeStatus(this.#input(), previous);
+    const known = this.#devicesForgotten && previous ? { ...previous, capacity: emptied(previous.capacity) } : previous;
+    const own = nodeStatus(this.#input(), known);
     const others = (previous?.conditions ?? []).filter(({ type }) => !own.conditions!.some(condition => condition.type === type));
     return { ...own, conditions: [...others, ...own.conditions!] };
   }
@@ -321,5 +331,14 @@ function statusPatch(before: Partial<NodeStatus>, after: NodeStatus): Record<str
   for (const [field, value] of Object.entries(after)) {
     if (!sameJson((before as Record<string, unknown>)[field], value)) patch[field] = value;
   }
+  // What is in the capacity no more, nobody can have.
+  const gone = Object.keys(before.allocatable ?? {}).filter(name => isExtendedResource(name) && !(name in after.allocatable!));
+  if (patch['allocatable'])
+    patch['allocatable'] = { ...after.allocatable, ...Object.fromEntries(gone.map(name => [name, null])) };
   return patch;
+}
+
+function emptied(capacity: NodeStatus['capacity']): Record<string, string> {
+  const entries = Object.entries(capacity ?? {});
+  return Object.fromEntries(entries.map(([name, amount]) => [name, isExtendedResource(name) ? '0' : amount]));
 }

@@ -1,4 +1,5 @@
 import { CodedError } from '../../base/errors.js';
+import { isExtendedResource } from '../../api/resource-names.js';
 import { formatTime } from '../../api/time.js';
 import type { ImageState, RuntimeHandler, RuntimeStatus } from '../../contracts/container-runtime.js';
 import type { Node, NodeAddress, NodeCondition, NodeRuntimeHandler, NodeStatus, Taint } from '../../api/generated/types.js';
@@ -6,6 +7,7 @@ import type { HostFacts } from '../../host/host-facts.js';
 import { parseQuantity } from '../../machinery/quantity.js';
 import { thresholds } from '../eviction/signals.js';
 import type { PressureCondition, Threshold } from '../eviction/signals.js';
+import type { NodeDevices } from '../devices/device-manager.js';
 import type { KubeletSettings } from '../kubelet-context.js';
 import type { KubeletTuning } from '../kubelet-tuning.js';
 
@@ -17,6 +19,8 @@ export interface NodeInput {
   readonly runtimeProblem: string | undefined;
   readonly images: readonly ImageState[];
   readonly pressure: ReadonlySet<PressureCondition>;
+  /** What device plugins offer. */
+  readonly devices: NodeDevices | undefined;
   readonly nowMs: number;
 }
 
@@ -66,12 +70,14 @@ export function parseTaint(text: string): Taint {
 
 /** What the Node says now; transition times are taken over from `previous`. */
 export function nodeStatus(input: NodeInput, previous: NodeStatus | undefined): NodeStatus {
-  const { settings, host, runtime } = input;
+  const { settings, host, runtime, devices } = input;
   const { capacity, allocatable } = nodeResources(input);
+  // Who writes them into the capacity, means them for pods.
+  const ofOthers = Object.fromEntries(Object.entries(previous?.capacity ?? {}).filter(([name]) => isExtendedResource(name)));
   return {
     addresses: addresses(settings),
-    capacity,
-    allocatable,
+    capacity: { ...ofOthers, ...capacity, ...devices?.capacity },
+    allocatable: { ...ofOthers, ...allocatable, ...devices?.allocatable },
     conditions: conditions(input, previous?.conditions),
     daemonEndpoints: { kubeletEndpoint: { Port: settings.port } },
     nodeInfo: {

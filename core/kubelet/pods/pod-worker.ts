@@ -8,6 +8,7 @@ import type { KubeletContext } from '../kubelet-context.js';
 import { podText, podUid } from '../kubelet-context.js';
 import type { NodeFacts } from '../node/node-facts.js';
 import type { ProbeManager } from '../probes/probe-manager.js';
+import type { PodPlugins } from '../extensions/pod-plugins.js';
 import type { PodResizer } from '../resize/pod-resizer.js';
 import type { ContainerKiller } from '../runtime/container-killer.js';
 import type { PodSyncer } from '../runtime/pod-syncer.js';
@@ -30,9 +31,11 @@ export interface PodWorkerServices {
   /** Undefined where the runtime is not on this host. */
   readonly cgroups: PodCgroups | undefined;
   readonly resizer: PodResizer;
+  /** Undefined where the runtime is not on this host. */
+  readonly plugins?: PodPlugins | undefined;
   readonly facts: () => NodeFacts;
   /** Why this node refuses the pod; undefined when it takes it. Asked once, before anything of it runs. */
-  readonly admit: (pod: Pod) => { readonly reason: string; readonly message: string } | undefined;
+  readonly admit: (pod: Pod) => Promise<{ readonly reason: string; readonly message: string } | undefined>;
   readonly removeLogs: (pod: Pick<Pod, 'metadata'>) => Promise<void>;
   /** Nothing of the pod is left anywhere. */
   readonly gone: (pod: Pod) => void | Promise<void>;
@@ -249,7 +252,7 @@ export class PodWorker {
   async #sync(): Promise<void> {
     const { context, cache, facts, probes, syncer, volumes } = this.#services;
     const { signal } = this.#interrupt;
-    if (!this.#admit() || this.#pastDeadline()) return;
+    if (!(await this.#admit()) || this.#pastDeadline()) return;
     const pod = this.#services.resizer.allocate(this.#pod);
     probes.sync(this.#pod);
     const status = this.#generate(false);
@@ -293,11 +296,11 @@ export class PodWorker {
   }
 
   /** Asked before anything of the pod runs; what runs already was admitted by an earlier kubelet. */
-  #admit(): boolean {
+  async #admit(): Promise<boolean> {
     if (this.#admitted) return true;
     this.#admitted = true;
     if (this.#services.cache.pod(this.#uid).sandboxes.length > 0) return true;
-    const refusal = this.#services.admit(this.#pod);
+    const refusal = await this.#services.admit(this.#pod);
     if (!refusal) return true;
     const message = `Pod was rejected: ${refusal.message}`;
     this.#services.context.recorder.event(this.#pod, 'Warning', refusal.reason, refusal.message);
@@ -339,6 +342,13 @@ export class PodWorker {
       }
       throw error;
     }
+    // Before the API hears of the end: what the pod claims may then be given to others.
+    try {
+      await this.#services.plugins?.release(this.#pod);
+    } catch (error) {
+      context.logger.warn('what a pod claims could not be given back, trying again', { pod: podText(this.#pod), error });
+      throw error;
+    }
     probes.remove(this.#uid);
     statuses.set(this.#pod, this.#generate(true), false);
   }
@@ -348,7 +358,7 @@ export class PodWorker {
   }
 
   #generate(terminal: boolean): PodStatus {
-    const { cache, facts, probes, reasons, resizer, statuses } = this.#services;
+    const { cache, facts, plugins, probes, reasons, resizer, statuses } = this.#services;
     const { hostIps, runtimeName } = facts();
     const status = podStatus({
       pod: this.#pod,
@@ -361,7 +371,8 @@ export class PodWorker {
       reasons,
       probed: (pod, container, own) => probes.apply(pod, container, own),
     });
-    return resizer.decorate(this.#pod, status);
+    const resized = resizer.decorate(this.#pod, status);
+    return plugins?.decorate(this.#pod, resized) ?? resized;
   }
 
   #anyRunning(): boolean {

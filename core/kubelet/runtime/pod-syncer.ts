@@ -22,6 +22,7 @@ import { podActions } from './pod-actions.js';
 import type { PodActions } from './pod-actions.js';
 import { latestContainer } from './pod-runtime-state.js';
 import { restartingAll } from './restart-all.js';
+import type { PodPlugins } from '../extensions/pod-plugins.js';
 import type { RuntimeCache } from './runtime-cache.js';
 import { containerSpec, sandboxSpec } from './runtime-specs.js';
 import { StartError } from './start-error.js';
@@ -38,6 +39,8 @@ export interface PodSyncerOptions {
   readonly objects: ReferencedObjects;
   /** Undefined where the runtime is not on this host. */
   readonly cgroups: PodCgroups | undefined;
+  /** Undefined where the runtime is not on this host. */
+  readonly plugins: PodPlugins | undefined;
   readonly onHost: boolean;
   readonly facts: () => NodeFacts;
   readonly services: () => Iterable<Service>;
@@ -157,6 +160,10 @@ export class PodSyncer {
     try {
       const runtimeHandler = await this.#runtimeHandler(pod);
       this.#checkUserNamespace(pod, runtimeHandler);
+      if (!(await this.#prepare(pod))) {
+        this.#held.set(key, context.clock.now() + retryMs);
+        return undefined;
+      }
       const cgroupParent = await this.#cgroupParent(pod);
       const nodeDns = this.#options.onHost ? await readNodeDns(context.settings.resolvConf) : undefined;
       const spec = sandboxSpec(pod, context.settings, { attempt, runtimeHandler, cgroupParent, nodeDns });
@@ -170,6 +177,19 @@ export class PodSyncer {
       context.recorder.event(pod, 'Warning', 'FailedCreatePodSandBox', text);
       this.#held.set(key, context.clock.now() + retryMs);
       return undefined;
+    }
+  }
+
+  async #prepare(pod: Pod): Promise<boolean> {
+    const { context, plugins } = this.#options;
+    try {
+      await plugins?.prepare(pod);
+      return true;
+    } catch (error) {
+      context.logger.warn('what a pod claims could not be made ready', { pod: podText(pod), error });
+      const text = `Failed to prepare dynamic resources: ${errorText(error)}`;
+      context.recorder.event(pod, 'Warning', 'FailedPrepareDynamicResources', text);
+      return false;
     }
   }
 
@@ -322,7 +342,8 @@ export class PodSyncer {
     const state = cache.pod(podUid(pod));
     try {
       const podIps = pod.spec.hostNetwork ? facts.hostIps : (state.sandboxes[0]?.ips ?? []);
-      const environment = await containerEnvironment({
+      const devices = await this.#options.plugins?.containerOptions(pod, container);
+      const own = await containerEnvironment({
         pod,
         container,
         podIps,
@@ -331,6 +352,7 @@ export class PodSyncer {
         services: services(),
         objects,
       });
+      const environment = devices ? new Map([...devices.environment, ...own]) : own;
       const target = pod.spec.ephemeralContainers?.find(({ name }) => name === container.name)?.targetContainerName;
       return containerSpec({
         pod,
@@ -339,6 +361,7 @@ export class PodSyncer {
         image: await context.runtime.image(made.imageId),
         restartCount: made.restartCount,
         environment,
+        devices,
         mounts: await volumes.mountsFor(pod, container, environment),
         targetContainerId: target ? latestContainer(state, target)?.id : undefined,
         rootDir: context.settings.rootDir,

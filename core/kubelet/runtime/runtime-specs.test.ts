@@ -17,6 +17,7 @@ describe('containerSpec', () => {
       targetContainerId: undefined,
       rootDir: '/nowhere',
       memoryBytes: 1024 ** 3,
+      devices: undefined,
       cgroupKeys: { 'memory.oom.group': '1' },
     });
     expect(resources).toMatchObject({ memoryLimitBytes: 64 * 1024 ** 2, unified: { 'memory.oom.group': '1' } });

@@ -7,6 +7,7 @@ import { parseQuantity } from '../../machinery/quantity.js';
 import { normalName } from '../admission/sysctls.js';
 import { podDns } from '../dns/pod-dns.js';
 import type { PodDns } from '../dns/pod-dns.js';
+import type { DeviceOptions } from '../devices/pod-devices.js';
 import type { KubeletSettings } from '../kubelet-context.js';
 import { containerSecurity, podGroups } from './container-security.js';
 import { expand } from './expansion.js';
@@ -95,11 +96,13 @@ export interface ContainerSpecInput {
   readonly memoryBytes: number;
   /** Of the container's control group, beside its limits. */
   readonly cgroupKeys: Readonly<Record<string, string>>;
+  /** Of plugins of the node. */
+  readonly devices: DeviceOptions | undefined;
 }
 
 /** Throws CREATE_CONTAINER_CONFIG. Source: pkg/kubelet/kuberuntime generateContainerConfig. */
 export function containerSpec(input: ContainerSpecInput): ContainerSpec {
-  const { pod, container, restartCount, environment } = input;
+  const { pod, container, restartCount, environment, devices } = input;
   const [device] = container.volumeDevices ?? [];
   if (device) {
     const text = `block volumes are not supported by this node: volumeDevices of "${container.name}" name "${device.name}"`;
@@ -116,10 +119,14 @@ export function containerSpec(input: ContainerSpecInput): ContainerSpec {
     args: expanded(container.args),
     workingDirectory: container.workingDir ?? '',
     environment: Array.from(environment, ([name, value]) => ({ name, value })),
-    mounts: input.mounts,
-    devices: [],
+    mounts: [...(devices?.mounts ?? []), ...input.mounts],
+    devices: devices?.devices ?? [],
+    ...(devices?.cdiDevices.length ? { cdiDevices: devices.cdiDevices } : {}),
     labels: containerLabels(pod, container),
-    annotations: withTerminationFile(containerAnnotations(pod, container, restartCount), input.mounts),
+    annotations: {
+      ...devices?.annotations,
+      ...withTerminationFile(containerAnnotations(pod, container, restartCount), input.mounts),
+    },
     logPath: join(container.name, `${restartCount}.log`),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,

@@ -22,6 +22,7 @@ import type {
   SandboxSpec,
   SandboxState,
 } from '../../../core/plugin-api/index.js';
+import { resolvesCdi, withCdiDevices } from './cdi-devices.js';
 import {
   containerConfig,
   containerState,
@@ -195,13 +196,19 @@ export class ContainerdRuntime implements ContainerRuntime {
     const sandbox = await this.#configs.get(sandboxId);
     const options = sandbox.linux?.securityContext?.namespaceOptions;
     const shared = { hostNetwork: options?.network === 'NODE', hostIpc: options?.ipc === 'NODE' };
-    const config = containerConfig(spec, shared, this.#options.appArmor);
+    const config = containerConfig(await this.#withDevices(spec), shared, this.#options.appArmor);
     const id = await this.#create('container', async () => {
       const request = { podSandboxId: sandboxId, config, sandboxConfig: sandbox };
       return (await this.#channel.call('CreateContainer', request)).containerId ?? '';
     });
     this.#events.noteKind(id, 'container');
     return id;
+  }
+
+  async #withDevices(spec: ContainerSpec): Promise<ContainerSpec> {
+    if (!spec.cdiDevices?.length) return spec;
+    const { runtimeVersion = '' } = await this.#call('sandbox', 'Version', { version: 'v1' }, 10_000);
+    return resolvesCdi(runtimeVersion.replace(/^v/, '')) ? spec : withCdiDevices(spec);
   }
 
   async startContainer(containerId: string): Promise<void> {

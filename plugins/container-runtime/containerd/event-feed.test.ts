@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { FakeClock } from '../../../core/base/fake-clock.js';
 import { silentLogger } from '../../../core/base/logger.js';
 import { EventFeed } from './event-feed.js';
-import { WireCodec } from './wire/codec.js';
+import { WireCodec } from '../../../core/plugin-api/wire.js';
 import { tables } from './wire/generated/tables.js';
 import type { EventsEnvelope } from './wire/generated/tables.js';
 import type { GrpcChannel } from './wire/grpc-channel.js';

@@ -8,7 +8,7 @@ import { FakeClock } from '../../../core/base/fake-clock.js';
 import { silentLogger } from '../../../core/base/logger.js';
 import { makeClusterPaths } from '../../../core/cluster/paths.js';
 import { ContainerdPart } from './containerd-part.js';
-import { WireCodec } from './wire/codec.js';
+import { WireCodec } from '../../../core/plugin-api/wire.js';
 import { methods, tables } from './wire/generated/tables.js';
 import type { Method } from './wire/grpc-channel.js';
 

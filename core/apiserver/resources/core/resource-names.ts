@@ -1,15 +1,26 @@
-import { hugePagesPrefix, isHugePage, isNativeResource, isPodLevelResource } from '../../../api/resource-names.js';
+import {
+  hugePagesPrefix,
+  isExtendedResource,
+  isHugePage,
+  isNativeResource,
+  isPodLevelResource,
+  requestsPrefix,
+} from '../../../api/resource-names.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { validateQualifiedName } from '../../../machinery/names.js';
 import type { Quantity } from '../../../machinery/quantity.js';
 import { parseQuantity } from '../../../machinery/quantity.js';
 import { addInvalid, negativeText } from './checks.js';
 
-export { isHugePage, isNativeResource, isOvercommitAllowed, roundResourceList } from '../../../api/resource-names.js';
+export {
+  isExtendedResource,
+  isHugePage,
+  isNativeResource,
+  isOvercommitAllowed,
+  roundResourceList,
+} from '../../../api/resource-names.js';
 
 /** Which names of resources exist and what their amounts may be. Source: pkg/apis/core/helper. */
-const requestsPrefix = 'requests.';
-
 const objectCounts = [
   'pods',
   'resourcequotas',
@@ -42,11 +53,6 @@ const isQuotaHugePage = (name: string): boolean => isHugePage(name) || name.star
 export const isStandardResource = (name: string): boolean => standardResources.has(name) || isQuotaHugePage(name);
 export const isStandardQuotaResource = (name: string): boolean => quotaResources.has(name) || isQuotaHugePage(name);
 export const isStandardContainerResource = (name: string): boolean => containerResources.has(name) || isHugePage(name);
-
-export function isExtendedResource(name: string): boolean {
-  if (isNativeResource(name) || name.startsWith(requestsPrefix)) return false;
-  return validateQualifiedName(requestsPrefix + name).length === 0;
-}
 
 export const isIntegerResource = (name: string): boolean => integerResources.has(name) || isExtendedResource(name);
 

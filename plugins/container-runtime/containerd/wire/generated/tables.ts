@@ -1,5 +1,5 @@
 /** generatedBy scripts/runtime/wire-tables.mjs from the modules cri-api@v0.36.3 and containerd@v1.6.20. Do not edit. */
-import type { MethodTable, WireTable } from '../codec.js';
+import type { MethodTable, WireTable } from '../../../../../core/plugin-api/wire.js';
 
 export const tables: WireTable = {
   'containerd.events.ContainerCreate': [

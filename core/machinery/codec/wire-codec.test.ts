@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import protobuf from 'protobufjs';
-import { WireCodec } from './codec.js';
-import type { WireTable } from './codec.js';
+import { WireCodec } from './wire-codec.js';
+import type { WireTable } from './wire-codec.js';
 
 const tables: WireTable = {
   't.Outer': [

@@ -1,4 +1,4 @@
-import { CodedError } from '../../../../core/plugin-api/index.js';
+import { CodedError } from '../../base/errors.js';
 
 /**
  * Protobuf by tables, for gRPC messages that are not Kubernetes objects: fields as they are on the wire, without JSON's rules.
