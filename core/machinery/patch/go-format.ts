@@ -2,8 +2,21 @@ import { quote } from '../field-errors.js';
 
 /** Values as Go's fmt prints them; messages of strategic merge patches carry such texts. */
 
+/** Stands in JSON for what Go could put there and JSON can't: it fits no type, and messages print it. */
+export class GoValue {
+  constructor(
+    /** `%T`. */
+    readonly type: string,
+    /** `%v`. */
+    readonly text: string,
+    /** `%#v`. */
+    readonly syntax: string,
+  ) {}
+}
+
 /** Go's `%v`. */
 export function formatGoValue(value: unknown): string {
+  if (value instanceof GoValue) return value.text;
   if (value === null || value === undefined) return '<nil>';
   if (Array.isArray(value)) return `[${value.map(formatGoValue).join(' ')}]`;
   if (typeof value === 'object') {
@@ -24,6 +37,7 @@ export function formatGoNumber(value: number): string {
 
 /** Go's `%#v`. */
 export function formatGoSyntax(value: unknown): string {
+  if (value instanceof GoValue) return value.syntax;
   if (typeof value === 'string') return quote(value);
   if (Array.isArray(value)) return `${goTypeName(value)}{${value.map(formatGoSyntax).join(', ')}}`;
   if (typeof value === 'object' && value !== null) {
@@ -36,6 +50,7 @@ export function formatGoSyntax(value: unknown): string {
 
 /** The name of the Go type that a JSON value decodes to. */
 export function goTypeName(value: unknown): string {
+  if (value instanceof GoValue) return value.type;
   if (value === null || value === undefined) return '%!s(<nil>)';
   if (Array.isArray(value)) return '[]interface {}';
   switch (typeof value) {

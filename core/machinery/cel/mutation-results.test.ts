@@ -1,0 +1,84 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { validateApplied } from '../patch/managed-fields/typed-value.js';
+import type { MergeType } from '../patch/managed-fields/merge-type.js';
+import { bindJson } from './bind-value.js';
+import { dynType } from './cel-type.js';
+import { formatValue } from './format-value.js';
+import { kubernetesEnvironment } from './kubernetes-environment.js';
+import { withMutationTypes } from './libraries/mutation.js';
+import { applyConfigurationOf, jsonPatchOf } from './mutation-results.js';
+import { compile } from './program.js';
+import { mutatedObject, mutationAnswers } from './recorded-mutations-fixture.js';
+import type { MutationAnswer } from './recorded-mutations-fixture.js';
+import type { CelValue } from './values.js';
+
+const environment = withMutationTypes(kubernetesEnvironment().extend({ variables: { object: dynType } }));
+
+function resultOf(type: string, value: CelValue): MutationAnswer {
+  try {
+    if (type === 'list(JSONPatch)') return { json: jsonPatchOf(value) };
+    return /^Object(\.|$)/.test(type) ? { json: applyConfigurationOf(value) } : { value: formatValue(value) };
+  } catch (error) {
+    return { fault: (error as Error).message };
+  }
+}
+
+function answer(expression: string): MutationAnswer {
+  const compiled = compile(environment, expression);
+  if ('errors' in compiled) return { [compiled.stage === 'program' ? 'program' : 'errors']: compiled.errors };
+  const result = compiled.program.evaluate(new Map([['object', bindJson(mutatedObject)]]));
+  const { cost } = result;
+  return 'error' in result ? { cost, error: result.error } : { cost, ...resultOf(String(compiled.type), result.value) };
+}
+
+describe('expressions of mutations as upstream', () => {
+  it.each(mutationAnswers)('%s', (expression, wanted) => {
+    expect(answer(expression)).toEqual(wanted);
+  });
+});
+
+describe('what JSON has no form for', () => {
+  const anything: MergeType = { scalar: 'string' };
+
+  it.each([
+    ['null', 'expected string, got &value.valueUnstructured{Value:0}'],
+    ['3u', 'expected string, got &value.valueUnstructured{Value:0x3}'],
+    ["b'a'", 'expected string, got &value.valueUnstructured{Value:[]byte{0x61}}'],
+    ["duration('90s')", 'expected string, got &value.valueUnstructured{Value:90000000000}'],
+  ])('fits no type: %s', (expression, text) => {
+    const { json } = answer(`Object{x: ${expression}}`);
+    expect(() => validateApplied((json as { x: unknown }).x, anything)).toThrow(text);
+  });
+
+  it.each([
+    ['Object{x: {"a": {"b": 1}}}', 'expected map, got &{map[b:1]}'],
+    ['Object{x: {"a": [1, 2]}}', 'expected map, got &{[1 2]}'],
+    ['Object{x: {"a": timestamp("2020-01-01T00:00:00Z")}}', 'expected map, got &{timestamp("2020-01-01T00:00:00Z")}'],
+  ])('is no map either: %s', (expression, text) => {
+    const { json } = answer(expression);
+    const map: MergeType = { map: { atomic: false, field: () => undefined, element: { scalar: 'string' }, alwaysPresent: [] } };
+    expect(() => validateApplied((json as { x: { a: unknown } }).x.a, map)).toThrow(text);
+  });
+
+  it.each([['{1: "a"}'], ['{true: "a"}'], ['{2u: "a"}']])('cannot have other keys than texts: %s', map => {
+    expect(answer(`Object{x: ${map}}`).fault).toMatch(/^fail to convert field "x": map key .* not string$/);
+  });
+
+  it('is an optional without a value as null', () => {
+    expect(answer('Object{x: optional.none(), y: [optional.none()]}').json).toEqual({ x: null, y: [null] });
+  });
+
+  it('refuses results of another kind', () => {
+    expect(() => applyConfigurationOf(1n)).toThrow('unsupported return type');
+    expect(() => jsonPatchOf(1n)).toThrow('should evaluate to array');
+    expect(() => jsonPatchOf(bindJson([1]))).toThrow('should evaluate to array of JSONPatch');
+  });
+
+  it('lets objects stand in lists and maps of a patch, where upstream breaks the connection', () => {
+    expect(answer('[JSONPatch{value: [Object.a{b: 1}]}, JSONPatch{value: {"x": Object.a{b: 1}}}]').json).toEqual([
+      { op: '', path: '', value: [{ b: 1 }] },
+      { op: '', path: '', value: { x: { b: 1 } } },
+    ]);
+  });
+});
