@@ -21,7 +21,14 @@ import type { PodConnector } from '../contracts/pod-connector.js';
 import type { Part } from '../contracts/part.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
 import type { Node } from '../api/generated/types.js';
-import { MutatingWebhookConfigurations, ValidatingWebhookConfigurations } from '../api/generated/resources.js';
+import {
+  MutatingAdmissionPolicies,
+  MutatingAdmissionPolicyBindings,
+  MutatingWebhookConfigurations,
+  ValidatingAdmissionPolicies,
+  ValidatingAdmissionPolicyBindings,
+  ValidatingWebhookConfigurations,
+} from '../api/generated/resources.js';
 import { generatedData } from '../api/schema-data.js';
 import { writeFileAtomically } from '../pki/atomic-file.js';
 import type { ClusterCertificates } from '../pki/cluster-certificates.js';
@@ -32,6 +39,10 @@ import { kubeconfigYaml } from '../pki/kubeconfig.js';
 import type { TolerationSeconds } from './admission/default-toleration-seconds.js';
 import type { BuiltInAdmission } from './admission/index.js';
 import { builtInAdmission } from './admission/index.js';
+import { MatchConditionMetrics } from './admission/match-condition-metrics.js';
+import { PolicyAdmission } from './admission/policies/index.js';
+import { MutationMetrics } from './admission/policies/mutation-metrics.js';
+import { ValidatingPolicyMetrics } from './admission/policies/validating-metrics.js';
 import { DynamicAdmission } from './admission/webhooks/index.js';
 import { WebhookMetrics } from './admission/webhooks/webhook-metrics.js';
 import { ApiServer } from './api-server.js';
@@ -46,6 +57,7 @@ import { EscalationGuard } from './auth/escalation.js';
 import { NodeAuthorizer } from './auth/node-authorizer.js';
 import { NodeGraph } from './auth/node-graph.js';
 import { celMatchExpressions } from './match-expressions.js';
+import { celPolicyExpressions } from './policy-expressions.js';
 import { checkRepresentable } from './handlers/negotiation.js';
 import { jwksPath, openidConfigurationPath, openidMaxAgeSeconds } from './auth/openid-metadata.js';
 import type { PolicyRule } from './auth/rbac-types.js';
@@ -66,6 +78,7 @@ import { resourceDefinitions } from './resources/index.js';
 import { LegacyTokenUses } from './legacy-token-tracking.js';
 import { ServiceAccountTokens } from './service-account-tokens.js';
 import { ServiceAddresses } from './service-addresses.js';
+import { ServedParams } from './served-params.js';
 import { ServedShapes } from './served-shapes.js';
 import { StandingObjects } from './standing-objects.js';
 
@@ -224,10 +237,13 @@ export class ApiServerPart implements Part {
       new NodeAuthorizer(nodes, new CompiledRules(nodeRules())),
       rbac,
     ]);
-    const expressions = celMatchExpressions(authorizer);
+    const expressions = celMatchExpressions(authorizer, clock);
     let builtIn: BuiltInAdmission | undefined;
     const ruleEngine = new CelRuleEngine();
     const webhookMetrics = new WebhookMetrics();
+    const conditionMetrics = new MatchConditionMetrics();
+    const mutationMetrics = new MutationMetrics();
+    const policyMetrics = new ValidatingPolicyMetrics();
     const clients = new WebhookClients({
       dialer: this.#options.dialer ?? new LocalDialer(),
       clock,
@@ -241,6 +257,8 @@ export class ApiServerPart implements Part {
         authorizer,
         resolver: rbac,
         expressions,
+        policyExpressions: celPolicyExpressions,
+        resourceNames: (group, version, kind) => this.#resourceNamed(group, version, kind),
         ruleEngine,
         tokens: tokenAuthenticator,
         audiences: tokens.audiences,
@@ -252,7 +270,7 @@ export class ApiServerPart implements Part {
       conversionWebhooks: this.#options.conversionWebhooks ?? clients,
       ruleEngine,
       pluginRoutes: this.#options.routes,
-      pluginMetrics: [...(this.#options.metrics ?? []), webhookMetrics],
+      pluginMetrics: [...(this.#options.metrics ?? []), webhookMetrics, conditionMetrics, mutationMetrics, policyMetrics],
       authenticator: new AuthenticatorChain([
         new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: ['system:auth-proxy'] }),
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
@@ -291,16 +309,28 @@ export class ApiServerPart implements Part {
         });
       },
     });
+    const shapes = new ServedShapes(server);
     const dynamic = new DynamicAdmission({
       clients,
-      shapes: new ServedShapes(server),
+      shapes,
       expressions,
       metrics: webhookMetrics,
+      conditionMetrics,
       clock,
       logger: logger.child('webhooks'),
     });
+    const policies = new PolicyAdmission({
+      authorizer,
+      shapes,
+      params: new ServedParams(server),
+      conditionMetrics,
+      mutationMetrics,
+      validatingMetrics: policyMetrics,
+      clock,
+    });
     builtIn = builtInAdmission({
       dynamic,
+      policies,
       stores: server.stores,
       authorizer,
       clock,
@@ -316,6 +346,10 @@ export class ApiServerPart implements Part {
     this.#held.add(clients);
     this.#held.add(feedFrom(server, MutatingWebhookConfigurations, dynamic.mutating));
     this.#held.add(feedFrom(server, ValidatingWebhookConfigurations, dynamic.validating));
+    this.#held.add(feedFrom(server, MutatingAdmissionPolicies, policies.mutating.policies));
+    this.#held.add(feedFrom(server, MutatingAdmissionPolicyBindings, policies.mutating.bindings));
+    this.#held.add(feedFrom(server, ValidatingAdmissionPolicies, policies.validating.policies));
+    this.#held.add(feedFrom(server, ValidatingAdmissionPolicyBindings, policies.validating.bindings));
     this.#held.add(feedRbac(server, roles));
     this.#held.add(feedNodeGraph(server, nodes));
     this.#held.add(allocator.attach(server));
@@ -337,6 +371,14 @@ export class ApiServerPart implements Part {
     this.#held.addCallback(() => standing.stop());
     await standing.start();
     await this.#writeFiles();
+  }
+
+  /** The plural name of a kind that is served. */
+  #resourceNamed(group: string, version: string, kind: string): string | undefined {
+    const found = this.#server?.catalogue().find(({ reference }) => {
+      return reference.kind === kind && reference.group === group && reference.version === version;
+    });
+    return found?.reference.resource;
   }
 
   #nodeConnector(certificates: ClusterCertificates): PodConnector {

@@ -2,8 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { requestFields } from './admission/webhooks/admission-review.js';
 import { attributesOf } from './admission/testing/admission-fixture.js';
 import type { Attributes, Authorizer } from './auth/authorizer.js';
-import { celMatchExpressions, evaluationFailed } from './match-expressions.js';
-import type { MatchVariables } from './match-expressions.js';
+import { FakeClock } from '../base/fake-clock.js';
+import { celMatchExpressions } from './match-expressions.js';
+import type { MatchOutcome, MatchVariables } from './match-expressions.js';
 
 /** Lets alice read pods of namespace `n`, and the account n/robot a path. */
 class Guard implements Authorizer {
@@ -21,7 +22,7 @@ class Guard implements Authorizer {
 }
 
 const guard = new Guard();
-const engine = celMatchExpressions(guard);
+const engine = celMatchExpressions(guard, new FakeClock());
 const user = { name: 'alice', groups: ['staff', 'system:authenticated'], extra: { 'example.com/k': ['v'] } };
 const pods = { group: '', version: 'v1', resource: 'pods' };
 const attributes = attributesOf({
@@ -40,8 +41,14 @@ const variables: MatchVariables = {
   target: { group: '', resource: 'pods', subresource: '', namespace: 'n', name: 'p' },
 };
 
-const matches = (...expressions: string[]): Promise<boolean> =>
-  engine.compile(expressions.map((expression, index) => ({ name: `c${index}`, expression }))).matches(variables);
+const evaluate = (...expressions: string[]): Promise<MatchOutcome> =>
+  engine.compile(expressions.map((expression, index) => ({ name: `c${index}`, expression }))).evaluate(variables);
+
+async function matches(...expressions: string[]): Promise<boolean> {
+  const outcome = await evaluate(...expressions);
+  if (outcome.failure !== undefined) throw new Error(outcome.failure);
+  return outcome.matches;
+}
 
 describe('an expression that is written', () => {
   it.each([
@@ -60,6 +67,8 @@ describe('an expression that is written', () => {
     ['object.spec', 'must evaluate to bool but got dyn'],
     ['request.kind', 'must evaluate to bool but got kubernetes.GroupVersionKind'],
     ['request.userInfo.extra', 'must evaluate to bool but got map(string, list(string))'],
+    ['[timestamp("2026-01-01T00:00:00Z")]', 'must evaluate to bool but got list(google.protobuf.Timestamp)'],
+    ['null', 'must evaluate to bool but got null_type'],
   ])('has another type: %s', async (expression, detail) => {
     await expect(engine.fault(expression)).resolves.toEqual({ detail, isInternal: false });
   });
@@ -130,7 +139,7 @@ describe('conditions', () => {
     await expect(matches('true', 'false')).resolves.toBe(false);
   });
 
-  const fault = (message: string): object => ({ code: evaluationFailed, message });
+  const fault = (message: string): object => ({ message });
 
   it('that cannot be evaluated count only where none is false, and each is told once', async () => {
     await expect(matches('object.none == 1', 'false')).resolves.toBe(false);
@@ -140,6 +149,11 @@ describe('conditions', () => {
     await expect(
       matches('object.none == 1', '1 / object.metadata.labels.size() / 0 == 1', 'object.none == 1'),
     ).rejects.toMatchObject(fault(`[${missing}, ${divided}]`));
+  });
+
+  it('count those that failed before one was false', async () => {
+    await expect(evaluate('object.a', 'false', 'object.b')).resolves.toEqual({ matches: false, errorCount: 1, seconds: 0 });
+    await expect(evaluate('object.a == 1', 'object.b == 1')).resolves.toMatchObject({ matches: false, errorCount: 2 });
   });
 
   it('that were stored though they cannot be compiled fail', async () => {

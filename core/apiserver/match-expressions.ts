@@ -1,4 +1,5 @@
 import type { MatchCondition } from '../api/generated/types.js';
+import type { Clock } from '../base/clock.js';
 import type { ResourceParts } from '../machinery/cel/libraries/authorizer.js';
 import type { Authorizer } from './auth/authorizer.js';
 import type { UserInfo } from './auth/user-info.js';
@@ -15,13 +16,20 @@ export interface MatchVariables {
   readonly target: ResourceParts;
 }
 
+/** Whether the conditions hold. */
+export interface MatchOutcome {
+  /** False as soon as one condition is false. */
+  readonly matches: boolean;
+  /** Why that cannot be told: no condition is false and one could not be evaluated, or they cost too much together. */
+  readonly failure?: string;
+  /** Conditions that could not be evaluated before one was false. */
+  readonly errorCount: number;
+  readonly seconds: number;
+}
+
 /** The conditions of one webhook, compiled. */
 export interface MatchConditions {
-  /**
-   * False as soon as one condition is false; rejects with EVALUATION when none is and one could not be evaluated, or when they
-   * cost too much together.
-   */
-  matches(variables: MatchVariables): Promise<boolean>;
+  evaluate(variables: MatchVariables): Promise<MatchOutcome>;
 }
 
 /** What is wrong with an expression. */
@@ -33,26 +41,23 @@ export interface ExpressionFault {
 
 /** What CEL does for `matchConditions`. Upstream holds new expressions and stored ones to the same rules in this release. */
 export interface MatchExpressionEngine {
-  /** Undefined for a good one. */
-  fault(expression: string): Promise<ExpressionFault | undefined>;
+  /** Undefined for a good one. Conditions of a policy may speak of `params` where it has some. */
+  fault(expression: string, options?: { readonly hasParams?: boolean }): Promise<ExpressionFault | undefined>;
   /** Compiled when first used. */
   compile(conditions: readonly MatchCondition[]): MatchConditions;
 }
 
-/** An expression failed; the code of an error. */
-export const evaluationFailed = 'EVALUATION';
-
 /** Imports the CEL engine with the first expression: clusters without any do without its 17 MB. */
-export function celMatchExpressions(authorizer: Authorizer): MatchExpressionEngine {
+export function celMatchExpressions(authorizer: Authorizer, clock: Pick<Clock, 'monotonicMs'>): MatchExpressionEngine {
   const load = () => import('./cel-match-conditions.js');
   return {
-    fault: async expression => (await load()).conditionFault(expression),
+    fault: async (expression, { hasParams = false } = {}) => (await load()).conditionFault(expression, hasParams),
     compile(conditions) {
       let compiled: Promise<MatchConditions> | undefined;
       return {
-        async matches(variables) {
-          compiled ??= load().then(({ CelMatchConditions }) => new CelMatchConditions(conditions, authorizer));
-          return (await compiled).matches(variables);
+        async evaluate(variables) {
+          compiled ??= load().then(({ CelMatchConditions }) => new CelMatchConditions(conditions, authorizer, clock));
+          return (await compiled).evaluate(variables);
         },
       };
     },

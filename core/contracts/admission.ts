@@ -23,6 +23,8 @@ export interface AdmissionAttributes {
   readonly rounds?: MutationRounds | undefined;
   /** Adds a Warning header to the answer. */
   warn(text: string): void;
+  /** Adds an annotation to the request's entry in the audit log; absent where there is no such log. */
+  annotate?(key: string, value: string): void;
 }
 
 /** All mutating plugins run once more, and no oftener, when one asks for it because others' work has changed what it looks at. */

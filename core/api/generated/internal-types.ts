@@ -2,6 +2,7 @@
 
 /** Types of internal-types.json whose values messages print. */
 export type InternalType =
+  | 'admissionregistration.AuditAnnotation'
   | 'apiextensions.CustomResourceDefinitionVersion'
   | 'apiextensions.JSONSchemaProps'
   | 'apiextensions.JSONSchemaPropsOrArray'

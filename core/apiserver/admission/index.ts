@@ -23,6 +23,7 @@ import { RuntimeClassAdmission } from './runtime-class.js';
 import { ServiceAccountAdmission } from './service-account.js';
 import { StorageObjectInUseProtection } from './storage-object-in-use-protection.js';
 import { TaintNodesByCondition } from './taint-nodes-by-condition.js';
+import type { PolicyAdmission } from './policies/index.js';
 import type { DynamicAdmission } from './webhooks/index.js';
 
 /** What the built-in plugins look at. */
@@ -34,12 +35,13 @@ export interface AdmissionServices {
   readonly disabled?: readonly string[];
   readonly tolerationSeconds?: TolerationSeconds;
   readonly dynamic: DynamicAdmission;
+  readonly policies: PolicyAdmission;
 }
 
 export interface BuiltInAdmission {
   /** Run these first, */
   readonly first: readonly AdmissionPlugin[];
-  /** then what plugins bring, and last webhooks and what must see the final object. */
+  /** then what plugins bring, and last policies, webhooks and what must see the final object. */
   readonly last: readonly AdmissionPlugin[];
 }
 
@@ -51,6 +53,7 @@ export function builtInAdmission({
   disabled = [],
   tolerationSeconds,
   dynamic,
+  policies,
 }: AdmissionServices): BuiltInAdmission {
   const lookup = new ObjectLookup(stores);
   const enabled = (plugins: readonly AdmissionPlugin[]): readonly AdmissionPlugin[] =>
@@ -76,6 +79,12 @@ export function builtInAdmission({
       new PodTopologyLabels(lookup),
       new PodResizeValidator(lookup),
     ]),
-    last: enabled([...dynamic.plugins(lookup), new ResourceQuotaAdmission(lookup, stores, clock)]),
+    last: enabled([
+      policies.mutatingPlugin(lookup),
+      dynamic.mutatingPlugin(lookup),
+      policies.validatingPlugin(lookup),
+      dynamic.validatingPlugin(lookup),
+      new ResourceQuotaAdmission(lookup, stores, clock),
+    ]),
   };
 }

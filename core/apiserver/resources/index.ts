@@ -1,6 +1,6 @@
 import type { Authorizer, RuleResolver } from '../auth/authorizer.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
-import type { MatchExpressionEngine } from '../match-expressions.js';
+import type { AdmissionRegistrationOptions } from './admissionregistration/index.js';
 import { admissionRegistrationDefinitions } from './admissionregistration/index.js';
 import type { DefinitionOptions } from './apiextensions/custom-resource-definition.js';
 import { apiextensionsDefinitions } from './apiextensions/index.js';
@@ -25,20 +25,19 @@ import { schedulingDefinitions } from './scheduling/index.js';
 import { storageDefinitions } from './storage/index.js';
 
 /** What resources need from other parts of the server. */
-export interface ResourceOptions extends CoreResourceOptions, DefinitionOptions, TokenReviewOptions {
+export interface ResourceOptions
+  extends AdmissionRegistrationOptions, CoreResourceOptions, DefinitionOptions, TokenReviewOptions {
   readonly guard: RoleGuard;
   /** The whole one. */
   readonly authorizer: Authorizer;
   /** Who can list a user's rules: the RBAC authorizer. */
   readonly resolver: RuleResolver;
-  /** What evaluates the conditions of webhooks. */
-  readonly expressions: MatchExpressionEngine;
 }
 
 /** Every resource that is served, one sorted line a group. What is not here is not in discovery. */
 export function resourceDefinitions(options: ResourceOptions): readonly ResourceDefinition[] {
   return [
-    ...admissionRegistrationDefinitions(options.expressions),
+    ...admissionRegistrationDefinitions(options),
     ...apiextensionsDefinitions(options),
     ...appsDefinitions,
     ...authenticationDefinitions(options),

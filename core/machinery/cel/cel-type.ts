@@ -55,6 +55,12 @@ export class CelType {
     return this.parameters.every((parameter, index) => parameter.isAssignableFrom(from.parameters[index]!));
   }
 
+  /** As it is named outside the messages of the checker, which has words of its own for some. */
+  get declaredName(): string {
+    if (this.parameters.length === 0) return this.name;
+    return `${this.name}(${this.parameters.map(parameter => parameter.declaredName).join(', ')})`;
+  }
+
   /** As error messages name it. */
   toString(): string {
     switch (this.kind) {

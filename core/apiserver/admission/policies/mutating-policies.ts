@@ -114,7 +114,11 @@ export class MutatingPolicies implements AdmissionPlugin {
   }
 
   /** Why it could not be done; undefined when it was. Rejects with a StatusError where the request fails, whatever the policy says. */
-  async #mutate({ hook: { policy, evaluator }, binding }: Invoked, shown: ShownVersion, index: number): Promise<string | undefined> {
+  async #mutate(
+    { hook: { policy, evaluator }, binding }: Invoked,
+    shown: ShownVersion,
+    index: number,
+  ): Promise<string | undefined> {
     const { clock, metrics } = this.#options;
     const startMs = clock.monotonicMs();
     const observe = (failure?: string): void => {

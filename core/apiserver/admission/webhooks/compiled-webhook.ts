@@ -1,9 +1,9 @@
-import type { RuleWithOperations, WebhookClientConfig } from '../../../api/generated/types.js';
-import type { LabelSelectorObject } from '../../../machinery/label-selector.js';
-import { LabelSelector, labelSelectorFromObject } from '../../../machinery/label-selector.js';
+import type { WebhookClientConfig } from '../../../api/generated/types.js';
 import type { KubeObject } from '../../../machinery/object.js';
 import type { MatchConditions, MatchExpressionEngine } from '../../match-expressions.js';
 import type { Webhook } from '../../resources/admissionregistration/webhook-configuration.js';
+import type { CompiledRule, CompiledSelector } from '../request-matching.js';
+import { compileRule, compileSelector } from '../request-matching.js';
 
 export type ReviewVersion = 'v1' | 'v1beta1';
 
@@ -14,9 +14,8 @@ export interface CompiledWebhook {
   readonly id: string;
   readonly rules: readonly CompiledRule[];
   readonly matchesEquivalents: boolean;
-  /** An error where the stored selector cannot be read. */
-  readonly namespaceSelector: LabelSelector | Error;
-  readonly objectSelector: LabelSelector | Error;
+  readonly namespaceSelector: CompiledSelector;
+  readonly objectSelector: CompiledSelector;
   readonly conditions: MatchConditions | undefined;
   readonly ignoresFailure: boolean;
   readonly isReinvocable: boolean;
@@ -25,14 +24,6 @@ export interface CompiledWebhook {
   /** The first of those it names that we speak; none: it cannot be called. */
   readonly reviewVersion: ReviewVersion | undefined;
   readonly client: WebhookClientConfig;
-}
-
-export interface CompiledRule {
-  readonly scope: string;
-  readonly operations: readonly string[];
-  readonly groups: readonly string[];
-  readonly versions: readonly string[];
-  readonly resources: readonly { readonly resource: string; readonly subresource: string }[];
 }
 
 export type WebhookConfiguration = KubeObject & { readonly webhooks?: readonly Webhook[] };
@@ -64,27 +55,4 @@ export function compileConfiguration(
       client: webhook.clientConfig,
     };
   });
-}
-
-function compileSelector(selector: LabelSelectorObject | undefined): LabelSelector | Error {
-  try {
-    return selector ? labelSelectorFromObject(selector) : LabelSelector.everything;
-  } catch (error) {
-    return error as Error;
-  }
-}
-
-function compileRule(rule: RuleWithOperations): CompiledRule {
-  return {
-    scope: rule.scope ?? '*',
-    operations: rule.operations ?? [],
-    groups: rule.apiGroups ?? [],
-    versions: rule.apiVersions ?? [],
-    resources: (rule.resources ?? []).map(text => {
-      const slash = text.indexOf('/');
-      return slash < 0
-        ? { resource: text, subresource: '' }
-        : { resource: text.slice(0, slash), subresource: text.slice(slash + 1) };
-    }),
-  };
 }

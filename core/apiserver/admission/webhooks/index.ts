@@ -4,14 +4,14 @@ import type { Logger } from '../../../base/logger.js';
 import type { AdmissionPlugin } from '../../../contracts/admission.js';
 import type { WebhookClients } from '../../connect/webhook-clients.js';
 import type { MatchExpressionEngine } from '../../match-expressions.js';
+import type { MatchConditionMetrics } from '../match-condition-metrics.js';
 import type { ObjectLookup } from '../object-lookup.js';
 import type { AdmissionShapes } from './admission-shapes.js';
 import { MutatingWebhooks } from './mutating-webhooks.js';
 import { ValidatingWebhooks } from './validating-webhooks.js';
-import type { WebhookCallerOptions } from './webhook-caller.js';
 import { WebhookCaller } from './webhook-caller.js';
 import { WebhookMatcher } from './webhook-matcher.js';
-import type { WebhookMetrics } from './webhook-metrics.js';
+import type { WebhookMetrics, WebhookType } from './webhook-metrics.js';
 import { WebhookSet } from './webhook-set.js';
 
 export interface WebhookServices {
@@ -19,6 +19,7 @@ export interface WebhookServices {
   readonly shapes: AdmissionShapes;
   readonly expressions: MatchExpressionEngine;
   readonly metrics: WebhookMetrics;
+  readonly conditionMetrics: MatchConditionMetrics;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -35,15 +36,23 @@ export class DynamicAdmission {
     this.validating = new WebhookSet(services.expressions);
   }
 
-  /** In upstream's order. */
-  plugins(lookup: ObjectLookup): readonly AdmissionPlugin[] {
+  mutatingPlugin(lookup: ObjectLookup): AdmissionPlugin {
+    const { shapes } = this.#services;
+    return new MutatingWebhooks(this.mutating, this.#matcher('admit', lookup), this.#caller('admit'), shapes);
+  }
+
+  validatingPlugin(lookup: ObjectLookup): AdmissionPlugin {
+    return new ValidatingWebhooks(this.validating, this.#matcher('validating', lookup), this.#caller('validating'));
+  }
+
+  #matcher(type: WebhookType, lookup: ObjectLookup): WebhookMatcher {
+    const { shapes, conditionMetrics: metrics } = this.#services;
+    return new WebhookMatcher(type, { lookup, shapes, metrics });
+  }
+
+  #caller(type: WebhookType): WebhookCaller {
     const { shapes, clients, clock, logger, metrics } = this.#services;
-    const matcher = new WebhookMatcher(lookup, shapes);
     const review = loadTypes('admission.k8s.io').kind('admission.k8s.io', 'v1', 'AdmissionReview')!;
-    const options: WebhookCallerOptions = { shapes, clients, clock, logger, metrics, review };
-    return [
-      new MutatingWebhooks(this.mutating, matcher, new WebhookCaller('admit', options), shapes),
-      new ValidatingWebhooks(this.validating, matcher, new WebhookCaller('validating', options)),
-    ];
+    return new WebhookCaller(type, { shapes, clients, clock, logger, metrics, review });
   }
 }

@@ -6,11 +6,12 @@ import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { applyJsonPatch, decodeJsonPatch } from '../../../machinery/patch/json-patch.js';
 import { internalError } from '../../../machinery/status-error.js';
 import { keepReadableOwners, plainFault, replaceContents } from '../mutated-object.js';
+import type { ShownObjects } from '../request-matching.js';
 import type { ReviewResponse } from './admission-review.js';
 import type { AdmissionShapes, Invocation } from './admission-shapes.js';
 import type { CompiledWebhook } from './compiled-webhook.js';
 import { isExempt } from './request-scope.js';
-import type { ShownObjects, WebhookCaller } from './webhook-caller.js';
+import type { WebhookCaller } from './webhook-caller.js';
 import type { WebhookMatcher } from './webhook-matcher.js';
 import type { WebhookSet } from './webhook-set.js';
 

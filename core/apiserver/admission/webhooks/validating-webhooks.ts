@@ -1,8 +1,9 @@
 import type { AdmissionAttributes, AdmissionPlugin } from '../../../contracts/admission.js';
+import type { ShownObjects } from '../request-matching.js';
 import type { Invocation } from './admission-shapes.js';
 import type { CompiledWebhook } from './compiled-webhook.js';
 import { isExempt } from './request-scope.js';
-import type { ShownObjects, WebhookCaller } from './webhook-caller.js';
+import type { WebhookCaller } from './webhook-caller.js';
 import type { WebhookMatcher } from './webhook-matcher.js';
 import type { WebhookSet } from './webhook-set.js';
 

@@ -8,6 +8,7 @@ import type { StructType } from '../../../machinery/schema.js';
 import type { StatusError } from '../../../machinery/status-error.js';
 import { badRequest, internalError } from '../../../machinery/status-error.js';
 import type { WebhookClients } from '../../connect/webhook-clients.js';
+import type { ShownObjects } from '../request-matching.js';
 import type { ReviewResponse } from './admission-review.js';
 import { readReview, requestFields, reviewRequest, unreadableAnswer, webhookRefusal } from './admission-review.js';
 import type { AdmissionShapes, Invocation } from './admission-shapes.js';
@@ -22,12 +23,6 @@ export interface WebhookCallerOptions {
   readonly clock: Clock;
   readonly metrics: WebhookMetrics;
   readonly logger: Logger;
-}
-
-/** The objects of a request in the version that the webhook is for. */
-export interface ShownObjects {
-  readonly object: Readonly<KubeObject> | undefined;
-  readonly oldObject: Readonly<KubeObject> | undefined;
 }
 
 const badRequestCode = 400;

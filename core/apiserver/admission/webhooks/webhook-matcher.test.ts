@@ -2,10 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import type { RuleWithOperations } from '../../../api/generated/types.js';
 import type { AdmissionAttributes } from '../../../contracts/admission.js';
 import { MastersAuthorizer } from '../../auth/authorizer.js';
-import { CodedError } from '../../../base/errors.js';
-import type { MatchExpressionEngine, MatchVariables } from '../../match-expressions.js';
-import { celMatchExpressions, evaluationFailed } from '../../match-expressions.js';
+import { FakeClock } from '../../../base/fake-clock.js';
+import type { MatchExpressionEngine, MatchOutcome, MatchVariables } from '../../match-expressions.js';
+import { celMatchExpressions } from '../../match-expressions.js';
 import type { Webhook } from '../../resources/admissionregistration/webhook-configuration.js';
+import { MatchConditionMetrics } from '../match-condition-metrics.js';
 import { ObjectLookup } from '../object-lookup.js';
 import { attributesOf, FakeStores, object } from '../testing/admission-fixture.js';
 import type { AdmissionShapes, ResourceName } from './admission-shapes.js';
@@ -27,8 +28,9 @@ const shapes: AdmissionShapes = {
 const stores = new FakeStores({
   '/namespaces': [{ ...object('Namespace', 'n'), metadata: { name: 'n', labels: { team: 'a' } } }],
 });
-const expressions = celMatchExpressions(new MastersAuthorizer());
-const matcher = new WebhookMatcher(new ObjectLookup(stores), shapes);
+const expressions = celMatchExpressions(new MastersAuthorizer(), new FakeClock());
+const metrics = new MatchConditionMetrics();
+const matcher = new WebhookMatcher('validating', { lookup: new ObjectLookup(stores), shapes, metrics });
 
 function compiled(fields: Partial<Webhook>, engine: MatchExpressionEngine = expressions) {
   const webhook = { name: 'a.b.c', clientConfig: {}, admissionReviewVersions: ['v1'], matchPolicy: 'Equivalent', ...fields };
@@ -119,16 +121,17 @@ describe('the selectors of a webhook', () => {
 describe('the conditions of a webhook', () => {
   const matchConditions = [{ name: 'c', expression: 'e' }];
   const rules = [rule()];
-  const engine = (matches: (variables: MatchVariables) => Promise<boolean>): MatchExpressionEngine => ({
+  const engine = (evaluate: (variables: MatchVariables) => Promise<MatchOutcome>): MatchExpressionEngine => ({
     fault: async () => undefined,
-    compile: () => ({ matches }),
+    compile: () => ({ evaluate }),
   });
+  const fault = { matches: false, failure: 'no such key', errorCount: 1, seconds: 0.02 };
 
   it('are told the request and its objects', async () => {
     const seen: MatchVariables[] = [];
     const noting = engine(async variables => {
       seen.push(variables);
-      return seen.length === 1;
+      return { matches: seen.length === 1, errorCount: 0, seconds: 0 };
     });
     const webhook = compiled({ rules, matchConditions }, noting);
     await expect(matcher.match(webhook, pods())).resolves.toBeDefined();
@@ -143,13 +146,33 @@ describe('the conditions of a webhook', () => {
   });
 
   it('that fail stop the request, unless failures are ignored', async () => {
-    const failing = engine(() => Promise.reject(new CodedError(evaluationFailed, 'no such key')));
+    const failing = engine(async () => fault);
     await expect(matcher.match(compiled({ rules, matchConditions }, failing), pods())).rejects.toMatchObject({
       code: 'Forbidden',
       message: 'pods "p" is forbidden: no such key',
     });
     const ignoring = compiled({ rules, matchConditions, failurePolicy: 'Ignore' }, failing);
     await expect(matcher.match(ignoring, pods())).resolves.toBeUndefined();
+  });
+
+  it('are counted and timed', async () => {
+    await matcher.match(
+      compiled(
+        { rules, matchConditions, failurePolicy: 'Ignore', name: 'm.b.c' },
+        engine(async () => fault),
+      ),
+      pods(),
+    );
+    const labels = 'kind="webhook",name="m.b.c",operation="CREATE"';
+    const prefix = 'apiserver_admission_match_condition';
+    expect(metrics.text().split('\n')).toEqual(
+      expect.arrayContaining([
+        `${prefix}_evaluation_errors_total{${labels},type="validating"} 1`,
+        `${prefix}_exclusions_total{${labels},type="validate"} 1`,
+        `${prefix}_evaluation_seconds_bucket{${labels},type="validating",le="0.025"} 1`,
+        `${prefix}_evaluation_seconds_count{${labels},type="validating"} 1`,
+      ]),
+    );
   });
 
   it('that break down are no failure of theirs', async () => {

@@ -1,27 +1,43 @@
-import { Namespaces } from '../../../api/generated/resources.js';
-import { errorCode } from '../../../base/errors.js';
 import type { AdmissionAttributes } from '../../../contracts/admission.js';
-import type { LabelSelector, Labels } from '../../../machinery/label-selector.js';
 import type { KubeObject } from '../../../machinery/object.js';
-import { internalError, notFound } from '../../../machinery/status-error.js';
 import { userOf } from '../../auth/user-info.js';
 import type { MatchVariables } from '../../match-expressions.js';
-import { evaluationFailed } from '../../match-expressions.js';
+import type { MatchConditionMetrics } from '../match-condition-metrics.js';
 import type { ObjectLookup } from '../object-lookup.js';
 import { refusal } from '../refusal.js';
+import type { ShownObjects } from '../request-matching.js';
+import {
+  circumstancesMatch,
+  invocationOf,
+  matchesNamespace,
+  matchesObject,
+  objectsAs,
+  ruleMatches,
+} from '../request-matching.js';
 import { requestFields } from './admission-review.js';
 import type { AdmissionShapes, Invocation, ResourceName } from './admission-shapes.js';
-import type { CompiledRule, CompiledWebhook } from './compiled-webhook.js';
-import { isNamespace, namespaceOf } from './request-scope.js';
+import type { CompiledWebhook } from './compiled-webhook.js';
+import { namespaceOf } from './request-scope.js';
+import type { WebhookType } from './webhook-metrics.js';
+
+export interface WebhookMatcherOptions {
+  readonly lookup: ObjectLookup;
+  readonly shapes: AdmissionShapes;
+  readonly metrics: MatchConditionMetrics;
+}
 
 /** Source: apiserver pkg/admission/plugin/webhook/predicates. */
 export class WebhookMatcher {
+  readonly #type: WebhookType;
   readonly #lookup: ObjectLookup;
   readonly #shapes: AdmissionShapes;
+  readonly #metrics: MatchConditionMetrics;
 
-  constructor(lookup: ObjectLookup, shapes: AdmissionShapes) {
+  constructor(type: WebhookType, { lookup, shapes, metrics }: WebhookMatcherOptions) {
+    this.#type = type;
     this.#lookup = lookup;
     this.#shapes = shapes;
+    this.#metrics = metrics;
   }
 
   /** Undefined: not for this webhook. Rejects with a StatusError where that cannot be told. */
@@ -30,21 +46,21 @@ export class WebhookMatcher {
     const invocation = this.#matchRules(webhook, attributes);
     if (!invocation) return undefined;
     if (!matchesObject(webhook.objectSelector, attributes)) return undefined;
-    if (!(await this.#matchesNamespace(webhook.namespaceSelector, attributes))) return undefined;
+    if (!(await matchesNamespace(webhook.namespaceSelector, attributes, this.#lookup))) return undefined;
     if (!webhook.conditions) return invocation;
-    const variables = await this.#variables(attributes, invocation);
-    try {
-      return (await webhook.conditions.matches(variables)) ? invocation : undefined;
-    } catch (error) {
-      if (errorCode(error) !== evaluationFailed) throw error;
-      if (webhook.ignoresFailure) return undefined;
-      throw refusal(attributes, (error as Error).message);
-    }
+    const outcome = await webhook.conditions.evaluate(await this.#variables(attributes, invocation));
+    const { name, ignoresFailure } = webhook;
+    const owner = { name, kind: 'webhook', type: this.#type, operation: attributes.operation } as const;
+    this.#metrics.observe(owner, outcome);
+    if (outcome.failure !== undefined && !ignoresFailure) throw refusal(attributes, outcome.failure);
+    if (outcome.matches) return invocation;
+    this.#metrics.observeExclusion({ ...owner, type: owner.type === 'admit' ? 'admit' : 'validate' });
+    return undefined;
   }
 
   async #variables(attributes: AdmissionAttributes, invocation: Invocation): Promise<MatchVariables> {
     const { group, resource, subresource, name, caller } = attributes;
-    const { object, oldObject } = await this.versions(attributes, invocation);
+    const { object, oldObject } = await objectsAs(this.#shapes, attributes, invocation);
     const toJson = (each: Readonly<KubeObject> | undefined): object | undefined =>
       each && this.#shapes.toJson(invocation.resource, subresource, each);
     return {
@@ -61,85 +77,24 @@ export class WebhookMatcher {
   }
 
   /** The objects of a request as the webhook wants to see them. */
-  async versions(
-    attributes: AdmissionAttributes,
-    { resource }: Invocation,
-  ): Promise<{ object: Readonly<KubeObject> | undefined; oldObject: Readonly<KubeObject> | undefined }> {
-    const { object, oldObject } = attributes;
-    if (sameName(resource, attributes)) return { object, oldObject };
-    return {
-      object: object && (await this.#shapes.convert(object, attributes, resource)),
-      oldObject: oldObject && (await this.#shapes.convert(oldObject, attributes, resource)),
-    };
+  versions(attributes: AdmissionAttributes, invocation: Invocation): Promise<ShownObjects> {
+    return objectsAs(this.#shapes, attributes, invocation);
   }
 
   #matchRules({ rules, matchesEquivalents }: CompiledWebhook, attributes: AdmissionAttributes): Invocation | undefined {
     const { subresource } = attributes;
     for (const rule of rules) {
-      if (ruleMatches(rule, attributes, attributes)) return this.#invocation(attributes, subresource);
+      if (ruleMatches(rule, attributes, attributes)) return invocationOf(this.#shapes, attributes, subresource);
     }
     if (!matchesEquivalents) return undefined;
     let others: readonly ResourceName[] | undefined;
     for (const rule of rules) {
       if (!circumstancesMatch(rule, attributes)) continue;
       others ??= this.#shapes.equivalents(attributes, subresource);
-      for (const other of others) if (ruleMatches(rule, other, attributes)) return this.#invocation(other, subresource);
+      for (const other of others) {
+        if (ruleMatches(rule, other, attributes)) return invocationOf(this.#shapes, other, subresource);
+      }
     }
     return undefined;
   }
-
-  #invocation({ group, version, resource }: ResourceName, subresource: string): Invocation {
-    const kind = this.#shapes.kind({ group, version, resource }, subresource);
-    if (!kind) throw internalError(`unable to convert to ${group}/${version}, Resource=${resource}: unknown kind`);
-    return { resource: { group, version, resource }, kind };
-  }
-
-  async #matchesNamespace(selector: LabelSelector | Error, attributes: AdmissionAttributes): Promise<boolean> {
-    const namespace = namespaceOf(attributes);
-    // What lies in no namespace cannot be exempted by one.
-    if (!namespace && attributes.resource !== 'namespaces') return true;
-    if (selector instanceof Error) throw internalError(selector);
-    return selector.empty || selector.matches(await this.#namespaceLabels(namespace, attributes));
-  }
-
-  async #namespaceLabels(name: string, attributes: AdmissionAttributes): Promise<Labels | undefined> {
-    const { operation, resource, subresource, object } = attributes;
-    if (resource === 'namespaces' && !subresource && (operation === 'CREATE' || operation === 'UPDATE'))
-      return object?.metadata.labels;
-    const found = await this.#lookup.find(Namespaces, '', name);
-    if (!found) throw notFound({ group: '', resource: 'namespaces', name });
-    return found.metadata.labels;
-  }
-}
-
-function matchesObject(selector: LabelSelector | Error, { object, oldObject }: AdmissionAttributes): boolean {
-  if (selector instanceof Error) throw internalError(selector);
-  if (selector.empty) return true;
-  return [object, oldObject].some(each => each !== undefined && selector.matches(each.metadata.labels));
-}
-
-function sameName(a: ResourceName, b: ResourceName): boolean {
-  return a.resource === b.resource && a.version === b.version && a.group === b.group;
-}
-
-const includes = (words: readonly string[], word: string): boolean => words.includes('*') || words.includes(word);
-
-function ruleMatches(rule: CompiledRule, name: ResourceName, attributes: AdmissionAttributes): boolean {
-  return (
-    includes(rule.groups, name.group) &&
-    includes(rule.versions, name.version) &&
-    rule.resources.some(
-      ({ resource, subresource }) =>
-        (resource === '*' || resource === name.resource) && (subresource === '*' || subresource === attributes.subresource),
-    ) &&
-    circumstancesMatch(rule, attributes, name)
-  );
-}
-
-/** What does not hang on the name of the resource. */
-function circumstancesMatch(rule: CompiledRule, attributes: AdmissionAttributes, name: ResourceName = attributes): boolean {
-  if (!includes(rule.operations, attributes.operation)) return false;
-  if (rule.scope === '*') return true;
-  const isNamespaced = !(isNamespace(name) && name.version === 'v1') && namespaceOf(attributes) !== '';
-  return rule.scope === (isNamespaced ? 'Namespaced' : 'Cluster');
 }

@@ -6,13 +6,13 @@ import { age } from '../../handlers/table.js';
 import type { MatchExpressionEngine } from '../../match-expressions.js';
 import type { ResourceDefinition } from '../../registry/resource-definition.js';
 import { defineResource } from '../../registry/resource-definition.js';
+import { staticNameWarnings } from './policy-definition.js';
 import { updateRules, validateWebhooks } from './webhook-validation.js';
 
 /** A webhook of either kind; only mutating ones have a `reinvocationPolicy`. */
 export type Webhook = ValidatingWebhook & Pick<MutatingWebhook, 'reinvocationPolicy'>;
 type WebhookConfiguration = KubeObject & { webhooks?: Webhook[] };
 
-const staticSuffix = '.static.k8s.io';
 const defaultTimeoutSeconds = 10;
 const httpsPort = 443;
 
@@ -45,11 +45,7 @@ export function webhookConfiguration<T extends WebhookConfiguration>(options: {
         options.expressions,
         updateRules(object.webhooks ?? [], old.webhooks ?? []),
       ),
-    warnings({ metadata: { name = '' } }) {
-      if (!name.endsWith(staticSuffix)) return [];
-      const reserved = 'are reserved for static manifest-based configurations and cannot be managed via the API';
-      return [`metadata.name: names ending with "${staticSuffix}" ${reserved}`];
-    },
+    warnings: staticNameWarnings,
     row: (object, context) => [object.metadata.name, object.webhooks?.length ?? 0, age(object, context)],
   });
 }

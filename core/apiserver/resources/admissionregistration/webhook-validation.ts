@@ -1,24 +1,19 @@
-import type { MatchCondition, RuleWithOperations } from '../../../api/generated/types.js';
 import { FieldErrors, fieldPath } from '../../../machinery/field-errors.js';
 import type { FieldPath } from '../../../machinery/field-errors.js';
 import { validateLabelSelector } from '../../../machinery/label-selector.js';
 import { validateDns1035Label, validateDns1123Subdomain } from '../../../machinery/names.js';
 import { jsonEqual } from '../../../machinery/object.js';
 import type { MatchExpressionEngine } from '../../match-expressions.js';
-import { qualifiedName, supported } from '../core/checks.js';
+import { supported } from '../core/checks.js';
 import { validateWebhookClient } from '../webhook-client-validation.js';
+import { validateConditions } from './condition-validation.js';
+import { failurePolicies, matchPolicies, reinvocationPolicies, validateRule } from './rule-validation.js';
 import type { Webhook } from './webhook-configuration.js';
 
-const failurePolicies = ['Fail', 'Ignore'];
-const matchPolicies = ['Equivalent', 'Exact'];
-const reinvocationPolicies = ['IfNeeded', 'Never'];
-const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
-const scopes = ['*', 'Cluster', 'Namespaced'];
 const harmless = ['None', 'NoneOnDryRun'];
 const sideEffectClasses = ['None', 'NoneOnDryRun', 'Some', 'Unknown'];
 const reviewVersions = ['v1', 'v1beta1'];
 const longestTimeoutSeconds = 30;
-const maximumMatchConditions = 64;
 
 /** What an update need not hold because the old object does not hold it either. */
 export interface WebhookRules {
@@ -121,77 +116,4 @@ function validateReviewVersions(versions: readonly string[], path: FieldPath, er
   }
   if (!rules.anyReviewVersion && !versions.some(isKnownVersion))
     errors.invalid(path, versions, `must include at least one of ${reviewVersions.join(', ')}`);
-}
-
-function validateRule(rule: RuleWithOperations, path: FieldPath, errors: FieldErrors): void {
-  const { operations: verbs = [], apiGroups = [], apiVersions = [], resources = [], scope } = rule;
-  const at = path.child('operations');
-  if (verbs.length === 0) errors.required(at);
-  if (verbs.length > 1 && verbs.includes('*')) errors.invalid(at, verbs, "if '*' is present, must not specify other operations");
-  for (const [index, verb] of verbs.entries()) supported(errors, at.index(index), verb, operations);
-  validateWords(apiGroups, 'API groups', path.child('apiGroups'), errors);
-  validateWords(apiVersions, 'API versions', path.child('apiVersions'), errors);
-  for (const [index, version] of apiVersions.entries()) if (!version) errors.required(path.child('apiVersions').index(index));
-  validateResources(resources, path.child('resources'), errors);
-  if (scope !== undefined) supported(errors, path.child('scope'), scope, scopes);
-}
-
-function validateWords(words: readonly string[], what: string, path: FieldPath, errors: FieldErrors): void {
-  if (words.length === 0) errors.required(path);
-  if (words.length > 1 && words.includes('*')) errors.invalid(path, words, `if '*' is present, must not specify other ${what}`);
-}
-
-function validateResources(resources: readonly string[], path: FieldPath, errors: FieldErrors): void {
-  if (resources.length === 0) errors.required(path);
-  const withAnySubresource = new Set<string>();
-  const ofAnyResource = new Set<string>();
-  let hasPlain = false;
-  for (const [index, text] of resources.entries()) {
-    const at = path.index(index);
-    if (!text) {
-      errors.required(at);
-      continue;
-    }
-    const slash = text.indexOf('/');
-    if (slash < 0) {
-      // Upstream looks at the last one only.
-      hasPlain = text !== '*';
-      continue;
-    }
-    const [resource, subresource] = [text.slice(0, slash), text.slice(slash + 1)];
-    if (withAnySubresource.has(resource)) errors.invalid(at, text, `if '${resource}/*' is present, must not specify ${text}`);
-    if (ofAnyResource.has(subresource)) errors.invalid(at, text, `if '*/${subresource}' is present, must not specify ${text}`);
-    if (subresource === '*') withAnySubresource.add(resource);
-    if (resource === '*') ofAnyResource.add(subresource);
-  }
-  if (resources.length > 1 && resources.includes('*/*'))
-    errors.invalid(path, resources, "if '*/*' is present, must not specify other resources");
-  if (resources.includes('*') && hasPlain)
-    errors.invalid(path, resources, "if '*' is present, must not specify other resources without subresources");
-}
-
-async function validateConditions(
-  conditions: readonly MatchCondition[],
-  path: FieldPath,
-  errors: FieldErrors,
-  expressions: MatchExpressionEngine,
-): Promise<void> {
-  if (conditions.length > maximumMatchConditions) errors.tooMany(path, conditions.length, maximumMatchConditions);
-  const names = new Set<string>();
-  for (const [index, { name, expression }] of conditions.entries()) {
-    const at = path.index(index);
-    const trimmed = (expression ?? '').trim();
-    if (!trimmed) errors.required(at.child('expression'));
-    else {
-      const fault = await expressions.fault(trimmed);
-      if (fault?.isInternal) errors.internal(at.child('expression'), fault.detail);
-      else if (fault) errors.invalid(at.child('expression'), trimmed, fault.detail);
-    }
-    if (!name) errors.required(at.child('name'));
-    else {
-      qualifiedName(errors, at.child('name'), name);
-      if (names.has(name)) errors.duplicate(at.child('name'), name);
-      names.add(name);
-    }
-  }
 }
