@@ -103,6 +103,21 @@ const webhook = {
   timeoutSeconds: 1,
   admissionReviewVersions: ['v1', 'v1beta1'],
 };
+const namedRule = {
+  resourceNames: ['a'],
+  operations: ['CREATE'],
+  apiGroups: ['apps'],
+  apiVersions: ['v1'],
+  resources: ['deployments'],
+  scope: 'Namespaced',
+};
+const matchConstraints = {
+  namespaceSelector: { matchLabels: { a: 'b' } },
+  objectSelector: { matchExpressions: [{ key: 'c', operator: 'In', values: ['d'] }] },
+  resourceRules: [namedRule],
+  excludeResourceRules: [{ ...namedRule, operations: ['DELETE'] }],
+  matchPolicy: 'Exact',
+};
 const webhooks = [
   webhook,
   {
@@ -433,6 +448,56 @@ const bodies: readonly Body[] = [
     'admissionregistration.k8s.io/v1',
     '/mutatingwebhookconfigurations',
     { webhooks: webhooks.map(webhook => ({ ...webhook, reinvocationPolicy: 'IfNeeded' })) },
+  ],
+  [
+    'ValidatingAdmissionPolicy',
+    'admissionregistration.k8s.io/v1',
+    '/validatingadmissionpolicies',
+    {
+      spec: {
+        failurePolicy: 'Ignore',
+        paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+        matchConstraints,
+        matchConditions: [{ name: 'seed.example.com/c', expression: 'object.metadata.name == params.data.name' }],
+        variables: [
+          { name: 'size', expression: 'object.metadata.name.size()' },
+          { name: 'rest', expression: '[variables.size]' },
+        ],
+        validations: [
+          {
+            expression: 'variables.rest[0] > 1',
+            message: 'too short',
+            messageExpression: "'too short: ' + string(variables.size)",
+            reason: 'Forbidden',
+          },
+          { expression: "authorizer.requestResource.check('get').allowed()" },
+        ],
+        auditAnnotations: [{ key: 'a', valueExpression: 'string(variables.size)' }],
+      },
+    },
+    {
+      observedGeneration: 1,
+      typeChecking: { expressionWarnings: [{ fieldRef: 'spec.validations[0].expression', warning: 'w' }] },
+      conditions: [{ type: 'A', status: 'True', lastTransitionTime: time, reason: 'R', message: 'm', observedGeneration: 1 }],
+    },
+  ],
+  // No such policy: what is made of it binds nothing.
+  [
+    'ValidatingAdmissionPolicyBinding',
+    'admissionregistration.k8s.io/v1',
+    '/validatingadmissionpolicybindings',
+    {
+      spec: {
+        policyName: 'not-there.example.com',
+        paramRef: {
+          namespace: 'default',
+          selector: { matchLabels: { a: 'b' }, matchExpressions: [{ key: 'c', operator: 'In', values: ['d', 'e'] }] },
+          parameterNotFoundAction: 'Deny',
+        },
+        matchResources: matchConstraints,
+        validationActions: ['Warn', 'Audit'],
+      },
+    },
   ],
   ['ControllerRevision', 'apps/v1', `${space}/controllerrevisions`, { revision: 1, data: { a: 'b' } }],
   ['PodTemplate', 'v1', `${space}/podtemplates`, { template }],

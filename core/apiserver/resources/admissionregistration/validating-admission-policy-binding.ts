@@ -1,6 +1,7 @@
 import { ValidatingAdmissionPolicies, ValidatingAdmissionPolicyBindings } from '../../../api/generated/resources.js';
 import type { ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding } from '../../../api/generated/types.js';
 import type { FieldErrors } from '../../../machinery/field-errors.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { age } from '../../handlers/table.js';
 import type { RequestContext, ResourceDefinition } from '../../registry/resource-definition.js';
 import { defineResource } from '../../registry/resource-definition.js';
@@ -29,6 +30,7 @@ export function validatingAdmissionPolicyBinding(resourceNames: ResourceNames): 
     allowUnconditionalUpdate: false,
     checks: { update: ['object', 'validateUpdate'] },
     defaults: ({ spec }) => setMatchDefaults(spec.matchResources),
+    generation: (binding, old) => !semanticEqual(binding.spec, old.spec),
     validate,
     validateUpdate: (binding, _old, errors, context) => validate(binding, errors, context),
     warnings: staticNameWarnings,

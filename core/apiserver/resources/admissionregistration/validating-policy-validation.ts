@@ -25,7 +25,7 @@ import {
 } from './policy-validation.js';
 import { failurePolicies } from './rule-validation.js';
 
-const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge', 'Unauthorized'];
+const reasons = ['Forbidden', 'Invalid', 'RequestEntityTooLarge'];
 const validationActions = ['Audit', 'Deny', 'Warn'];
 const maximumAuditAnnotations = 20;
 const longestValueExpressionBytes = 5 * 1024;
