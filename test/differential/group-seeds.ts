@@ -118,6 +118,10 @@ const matchConstraints = {
   excludeResourceRules: [{ ...namedRule, operations: ['DELETE'] }],
   matchPolicy: 'Exact',
 };
+const mutableConstraints = {
+  ...matchConstraints,
+  resourceRules: [{ ...namedRule, operations: ['CREATE', 'UPDATE'] }],
+};
 const webhooks = [
   webhook,
   {
@@ -496,6 +500,46 @@ const bodies: readonly Body[] = [
         },
         matchResources: matchConstraints,
         validationActions: ['Warn', 'Audit'],
+      },
+    },
+  ],
+  [
+    'MutatingAdmissionPolicy',
+    'admissionregistration.k8s.io/v1',
+    '/mutatingadmissionpolicies',
+    {
+      spec: {
+        failurePolicy: 'Ignore',
+        reinvocationPolicy: 'IfNeeded',
+        paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+        matchConstraints: mutableConstraints,
+        matchConditions: [{ name: 'seed.example.com/c', expression: 'object.metadata.name == params.data.name' }],
+        variables: [{ name: 'size', expression: 'object.metadata.name.size()' }],
+        mutations: [
+          {
+            patchType: 'ApplyConfiguration',
+            applyConfiguration: { expression: 'Object{spec: Object.spec{size: variables.size}}' },
+          },
+          {
+            patchType: 'JSONPatch',
+            jsonPatch: {
+              expression: '[JSONPatch{op: "add", path: "/spec/" + jsonpatch.escapeKey("a/b"), value: params.data.x}]',
+            },
+          },
+        ],
+      },
+    },
+  ],
+  // No such policy: what is made of it binds nothing.
+  [
+    'MutatingAdmissionPolicyBinding',
+    'admissionregistration.k8s.io/v1',
+    '/mutatingadmissionpolicybindings',
+    {
+      spec: {
+        policyName: 'not-there.example.com',
+        paramRef: { namespace: 'default', name: 'a', parameterNotFoundAction: 'Allow' },
+        matchResources: mutableConstraints,
       },
     },
   ],

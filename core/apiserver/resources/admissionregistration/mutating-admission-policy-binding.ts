@@ -1,6 +1,7 @@
 import { MutatingAdmissionPolicies, MutatingAdmissionPolicyBindings } from '../../../api/generated/resources.js';
 import type { MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding } from '../../../api/generated/types.js';
 import type { FieldErrors } from '../../../machinery/field-errors.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import { age } from '../../handlers/table.js';
 import type { RequestContext, ResourceDefinition } from '../../registry/resource-definition.js';
 import { defineResource } from '../../registry/resource-definition.js';
@@ -28,6 +29,7 @@ export function mutatingAdmissionPolicyBinding(resourceNames: ResourceNames): Re
     reference: MutatingAdmissionPolicyBindings,
     allowUnconditionalUpdate: false,
     checks: { update: ['object', 'validateUpdate'] },
+    generation: (binding, old) => !semanticEqual(binding.spec, old.spec),
     defaults: ({ spec }) => setMatchDefaults(spec.matchResources),
     validate,
     validateUpdate: (binding, _old, errors, context) => validate(binding, errors, context),

@@ -27,6 +27,7 @@ export function mutatingAdmissionPolicy(options: PolicyDefinitionOptions): Resou
     reference: MutatingAdmissionPolicies,
     allowUnconditionalUpdate: false,
     checks: { update: ['object', 'validateUpdate'] },
+    generation: (policy, old) => !semanticEqual(policy.spec, old.spec),
     defaults({ spec }) {
       spec.failurePolicy ??= 'Fail';
       setMatchDefaults(spec.matchConstraints);
