@@ -53,9 +53,16 @@ export class ServedShapes implements MergingShapes {
   }
 
   mergeType(resource: ResourceName, subresource: string): MergeType | undefined {
-    if (!this.#bodyKind(resource, subresource)) return this.#find(resource)?.served.mergeType();
-    const struct = this.#struct(resource, subresource);
-    return struct && mergeTypeOf(struct);
+    const kind = this.#bodyKind(resource, subresource);
+    if (!kind) return this.#find(resource)?.served.mergeType();
+    const sub = this.#definition(resource)?.subresources?.[subresource];
+    // Upstream finds types in the OpenAPI document of their group and version, which has only what that serves itself.
+    if (sub?.type !== 'object' || kind.group !== resource.group || kind.version !== resource.version) return undefined;
+    return mergeTypeOf(this.#struct(resource, subresource)!);
+  }
+
+  isBuiltIn(resource: ResourceName): boolean {
+    return this.#find(resource)?.served.struct !== undefined;
   }
 
   fromMerged(resource: ResourceName, subresource: string, merged: object): KubeObject {

@@ -11,6 +11,7 @@ import { didYouMean } from '../../core/base/nearest-name.js';
 import { MissingError } from '../conformance/go-programs.js';
 import { startApiServer } from '../support/api-server.js';
 import { cases } from './cases/index.js';
+import { compareMutatingPolicies } from './compare-mutating-policies.js';
 import { compareMutations } from './compare-mutations.js';
 import { compareOpenApi } from './compare-openapi.js';
 import { compareWebhooks } from './compare-webhooks.js';
@@ -20,10 +21,10 @@ import { connect, replay, send } from './replay.js';
 import type { Answer, Server } from './replay.js';
 import { knownKinds } from './seeds.js';
 
-const usage = `npm run differential -- [GROUP ... | KIND ... | openapi | webhooks] [--cases | --mutations] [--record] [--limit N]
+const usage = `npm run differential -- [GROUP ... | KIND ... | mutating-policies | openapi | webhooks] [--cases | --mutations] [--record] [--limit N]
 
 Asks upstream's API server and ours the same and prints where the answers differ. GROUP is a file of test/differential/cases, KIND a kind
-whose objects are changed in one place after another, openapi the documents of the API, webhooks what is told to them and answered because of them. --record writes what upstream answers to the cases.
+whose objects are changed in one place after another, openapi the documents of the API, webhooks what is told to them and answered because of them, mutating-policies also what they make of objects. --record writes what upstream answers to the cases.
 Exits 0 when nothing differs, 1 when something does, 2 where Go is missing or an option or name is unknown.`;
 
 const optionNames = ['--cases', '--mutations', '--record', '--limit', '--help'];
@@ -33,6 +34,7 @@ interface Options {
   readonly withCases: boolean;
   readonly withMutations: boolean;
   readonly withOpenApi: boolean;
+  readonly withMutatingPolicies: boolean;
   readonly withWebhooks: boolean;
   readonly record: boolean;
   readonly limit: number;
@@ -67,6 +69,7 @@ async function main(words: readonly string[]): Promise<number> {
       if (options.withMutations)
         differences += await compareMutations({ upstream, ours, wanted: options.wanted, limit: options.limit });
       if (options.withOpenApi) differences += await compareOpenApi({ upstream, ours });
+      if (options.withMutatingPolicies) differences += await compareMutatingPolicies({ upstream, ours });
       if (options.withWebhooks) differences += await compareWebhooks({ upstream, ours });
       if (options.record) console.log("upstream's answers are recorded; nothing was compared");
       else console.log(differences === 0 ? 'nothing differs' : `${differences} differences`);
@@ -105,6 +108,7 @@ function read(words: readonly string[]): Options | string {
     if (!known.includes(name)) return `${name} is neither a kind that is compared nor a group of cases${didYouMean(name, known)}`;
   }
   const wantsOpenApi = wanted.delete('openapi');
+  const wantsMutatingPolicies = wanted.has('mutating-policies');
   const wantsWebhooks = wanted.delete('webhooks');
   const anything = wanted.size === 0 && !wantsOpenApi && !wantsWebhooks;
   const record = flags.has('--record');
@@ -113,8 +117,9 @@ function read(words: readonly string[]): Options | string {
   const withMutations =
     !record && (flags.has('--mutations') || (all && (anything || [...wanted].some(name => !(name in cases)))));
   const withOpenApi = !record && all && (anything || wantsOpenApi);
+  const withMutatingPolicies = !record && all && (anything || wantsMutatingPolicies);
   const withWebhooks = !record && all && (anything || wantsWebhooks);
-  return { wanted, withCases, withMutations, withOpenApi, withWebhooks, record, limit };
+  return { wanted, withCases, withMutations, withOpenApi, withMutatingPolicies, withWebhooks, record, limit };
 }
 
 async function compareCases(upstream: Server, ours: Server, { wanted, record }: Options): Promise<number> {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { validateApplied } from '../patch/managed-fields/typed-value.js';
+import { formatGoValue } from '../patch/go-format.js';
 import type { MergeType } from '../patch/managed-fields/merge-type.js';
 import { bindJson } from './bind-value.js';
 import { dynType } from './cel-type.js';
@@ -44,7 +45,11 @@ describe('what JSON has no form for', () => {
   it.each([
     ['null', 'expected string, got &value.valueUnstructured{Value:0}'],
     ['3u', 'expected string, got &value.valueUnstructured{Value:0x3}'],
-    ["b'a'", 'expected string, got &value.valueUnstructured{Value:[]byte{0x61}}'],
+    ["b'a'", 'expected string, got &value.valueUnstructured{Value:[]uint8{0x61}}'],
+    [
+      "timestamp('2020-02-01T03:04:05.5Z')",
+      'got &value.valueUnstructured{Value:time.Date(2020, time.February, 1, 3, 4, 5, 500000000, time.UTC)}',
+    ],
     ["duration('90s')", 'expected string, got &value.valueUnstructured{Value:90000000000}'],
   ])('fits no type: %s', (expression, text) => {
     const { json } = answer(`Object{x: ${expression}}`);
@@ -54,7 +59,7 @@ describe('what JSON has no form for', () => {
   it.each([
     ['Object{x: {"a": {"b": 1}}}', 'expected map, got &{map[b:1]}'],
     ['Object{x: {"a": [1, 2]}}', 'expected map, got &{[1 2]}'],
-    ['Object{x: {"a": timestamp("2020-01-01T00:00:00Z")}}', 'expected map, got &{timestamp("2020-01-01T00:00:00Z")}'],
+    ['Object{x: {"a": timestamp("2020-01-01T00:00:00Z")}}', 'expected map, got &{2020-01-01 00:00:00 +0000 UTC}'],
   ])('is no map either: %s', (expression, text) => {
     const { json } = answer(expression);
     const map: MergeType = { map: { atomic: false, field: () => undefined, element: { scalar: 'string' }, alwaysPresent: [] } };
@@ -62,7 +67,10 @@ describe('what JSON has no form for', () => {
   });
 
   it.each([['{1: "a"}'], ['{true: "a"}'], ['{2u: "a"}']])('cannot have other keys than texts: %s', map => {
-    expect(answer(`Object{x: ${map}}`).fault).toMatch(/^fail to convert field "x": map key .* not string$/);
+    expect(answer(`Object{x: ${map}}`).fault).toBe('invalid return type: *dynamic.ObjectVal');
+    const { json } = answer(`Object{y: Object.y{x: ${map}}}`);
+    const text = formatGoValue((json as { y: unknown }).y);
+    expect(text).toMatch(/^fail to convert field "x": map key .* not string$/);
   });
 
   it('is an optional without a value as null', () => {

@@ -26,7 +26,9 @@ export function applyConfigurationOf(value: CelValue): Members {
     throw fault(`unsupported return type from ApplyConfiguration expression: ${typeOf(value).name}`);
   }
   checkTypeNames(value);
-  return nativeMembers(value, asGoValues);
+  const members = asGoValues.object(value);
+  if (members instanceof GoValue) throw fault('invalid return type: *dynamic.ObjectVal');
+  return members as Members;
 }
 
 /** A JSON patch. */
@@ -65,10 +67,10 @@ function checkTypeNames(root: ObjectInitializer): void {
   if (wrong.length > 0) throw fault(`type mismatch: ${wrong.join('\n')}`);
 }
 
-/** What becomes of values that JSON has no form for, and of maps whose keys are no strings. */
+/** What becomes of values that JSON has no form for, and of objects with maps whose keys are no strings. */
 interface Foreign {
   convert(value: CelValue): unknown;
-  fail(text: string): Error;
+  object(value: ObjectInitializer): unknown;
 }
 
 function nativeMembers({ fields }: ObjectInitializer, foreign: Foreign): Members {
@@ -87,7 +89,7 @@ function nativeField(name: string, value: CelValue, foreign: Foreign): unknown {
   for (const key of plain.keys()) {
     if (typeof key !== 'string') {
       const what = `map key ${formatValue(key)} is of type ${goTypeName(key)}, not string`;
-      throw foreign.fail(`fail to convert field ${quote(name)}: ${what}`);
+      throw fault(`fail to convert field ${quote(name)}: ${what}`);
     }
     setOwn(members, key, nativeValue(plain.find(key)!, foreign));
   }
@@ -105,12 +107,22 @@ function nativeValue(value: CelValue, foreign: Foreign): unknown {
   }
   if (value instanceof OptionalValue) return value.value === undefined ? null : nativeValue(value.value, foreign);
   if (value instanceof CelType) return value.name;
-  if (value instanceof ObjectInitializer) return nativeMembers(value, foreign);
+  if (value instanceof ObjectInitializer) return foreign.object(value);
   if (value instanceof ConcatenatedList) return Array.from(value, item => nativeValue(item, foreign));
   return boundJson(value) ?? foreign.convert(value);
 }
 
-const asGoValues: Foreign = { convert: goValue, fail: fault };
+const asGoValues: Foreign = {
+  convert: goValue,
+  object(value) {
+    try {
+      return nativeMembers(value, asGoValues);
+    } catch (error) {
+      const { message } = error as Error;
+      return new GoValue('*types.Err', message, `&types.Err{error:${quote(message)}}`);
+    }
+  },
+};
 
 function goValue(value: CelValue): GoValue {
   const type = goType(value);
@@ -119,8 +131,9 @@ function goValue(value: CelValue): GoValue {
   if (value instanceof Uint8Array) {
     const bytes = [...value];
     const digits = bytes.map(byte => `0x${byte.toString(16)}`);
-    return new GoValue(type, `[${bytes.join(' ')}]`, `[]byte{${digits.join(', ')}}`);
+    return new GoValue(type, `[${bytes.join(' ')}]`, `${type}{${digits.join(', ')}}`);
   }
+  if (value instanceof Timestamp) return goTime(type, new Date(value.seconds * 1000), value.nanos);
   if (value instanceof Duration) return new GoValue(type, formatSeconds(value), String(value.nanos));
   if (value instanceof ListValue) {
     const items = Array.from(value, item => nativeValue(item, asGoValues));
@@ -134,6 +147,15 @@ function goValue(value: CelValue): GoValue {
   }
   const text = formatValue(value);
   return new GoValue(type, text, text);
+}
+
+function goTime(type: string, time: Date, nanos: number): GoValue {
+  const [date, clock] = time.toISOString().slice(0, -5).split('T') as [string, string];
+  const fraction = nanos ? `.${String(nanos).padStart(9, '0').replace(/0+$/, '')}` : '';
+  const month = time.toLocaleString('en', { month: 'long', timeZone: 'UTC' });
+  const parts = [time.getUTCDate(), time.getUTCHours(), time.getUTCMinutes(), time.getUTCSeconds(), nanos];
+  const syntax = `time.Date(${time.getUTCFullYear()}, time.${month}, ${parts.join(', ')}, time.UTC)`;
+  return new GoValue(type, `${date} ${clock}${fraction} +0000 UTC`, syntax);
 }
 
 const unmarshalable = (text: string): CodedError =>
@@ -164,7 +186,7 @@ function jsonOf(value: CelValue): unknown {
   if (value instanceof Duration) return formatSeconds(value);
   if (value instanceof ListValue) return [...value].map(jsonOf);
   if (value instanceof MapValue) return jsonMembers(value);
-  if (value instanceof ObjectInitializer) return nativeMembers(value, asStructure);
+  if (value instanceof ObjectInitializer) return structureOf(value);
   if (value instanceof OptionalValue) {
     if (value.value === undefined) throw unmarshalable('optional.none() dereference');
     return jsonOf(value.value);
@@ -194,7 +216,15 @@ const asStructure: Foreign = {
   convert(value) {
     if (value instanceof Uint) return Number(value.value);
     if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-    throw unmarshalable(`proto: invalid type: ${goType(value)}`);
+    throw fault(`proto: invalid type: ${goType(value)}`);
   },
-  fail: unmarshalable,
+  object: value => nativeMembers(value, asStructure),
 };
+
+function structureOf(value: ObjectInitializer): unknown {
+  try {
+    return nativeMembers(value, asStructure);
+  } catch (error) {
+    throw unmarshalable((error as Error).message);
+  }
+}

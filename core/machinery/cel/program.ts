@@ -47,6 +47,8 @@ export type CompileResult =
       readonly errors: string;
       /** `program` where the expression is right but upstream could not make a program of it. */
       readonly stage: 'expression' | 'program';
+      /** Of an expression that is right. */
+      readonly type?: CelType;
     };
 
 export interface CompileOptions {
@@ -107,7 +109,7 @@ export function compile(environment: Environment, expression: string, options: C
     const program = new CelProgram(planExpression(tree, environment));
     return { program, type, estimatedCost, identifiers: identifiersOf(tree) };
   } catch (error) {
-    if (error instanceof PlanFailure) return { errors: error.message, stage: 'program' };
+    if (error instanceof PlanFailure) return { errors: error.message, stage: 'program', type };
     throw error;
   }
 }

@@ -11,6 +11,7 @@ import { eventCases } from './events.js';
 import { httpCases } from './http.js';
 import { listCases } from './lists.js';
 import { messageCases } from './messages.js';
+import { mutatingPolicyCases } from './mutating-policies.js';
 import { networkingCases } from './networking.js';
 import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
@@ -31,6 +32,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   http: httpCases,
   lists: listCases,
   messages: messageCases,
+  'mutating-policies': mutatingPolicyCases,
   networking: networkingCases,
   rbac: rbacCases,
   reviews: reviewCases,

@@ -46,16 +46,14 @@ export function compileExpression(
   returns?: readonly CelType[],
 ): CompiledExpression {
   const result = compile(environment, expression);
-  if ('errors' in result) {
-    const isInternal = result.stage === 'program';
-    const what = isInternal ? 'program instantiation failed' : 'compilation failed';
-    return { expression, fault: { detail: `${what}: ${result.errors}`, isInternal } };
-  }
-  const { program, type } = result;
-  if (returns && !returns.some(each => each.equals(type))) {
+  const { type } = result;
+  if (type && returns && !returns.some(each => each.equals(type))) {
     const wanted =
       returns.length === 1 ? returns[0]!.declaredName : `one of [${returns.map(each => each.declaredName).join(' ')}]`;
     return { expression, fault: { detail: `must evaluate to ${wanted} but got ${type.declaredName}`, isInternal: false } };
   }
-  return { expression, program, type };
+  if ('program' in result) return { expression, program: result.program, type: result.type };
+  const isInternal = result.stage === 'program';
+  const what = isInternal ? 'program instantiation failed' : 'compilation failed';
+  return { expression, fault: { detail: `${what}: ${result.errors}`, isInternal } };
 }

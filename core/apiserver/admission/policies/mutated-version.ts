@@ -1,14 +1,17 @@
 import { errorCode } from '../../../base/errors.js';
+import { quote } from '../../../machinery/field-errors.js';
 import type { GroupVersionKind, KubeObject } from '../../../machinery/object.js';
+import { formatApiVersion } from '../../../machinery/object.js';
 import { applyJsonPatch } from '../../../machinery/patch/json-patch.js';
 import { atomicFields } from '../../../machinery/patch/managed-fields/atomic-fields.js';
-import type { MergeType } from '../../../machinery/patch/managed-fields/merge-type.js';
 import { mergeValues, validateApplied } from '../../../machinery/patch/managed-fields/typed-value.js';
-import { internalError, serviceUnavailable } from '../../../machinery/status-error.js';
+import { internalError } from '../../../machinery/status-error.js';
 import { kindText } from '../../handlers/merge-misfit.js';
 import { plainFault } from '../mutated-object.js';
-import type { Invocation, MergingShapes } from '../webhooks/admission-shapes.js';
+import type { Invocation, MergingShapes, ResourceName } from '../webhooks/admission-shapes.js';
 import { policyFault } from './policy-fault.js';
+
+const misfit = 'error applying patch: failed to convert patch object to typed object';
 
 type Members = Readonly<Record<string, unknown>>;
 
@@ -21,12 +24,18 @@ export class MutatedVersion {
   /** Whether a mutation was done, be it one that changed nothing. */
   isDirty = false;
   readonly #shapes: MergingShapes;
+  readonly #asked: ResourceName;
   readonly #subresource: string;
   #object: Readonly<KubeObject>;
   #json: object | undefined;
 
-  constructor(shapes: MergingShapes, options: { invocation: Invocation; subresource: string; object: Readonly<KubeObject> }) {
+  /** `asked`: under which name the request has it. */
+  constructor(
+    shapes: MergingShapes,
+    options: { invocation: Invocation; asked: ResourceName; subresource: string; object: Readonly<KubeObject> },
+  ) {
     this.#shapes = shapes;
+    this.#asked = options.asked;
     this.invocation = options.invocation;
     this.#subresource = options.subresource;
     this.#object = options.object;
@@ -43,27 +52,26 @@ export class MutatedVersion {
   }
 
   /**
-   * Merges a configuration into the object. Throws POLICY_FAULT for one that does not fit or would replace what is atomic, and a
-   * StatusError where nothing can be merged.
+   * Merges a configuration into the object. Throws POLICY_FAULT for one that does not fit or would replace what is atomic.
    */
   apply(configuration: Members): void {
-    const type = this.#mergeType();
+    const { resource, kind: target } = this.invocation;
+    const type = this.#shapes.mergeType(resource, this.#subresource);
+    if (!type) throw policyFault(`${misfit}: no corresponding type for ${kindText(target)}`);
     const { apiVersion, kind } = this.json as { apiVersion: unknown; kind: unknown };
     const applied = { ...configuration, apiVersion, kind };
-    told('error applying patch: failed to convert patch object to typed object', () => validateApplied(applied, type));
+    told(misfit, () => validateApplied(applied, type));
     const atomic = atomicFields(applied, type);
     if (atomic.length > 0) {
       const what = 'may not mutate atomic arrays, maps or structs';
       throw policyFault(`error applying patch: invalid ApplyConfiguration: ${what}: ${atomic.join(', ')}`);
     }
     const merged = told('error applying patch: failed to merge patch', () => mergeValues(this.json, applied, type));
-    const { resource } = this.invocation;
     this.#become(told('', () => this.#shapes.fromMerged(resource, this.#subresource, merged as object)));
   }
 
   /** Throws POLICY_FAULT for a patch that cannot be applied, and a StatusError where what it makes is no such object. */
   patch(operations: readonly Members[]): void {
-    this.#mergeType();
     let patched: unknown;
     try {
       patched = applyJsonPatch(this.json, operations);
@@ -72,31 +80,36 @@ export class MutatedVersion {
       if (!message.endsWith(': test failed')) throw policyFault(`JSON Patch: ${message}`, error);
       patched = this.json;
     }
-    const { resource } = this.invocation;
+    this.#become(this.#decoded(patched));
+  }
+
+  #decoded(json: unknown): KubeObject {
     try {
-      this.#become(this.#shapes.fromJson(resource, this.#subresource, patched, true));
+      return this.#shapes.fromJson(this.invocation.resource, this.#subresource, json, true);
     } catch (error) {
-      throw internalError(plainFault(error));
+      const { message } = plainFault(error);
+      const text = message.startsWith('converting (') ? `failed to convert object: ${message}` : message;
+      throw internalError(new Error(text, { cause: error }));
     }
   }
 
   #become(object: KubeObject): void {
+    const { resource, kind } = this.invocation;
+    const { group, version } = this.#asked;
+    if ((resource.version !== version || resource.group !== group) && this.#shapes.isBuiltIn(resource)) {
+      throw policyFault(conversionFault(kind, this.#asked));
+    }
     this.#object = object;
     this.#json = undefined;
     this.isDirty = true;
   }
-
-  #mergeType(): MergeType {
-    const { resource, kind } = this.invocation;
-    const type = this.#shapes.mergeType(resource, this.#subresource);
-    if (type) return type;
-    throw serviceUnavailable(unknownKind(kind));
-  }
 }
 
-function unknownKind(kind: GroupVersionKind): string {
-  const delay = 'There can be a delay between when CustomResourceDefinitions are created and when they are available.';
-  return `Resource kind ${kindText(kind)} not found. ${delay}`;
+/** Upstream makes the result one of the request's version, and knows no way there but for custom resources. */
+function conversionFault({ group, version, kind }: GroupVersionKind, asked: ResourceName): string {
+  if (asked.group === group) return `converting (${version}.${kind}) to (${asked.version}.${kind}): unknown conversion`;
+  const target = quote(formatApiVersion(asked));
+  return `${version}.${kind} is not suitable for converting to ${target} in scheme "pkg/runtime/scheme.go:111"`;
 }
 
 /** What does not fit is the policy's fault. */

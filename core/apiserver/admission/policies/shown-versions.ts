@@ -44,7 +44,7 @@ export class Versions {
     try {
       const { object, oldObject } = await objectsAs(this.#shapes, this.#attributes, invocation);
       return {
-        mutated: new MutatedVersion(this.#shapes, { invocation, subresource, object: object! }),
+        mutated: new MutatedVersion(this.#shapes, { invocation, asked: this.#attributes, subresource, object: object! }),
         oldJson: oldObject && this.#shapes.toJson(invocation.resource, subresource, oldObject),
       };
     } catch (error) {

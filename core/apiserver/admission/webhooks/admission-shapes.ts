@@ -32,8 +32,10 @@ export interface AdmissionShapes {
 
 /** What merging needs of them. */
 export interface MergingShapes extends AdmissionShapes {
-  /** How the bodies of a resource or subresource merge. */
+  /** How the bodies of a resource or subresource merge; undefined: nothing can be merged into them. */
   mergeType(resource: ResourceName, subresource: string): MergeType | undefined;
+  /** Whether objects are of a kind in the tables, not of a definition. */
+  isBuiltIn(resource: ResourceName): boolean;
   /** What merging has made, as a draft with defaults. Throws UNFIT_MERGE where it is not of the kind. */
   fromMerged(resource: ResourceName, subresource: string, merged: object): KubeObject;
 }
