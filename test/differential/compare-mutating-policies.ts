@@ -1,3 +1,5 @@
+import type { ConfigMap } from '../../core/api/generated/types.js';
+import { WebhookServer } from '../support/webhook-server.js';
 import { comparable } from './compare-webhooks.js';
 import { firstDifference, same } from './difference.js';
 import type { MutatingPolicyCase } from './mutating-policy-cases.js';
@@ -64,8 +66,12 @@ const definition = {
 /** Puts the same mutating policies before both servers and compares what they make of the same requests. Resolves how many differ. */
 export async function compareMutatingPolicies({ upstream, ours }: { upstream: Server; ours: Server }): Promise<number> {
   let differences = 0;
+  const webhooks = await WebhookServer.start();
+  webhooks.judge('/append', ({ object }) => ({
+    patch: [{ op: 'add', path: '/data/x', value: `${(object as ConfigMap).data!['x'] ?? ''}h` }],
+  }));
   try {
-    await Promise.all([setUp(upstream), setUp(ours)]);
+    await Promise.all([setUp(upstream, webhooks), setUp(ours, webhooks)]);
     await new Promise(resolve => setTimeout(resolve, settleMs));
     for (const [index, each] of mutatingPolicyCases.entries()) {
       const given = await ask(ours, each, index);
@@ -79,6 +85,7 @@ export async function compareMutatingPolicies({ upstream, ours }: { upstream: Se
     console.log(`mutating policies: ${mutatingPolicyCases.length} cases`);
   } finally {
     await Promise.all([tearDown(upstream), tearDown(ours)]);
+    await webhooks.stop();
   }
   return differences;
 }
@@ -91,7 +98,7 @@ function named<T>(value: T, index: number): T {
   return JSON.parse(JSON.stringify(value).replaceAll('{name}', nameOf(index))) as T;
 }
 
-async function setUp(server: Server): Promise<void> {
+async function setUp(server: Server, webhooks: WebhookServer): Promise<void> {
   const post = async (path: string, body: object): Promise<void> => {
     const { code, body: answer } = await send(server, { method: 'POST', path, body });
     if (code !== 201) throw new Error(`POST ${path}: ${code}: ${JSON.stringify(answer)}`);
@@ -119,6 +126,20 @@ async function setUp(server: Server): Promise<void> {
     const spec = { policyName: metadata.name, ...each.binding };
     await post(`${registration}/mutatingadmissionpolicybindings`, { metadata, spec });
   }
+  const hooks = mutatingPolicyCases.flatMap(({ hook }, index) => (hook ? [hookOf(hook, index, webhooks)] : []));
+  await post(`${registration}/mutatingwebhookconfigurations`, { metadata: { name: 'behind-policies' }, webhooks: hooks });
+}
+
+function hookOf(reinvocationPolicy: string, index: number, webhooks: WebhookServer): object {
+  return {
+    name: `${nameOf(index)}.hook.example.com`,
+    clientConfig: { url: webhooks.url('/append'), caBundle: webhooks.caBundle },
+    rules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'] }],
+    objectSelector: { matchLabels: labelsOf(index) },
+    reinvocationPolicy,
+    sideEffects: 'None',
+    admissionReviewVersions: ['v1'],
+  };
 }
 
 function specOf({ spec, send: sent }: MutatingPolicyCase, index: number): object {
@@ -165,7 +186,7 @@ function kindOf(at: string): object {
 }
 
 async function tearDown(server: Server): Promise<void> {
-  for (const at of ['mutatingadmissionpolicybindings', 'mutatingadmissionpolicies']) {
+  for (const at of ['mutatingadmissionpolicybindings', 'mutatingadmissionpolicies', 'mutatingwebhookconfigurations']) {
     await send(server, { method: 'DELETE', path: `${registration}/${at}` });
   }
 }

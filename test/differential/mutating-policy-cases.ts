@@ -8,6 +8,8 @@ export interface MutatingPolicyCase {
   readonly create?: { readonly at: string; readonly body: object };
   /** Merged into an object that is there. */
   readonly update?: object;
+  /** The reinvocation policy of a webhook behind the policy, which adds an `h` to the data. */
+  readonly hook?: 'IfNeeded' | 'Never';
   /** Asked instead; `{name}` is the name of a Deployment, the only one that the policy is for. */
   readonly send?: { readonly method: string; readonly path: string; readonly body?: unknown; readonly type?: string };
 }
@@ -271,6 +273,23 @@ export const mutatingPolicyCases: readonly MutatingPolicyCase[] = [
     spec: { reinvocationPolicy: 'IfNeeded' },
   }),
   one('a policy that never wants to be invoked again', appendData, { spec: { reinvocationPolicy: 'Never' } }),
+  ...(['IfNeeded', 'Never'] as const).flatMap(reinvocationPolicy =>
+    (['IfNeeded', 'Never'] as const).flatMap(hook => [
+      one(`a policy (${reinvocationPolicy}) with a webhook (${hook})`, appendData, { spec: { reinvocationPolicy }, hook }),
+      one(`a policy (${reinvocationPolicy}) that changes nothing with a webhook (${hook})`, apply('Object{}'), {
+        spec: { reinvocationPolicy },
+        hook,
+      }),
+      one(`a policy (${reinvocationPolicy}) for once with a webhook (${hook})`, apply('Object{data: {"y": "z"}}'), {
+        spec: { reinvocationPolicy },
+        hook,
+      }),
+      one(`a policy (${reinvocationPolicy}) after a webhook (${hook})`, appendData, {
+        spec: { reinvocationPolicy, matchConditions: [{ name: 'c', expression: 'has(object.data.x)' }] },
+        hook,
+      }),
+    ]),
+  ),
   {
     name: 'variables',
     spec: {
