@@ -17,7 +17,7 @@ export interface MutationAnswer {
 /** `object` of the expressions. */
 export const mutatedObject = {
   metadata: { name: 'd', labels: { a: 'b' } },
-  spec: { replicas: 2, ratio: 1.5, list: [1, 2], deep: { x: [{ y: null }] }, big: 9007199254740993 },
+  spec: { replicas: 2, ratio: 1.5, list: [1, 2], deep: { x: [{ y: null }] } },
 };
 
 export const mutationAnswers: readonly (readonly [string, MutationAnswer])[] = [
