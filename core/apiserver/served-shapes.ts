@@ -1,7 +1,7 @@
 import { dropEmpties } from '../machinery/codec/empties.js';
 import { canonicalize, decodeObject } from '../machinery/codec/json-decode.js';
 import type { GroupVersionKind, KubeObject } from '../machinery/object.js';
-import { cloneJson } from '../machinery/object.js';
+import { cloneJson, isJsonObject } from '../machinery/object.js';
 import type { MergeType } from '../machinery/patch/managed-fields/merge-type.js';
 import { mergeTypeOf } from '../machinery/patch/managed-fields/merge-type.js';
 import type { StructType, TypeSet } from '../machinery/schema.js';
@@ -47,6 +47,8 @@ export class ServedShapes implements MergingShapes {
     const endpoint = this.#served(resource);
     const kind = this.#bodyKind(resource, subresource);
     const fieldValidation = strict ? 'Strict' : 'Ignore';
+    // Upstream reads no custom resource again after a patch; what the schema does not know is not stored all the same.
+    if (!kind && strict && isJsonObject(json) && !this.isBuiltIn(resource)) return this.fromMerged(resource, subresource, json);
     if (!kind) return endpoint.operations.decode(json, fieldValidation, () => undefined);
     const { object } = decodeObject(this.#struct(resource, subresource)!, json, { kind, keepsEmpties: true, fieldValidation });
     return this.#settled(resource, subresource, object);
@@ -67,7 +69,7 @@ export class ServedShapes implements MergingShapes {
 
   fromMerged(resource: ResourceName, subresource: string, merged: object): KubeObject {
     const kind = this.#bodyKind(resource, subresource);
-    if (!kind) return this.#served(resource).operations.prepareMerged(merged);
+    if (!kind) return this.#served(resource).operations.prepareMerged(merged, { keepsNulls: true });
     try {
       const object = canonicalize(this.#struct(resource, subresource)!, cloneJson(merged), { wraps: true, keepsEmpties: true });
       return this.#settled(resource, subresource, object as KubeObject);

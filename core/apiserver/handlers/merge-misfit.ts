@@ -11,8 +11,6 @@ export function kindText({ group, version, kind }: GroupVersionKind): string {
 
 /** In upstream's words. */
 export function mergeMisfit(kind: GroupVersionKind, cause: unknown): CodedError {
-  const fault = (cause as Error).message
-    .replace(/^illegal base64 data/, 'error decoding from json: $&')
-    .replace(/^json: cannot unmarshal number \S+ into Go .* of type (u?int\d+)$/, 'cannot convert float64 to $1');
+  const fault = (cause as Error).message.replace(/^illegal base64 data/, 'error decoding from json: $&');
   return new CodedError(unfitMerge, `unable to convert unstructured object to ${kindText(kind)}: ${fault}`, { cause });
 }

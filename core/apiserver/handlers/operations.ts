@@ -203,9 +203,9 @@ export class Operations<T extends KubeObject = KubeObject> {
   }
 
   /** An object into which a configuration was merged, with defaults. Throws UNFIT_MERGE, in upstream's words, where it is none of the kind. */
-  prepareMerged(merged: object): T {
+  prepareMerged(merged: object, { keepsNulls = false }: { readonly keepsNulls?: boolean } = {}): T {
     try {
-      return this.#prepare(this.#served.codec.canonicalize(cloneJson(merged) as T, { applied: true }));
+      return this.#prepare(this.#served.codec.canonicalize(cloneJson(merged) as T, { applied: true, keepsNulls }));
     } catch (error) {
       if (isStatusError(error)) throw error;
       throw mergeMisfit(this.#served.definition.reference, error);

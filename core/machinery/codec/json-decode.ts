@@ -125,7 +125,7 @@ export function parseJson(text: string): unknown {
 }
 
 export interface CanonicalOptions {
-  /** Integers are cut to int32. */
+  /** It came out of a merge of untyped values, as Go makes one: integers are cut to int32, and messages name no fields. */
   readonly wraps?: boolean;
   readonly keepsEmpties?: boolean;
 }
@@ -473,7 +473,11 @@ class Decoder {
       case 'intOrString':
         if (typeof value === 'string') return value;
         if (typeof value === 'number' && (value | 0) === value) return value;
-        return this.#fatal(this.#message(describeNumber(value), 'int32'));
+        return this.#fatal(
+          this.#parsed.wraps
+            ? `json: cannot unmarshal ${describeNumber(value)} into Go value of type int32`
+            : this.#message(describeNumber(value), 'int32'),
+        );
       case 'bytes':
         return this.#bytes(type, value);
       case 'fieldsV1':
@@ -497,7 +501,9 @@ class Decoder {
         if (exact >= low && exact <= high) return Number(source);
       }
     }
-    this.#mismatch(value, type, describeNumber(value));
+    // What was untyped has lost its place in the text.
+    if (this.#parsed.wraps && typeof value === 'number') this.#typeError ??= `cannot convert float64 to ${primitive}`;
+    else this.#mismatch(value, type, describeNumber(value));
     return 0;
   }
 
