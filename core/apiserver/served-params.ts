@@ -1,3 +1,7 @@
+import type { ResourceReference } from '../api/resource-reference.js';
+import { resourceData } from '../api/schema-data.js';
+import type { KubeObject } from '../machinery/object.js';
+import { withoutManagedFields } from './admission/policies/policy-params.js';
 import type { ParamResource, ParamResources } from './admission/policies/policy-params.js';
 import type { ResourceEndpoint } from './handlers/resource-endpoint.js';
 import type { Endpoints } from './served-shapes.js';
@@ -19,18 +23,25 @@ export class ServedParams implements ParamResources {
   }
 }
 
-function paramsOf({ served: { store } }: ResourceEndpoint): ParamResource {
+function paramsOf({ served: { store, definition } }: ResourceEndpoint): ParamResource {
   const { cache } = store;
+  const show = isNative(definition.reference) ? withoutManagedFields : (object: Readonly<KubeObject>) => object;
   return {
     namespaced: cache.namespaced,
     async get(namespace, name) {
       await cache.prepare?.({ namespace, name });
-      return cache.get(namespace, name)?.object;
+      const found = cache.get(namespace, name)?.object;
+      return found && show(found);
     },
     async list(namespace, selector) {
       const within = namespace || undefined;
       await cache.prepare?.({ namespace: within });
-      return [...cache.entries(within)].filter(({ labels }) => selector.matches(labels)).map(({ object }) => object);
+      return [...cache.entries(within)].filter(({ labels }) => selector.matches(labels)).map(({ object }) => show(object));
     },
   };
+}
+
+/** Of the kinds that upstream's server has caches of anyway, which leave the managed fields out. */
+function isNative({ group, version, resource }: ResourceReference): boolean {
+  return group !== 'apiextensions.k8s.io' && resourceData(group, version, resource) !== undefined;
 }

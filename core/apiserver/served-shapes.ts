@@ -1,7 +1,7 @@
 import { dropEmpties } from '../machinery/codec/empties.js';
 import { canonicalize, decodeObject } from '../machinery/codec/json-decode.js';
 import type { GroupVersionKind, KubeObject } from '../machinery/object.js';
-import { cloneJson, isJsonObject } from '../machinery/object.js';
+import { cloneJson, formatApiVersion, isJsonObject } from '../machinery/object.js';
 import type { MergeType } from '../machinery/patch/managed-fields/merge-type.js';
 import { mergeTypeOf } from '../machinery/patch/managed-fields/merge-type.js';
 import type { StructType, TypeSet } from '../machinery/schema.js';
@@ -95,6 +95,15 @@ export class ServedShapes implements MergingShapes {
     const endpoint = this.#find(resource);
     if (!endpoint) throw new Error(`${resource.resource}.${resource.group} is not served any more`);
     return endpoint;
+  }
+
+  fromAnyJson(json: KubeObject, strict = false): KubeObject {
+    for (const { served, operations } of this.#server.endpoints()) {
+      const { reference } = served.definition;
+      if (reference.kind !== json.kind || formatApiVersion(reference) !== json.apiVersion) continue;
+      return operations.decode(json, strict ? 'Strict' : 'Ignore', () => undefined);
+    }
+    return json;
   }
 
   equivalents(resource: ResourceName, subresource: string): readonly ResourceName[] {

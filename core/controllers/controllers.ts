@@ -31,6 +31,7 @@ import { statefulsetController } from './statefulset-controller.js';
 import { taintEvictionController } from './taint-eviction-controller.js';
 import { ttlAfterFinishedController } from './ttl-after-finished-controller.js';
 import { ttlController } from './ttl-controller.js';
+import { validatingAdmissionPolicyStatusController } from './validating-admission-policy-status-controller.js';
 import { attributesClassProtectionController } from './volume-protection-controllers.js';
 import { claimProtectionController } from './volume-protection-controllers.js';
 import { volumeProtectionController } from './volume-protection-controllers.js';
@@ -71,5 +72,6 @@ export const controllers: readonly ControllerDescriptor[] = [
   taintEvictionController,
   ttlAfterFinishedController,
   ttlController,
+  validatingAdmissionPolicyStatusController,
   attributesClassProtectionController,
 ];

@@ -173,11 +173,9 @@ async function ask(server: Server, each: MutatingPolicyCase, index: number): Pro
   const { code, warnings, body: answer } = await send(server, { method, path: at, body, ...(type ? { type } : {}) });
   // A token is never the same.
   if ((answer as { kind?: string } | undefined)?.kind === 'TokenRequest') delete (answer as { status?: object }).status;
-  const shown = JSON.stringify(comparable({ code, warnings, answer })).replace(
-    /kube-api-access-[a-z0-9]{5}/g,
-    'kube-api-access-<suffix>',
-  );
-  return JSON.parse(shown);
+  const wide = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? `${value}n` : value);
+  const shown = JSON.stringify(comparable({ code, warnings, answer }), wide);
+  return JSON.parse(shown.replace(/kube-api-access-[a-z0-9]{5}/g, 'kube-api-access-<suffix>'));
 }
 
 /** Custom resources have to say what they are. */

@@ -76,6 +76,8 @@ const plain: readonly WebhookStep[] = [
     path: `${maps}/applied`,
     body: { gracePeriodSeconds: 3, propagationPolicy: 'Background', preconditions: {} },
   },
+  { name: 'delete in older words', method: 'DELETE', path: `${maps}/nope?orphanDependents=true` },
+  { name: 'delete in older words, in a body', method: 'DELETE', path: deployment, body: { orphanDependents: false } },
   { name: 'delete of nothing', method: 'DELETE', path: `${maps}/nope` },
   { name: 'create of what is there', method: 'POST', path: maps, body: map('a') },
   { name: 'update of what is not there', method: 'PUT', path: `${maps}/nope`, body: map('nope') },
@@ -96,6 +98,12 @@ const patches: Readonly<Record<string, readonly object[]>> = {
   'another namespace': [{ op: 'replace', path: '/metadata/namespace', value: 'default' }],
   'no namespace': [{ op: 'remove', path: '/metadata/namespace' }],
   'another version': [{ op: 'replace', path: '/apiVersion', value: 'v2' }],
+  'another kind': [{ op: 'replace', path: '/kind', value: 'Secret' }],
+  'a kind that there is not': [{ op: 'replace', path: '/kind', value: 'Nothing' }],
+  'another kind of another group': [
+    { op: 'replace', path: '/kind', value: 'Lease' },
+    { op: 'replace', path: '/apiVersion', value: 'coordination.k8s.io/v1' },
+  ],
   'a bad finalizer': [add('/metadata/finalizers', ['nodomain'])],
   'a deletion': [add('/metadata/deletionTimestamp', '2026-01-01T00:00:00Z')],
   'a uid': [add('/metadata/uid', 'mine')],
@@ -107,6 +115,20 @@ const patches: Readonly<Record<string, readonly object[]>> = {
 const patching: readonly WebhookStep[] = Object.entries(patches).flatMap(([name, patch], index) => [
   { name: `a patch: ${name}`, method: 'POST', path: maps, body: map(`patched-${index}`), verdicts: { first: () => ({ patch }) } },
 ]);
+
+/** What the second webhook makes of what the first has made another kind. */
+const setRight: readonly WebhookStep[] = [
+  {
+    name: 'a patch: another kind, and back',
+    method: 'POST',
+    path: maps,
+    body: map('there-and-back'),
+    verdicts: {
+      first: () => ({ patch: [{ op: 'replace', path: '/kind', value: 'Secret' }] }),
+      second: () => ({ patch: [{ op: 'replace', path: '/kind', value: 'ConfigMap' }, add('/data', { k: 'v' })] }),
+    },
+  },
+];
 
 const replicas = (value: number) => (): Verdict => ({ patch: [{ op: 'replace', path: '/spec/replicas', value }] });
 const labelled = (): Verdict => ({ patch: [add('/metadata/labels', { z: 'z' })] });
@@ -139,6 +161,7 @@ const long = ['x'.repeat(3000), 'y'.repeat(3000), 'w1'];
 export const webhookSteps: readonly WebhookStep[] = [
   ...plain,
   ...patching,
+  ...setRight,
   { name: 'a scale changed', ...scaling, verdicts: { first: request => (request.operation === 'UPDATE' ? replicas(5)() : {}) } },
   { name: 'a scale spoiled', ...scaling, verdicts: { first: replicas(-5) } },
   { name: 'an update changed', method: 'PUT', path: `${maps}/a`, body: map('a', { x: '2' }), verdicts: { first: labelled } },

@@ -9,6 +9,7 @@ export function plainFault(error: unknown): Error {
   const inner = cause instanceof Error && message.startsWith('the server rejected our request') ? cause.message : message;
   const said = inner
     .replace(/^error decoding patch: /, '')
+    .replace(/^the object provided is unrecognized \(must be of type \S+\): (.*) \([^)]*\)$/s, '$1')
     .replace(/^\S+ in version \S+ cannot be handled as a \S+: /, '')
     .replace('pkg/api/legacyscheme/scheme.go:30', 'pkg/runtime/scheme.go:111');
   return new Error(said, { cause: error });

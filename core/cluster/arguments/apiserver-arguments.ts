@@ -36,6 +36,7 @@ const admission: readonly string[] = [
   'ServiceAccount',
   'StorageObjectInUseProtection',
   'TaintNodesByCondition',
+  'ValidatingAdmissionPolicy',
   'ValidatingAdmissionWebhook',
 ];
 
@@ -59,7 +60,6 @@ const admissionNotBuilt: readonly string[] = [
   'PodGroupWorkloadExists',
   'PodNodeSelector',
   'PodTolerationRestriction',
-  'ValidatingAdmissionPolicy',
 ];
 
 const audit = 'an audit log, which this version does not build';

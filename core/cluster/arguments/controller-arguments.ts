@@ -47,7 +47,6 @@ const notBuilt: readonly string[] = [
   'storage-version-migrator-controller',
   'storageversion-garbage-collector-controller',
   'token-cleaner-controller',
-  'validatingadmissionpolicy-status-controller',
 ];
 
 /** The same by their old names. */

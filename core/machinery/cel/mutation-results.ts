@@ -9,7 +9,7 @@ import { goTypeName } from './fold-node.js';
 import { goType, JsonPatchOperation, ObjectInitializer } from './libraries/mutation.js';
 import { formatTimestamp } from './timestamps.js';
 import type { CelValue } from './values.js';
-import { ConcatenatedList, Duration, ListValue, MapValue, OptionalValue, Timestamp, typeOf, Uint } from './values.js';
+import { ConcatenatedList, Duration, ListValue, MapValue, OptionalValue, TextList, Timestamp, typeOf, Uint } from './values.js';
 
 /**
  * What mutations evaluate to, as JSON. Both functions throw MUTATION_RESULT, in upstream's words, for what is none. Source:
@@ -69,6 +69,8 @@ function checkTypeNames(root: ObjectInitializer): void {
 
 /** What becomes of values that JSON has no form for, and of objects with maps whose keys are no strings. */
 interface Foreign {
+  integer(value: bigint): unknown;
+  json(value: object): unknown;
   convert(value: CelValue): unknown;
   object(value: ObjectInitializer): unknown;
 }
@@ -82,7 +84,9 @@ function nativeMembers({ fields }: ObjectInitializer, foreign: Foreign): Members
 /** Lists and maps that an expression has made are read one level deep; what is in them deeper fits no type. */
 function nativeField(name: string, value: CelValue, foreign: Foreign): unknown {
   const plain = value instanceof OptionalValue && value.value !== undefined ? value.value : value;
-  if (boundJson(plain)) return boundJson(plain);
+  const json = boundJson(plain);
+  if (json) return foreign.json(json);
+  if (plain instanceof TextList) return foreign.convert(plain);
   if (plain instanceof ListValue) return Array.from(plain, item => nativeValue(item, foreign));
   if (!(plain instanceof MapValue)) return nativeValue(plain, foreign);
   const members: Members = {};
@@ -103,16 +107,19 @@ function nativeValue(value: CelValue, foreign: Foreign): unknown {
     case 'number':
       return value;
     case 'bigint':
-      return Number(value);
+      return foreign.integer(value);
   }
   if (value instanceof OptionalValue) return value.value === undefined ? null : nativeValue(value.value, foreign);
   if (value instanceof CelType) return value.name;
   if (value instanceof ObjectInitializer) return foreign.object(value);
   if (value instanceof ConcatenatedList) return Array.from(value, item => nativeValue(item, foreign));
-  return boundJson(value) ?? foreign.convert(value);
+  const json = boundJson(value);
+  return json ? foreign.json(json) : foreign.convert(value);
 }
 
 const asGoValues: Foreign = {
+  integer: value => (isSafe(value) ? Number(value) : value),
+  json: value => value,
   convert: goValue,
   object(value) {
     try {
@@ -135,6 +142,10 @@ function goValue(value: CelValue): GoValue {
   }
   if (value instanceof Timestamp) return goTime(type, new Date(value.seconds * 1000), value.nanos);
   if (value instanceof Duration) return new GoValue(type, formatSeconds(value), String(value.nanos));
+  if (value instanceof TextList) {
+    const texts = value.items as readonly string[];
+    return new GoValue('[]string', formatGoValue(texts), `[]string{${texts.map(formatGoSyntax).join(', ')}}`);
+  }
   if (value instanceof ListValue) {
     const items = Array.from(value, item => nativeValue(item, asGoValues));
     return new GoValue(type, formatGoValue(items), `${type}{${items.map(formatGoSyntax).join(', ')}}`);
@@ -161,6 +172,17 @@ function goTime(type: string, time: Date, nanos: number): GoValue {
 const unmarshalable = (text: string): CodedError =>
   fault(`JSONPath valueExpression evaluated to a type that could not marshal to JSON: ${text}`);
 const largestSafe = BigInt(Number.MAX_SAFE_INTEGER);
+const isSafe = (value: bigint): boolean => value <= largestSafe && value >= -largestSafe;
+
+/** JSON with something else in the place of whole numbers that a double cannot hold; the same where there are none. */
+function withWide(json: unknown, convert: (value: bigint) => unknown): unknown {
+  if (typeof json === 'bigint') return convert(json);
+  if (typeof json !== 'object' || json === null) return json;
+  if (Array.isArray(json)) return json.map(item => withWide(item, convert));
+  const members: Members = {};
+  for (const [name, value] of Object.entries(json)) setOwn(members, name, withWide(value, convert));
+  return members;
+}
 
 /** The value of an operation: numbers are doubles there, and whole ones beyond what those hold are texts. */
 function jsonOf(value: CelValue): unknown {
@@ -169,7 +191,7 @@ function jsonOf(value: CelValue): unknown {
     case 'boolean':
       return value;
     case 'bigint':
-      return value <= largestSafe && value >= -largestSafe ? Number(value) : String(value);
+      return isSafe(value) ? Number(value) : String(value);
     case 'number': {
       if (Number.isFinite(value)) return value;
       const text = Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
@@ -179,7 +201,7 @@ function jsonOf(value: CelValue): unknown {
   }
   if (value === null) return null;
   const json = boundJson(value);
-  if (json) return json;
+  if (json) return withWide(json, String);
   if (value instanceof Uint) return jsonOf(value.value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
   if (value instanceof Timestamp) return formatTimestamp(new Timestamp(value.seconds, value.nanos));
@@ -193,7 +215,7 @@ function jsonOf(value: CelValue): unknown {
   }
   if (value instanceof CelType) throw unmarshalable("type conversion not supported for 'type'");
   if (value instanceof JsonPatchOperation) throw unmarshalable('cannot convert to native type: *structpb.Value');
-  throw unmarshalable(`type conversion error from '${typeOf(value).name.split('.').at(-1)}' to '*structpb.Value'`);
+  throw unmarshalable(`type conversion error from '${typeOf(value).name.replace(/^.*\.(Named)?/, '')}' to '*structpb.Value'`);
 }
 
 function jsonMembers(map: MapValue): Members {
@@ -213,9 +235,12 @@ function badKey(key: CelValue): string {
 
 /** How an object becomes a protobuf structure. */
 const asStructure: Foreign = {
+  integer: Number,
+  json: value => withWide(value, Number),
   convert(value) {
     if (value instanceof Uint) return Number(value.value);
     if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+    if (value instanceof TextList) return [...value];
     throw fault(`proto: invalid type: ${goType(value)}`);
   },
   object: value => nativeMembers(value, asStructure),

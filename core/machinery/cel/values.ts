@@ -154,6 +154,13 @@ export class ArrayList extends ListValue {
   }
 }
 
+/** What functions of texts answer; Go holds these otherwise, which mutations show. */
+export class TextList extends ArrayList {
+  constructor(texts: readonly string[]) {
+    super(texts);
+  }
+}
+
 /** Appending is as cheap as its cost says, whatever the sizes. */
 export class ConcatenatedList extends ListValue {
   readonly size: number;

@@ -1,3 +1,4 @@
+import { AdmissionTypes, namespaceType, requestType } from '../../../machinery/cel/admission-types.js';
 import type { CelType } from '../../../machinery/cel/cel-type.js';
 import { dynType } from '../../../machinery/cel/cel-type.js';
 import type { Environment } from '../../../machinery/cel/environment.js';
@@ -5,7 +6,6 @@ import { kubernetesEnvironment } from '../../../machinery/cel/kubernetes-environ
 import { authorizerType, resourceCheckType } from '../../../machinery/cel/libraries/authorizer.js';
 import type { CelProgram } from '../../../machinery/cel/program.js';
 import { compile } from '../../../machinery/cel/program.js';
-import { AdmissionTypes, namespaceType, requestType } from '../../admission-types.js';
 import type { ExpressionFault } from '../../match-expressions.js';
 import type { PolicyVariables } from '../../policy-expressions.js';
 

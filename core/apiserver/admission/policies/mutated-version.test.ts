@@ -23,6 +23,7 @@ interface Setting {
   readonly isBuiltIn?: boolean;
   readonly fromMerged?: (merged: object) => KubeObject;
   readonly fromJson?: (json: unknown) => KubeObject;
+  readonly fromAnyJson?: (json: unknown) => KubeObject;
 }
 
 function version({ asked = resource, isBuiltIn = true, ...setting }: Setting = {}): MutatedVersion {
@@ -31,6 +32,7 @@ function version({ asked = resource, isBuiltIn = true, ...setting }: Setting = {
     mergeType: () => ('mergeType' in setting ? setting.mergeType : thing),
     fromMerged: (_resource: unknown, _subresource: unknown, merged: object) => setting.fromMerged?.(merged) ?? merged,
     fromJson: (_resource: unknown, _subresource: unknown, json: unknown) => setting.fromJson?.(json) ?? json,
+    fromAnyJson: (json: unknown) => setting.fromAnyJson?.(json),
     isBuiltIn: () => isBuiltIn,
   } as unknown as MergingShapes;
   const object = { apiVersion: 'example.com/v1', kind: 'Thing', metadata: { name: 'x' }, spec: { a: '1' } } as KubeObject;
@@ -125,8 +127,26 @@ describe('an object that policies change', () => {
     };
     const unknown = version({ fromJson: fail('Thing in version "v1" cannot be handled as a Thing: strict decoding error: x') });
     expect(() => unknown.patch([])).toThrow('Internal error occurred: strict decoding error: x');
-    const other = version({ fromJson: fail('converting (v1.A) to (core.B): unknown conversion') });
-    expect(() => other.patch([])).toThrow('Internal error occurred: failed to convert object: converting (v1.A)');
+    const other = version({
+      fromJson: fail('converting (v1.A) to (core.B): unknown conversion'),
+      fromAnyJson: fail('illegal base64 data'),
+    });
+    expect(() => other.patch([])).toThrow('Internal error occurred: illegal base64 data');
+  });
+
+  it('may be of another kind in between, but not in the end', () => {
+    let isOther = true;
+    const fromJson = (json: unknown): KubeObject => {
+      if (isOther) throw new CodedError('X', 'converting (v1.A) to (core.B): unknown conversion');
+      return json as KubeObject;
+    };
+    const changed = version({ fromJson, fromAnyJson: json => json as KubeObject });
+    changed.patch([{ op: 'replace', path: '/kind', value: 'A' }]);
+    expect(changed.object.kind).toBe('A');
+    expect(() => changed.checkKind()).toThrow('failed to convert object: converting (v1.A) to (core.B): unknown conversion');
+    isOther = false;
+    changed.patch([{ op: 'replace', path: '/kind', value: 'Thing' }]);
+    expect(() => changed.checkKind()).not.toThrow();
   });
 
   it("passes on what is nobody's fault", () => {

@@ -28,6 +28,7 @@ export class MutatedVersion {
   readonly #subresource: string;
   #object: Readonly<KubeObject>;
   #json: object | undefined;
+  #misfit: Error | undefined;
 
   /** `asked`: under which name the request has it. */
   constructor(
@@ -80,16 +81,31 @@ export class MutatedVersion {
       if (!message.endsWith(': test failed')) throw policyFault(`JSON Patch: ${message}`, error);
       patched = this.json;
     }
-    this.#become(this.#decoded(patched));
+    let object: KubeObject;
+    try {
+      object = this.#shapes.fromJson(this.invocation.resource, this.#subresource, patched, true);
+    } catch (error) {
+      const fault = plainFault(error);
+      // Upstream reads any kind, and finds that it is another one when it wants to go on with it.
+      if (!fault.message.endsWith(': unknown conversion')) throw internalError(fault);
+      object = this.#otherKind(patched);
+      this.#become(object);
+      this.#misfit = new Error(`failed to convert object: ${fault.message}`, { cause: error });
+      return;
+    }
+    this.#become(object);
   }
 
-  #decoded(json: unknown): KubeObject {
+  /** Throws a StatusError where the object is of another kind than the request. */
+  checkKind(): void {
+    if (this.#misfit) throw internalError(this.#misfit);
+  }
+
+  #otherKind(json: unknown): KubeObject {
     try {
-      return this.#shapes.fromJson(this.invocation.resource, this.#subresource, json, true);
+      return this.#shapes.fromAnyJson(json as KubeObject, true);
     } catch (error) {
-      const { message } = plainFault(error);
-      const text = message.startsWith('converting (') ? `failed to convert object: ${message}` : message;
-      throw internalError(new Error(text, { cause: error }));
+      throw internalError(plainFault(error));
     }
   }
 
@@ -101,6 +117,7 @@ export class MutatedVersion {
     }
     this.#object = object;
     this.#json = undefined;
+    this.#misfit = undefined;
     this.isDirty = true;
   }
 }

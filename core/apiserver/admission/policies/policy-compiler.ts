@@ -1,27 +1,12 @@
 import type { CelType } from '../../../machinery/cel/cel-type.js';
-import {
-  boolType,
-  bytesType,
-  doubleType,
-  durationType,
-  dynType,
-  intType,
-  listType,
-  mapType,
-  nullType,
-  objectType,
-  stringType,
-  timestampType,
-  uintType,
-} from '../../../machinery/cel/cel-type.js';
-import type { Environment, TypeProvider } from '../../../machinery/cel/environment.js';
+import { boolType, listType, nullType, stringType } from '../../../machinery/cel/cel-type.js';
+import type { Environment } from '../../../machinery/cel/environment.js';
 import { jsonPatchType, rootObjectType, withMutationTypes } from '../../../machinery/cel/libraries/mutation.js';
+import { VariableTypes } from '../../../machinery/cel/variable-types.js';
 import type { ExpressionResult, PolicyExpressionCompiler, PolicyVariables } from '../../policy-expressions.js';
 import type { ExpressionFault } from '../../match-expressions.js';
 import type { CompiledExpression } from './admission-environment.js';
 import { admissionEnvironment, compileExpression } from './admission-environment.js';
-
-const variablesType = objectType('kubernetes.variables');
 
 const resultTypes: Readonly<Record<ExpressionResult, readonly CelType[]>> = {
   bool: [boolType],
@@ -39,7 +24,7 @@ export type EnvironmentOf = (declared: PolicyVariables) => Environment;
  * pkg/admission/plugin/cel/composition.go.
  */
 export class PolicyCompiler implements PolicyExpressionCompiler {
-  readonly #types = new Map<string, CelType>();
+  readonly #types = new VariableTypes();
   readonly #compiled = new Map<string, CompiledExpression>();
   readonly #environments = new Map<string, Environment>();
   #ofMutations: Environment | undefined;
@@ -59,7 +44,7 @@ export class PolicyCompiler implements PolicyExpressionCompiler {
 
   addVariable(name: string, expression: string, declared: PolicyVariables): ExpressionFault | undefined {
     const compiled = compileExpression(this.#environment(declared), expression);
-    this.#types.set(name, 'type' in compiled ? fieldType(compiled.type) : dynType);
+    this.#types.set(name, 'type' in compiled ? compiled.type : undefined);
     this.#compiled.set(name, compiled);
     return faultOf(compiled);
   }
@@ -88,11 +73,7 @@ export class PolicyCompiler implements PolicyExpressionCompiler {
     const key = `${declared.hasParams}/${declared.hasAuthorizer}`;
     let environment = this.#environments.get(key);
     if (!environment) {
-      const provider: TypeProvider = {
-        hasType: name => name === variablesType.name,
-        fieldType: (_typeName, field) => this.#types.get(field),
-      };
-      environment = this.#base(declared).extend({ variables: { variables: variablesType }, provider });
+      environment = this.#types.extend(this.#base(declared));
       this.#environments.set(key, environment);
     }
     return environment;
@@ -100,23 +81,3 @@ export class PolicyCompiler implements PolicyExpressionCompiler {
 }
 
 const faultOf = (compiled: CompiledExpression): ExpressionFault | undefined => ('fault' in compiled ? compiled.fault : undefined);
-
-const simpleTypes: readonly CelType[] = [
-  boolType,
-  bytesType,
-  doubleType,
-  durationType,
-  intType,
-  nullType,
-  stringType,
-  timestampType,
-  uintType,
-];
-
-/** The type of a variable to those who read it: upstream keeps simple types, lists and maps, and takes the rest for anything. */
-function fieldType(type: CelType): CelType {
-  if (simpleTypes.includes(type)) return type;
-  const [first, second] = type.parameters;
-  if (type.kind === 'list') return listType(fieldType(first!));
-  return type.kind === 'map' ? mapType(fieldType(first!), fieldType(second!)) : dynType;
-}

@@ -1,6 +1,7 @@
 import type { ParamKind, ParamRef } from '../../../api/generated/types.js';
 import type { LabelSelector } from '../../../machinery/label-selector.js';
 import { labelSelectorFromObject } from '../../../machinery/label-selector.js';
+import type { KubeObject } from '../../../machinery/object.js';
 
 /** Objects of the kind that a policy takes its parameters from. */
 export interface ParamResource {
@@ -68,4 +69,10 @@ async function findParams(resource: ParamResource, { name, selector }: ParamRef,
   }
   if (!selector) throw new Error('one of name or selector must be provided');
   return resource.list(namespace, labelSelectorFromObject(selector));
+}
+
+/** As upstream's caches show objects. */
+export function withoutManagedFields(object: Readonly<KubeObject>): object {
+  const { managedFields, ...metadata } = object.metadata;
+  return managedFields ? { ...object, metadata } : object;
 }

@@ -7,6 +7,7 @@ import { requestFields } from '../webhooks/admission-review.js';
 import type { AdmissionShapes, Invocation } from '../webhooks/admission-shapes.js';
 import { namespaceOf } from '../webhooks/request-scope.js';
 import type { AdmissionVariables } from './admission-activation.js';
+import { withoutManagedFields } from './policy-params.js';
 
 /** What upstream shows of a Namespace's metadata: no owners, no managed fields. */
 const shownMetadata = [
@@ -50,7 +51,8 @@ export class PolicyRequest {
     if (kind === 'Namespace' && version === 'v1' && group === '') return undefined;
     const name = namespaceOf(attributes);
     if (!name) return undefined;
-    const { kind: _kind, apiVersion: _apiVersion, ...shown } = await findNamespace(name, this.#lookup);
+    const namespace = await findNamespace(name, this.#lookup);
+    const { kind: _kind, apiVersion: _apiVersion, ...shown } = withoutManagedFields(namespace) as KubeObject;
     return shown;
   }
 

@@ -53,7 +53,12 @@ export class Versions {
   }
 
   /** Makes the draft of the request what became of a version. */
-  async write({ object, invocation: { resource } }: MutatedVersion): Promise<void> {
+  async write(mutated: MutatedVersion): Promise<void> {
+    mutated.checkKind();
+    const {
+      object,
+      invocation: { resource },
+    } = mutated;
     const attributes = this.#attributes;
     const draft = attributes.object!;
     const isSame =

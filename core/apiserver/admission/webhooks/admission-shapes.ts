@@ -24,6 +24,8 @@ export interface AdmissionShapes {
    * members that the kind does not have.
    */
   fromJson(resource: ResourceName, subresource: string, json: unknown, strict?: boolean): KubeObject;
+  /** The same of whatever kind it is, where that is the body of a resource; else as it is. */
+  fromAnyJson(json: KubeObject, strict?: boolean): KubeObject;
   /** The other names under which the same objects are served and that have this subresource. */
   equivalents(resource: ResourceName, subresource: string): readonly ResourceName[];
   /** An object of one name as one of the other. */

@@ -54,13 +54,13 @@ export class ObjectInitializer extends ObjectValue {
     return this.fields.size === 0;
   }
 
-  /** As upstream compares: also numbers are equal only to those of their type. */
+  /** As upstream compares: numbers are equal only to those of their type, and lists only to themselves. */
   equals(other: CelValue): boolean {
     if (!(other instanceof ObjectInitializer) || other.type.name !== this.type.name) return false;
     if (other.fields.size !== this.fields.size) return false;
     for (const [name, value] of this.fields) {
       const theirs = other.fields.get(name);
-      if (theirs === undefined || !typeOf(value).equals(typeOf(theirs)) || equalValues(value, theirs) !== true) return false;
+      if (theirs === undefined || !areSame(value, theirs)) return false;
     }
     return true;
   }
@@ -68,6 +68,19 @@ export class ObjectInitializer extends ObjectValue {
   toString(): string {
     return `${this.type.name}{${[...this.fields.keys()].join(', ')}}`;
   }
+}
+
+function areSame(left: CelValue, right: CelValue): boolean {
+  if (left === right) return true;
+  if (left instanceof ListValue || right instanceof ListValue) return false;
+  if (left instanceof MapValue && right instanceof MapValue) {
+    if (left.size !== right.size) return false;
+    return [...left.keys()].every(key => {
+      const theirs = right.find(key);
+      return theirs !== undefined && areSame(left.find(key)!, theirs);
+    });
+  }
+  return typeOf(left).equals(typeOf(right)) && equalValues(left, right) === true;
 }
 
 function plainMaps(value: CelValue): CelValue {
@@ -181,8 +194,16 @@ export function goType(value: CelValue): string {
   if (value instanceof OptionalValue) return value.value === undefined ? '<nil>' : goType(value.value);
   if (value instanceof ObjectInitializer) return 'map[string]interface {}';
   if (value instanceof JsonPatchOperation) return '*mutation.JSONPatchVal';
-  return `*${typeOf(value).name.replace(/^kubernetes\./, '')}`;
+  const { name } = typeOf(value);
+  return goTypes.get(name) ?? name;
 }
+
+const goTypes = new Map([
+  ['kubernetes.Quantity', '*resource.Quantity'],
+  ['kubernetes.URL', '*url.URL'],
+  ['net.IP', 'netip.Addr'],
+  ['net.CIDR', 'netip.Prefix'],
+]);
 
 /** The environment with what the expressions of mutations may use beside. */
 export function withMutationTypes(environment: Environment): Environment {

@@ -1,15 +1,6 @@
-import type { CelType } from '../machinery/cel/cel-type.js';
-import {
-  boolType,
-  dynType,
-  intType,
-  listType,
-  mapType,
-  objectType,
-  stringType,
-  timestampType,
-} from '../machinery/cel/cel-type.js';
-import type { TypeProvider } from '../machinery/cel/environment.js';
+import type { CelType } from './cel-type.js';
+import { boolType, dynType, intType, listType, mapType, objectType, stringType, timestampType } from './cel-type.js';
+import type { TypeProvider } from './environment.js';
 
 const kindType = objectType('kubernetes.GroupVersionKind');
 const resourceType = objectType('kubernetes.GroupVersionResource');
