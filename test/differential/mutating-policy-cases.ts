@@ -491,6 +491,17 @@ function subresourceCases(): MutatingPolicyCase[] {
         type: 'application/apply-patch+yaml',
       },
     }),
+    ...[{ replicas: 2.5 }, { replicas: 9007199254740992 }, { strategy: { rollingUpdate: { maxSurge: true } } }].map(spec =>
+      one(`an apply of ${JSON.stringify(spec)}`, apply('Object{}'), {
+        send: {
+          method: 'PATCH',
+          path: `${at}?fieldManager=me&force=true&dryRun=All`,
+          body: { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: '{name}' }, spec },
+          type: 'application/apply-patch+yaml',
+        },
+        spec: constraints('none'),
+      }),
+    ),
     one('a strategic patch', apply('Object{spec: Object.spec{replicas: object.spec.replicas + 1}}'), {
       spec: { matchConstraints: { objectSelector: { matchLabels: { case: '{name}' } } } },
       send: {

@@ -39,6 +39,22 @@ describe('expressions of mutations as upstream', () => {
   });
 });
 
+describe('objects written out', () => {
+  it.each([
+    ['Object{a: 1} == Object{a: 1}', 'true'],
+    ['Object{a: 1} == Object{a: 1, b: 2}', 'false'],
+    ['Object{a: {"x": 1}} == Object{a: {"x": 1}}', 'true'],
+    ['Object{a: {"x": 1}} == Object{a: {"y": 1}}', 'false'],
+    ['Object{a: {"x": 1}} == Object{a: {}}', 'false'],
+    // Upstream compares what Go holds.
+    ['Object{a: [1]} == Object{a: [1]}', 'false'],
+    ['Object{a: {"x": [1]}} == Object{a: {"x": [1]}}', 'false'],
+    ['[[1]].all(l, Object{a: l} == Object{a: l})', 'true'],
+  ])('%s', (expression, value) => {
+    expect(answer(expression)).toMatchObject({ value });
+  });
+});
+
 describe('what JSON has no form for', () => {
   const anything: MergeType = { scalar: 'string' };
 
@@ -71,6 +87,30 @@ describe('what JSON has no form for', () => {
     const { json } = answer(`Object{y: Object.y{x: ${map}}}`);
     const text = formatGoValue((json as { y: unknown }).y);
     expect(text).toMatch(/^fail to convert field "x": map key .* not string$/);
+  });
+
+  it.each([
+    ['"a,b".split(",")', '[]string', '[a b]', '[]string{"a", "b"}'],
+    ['[[1, 2]][0]', '', '', ''],
+    ['"abab".findAll("a")', '[]string', '[a a]', '[]string{"a", "a"}'],
+  ])('is a list of texts that Go holds as such: %s', (expression, type, plain, syntax) => {
+    const { x } = answer(`Object{x: ${expression}}`).json as { x: unknown };
+    expect(x).toEqual(type ? { type, text: plain, syntax } : [1, 2]);
+    expect(answer(`[JSONPatch{value: ${expression}}, JSONPatch{value: Object{x: ${expression}}}]`).fault).toBeUndefined();
+  });
+
+  it('is a whole number that a double cannot hold, but not in a patch', () => {
+    const wide = 9007199254740993n;
+    expect(answer('Object{x: 9007199254740993, y: [9007199254740993]}').json).toEqual({ x: wide, y: [wide] });
+    const bound = compile(environment, '[JSONPatch{value: object}, JSONPatch{value: Object{x: object}}]');
+    if ('errors' in bound) throw new Error(bound.errors);
+    const result = bound.program.evaluate(new Map([['object', bindJson({ list: [wide, { deep: wide }] })]]));
+    if ('error' in result) throw new Error(result.error);
+    const text = String(wide);
+    expect(jsonPatchOf(result.value)).toMatchObject([
+      { value: { list: [text, { deep: text }] } },
+      { value: { x: { list: [Number(wide), { deep: Number(wide) }] } } },
+    ]);
   });
 
   it('is an optional without a value as null', () => {

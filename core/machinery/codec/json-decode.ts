@@ -491,9 +491,8 @@ class Decoder {
 
   #integer(type: TypeNode, value: unknown, primitive: PrimitiveType): number {
     if (this.#parsed.wraps && primitive === 'int32') {
-      if (Number.isSafeInteger(value)) return (value as number) | 0;
-      const wide = value instanceof NumberToken ? wideInteger(value.source) : undefined;
-      if (wide !== undefined) return Number(BigInt.asIntN(32, wide));
+      const whole = value instanceof NumberToken ? wideInteger(value.source) : Number.isSafeInteger(value) ? value : undefined;
+      if (whole !== undefined) return Number(BigInt.asIntN(32, BigInt(whole as number | bigint)));
     }
     if (typeof value === 'number' && Number.isSafeInteger(value)) {
       const [low, high] = integerRanges[primitive]!;
