@@ -44,7 +44,7 @@ describe('MemoryKeeper', () => {
 
   it('comes again when much has piled up and the work is over', async () => {
     await pass();
-    resident = 130 * megabyte;
+    resident = 140 * megabyte;
     await pass();
     expect(given).toBe(1);
     resident = 200 * megabyte;
@@ -54,6 +54,18 @@ describe('MemoryKeeper', () => {
     expect(given).toBe(1);
     busy = 0.01;
     await pass();
+    expect(given).toBe(2);
+  });
+
+  it('comes for less when it was not there for long', async () => {
+    await pass();
+    resident = 140 * megabyte;
+    for (let at = 0; at < 9; at++) await pass();
+    expect(given).toBe(1);
+    await pass();
+    expect(given).toBe(2);
+    resident = 130 * megabyte;
+    for (let at = 0; at < 20; at++) await pass();
     expect(given).toBe(2);
   });
 

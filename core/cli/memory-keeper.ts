@@ -14,7 +14,12 @@ export interface ProcessMemory {
 
 const intervalMs = 30_000;
 const quietShare = 0.05;
-const worthwhileBytes = 24 * 1024 * 1024;
+/** What piled up since the last time, which is given back at once, */
+const muchBytes = 32 * 1024 * 1024;
+/** or when some time has gone by: more on a machine that takes long for it. */
+const someBytes = 12 * 1024 * 1024;
+const someTimeMs = 5 * 60_000;
+const timesThePause = 1000;
 
 /**
  * Gives back what a burst of work has left behind, once it is over. V8 grows its heap for the burst and sees no reason to look at it again
@@ -28,6 +33,8 @@ export class MemoryKeeper implements Disposable {
   #disposed = false;
   /** What was resident after the last time. */
   #floorBytes = 0;
+  /** When less than much is worth the pause again. */
+  #nextMs = -Infinity;
 
   constructor(clock: Clock, memory: ProcessMemory, logger: Logger) {
     this.#clock = clock;
@@ -52,8 +59,9 @@ export class MemoryKeeper implements Disposable {
   async #look(): Promise<void> {
     const isQuiet = this.#memory.busyShare() < quietShare;
     const before = this.#memory.residentBytes();
+    const startMs = this.#clock.monotonicMs();
+    const worthwhileBytes = startMs < this.#nextMs ? muchBytes : someBytes;
     if (isQuiet && before > this.#floorBytes + worthwhileBytes) {
-      const startMs = this.#clock.monotonicMs();
       try {
         await this.#memory.giveBack();
       } catch (error) {
@@ -61,8 +69,10 @@ export class MemoryKeeper implements Disposable {
         return;
       }
       this.#floorBytes = this.#memory.residentBytes();
-      const ms = Math.round(this.#clock.monotonicMs() - startMs);
-      this.#logger.debug('memory was given back', { fromMb: megabytes(before), toMb: megabytes(this.#floorBytes), ms });
+      const tookMs = this.#clock.monotonicMs() - startMs;
+      this.#nextMs = startMs + Math.max(someTimeMs, tookMs * timesThePause);
+      const [fromMb, toMb] = [megabytes(before), megabytes(this.#floorBytes)];
+      this.#logger.debug('memory was given back', { fromMb, toMb, ms: Math.round(tookMs) });
     }
     this.#arm();
   }

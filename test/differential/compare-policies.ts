@@ -50,8 +50,20 @@ async function runCases(server: Server): Promise<Map<string, Answer>> {
       results.set(`${what}, ${name}`, settled(await send(server, call)));
     }
   }
+  for (const [what, call] of Object.entries(subresourceSteps)) results.set(what, settled(await send(server, call)));
+  results.set('metrics', { code: 0, body: await counts(server) });
   await clear(server);
   return results;
+}
+
+const counted =
+  /^(apiserver_validating_admission_policy_check_total|apiserver_admission_match_condition_evaluation_\w+_(total|count))\{/;
+
+/** What was counted of the policies, but for that which was asked about until it was heeded. */
+async function counts(server: Server): Promise<readonly string[]> {
+  const { body } = await send(server, { method: 'GET', path: '/metrics', accept: 'text/plain' });
+  const lines = (body as string).split('\n').filter(line => counted.test(line) && line.includes('.example.com"'));
+  return lines.filter(line => !line.includes(policyName(policyCases.length)) && !line.includes('kind="webhook"')).sort();
 }
 
 /** Without what each server makes up. */
@@ -92,6 +104,10 @@ async function prepare(server: Server): Promise<void> {
   for (const path of [limits, bounds]) await until(async () => (await send(server, { method: 'GET', path })).code === 200);
   await make(maps, { metadata: { name: 'one', labels: { params: 'yes' } }, data: { x: '1' } });
   await make(maps, { metadata: { name: 'two', labels: { params: 'yes' } }, data: { x: '1' } });
+  const metadata = { name: 'd' };
+  await make(deployments, { metadata, spec: { replicas: 0, selector: { matchLabels: { a: 'b' } }, template } });
+  await make(`${core}/services`, { metadata: { name: 's' }, spec: { ports: [{ port: 80 }] } });
+  await make(`${core}/serviceaccounts`, { metadata: { name: 'a' } });
   const custom = { apiVersion: `${group}/v1` };
   await make(limits, { ...custom, kind: 'Limit', metadata: { name: 'low', labels: { level: 'low' } }, spec: { most: 3 } });
   await make(bounds, { ...custom, kind: 'Bound', metadata: { name: 'wide' }, spec: { ratio: 0.5, whole: 2 } });
@@ -186,6 +202,38 @@ function stepsOf(index: number): Readonly<Record<string, Call>> {
     },
   };
 }
+
+const core = `/api/v1/namespaces/${namespace}`;
+const scale = { kind: 'Scale', apiVersion: 'autoscaling/v1', metadata: { name: 'd', namespace }, spec: { replicas: 2 } };
+
+/** What the policy about subresources, and that about deleted Services, are for. */
+const subresourceSteps: Readonly<Record<string, Call>> = {
+  'a scale': { method: 'PUT', path: `${deployments}/d/scale`, body: scale },
+  'a patched scale': { method: 'PATCH', path: `${deployments}/d/scale`, body: { spec: { replicas: 3 } }, type: mergePatch },
+  'a status': { method: 'PATCH', path: `${deployments}/d/status`, body: { status: { replicas: 1 } }, type: mergePatch },
+  exec: { method: 'GET', path: `${core}/pods/none/exec?command=ls&stdout=true` },
+  attach: { method: 'GET', path: `${core}/pods/none/attach?stdout=true` },
+  'port forward': { method: 'GET', path: `${core}/pods/none/portforward?ports=80` },
+  proxy: { method: 'GET', path: `${core}/services/s/proxy/x` },
+  log: { method: 'GET', path: `${core}/pods/none/log` },
+  eviction: {
+    method: 'POST',
+    path: `${core}/pods/none/eviction`,
+    body: { kind: 'Eviction', apiVersion: 'policy/v1', metadata: { name: 'none' } },
+  },
+  binding: {
+    method: 'POST',
+    path: `${core}/pods/none/binding`,
+    body: { kind: 'Binding', apiVersion: 'v1', metadata: { name: 'none' }, target: { name: 'somewhere' } },
+  },
+  token: {
+    method: 'POST',
+    path: `${core}/serviceaccounts/a/token`,
+    body: { kind: 'TokenRequest', apiVersion: 'authentication.k8s.io/v1', spec: { audiences: ['x'] } },
+  },
+  'one deleted': { method: 'DELETE', path: `${core}/services/s`, body: { propagationPolicy: 'Orphan' } },
+  'all deleted': { method: 'DELETE', path: `${core}/services`, body: { gracePeriodSeconds: 0 } },
+};
 
 async function clear(server: Server): Promise<void> {
   for (const path of [bindings, policies]) await send(server, { method: 'DELETE', path });

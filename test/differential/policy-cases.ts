@@ -267,8 +267,25 @@ const matched: readonly PolicyCase[] = [
     namedResources({ objectSelector: { matchLabels: { 'no-such': 'label' } } }),
   ),
   plain('subresources', {
-    ...rules({ resources: ['*/scale', '*/status'] }),
-    ...tell('request.subResource + object.kind + request.kind.kind'),
+    matchConstraints: {
+      namespaceSelector: { matchLabels: { team: 'a' } },
+      objectSelector: {},
+      resourceRules: [rule({ resources: ['deployments/*', 'pods/*', 'services/*', 'serviceaccounts/token', 'events/status'] })],
+      excludeResourceRules: [rule({ resources: ['deployments', 'pods', 'services'] })],
+    },
+    ...tell(
+      'request.operation + request.subResource + request.resource.resource + request.kind.kind + request.requestKind.kind + request.name + (object == null ? "none" : object.kind + object.map(k, string(k)).sort().join(",")) + (oldObject == null ? "none" : oldObject.kind)',
+    ),
+  }),
+  plain('what is deleted all at once', {
+    matchConstraints: {
+      namespaceSelector: { matchLabels: { team: 'a' } },
+      objectSelector: {},
+      resourceRules: [rule({ operations: ['DELETE'], resources: ['services'] })],
+    },
+    ...tell(
+      'request.operation + "," + request.name + "," + oldObject.metadata.name + "," + string(object == null) + dyn(request.options).map(k, string(k)).sort().join(",")',
+    ),
   }),
   plain('what configures admission', {
     ...rules({ apiGroups: ['admissionregistration.k8s.io'] }),

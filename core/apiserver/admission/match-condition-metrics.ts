@@ -28,11 +28,13 @@ export class MatchConditionMetrics implements ExposedMetrics {
   );
   readonly #durations = new HistogramSeries(
     `${prefix}_evaluation_seconds`,
-    'How long the match conditions of webhooks and policies took.',
+    'How long the match conditions of webhooks and policies took that did not hold.',
     boundsSeconds,
   );
 
-  observe(owner: ConditionsOwner, { errorCount, seconds }: MatchOutcome): void {
+  /** As upstream does it, which does not time conditions that all hold. */
+  observe(owner: ConditionsOwner, { matches, errorCount, seconds }: MatchOutcome): void {
+    if (matches) return;
     const labels = labelsOf(owner);
     if (errorCount) this.#errors.add(labels, errorCount);
     this.#durations.observe(labels, seconds);

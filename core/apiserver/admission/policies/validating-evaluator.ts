@@ -58,7 +58,7 @@ export class CelValidatingEvaluator implements ValidatingEvaluator {
     // Conditions never see the namespace.
     const shown = new ShownVariables(input, { request, namespaceObject: undefined });
     const conditions = runConditions(this.#conditions, this.#activation(shown, true), this.#stopwatch);
-    if (conditions.failure !== undefined) return { ...this.#failed(conditions.failure), conditions };
+    if (conditions.failure !== undefined && !this.#ignoresFailure) return { ...this.#failed(conditions.failure), conditions };
     return conditions.matches ? { ...this.#judge(input), conditions } : { decisions: [], auditAnnotations: [], conditions };
   }
 
