@@ -82,12 +82,30 @@ export async function compareMutatingPolicies({ upstream, ours }: { upstream: Se
       console.log(`mutating policies, ${each.name}:`);
       console.log(firstDifference({ code: 0, body: expected }, { code: 0, body: given }));
     }
+    const [expected, given] = [await counts(upstream), await counts(ours)];
+    if (!same(expected, given)) {
+      differences++;
+      console.log('mutating policies, metrics:');
+      console.log(firstDifference({ code: 0, body: expected }, { code: 0, body: given }));
+    }
     console.log(`mutating policies: ${mutatingPolicyCases.length} cases`);
   } finally {
     await Promise.all([tearDown(upstream), tearDown(ours)]);
     await webhooks.stop();
   }
   return differences;
+}
+
+const counted =
+  /^apiserver_(?:mutating_admission_policy_check_total|admission_match_condition_evaluation_errors_total)\{.*"case-/;
+
+/** What is counted of policies, but not how often: upstream may have been asked again. */
+async function counts(server: Server): Promise<readonly string[]> {
+  const { body } = await send(server, { method: 'GET', path: '/metrics', accept: 'text/plain' });
+  return (body as string)
+    .split('\n')
+    .filter(line => counted.test(line))
+    .sort();
 }
 
 const nameOf = (index: number): string => `case-${index}`;
