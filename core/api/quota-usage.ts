@@ -6,13 +6,17 @@ import type {
   PersistentVolumeClaim,
   Pod,
   PodAffinityTerm,
+  ResourceClaim,
   ResourceQuota,
   ScopedResourceSelectorRequirement,
   Service,
 } from './generated/types.js';
+import type { DeviceFacts } from './device-quota.js';
+import { noDeviceFacts, resourceClaimUsage, trackedClaimNames } from './device-quota.js';
 import type { ResourceQuantities } from './pod-resources.js';
 import { hasPodLevelResources, podLimits, podQosClass, podRequests } from './pod-resources.js';
 import { isPodFinished } from './pods.js';
+import { deviceClassResourcePrefix } from './resource-claims.js';
 
 /**
  * How much of a ResourceQuota an object takes: what the quota controller counts and quota admission charges.
@@ -27,7 +31,6 @@ const one = parseQuantity('1');
 const none = parseQuantity('0');
 const storageClassSuffix = '.storageclass.storage.k8s.io/';
 const betaClassAnnotation = 'volume.beta.kubernetes.io/storage-class';
-const deviceClassPrefix = 'deviceclass.resource.kubernetes.io/';
 
 /** Counts that had a name before `count/...`. */
 const aliases: Readonly<Record<string, string>> = {
@@ -61,7 +64,8 @@ export function objectCountName({ group, resource }: ResourceName): string {
 }
 
 /** Which of the names a resource's objects are charged under, sorted; prefixed names behind the others. */
-export function trackedNames(reference: ResourceName, names: readonly string[]): string[] {
+export function trackedNames(reference: ResourceName, names: readonly string[], facts = noDeviceFacts): string[] {
+  if (isResourceClaim(reference)) return trackedClaimNames(names, facts);
   const sorted = [...names].sort();
   switch (coreResource(reference)) {
     case 'pods':
@@ -87,7 +91,13 @@ export function trackedNames(reference: ResourceName, names: readonly string[]):
 }
 
 /** What one object takes. */
-export function quotaUsage(reference: ResourceName, object: Readonly<KubeObject>, nowMs: number): ResourceQuantities {
+export function quotaUsage(
+  reference: ResourceName,
+  object: Readonly<KubeObject>,
+  nowMs: number,
+  facts: DeviceFacts = noDeviceFacts,
+): ResourceQuantities {
+  if (isResourceClaim(reference)) return resourceClaimUsage(object as unknown as ResourceClaim, facts);
   switch (coreResource(reference)) {
     case 'pods':
       return podUsage(object as unknown as Pod, nowMs);
@@ -166,6 +176,11 @@ export function toResourceList(amounts: ResourceQuantities): Record<string, stri
   return Object.fromEntries(names.map(name => [name, canonicalQuantity(amounts.get(name)!.toString())]));
 }
 
+/** Claims of devices, whose classes may stand for extended resources: callers of the functions above give facts for these. */
+export function isResourceClaim({ group, resource }: ResourceName): boolean {
+  return resource === 'resourceclaims' && group === 'resource.k8s.io';
+}
+
 function coreResource({ group, resource }: ResourceName): string {
   return group === '' ? resource : '';
 }
@@ -174,7 +189,8 @@ function quantities(list: Readonly<Record<string, string>> | undefined): Resourc
   return new Map(Object.entries(list ?? {}).map(([name, amount]) => [name, parseQuantity(amount)]));
 }
 
-function podUsage(pod: Pod, nowMs: number): ResourceQuantities {
+/** What a pod takes. */
+export function podUsage(pod: Pod, nowMs: number): ResourceQuantities {
   const usage: ResourceQuantities = new Map([['count/pods', one]]);
   if (!isCharged(pod, nowMs)) return usage;
   const options = { useStatusResources: true };
@@ -199,7 +215,7 @@ function computeUsage(requests: ResourceQuantities, limits: ResourceQuantities):
   }
   for (const [name, request] of requests) {
     if (name.startsWith('hugepages-')) usage.set(name, request).set(`requests.${name}`, request);
-    if (isExtendedResource(name) || name.startsWith(deviceClassPrefix)) usage.set(`requests.${name}`, request);
+    if (isExtendedResource(name) || name.startsWith(deviceClassResourcePrefix)) usage.set(`requests.${name}`, request);
   }
   return usage;
 }
@@ -213,7 +229,7 @@ function isExtendedResource(name: string): boolean {
 }
 
 function isExtendedName(name: string): boolean {
-  return name.startsWith('requests.') && (!isNative(name) || name.startsWith(`requests.${deviceClassPrefix}`));
+  return name.startsWith('requests.') && (!isNative(name) || name.startsWith(`requests.${deviceClassResourcePrefix}`));
 }
 
 function serviceUsage({ spec }: Service): ResourceQuantities {

@@ -139,6 +139,9 @@ export type ClusterEventResource =
   | 'CSIDriver'
   | 'CSIStorageCapacity'
   | 'VolumeAttachment'
+  | 'DeviceClass'
+  | 'ResourceClaim'
+  | 'ResourceSlice'
   | '*';
 
 /** Bits, so that one event can name several actions. */

@@ -6,6 +6,7 @@ import { clusterroleAggregationController } from './clusterrole-aggregation-cont
 import { cronjobController } from './cronjob-controller.js';
 import { daemonsetController } from './daemonset-controller.js';
 import { deploymentController } from './deployment-controller.js';
+import { deviceTaintEvictionController } from './device-taint-eviction-controller.js';
 import { disruptionController } from './disruption-controller.js';
 import { endpointsController } from './endpoints-controller.js';
 import { endpointsliceController } from './endpointslice-controller.js';
@@ -23,6 +24,7 @@ import { podGcController } from './pod-gc-controller.js';
 import { replicasetController } from './replicaset-controller.js';
 import { replicationController } from './replication-controller.js';
 import { resourceQuotaController } from './resource-quota-controller.js';
+import { resourceclaimController } from './resourceclaim-controller.js';
 import { rootCaPublisherController } from './root-ca-publisher-controller.js';
 import { serviceAccountController } from './service-account-controller.js';
 import { serviceAccountTokenController } from './service-account-token-controller.js';
@@ -45,6 +47,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   cronjobController,
   daemonsetController,
   deploymentController,
+  deviceTaintEvictionController,
   disruptionController,
   endpointsController,
   endpointsliceController,
@@ -63,6 +66,7 @@ export const controllers: readonly ControllerDescriptor[] = [
   podGcController,
   replicasetController,
   replicationController,
+  resourceclaimController,
   resourceQuotaController,
   rootCaPublisherController,
   serviceCidrController,

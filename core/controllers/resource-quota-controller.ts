@@ -1,8 +1,18 @@
 import type { Disposable } from '../base/disposable.js';
-import { ResourceQuotas } from '../api/generated/resources.js';
-import type { Pod, ResourceQuota, ResourceQuotaStatus, Service } from '../api/generated/types.js';
+import type { DeviceFacts } from '../api/device-quota.js';
+import { noDeviceFacts } from '../api/device-quota.js';
+import { DeviceClasses, Pods, ResourceClaims, ResourceQuotas } from '../api/generated/resources.js';
+import type { DeviceClass, Pod, ResourceQuota, ResourceQuotaStatus, Service } from '../api/generated/types.js';
 import { isPodFinished } from '../api/pods.js';
-import { liesInScopes, quotaScopes, quotaUsage, toResourceList, trackedNames } from '../api/quota-usage.js';
+import {
+  isResourceClaim,
+  liesInScopes,
+  podUsage,
+  quotaScopes,
+  quotaUsage,
+  toResourceList,
+  trackedNames,
+} from '../api/quota-usage.js';
 import type { ResourceQuantities } from '../api/pod-resources.js';
 import type { ResourceReference } from '../api/resource-reference.js';
 import { keyOf, splitObjectKey } from '../client/entries.js';
@@ -30,12 +40,14 @@ interface Monitor {
 /** Counts what the objects of a namespace use of its quotas. Source: pkg/controller/resourcequota. */
 class ResourceQuotaController extends Reconciler {
   readonly #quotas: Informer<ResourceQuota>;
+  readonly #classes: Informer<DeviceClass>;
   #changes: Disposable | undefined;
   readonly #monitors = new Map<string, Monitor>();
 
   constructor(context: ControllerContext) {
     super(context, { name: 'resourcequota-controller' });
     this.#quotas = context.informers.informer(ResourceQuotas);
+    this.#classes = context.informers.informer(DeviceClasses);
   }
 
   protected override register(): void {
@@ -45,6 +57,9 @@ class ResourceQuotaController extends Reconciler {
         if (!jsonEqual(previous.object.spec, entry.object.spec)) this.queue.add(quotaKey(keyOf(entry)));
       },
     });
+    // Classes say which names of a quota their devices are charged under.
+    const classChanged = (): void => this.#enqueueAll(ResourceClaims);
+    this.watch(this.#classes, { added: classChanged, updated: classChanged, deleted: classChanged });
     this.queue.add(discoveryKey);
     this.#changes = this.context.environment.catalogue.onChange?.(() => this.queue.add(discoveryKey));
     this.queue.addAfter(resyncKey, fullResyncMs);
@@ -108,7 +123,7 @@ class ResourceQuotaController extends Reconciler {
   #enqueue(reference: ResourceReference, namespace: string): void {
     for (const quota of this.#quotas.entries(namespace)) {
       const names = Object.keys(quota.object.spec?.hard ?? {});
-      if (trackedNames(reference, names).length > 0) this.queue.add(quotaKey(keyOf(quota)));
+      if (trackedNames(reference, names, this.#facts(reference)).length > 0) this.queue.add(quotaKey(keyOf(quota)));
     }
   }
 
@@ -136,18 +151,31 @@ class ResourceQuotaController extends Reconciler {
     );
   }
 
+  /** Looked up for claims of devices only. */
+  #facts(reference: ResourceReference): DeviceFacts {
+    if (!isResourceClaim(reference)) return noDeviceFacts;
+    const { informers, clock } = this.context;
+    return {
+      classes: this.#classes.list(),
+      pod: (namespace, name) => informers.informer(Pods).get(namespace, name),
+      claimsIn: namespace => informers.informer(ResourceClaims).list(namespace),
+      podUsage: pod => podUsage(pod, clock.now()),
+    };
+  }
+
   #count(quota: ResourceQuota, names: readonly string[]): Record<string, string> {
     const { namespace } = quota.metadata;
     const scopes = quotaScopes(quota);
     const nowMs = this.context.clock.now();
     const totals: ResourceQuantities = new Map();
     for (const { reference, informer } of this.#monitors.values()) {
-      const tracked = trackedNames(reference, names);
+      const facts = this.#facts(reference);
+      const tracked = trackedNames(reference, names, facts);
       if (tracked.length === 0 || !informer.synced) continue;
       for (const resource of tracked) if (!totals.has(resource)) totals.set(resource, Quantity.zero);
       for (const { object } of informer.entries(namespace)) {
         if (!liesInScopes(reference, scopes, object)) continue;
-        for (const [resource, amount] of quotaUsage(reference, object, nowMs)) {
+        for (const [resource, amount] of quotaUsage(reference, object, nowMs, facts)) {
           const total = totals.get(resource);
           if (total && tracked.includes(resource)) totals.set(resource, total.isZero ? amount : total.add(amount));
         }

@@ -2,10 +2,13 @@ import {
   CSIDrivers,
   CSINodes,
   CSIStorageCapacities,
+  DeviceClasses,
   Nodes,
   PersistentVolumeClaims,
   PersistentVolumes,
   Pods,
+  ResourceClaims,
+  ResourceSlices,
   StorageClasses,
   VolumeAttachments,
 } from '../api/generated/resources.js';
@@ -39,6 +42,9 @@ const otherResources: readonly (readonly [ClusterEventResource, ResourceReferenc
   ['CSIDriver', CSIDrivers],
   ['CSIStorageCapacity', CSIStorageCapacities],
   ['VolumeAttachment', VolumeAttachments],
+  ['DeviceClass', DeviceClasses],
+  ['ResourceClaim', ResourceClaims],
+  ['ResourceSlice', ResourceSlices],
 ];
 
 /** Keeps cache and queue up with the cluster. */

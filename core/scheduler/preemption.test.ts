@@ -67,7 +67,7 @@ describe('preemption', () => {
     await harness.create(Pods, pod('high', { ...cpu('1'), priority: 10, preemptionPolicy: 'Never' }));
     expect(await leaving()).toEqual([]);
     expect(await harness.reasonOf('high')).toBe(
-      '0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never.',
+      '0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.',
     );
   });
 
@@ -78,7 +78,7 @@ describe('preemption', () => {
     expect(await leaving()).toEqual([]);
     expect(await harness.reasonOf('second')).toBe(
       '0/1 nodes are available: 1 Insufficient cpu. ' +
-        'preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.',
+        'no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.',
     );
   });
 
@@ -87,7 +87,7 @@ describe('preemption', () => {
     await harness.create(Pods, pod('first', cpu('1')));
     await harness.create(Pods, pod('second', cpu('1')));
     expect(await harness.reasonOf('second')).toBe(
-      '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s). preemption: 0/2 nodes are available: ' +
+      '0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s). no new claims to deallocate, preemption: 0/2 nodes are available: ' +
         '1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.',
     );
   });

@@ -1,6 +1,7 @@
 import { resourceData } from '../../core/api/schema-data.js';
 import { formatApiVersion } from '../../core/machinery/object.js';
 import { cases } from './cases/index.js';
+import { deviceSeeds } from './device-seeds.js';
 import { groupSeeds } from './group-seeds.js';
 
 /** An object to make mutations of. */
@@ -46,6 +47,10 @@ const podSpec = {
       ],
     },
   },
+  resourceClaims: [
+    { name: 'gpu', resourceClaimName: 'card' },
+    { name: 'nic', resourceClaimTemplateName: 'fast' },
+  ],
   volumes: [
     { name: 'scratch', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
     { name: 'map', configMap: { name: 'm', defaultMode: 420, items: [{ key: 'k', path: 'p', mode: 256 }] } },
@@ -70,7 +75,11 @@ const podSpec = {
         { name: 'CPU', valueFrom: { resourceFieldRef: { resource: 'limits.cpu', divisor: '1m' } } },
       ],
       envFrom: [{ prefix: 'P_', configMapRef: { name: 'm' } }],
-      resources: { requests: { cpu: '100m', memory: '10Mi' }, limits: { cpu: '1', memory: '20Mi' } },
+      resources: {
+        requests: { cpu: '100m', memory: '10Mi' },
+        limits: { cpu: '1', memory: '20Mi' },
+        claims: [{ name: 'gpu', request: 'one' }, { name: 'nic' }],
+      },
       volumeMounts: [{ name: 'scratch', mountPath: '/scratch', subPath: 'a', readOnly: true }],
       livenessProbe: { httpGet: { path: '/', port: 'http' }, periodSeconds: 5, timeoutSeconds: 1 },
       readinessProbe: { exec: { command: ['true'] }, failureThreshold: 2 },
@@ -259,7 +268,7 @@ const own: readonly Seed[] = [
 
 /** Our own seeds, and the first object that a case of each other kind creates. `at` gives the kind. */
 export function seeds(kindAt: (at: string) => { apiVersion: string; kind: string } | undefined): Seed[] {
-  const found = new Map([...own, ...groupSeeds].map(seed => [seed.kind, seed]));
+  const found = new Map([...own, ...groupSeeds, ...deviceSeeds].map(seed => [seed.kind, seed]));
   for (const one of Object.values(cases).flat()) {
     const step = one.steps.find(each => each.do === 'create' && each.as === undefined);
     if (step?.do !== 'create') continue;

@@ -98,7 +98,7 @@ describe('scheduler and API server', () => {
     await createPod('equal', '800m');
     const refused = await eventually('equal', ({ status }) => Boolean(status.conditions?.length));
     expect(refused.status.conditions?.[0]?.message).toBe(
-      '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.',
+      '0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.',
     );
 
     await createPod('high', '900m', { priority: 1000 });

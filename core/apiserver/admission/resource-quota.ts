@@ -1,12 +1,16 @@
 import type { PersistentVolumeClaim, Pod, ResourceQuota } from '../../api/generated/types.js';
-import { ResourceQuotas } from '../../api/generated/resources.js';
+import { DeviceClasses, Pods, ResourceClaims, ResourceQuotas } from '../../api/generated/resources.js';
+import type { DeviceFacts } from '../../api/device-quota.js';
+import { noDeviceFacts } from '../../api/device-quota.js';
 import type { ResourceQuantities } from '../../api/pod-resources.js';
 import { parseResourceList } from '../../api/pod-resources.js';
 import {
   attributesClassNames,
   hasDeadline,
+  isResourceClaim,
   liesInScopes,
   missingDemands,
+  podUsage,
   quotaScopes,
   quotaUsage,
   toResourceList,
@@ -163,10 +167,11 @@ export class ResourceQuotaAdmission implements AdmissionPlugin {
     const nowMs = this.#clock.now();
     const interesting = quotas.filter(running => this.#concerns(running, attributes));
     if (interesting.length === 0) return false;
-    const usage = quotaUsage(attributes, object!, nowMs);
+    const facts = this.#facts(attributes);
+    const usage = quotaUsage(attributes, object!, nowMs, facts);
     const negative = [...usage].filter(([, amount]) => amount.compare(zero) < 0).map(([name]) => name);
     if (negative.length > 0) throw refusal(attributes, `quota usage is negative for resource(s): ${negative.sort().join(',')}`);
-    const increase = operation === 'UPDATE' && oldObject ? growth(usage, quotaUsage(attributes, oldObject, nowMs)) : usage;
+    const increase = operation === 'UPDATE' && oldObject ? growth(usage, quotaUsage(attributes, oldObject, nowMs, facts)) : usage;
     const charges: { running: RunningQuota; used: ResourceQuantities }[] = [];
     for (const running of interesting) {
       const before = operation === 'UPDATE' && oldObject && liesInScopes(attributes, quotaScopes(running.quota), oldObject);
@@ -185,8 +190,20 @@ export class ResourceQuotaAdmission implements AdmissionPlugin {
     return charges.length > 0;
   }
 
+  /** Looked up for claims of devices only. */
+  #facts(attributes: AdmissionAttributes): DeviceFacts {
+    if (!isResourceClaim(attributes)) return noDeviceFacts;
+    const lookup = this.#lookup;
+    return {
+      classes: [...lookup.list(DeviceClasses)],
+      pod: (namespace, name) => lookup.cached(Pods, namespace, name),
+      claimsIn: namespace => lookup.list(ResourceClaims, namespace),
+      podUsage: pod => podUsage(pod, this.#clock.now()),
+    };
+  }
+
   #concerns({ quota, hard, used }: RunningQuota, attributes: AdmissionAttributes): boolean {
-    const tracked = trackedNames(attributes, [...hard.keys()]);
+    const tracked = trackedNames(attributes, [...hard.keys()], this.#facts(attributes));
     if (tracked.length === 0 || !liesInScopes(attributes, quotaScopes(quota), attributes.object!)) return false;
     const { name } = quota.metadata;
     const missing = missingDemands(attributes, tracked, attributes.object!);

@@ -134,6 +134,8 @@ export interface RowContext {
 export interface RequestContext {
   readonly caller: CallerIdentity;
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
+  /** Of an update: whether its verb is `patch`. */
+  readonly isPatch?: boolean | undefined;
   readonly namespace: string;
   readonly name: string;
   readonly subresource: string;

@@ -239,7 +239,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
         throw patch ? badVersion(resourceVersion) : this.#invalid(input, badVersionErrors(resourceVersion));
       throw conflict(this.subject(call.name));
     }
-    const context = this.context(call, 'UPDATE', subresource);
+    const context: RequestContext = { ...this.context(call, 'UPDATE', subresource), isPatch: options.patch };
     if (!conditional && !call.trusted && definition.allowUnconditionalUpdate === false) {
       const errors = new FieldErrors();
       errors.add('FieldValueInvalid', 'metadata.resourceVersion', 'Invalid value: 0: must be specified for an update');

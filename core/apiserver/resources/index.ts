@@ -21,6 +21,7 @@ import { nodeDefinitions } from './node/index.js';
 import { policyDefinitions } from './policy/index.js';
 import { rbacDefinitions } from './rbac/index.js';
 import type { RoleGuard } from './rbac/rules.js';
+import { resourceGroupDefinitions } from './resource/index.js';
 import { schedulingDefinitions } from './scheduling/index.js';
 import { storageDefinitions } from './storage/index.js';
 
@@ -53,6 +54,7 @@ export function resourceDefinitions(options: ResourceOptions): readonly Resource
     ...nodeDefinitions,
     ...policyDefinitions,
     ...rbacDefinitions(options.guard),
+    ...resourceGroupDefinitions(options.authorizer),
     ...schedulingDefinitions,
     ...storageDefinitions,
   ];

@@ -35,13 +35,11 @@ const aliases: Readonly<Record<string, string>> = {
 const notBuilt: readonly string[] = [
   'bootstrap-signer-controller',
   'cloud-node-lifecycle-controller',
-  'device-taint-eviction-controller',
   'kube-apiserver-serving-clustertrustbundle-publisher-controller',
   'node-route-controller',
   'persistentvolume-attach-detach-controller',
   'persistentvolume-expander-controller',
   'podcertificaterequest-cleaner-controller',
-  'resourceclaim-controller',
   'selinux-warning-controller',
   'service-lb-controller',
   'storage-version-migrator-controller',

@@ -86,6 +86,8 @@ export const bytesType = new CelType('bytes', 'bytes');
 export const doubleType = new CelType('double', 'double');
 export const durationType = new CelType('duration', 'google.protobuf.Duration');
 export const dynType = new CelType('dyn', 'dyn');
+/** Anything, as dyn is, under the name that messages have for a field that may hold any value. */
+export const anyType = new CelType('dyn', 'any');
 export const errorType = new CelType('error', 'error');
 export const intType = new CelType('int', 'int');
 export const nullType = new CelType('null', 'null_type');

@@ -10,6 +10,7 @@ import type {
 } from './ast.js';
 import { qualifiedNameOf } from './ast.js';
 import {
+  anyType,
   boolType,
   CelType,
   dynType,
@@ -332,7 +333,7 @@ class Checker {
   /** Of the first and the second variable. */
   #rangeTypes(expression: ComprehensionExpression, rangeType: CelType): [CelType, CelType] {
     const isPair = expression.variable2 !== undefined;
-    switch (rangeType.kind) {
+    switch (rangeType === anyType ? undefined : rangeType.kind) {
       case 'list':
         return isPair ? [intType, rangeType.parameters[0]!] : [rangeType.parameters[0]!, errorType];
       case 'map':

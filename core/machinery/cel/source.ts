@@ -65,6 +65,8 @@ export function codePointCount(text: string): number {
 }
 
 function formatIssue(source: string, issue: CelIssue): string {
+  // No text has no first column, and no line to show.
+  if (source === '') return `ERROR: <input>:1:0: ${issue.message}`;
   const { line, column } = locate(source, issue.offset);
   const head = `ERROR: <input>:${line}:${column + 1}: ${issue.message}`;
   const text = line < 1 ? undefined : source.split('\n')[line - 1];

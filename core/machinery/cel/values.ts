@@ -208,6 +208,12 @@ export abstract class MapValue {
 
   abstract keys(): Iterable<CelValue>;
 
+  /** What `in` asks: differs from `find` where that finds something for every key. */
+  contains(key: CelValue): CelValue {
+    const found = this.find(key);
+    return found instanceof CelError ? found : found !== undefined;
+  }
+
   equals(other: CelValue): boolean | CelError {
     if (!(other instanceof MapValue) || other.size !== this.size) return false;
     for (const key of this.keys()) {

@@ -5,6 +5,7 @@ import type { Client } from '../../client/client.js';
 import type { EventRecorder } from '../../client/event-recorder.js';
 import type { SchedulerPlugin } from '../../contracts/scheduler-plugin.js';
 import type { SchedulerCache } from '../cache.js';
+import { KnownDeviceClasses } from '../devices/extended-resources.js';
 import type { Framework } from '../framework.js';
 import type { LabelMatcher } from '../label-matcher.js';
 import type { UsedInformers } from '../used-informers.js';
@@ -46,6 +47,7 @@ export function defaultPlugins(options: DefaultPluginsOptions): SchedulerPlugin[
   const { cache, informers } = options;
   const executor = new PreemptionExecutor(options);
   const storage = new StorageObjects(informers);
+  const classes = new KnownDeviceClasses(informers);
   return [
     new SchedulingGates(),
     new NodeUnschedulable(),
@@ -53,14 +55,14 @@ export function defaultPlugins(options: DefaultPluginsOptions): SchedulerPlugin[
     new TaintToleration(),
     new NodeAffinity(),
     new NodePorts(),
-    new NodeResourcesFit(),
+    new NodeResourcesFit(resource => classes.forResource(resource) !== undefined),
     new VolumeRestrictions(cache, storage),
     new NodeVolumeLimits(storage),
     new VolumeBinding(new VolumeBinder({ ...options, storage }), storage),
     new VolumeZone(storage),
     new PodTopologySpread(cache, new DefaultSelectors(informers)),
     new InterPodAffinity(cache, namespaceLabels(informers)),
-    new DynamicResources(),
+    new DynamicResources({ ...options, classes }),
     new DefaultPreemption({ ...options, executor }),
     new NodeResourcesBalancedAllocation(),
     new ImageLocality(cache),

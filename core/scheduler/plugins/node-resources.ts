@@ -1,4 +1,5 @@
-import type { Node, Pod } from '../../api/generated/types.js';
+import type { DeviceClass, Node, Pod } from '../../api/generated/types.js';
+import { deviceClassResourcePrefix } from '../../api/resource-claims.js';
 import { ClusterAction } from '../../contracts/scheduler-plugin.js';
 import type {
   CycleState,
@@ -14,6 +15,11 @@ import type { PodInfo } from '../pod-info.js';
 import { nodeAllocatable, podRequestAmounts } from '../resource-amounts.js';
 import { skip } from '../status.js';
 
+/** Whether devices stand in for an extended resource, on nodes that have none of it. */
+export type BackedByDevices = (resource: string) => boolean;
+
+const notBacked: BackedByDevices = () => false;
+
 /** CPU, memory, ephemeral storage, extended resources and the number of pods; spreads load over the emptier nodes. */
 export class NodeResourcesFit implements SchedulerPlugin {
   readonly name = 'NodeResourcesFit';
@@ -27,12 +33,23 @@ export class NodeResourcesFit implements SchedulerPlugin {
     {
       resource: 'Node',
       action: ClusterAction.Add | ClusterAction.UpdateNodeAllocatable,
-      mayHelp: (pod, previous, next) => fitsChangedNode(pod, previous as Node | undefined, next as Node),
+      mayHelp: (pod, previous, next) => this.#fitsChangedNode(pod, previous as Node | undefined, next as Node),
+    },
+    {
+      resource: 'DeviceClass',
+      action: ClusterAction.Add | ClusterAction.Update,
+      mayHelp: ({ requests }, previous, next) =>
+        standsForMore(requests, previous as DeviceClass | undefined, next as DeviceClass),
     },
   ];
+  readonly #backedByDevices: BackedByDevices;
+
+  constructor(backedByDevices = notBacked) {
+    this.#backedByDevices = backedByDevices;
+  }
 
   filter(_state: CycleState, pod: PodInfo, node: NodeInfo): SchedulingStatus | undefined {
-    return insufficientResources(this.name, pod, node);
+    return insufficientResources(this.name, pod, node, this.#backedByDevices);
   }
 
   /** LeastAllocated over CPU and memory: what would stay free. */
@@ -49,6 +66,17 @@ export class NodeResourcesFit implements SchedulerPlugin {
       count++;
     }
     return count === 0 ? 0 : Math.trunc(sum / count);
+  }
+
+  #fitsChangedNode(pod: SchedulingPod, previous: Node | undefined, next: Node): boolean {
+    const empty = new NodeInfo();
+    empty.setNode(next);
+    if (insufficientResources('', pod, empty, this.#backedByDevices)) return false;
+    if (!previous) return true;
+    const before = nodeAllocatable(previous);
+    if (empty.allowedPods > before.pods || sharesMore(pod.requests, empty.allocatable, before.amounts)) return true;
+    const { scalars } = empty.allocatable;
+    return [...pod.requests.scalars.keys()].some(name => !scalars.get(name) && this.#backedByDevices(name));
   }
 }
 
@@ -87,6 +115,7 @@ export function insufficientResources(
   plugin: string,
   { requests }: Pick<SchedulingPod, 'requests'>,
   node: Pick<NodeInfo, 'podCount' | 'allowedPods' | 'allocatable' | 'requested'>,
+  backedByDevices = notBacked,
 ): SchedulingStatus | undefined {
   let reasons: string[] | undefined;
   let unresolvable = false;
@@ -102,7 +131,9 @@ export function insufficientResources(
   check('ephemeral-storage', requests.ephemeralStorageBytes, requested.ephemeralStorageBytes, allocatable.ephemeralStorageBytes);
   if (requests.scalars.size > 0) {
     for (const [name, wanted] of requests.scalars) {
-      check(name, wanted, requested.scalars.get(name) ?? 0, allocatable.scalars.get(name) ?? 0);
+      const capacity = allocatable.scalars.get(name) ?? 0;
+      if (capacity === 0 && backedByDevices(name)) continue;
+      check(name, wanted, requested.scalars.get(name) ?? 0, capacity);
     }
   }
   return reasons && { code: unresolvable ? 'UnschedulableAndUnresolvable' : 'Unschedulable', reasons, plugin };
@@ -115,13 +146,14 @@ function freesResources(pod: SchedulingPod, previous: Pod, next: Pod | undefined
   return sharesMore(pod.requests, podRequestAmounts(previous).requests, podRequestAmounts(next).requests);
 }
 
-function fitsChangedNode(pod: SchedulingPod, previous: Node | undefined, next: Node): boolean {
-  const empty = new NodeInfo();
-  empty.setNode(next);
-  if (insufficientResources('', pod, empty)) return false;
-  if (!previous) return true;
-  const before = nodeAllocatable(previous);
-  return empty.allowedPods > before.pods || sharesMore(pod.requests, empty.allocatable, before.amounts);
+function standsForMore({ scalars }: ResourceAmounts, previous: DeviceClass | undefined, next: DeviceClass): boolean {
+  const { extendedResourceName } = next.spec;
+  if (!previous && scalars.has(deviceClassResourcePrefix + next.metadata.name)) return true;
+  return (
+    extendedResourceName !== undefined &&
+    extendedResourceName !== previous?.spec.extendedResourceName &&
+    scalars.has(extendedResourceName)
+  );
 }
 
 /** Whether there is more in `more` than in `less` of something that is wanted. */

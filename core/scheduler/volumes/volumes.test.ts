@@ -68,7 +68,7 @@ const storageClass = (name: string, volumeBindingMode: string, more: object = {}
     ...more,
   }) as unknown as StorageClass;
 const notHelpful = (count: number): string =>
-  `preemption: 0/${count} nodes are available: ${count} Preemption is not helpful for scheduling.`;
+  `no new claims to deallocate, preemption: 0/${count} nodes are available: ${count} Preemption is not helpful for scheduling.`;
 
 describe('volumes', () => {
   let harness: SchedulerHarness;

@@ -7,6 +7,7 @@ import { certificatesCases } from './certificates.js';
 import { coreCases } from './core.js';
 import { customResourceCases } from './custom-resources.js';
 import { customRuleCases } from './custom-rules.js';
+import { deviceCases } from './devices.js';
 import { eventCases } from './events.js';
 import { httpCases } from './http.js';
 import { listCases } from './lists.js';
@@ -28,6 +29,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   core: coreCases,
   'custom-resources': customResourceCases,
   'custom-rules': customRuleCases,
+  devices: deviceCases,
   events: eventCases,
   http: httpCases,
   lists: listCases,

@@ -1,5 +1,6 @@
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
-import { qualifiedName } from './checks.js';
+import { validateQualifiedName } from '../../../machinery/names.js';
+import { addInvalid } from './checks.js';
 
 const totalLimitBytes = 256 * 1024;
 
@@ -11,13 +12,9 @@ export function validateAnnotations(
 ): void {
   let bytes = 0;
   for (const key in annotations) {
-    qualifiedNameOfKey(errors, path, key);
+    // They may have capitals in their prefix.
+    addInvalid(errors, path, key, validateQualifiedName(key.toLowerCase()));
     bytes += Buffer.byteLength(key) + Buffer.byteLength(annotations[key]!);
   }
   if (bytes > totalLimitBytes) errors.tooLong(path, totalLimitBytes);
-}
-
-/** Annotation keys may have capitals in their prefix. */
-function qualifiedNameOfKey(errors: FieldErrors, path: FieldPath, key: string): void {
-  qualifiedName(errors, path, key.toLowerCase());
 }

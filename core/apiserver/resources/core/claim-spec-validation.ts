@@ -109,7 +109,9 @@ export function validateTemplateMetadata(metadata: Partial<ObjectMeta> | undefin
   validateLabels(metadata.labels, path.child('labels'), errors);
   for (const field of unsetMetadata) {
     const value = metadata[field];
-    if (value === undefined || value === null || value === '' || value === 0) continue;
+    // A number that is 0 counts where there might be none.
+    const isUnset = value === '' || (value === 0 && field !== 'deletionGracePeriodSeconds');
+    if (value === undefined || value === null || isUnset) continue;
     const name = field === 'uid' ? 'uID' : field;
     errors.forbidden(path.child(name), 'cannot be set');
   }

@@ -8,7 +8,7 @@ import { CelError, noSuchOverload, ObjectValue } from '../values.js';
 
 /** Kubernetes' `quantity()`. */
 
-const quantityType = objectType('kubernetes.Quantity');
+export const quantityType = objectType('kubernetes.Quantity');
 
 /**
  * value * 10^scale, as upstream keeps amounts of few digits. Only these count as integers there, however whole the others are.
@@ -92,7 +92,8 @@ function read(text: string): Quantity | CelError {
   }
 }
 
-function toQuantity(text: string): CelValue {
+/** The value of a text; an error for a bad one. */
+export function toQuantity(text: string): CelValue {
   const quantity = read(text);
   return quantity instanceof CelError ? quantity : new QuantityValue(quantity, smallAmount(text));
 }

@@ -111,7 +111,8 @@ function read(text: string, normalizes: boolean | null): Version | CelError {
   return normal instanceof CelError ? normal : parse(normal);
 }
 
-function toSemver(text: string, normalizes: boolean | null): CelValue {
+/** The value of a text; an error for a bad one. */
+export function toSemver(text: string, normalizes: boolean | null): CelValue {
   const version = read(text, normalizes);
   return version instanceof CelError ? version : new SemverValue(version);
 }

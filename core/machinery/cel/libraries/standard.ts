@@ -83,9 +83,7 @@ function comparison(name: string, prefix: string, holds: (order: number) => bool
 
 function isIn(element: CelValue, container: CelValue): CelValue {
   if (container instanceof ListValue) return container.contains(element);
-  if (!(container instanceof MapValue)) return noSuchOverload;
-  const found = container.find(element);
-  return found instanceof CelError ? found : found !== undefined;
+  return container instanceof MapValue ? container.contains(element) : noSuchOverload;
 }
 
 function index(container: CelValue, key: CelValue): CelValue {
