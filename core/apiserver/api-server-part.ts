@@ -22,6 +22,8 @@ import type { Part } from '../contracts/part.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
 import type { Node } from '../api/generated/types.js';
 import {
+  MutatingAdmissionPolicies,
+  MutatingAdmissionPolicyBindings,
   MutatingWebhookConfigurations,
   ValidatingAdmissionPolicies,
   ValidatingAdmissionPolicyBindings,
@@ -39,6 +41,7 @@ import type { BuiltInAdmission } from './admission/index.js';
 import { builtInAdmission } from './admission/index.js';
 import { MatchConditionMetrics } from './admission/match-condition-metrics.js';
 import { PolicyAdmission } from './admission/policies/index.js';
+import { MutationMetrics } from './admission/policies/mutation-metrics.js';
 import { ValidatingPolicyMetrics } from './admission/policies/validating-metrics.js';
 import { DynamicAdmission } from './admission/webhooks/index.js';
 import { WebhookMetrics } from './admission/webhooks/webhook-metrics.js';
@@ -244,6 +247,7 @@ export class ApiServerPart implements Part {
     const ruleEngine = new CelRuleEngine();
     const webhookMetrics = new WebhookMetrics();
     const conditionMetrics = new MatchConditionMetrics();
+    const mutationMetrics = new MutationMetrics();
     const policyMetrics = new ValidatingPolicyMetrics();
     const clients = new WebhookClients({
       dialer: this.#options.dialer ?? new LocalDialer(),
@@ -277,7 +281,14 @@ export class ApiServerPart implements Part {
       conversionWebhooks: this.#options.conversionWebhooks ?? clients,
       ruleEngine,
       pluginRoutes: this.#options.routes,
-      pluginMetrics: [...(this.#options.metrics ?? []), webhookMetrics, conditionMetrics, policyMetrics, flowControl],
+      pluginMetrics: [
+        ...(this.#options.metrics ?? []),
+        webhookMetrics,
+        conditionMetrics,
+        mutationMetrics,
+        policyMetrics,
+        flowControl,
+      ],
       authenticator: new AuthenticatorChain([
         new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: ['system:auth-proxy'] }),
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
@@ -333,6 +344,7 @@ export class ApiServerPart implements Part {
       shapes,
       params: new ServedParams(server),
       conditionMetrics,
+      mutationMetrics,
       validatingMetrics: policyMetrics,
       clock,
     });
@@ -354,6 +366,8 @@ export class ApiServerPart implements Part {
     this.#held.add(clients);
     this.#held.add(feedFrom(server, MutatingWebhookConfigurations, dynamic.mutating));
     this.#held.add(feedFrom(server, ValidatingWebhookConfigurations, dynamic.validating));
+    this.#held.add(feedFrom(server, MutatingAdmissionPolicies, policies.mutating.policies));
+    this.#held.add(feedFrom(server, MutatingAdmissionPolicyBindings, policies.mutating.bindings));
     this.#held.add(feedFrom(server, ValidatingAdmissionPolicies, policies.validating.policies));
     this.#held.add(feedFrom(server, ValidatingAdmissionPolicyBindings, policies.validating.bindings));
     this.#held.add(feedRbac(server, roles));

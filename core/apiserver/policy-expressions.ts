@@ -1,7 +1,10 @@
 import type { ExpressionFault } from './match-expressions.js';
 
 /** The type that an expression must have. */
-export type ExpressionResult = 'bool' | 'string' | 'string or null';
+export type ExpressionResult = 'bool' | 'string' | 'string or null' | MutationType;
+
+/** Of the expressions of mutations, which may use types and functions of their own. */
+export type MutationType = 'apply configuration' | 'JSON patch';
 
 /** Which of the variables that not every expression has an expression may use. */
 export interface PolicyVariables {

@@ -9,7 +9,6 @@ import type { CallerIdentity } from '../contracts/api-transport.js';
 import type { CataloguedResource } from '../contracts/resource-catalogue.js';
 import type { KubeObject } from '../machinery/object.js';
 import type { MergeType } from '../machinery/patch/managed-fields/merge-type.js';
-import { mergeTypeOf } from '../machinery/patch/managed-fields/merge-type.js';
 import type { ResourceVersion } from '../machinery/patch/managed-fields/ownership.js';
 import type { ReplicasPaths } from '../machinery/patch/managed-fields/scale-fields.js';
 import type { TypeSet } from '../machinery/schema.js';
@@ -113,23 +112,21 @@ export class ServedResources {
 
   /** Before the hub starts. What a view shows is installed before it. */
   install(definition: ResourceDefinition): void {
-    const { group, version, resource, kind } = definition.reference;
+    const { group, version, resource } = definition.reference;
     const { types, hub, clock } = this.#options;
     const data = this.#dataOf(definition);
     if (!data) throw new Error(`no facts about ${group}/${version} ${resource}: its group's tables do not have it`);
-    const struct = types.kind(group, version, kind);
-    if (!struct) throw new Error(`no schema for ${kind}`);
     const { viewOf } = definition;
     const viewed = viewOf && this.#storesByName.get(`${viewOf.reference.group}/${viewOf.reference.resource}`);
     if (viewOf && !viewed)
       throw new Error(`${group}/${version} ${resource} shows ${viewOf.reference.resource}, which are not served`);
+    const kindOf = servedKind({ definition, types, data });
     const owner = new FieldManagerOwner({
       definition,
-      type: () => mergeTypeOf(struct),
+      type: kindOf.mergeType,
       clock,
       scaleStruct: this.#scale(definition),
     });
-    const kindOf = servedKind({ definition, types, data });
     const store = new ResourceStore({
       ...this.#storeOptions(),
       definition,
@@ -174,7 +171,7 @@ export class ServedResources {
       });
       const settle = (draft: KubeObject): void => definition.defaults?.(draft);
       const store = new ResourceStore({ ...this.#storeOptions(), definition, hub, clock, ownership: owner, kept, settle });
-      const served = servedResource({ definition, store, types, data, own: { codec, listKind } });
+      const served = servedResource({ definition, store, types, data, own: { codec, listKind, mergeType: type } });
       const key = `${group}/${version}/${resource}`;
       if (custom.isServed) {
         this.#endpoints.set(key, { served, operations: new Operations(served, owner) });

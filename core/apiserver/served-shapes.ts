@@ -1,9 +1,12 @@
 import { dropEmpties } from '../machinery/codec/empties.js';
-import { decodeObject } from '../machinery/codec/json-decode.js';
+import { canonicalize, decodeObject } from '../machinery/codec/json-decode.js';
 import type { GroupVersionKind, KubeObject } from '../machinery/object.js';
-import { cloneJson, formatApiVersion } from '../machinery/object.js';
+import { cloneJson, formatApiVersion, isJsonObject } from '../machinery/object.js';
+import type { MergeType } from '../machinery/patch/managed-fields/merge-type.js';
+import { mergeTypeOf } from '../machinery/patch/managed-fields/merge-type.js';
 import type { StructType, TypeSet } from '../machinery/schema.js';
-import type { AdmissionShapes, ResourceName } from './admission/webhooks/admission-shapes.js';
+import type { MergingShapes, ResourceName } from './admission/webhooks/admission-shapes.js';
+import { mergeMisfit } from './handlers/merge-misfit.js';
 import type { ResourceEndpoint } from './handlers/resource-endpoint.js';
 import type { ResourceDefinition } from './registry/resource-definition.js';
 
@@ -14,7 +17,7 @@ export interface Endpoints {
 }
 
 /** The shapes of what the server serves now. */
-export class ServedShapes implements AdmissionShapes {
+export class ServedShapes implements MergingShapes {
   readonly #server: Endpoints;
 
   constructor(server: Endpoints) {
@@ -40,23 +43,65 @@ export class ServedShapes implements AdmissionShapes {
     return ordered;
   }
 
-  fromJson(resource: ResourceName, subresource: string, json: unknown): KubeObject {
-    const endpoint = this.#find(resource);
-    const kind = this.kind(resource, subresource);
-    if (!endpoint || !kind) throw new Error(`${resource.resource}.${resource.group} is not served any more`);
-    const sub = subresource ? endpoint.served.definition.subresources?.[subresource] : undefined;
-    if (!sub || sub.type === 'update') return endpoint.operations.decode(json, 'Ignore', () => undefined);
-    const { object } = decodeObject(this.#struct(resource, subresource)!, json, { kind, keepsEmpties: true });
-    if (sub.type === 'object') sub.defaults?.(object);
+  fromJson(resource: ResourceName, subresource: string, json: unknown, strict = false): KubeObject {
+    const endpoint = this.#served(resource);
+    const kind = this.#bodyKind(resource, subresource);
+    const fieldValidation = strict ? 'Strict' : 'Ignore';
+    // Upstream reads no custom resource again after a patch; what the schema does not know is not stored all the same.
+    if (!kind && strict && isJsonObject(json) && !this.isBuiltIn(resource)) return this.fromMerged(resource, subresource, json);
+    if (!kind) return endpoint.operations.decode(json, fieldValidation, () => undefined);
+    const { object } = decodeObject(this.#struct(resource, subresource)!, json, { kind, keepsEmpties: true, fieldValidation });
+    return this.#settled(resource, subresource, object);
+  }
+
+  mergeType(resource: ResourceName, subresource: string): MergeType | undefined {
+    const kind = this.#bodyKind(resource, subresource);
+    if (!kind) return this.#find(resource)?.served.mergeType();
+    const sub = this.#definition(resource)?.subresources?.[subresource];
+    // Upstream finds types in the OpenAPI document of their group and version, which has only what that serves itself.
+    if (sub?.type !== 'object' || kind.group !== resource.group || kind.version !== resource.version) return undefined;
+    return mergeTypeOf(this.#struct(resource, subresource)!);
+  }
+
+  isBuiltIn(resource: ResourceName): boolean {
+    return this.#find(resource)?.served.struct !== undefined;
+  }
+
+  fromMerged(resource: ResourceName, subresource: string, merged: object): KubeObject {
+    const kind = this.#bodyKind(resource, subresource);
+    if (!kind) return this.#served(resource).operations.prepareMerged(merged, { keepsNulls: true });
+    try {
+      const object = canonicalize(this.#struct(resource, subresource)!, cloneJson(merged), { wraps: true, keepsEmpties: true });
+      return this.#settled(resource, subresource, object as KubeObject);
+    } catch (error) {
+      throw mergeMisfit(kind, error);
+    }
+  }
+
+  /** The kind of the bodies of a subresource that has its own; undefined: the resource's. */
+  #bodyKind(resource: ResourceName, subresource: string): GroupVersionKind | undefined {
+    const sub = subresource ? this.#definition(resource)?.subresources?.[subresource] : undefined;
+    return !sub || sub.type === 'update' ? undefined : this.kind(resource, subresource);
+  }
+
+  #settled(resource: ResourceName, subresource: string, object: KubeObject): KubeObject {
+    const sub = this.#definition(resource)?.subresources?.[subresource];
+    if (sub?.type === 'object') sub.defaults?.(object);
     object.metadata ??= {};
     return object;
   }
 
-  fromAnyJson(json: KubeObject): KubeObject {
+  #served(resource: ResourceName): ResourceEndpoint {
+    const endpoint = this.#find(resource);
+    if (!endpoint) throw new Error(`${resource.resource}.${resource.group} is not served any more`);
+    return endpoint;
+  }
+
+  fromAnyJson(json: KubeObject, strict = false): KubeObject {
     for (const { served, operations } of this.#server.endpoints()) {
       const { reference } = served.definition;
       if (reference.kind !== json.kind || formatApiVersion(reference) !== json.apiVersion) continue;
-      return operations.decode(json, 'Ignore', () => undefined);
+      return operations.decode(json, strict ? 'Strict' : 'Ignore', () => undefined);
     }
     return json;
   }

@@ -131,7 +131,7 @@ async function runSteps(server: Server, webhooks: WebhookServer): Promise<Map<st
 const madeUp = new Set(['uid', 'resourceVersion', 'creationTimestamp', 'time', 'userInfo']);
 
 /** Without what each server makes up. */
-function comparable(value: unknown, key = ''): unknown {
+export function comparable(value: unknown, key = ''): unknown {
   if (Array.isArray(value)) return value.map(inner => comparable(inner));
   if (madeUp.has(key)) return value === null ? null : '<made up>';
   if (typeof value === 'string') {

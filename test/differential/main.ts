@@ -11,6 +11,7 @@ import { didYouMean } from '../../core/base/nearest-name.js';
 import { MissingError } from '../conformance/go-programs.js';
 import { startApiServer } from '../support/api-server.js';
 import { cases } from './cases/index.js';
+import { compareMutatingPolicies } from './compare-mutating-policies.js';
 import { compareMutations } from './compare-mutations.js';
 import { compareOpenApi } from './compare-openapi.js';
 import { comparePolicies } from './compare-policies.js';
@@ -21,11 +22,12 @@ import { connect, replay, send } from './replay.js';
 import type { Answer, Server } from './replay.js';
 import { knownKinds } from './seeds.js';
 
-const usage = `npm run differential -- [GROUP ... | KIND ... | openapi | policies | webhooks] [--cases | --mutations] [--record] [--limit N]
+const usage = `npm run differential -- [GROUP ... | KIND ... | mutating-policies | openapi | policies | webhooks] [--cases | --mutations] [--record] [--limit N]
 
 Asks upstream's API server and ours the same and prints where the answers differ. GROUP is a file of test/differential/cases, KIND a kind
 whose objects are changed in one place after another, openapi the documents of the API, policies what is answered
-because of them, webhooks what is told to them, too. --record writes what upstream answers to the cases.
+because of them, mutating-policies what they make of objects, webhooks what is told to them, too. --record writes what upstream answers to
+the cases.
 Exits 0 when nothing differs, 1 when something does, 2 where Go is missing or an option or name is unknown.`;
 
 const optionNames = ['--cases', '--mutations', '--record', '--limit', '--help'];
@@ -35,6 +37,7 @@ interface Options {
   readonly withCases: boolean;
   readonly withMutations: boolean;
   readonly withOpenApi: boolean;
+  readonly withMutatingPolicies: boolean;
   readonly withPolicies: boolean;
   readonly withWebhooks: boolean;
   readonly record: boolean;
@@ -70,6 +73,7 @@ async function main(words: readonly string[]): Promise<number> {
       if (options.withMutations)
         differences += await compareMutations({ upstream, ours, wanted: options.wanted, limit: options.limit });
       if (options.withOpenApi) differences += await compareOpenApi({ upstream, ours });
+      if (options.withMutatingPolicies) differences += await compareMutatingPolicies({ upstream, ours });
       if (options.withPolicies) differences += await comparePolicies({ upstream, ours });
       if (options.withWebhooks) differences += await compareWebhooks({ upstream, ours });
       if (options.record) console.log("upstream's answers are recorded; nothing was compared");
@@ -109,6 +113,7 @@ function read(words: readonly string[]): Options | string {
     if (!known.includes(name)) return `${name} is neither a kind that is compared nor a group of cases${didYouMean(name, known)}`;
   }
   const wantsOpenApi = wanted.delete('openapi');
+  const wantsMutatingPolicies = wanted.has('mutating-policies');
   const wantsPolicies = wanted.delete('policies');
   const wantsWebhooks = wanted.delete('webhooks');
   const anything = wanted.size === 0 && !wantsOpenApi && !wantsPolicies && !wantsWebhooks;
@@ -118,9 +123,10 @@ function read(words: readonly string[]): Options | string {
   const withMutations =
     !record && (flags.has('--mutations') || (all && (anything || [...wanted].some(name => !(name in cases)))));
   const withOpenApi = !record && all && (anything || wantsOpenApi);
+  const withMutatingPolicies = !record && all && (anything || wantsMutatingPolicies);
   const withPolicies = !record && all && (anything || wantsPolicies);
   const withWebhooks = !record && all && (anything || wantsWebhooks);
-  return { wanted, withCases, withMutations, withOpenApi, withPolicies, withWebhooks, record, limit };
+  return { wanted, withCases, withMutations, withOpenApi, withMutatingPolicies, withPolicies, withWebhooks, record, limit };
 }
 
 async function compareCases(upstream: Server, ours: Server, { wanted, record }: Options): Promise<number> {

@@ -80,6 +80,7 @@ export function builtInAdmission({
       new PodResizeValidator(lookup),
     ]),
     last: enabled([
+      policies.mutatingPlugin(lookup),
       dynamic.mutatingPlugin(lookup),
       policies.validatingPlugin(lookup),
       dynamic.validatingPlugin(lookup),

@@ -50,20 +50,20 @@ export class CustomCodec implements ObjectCodec {
     return { object, strictErrors };
   }
 
-  canonicalize<T extends object>(object: T): T {
-    return this.#coerce(object as Record<string, unknown>, this.#kind, undefined) as unknown as T;
+  canonicalize<T extends object>(object: T, { keepsNulls = false }: { readonly keepsNulls?: boolean } = {}): T {
+    return this.#coerce(object as Record<string, unknown>, this.#kind, undefined, keepsNulls) as unknown as T;
   }
 
   /** Nothing: empty lists and objects are kept as they are. */
   settle(): void {}
 
-  #coerce(draft: Record<string, unknown>, kind: GroupVersionKind, unknown: string[] | undefined): KubeObject {
+  #coerce(draft: Record<string, unknown>, kind: GroupVersionKind, unknown: string[] | undefined, keepsNulls = false): KubeObject {
     const { kind: _kind, apiVersion: _apiVersion, metadata: given, ...rest } = draft;
     const options = { metadata: this.#metadata, ...(unknown ? { unknown } : {}) };
     const metadata = given === undefined ? {} : decodeMetadata(given, 'metadata', options);
     const schema = this.#schema();
     prune(rest, schema, { root: true, ...(unknown ? { unknown } : {}) });
-    dropNulls(rest, schema);
+    if (!keepsNulls) dropNulls(rest, schema);
     const fault = coerceEmbedded(rest, schema, new FieldPath(), options);
     if (fault) throw new MetadataError(`${fault.path}: Invalid value: ${formatBadValue(jsonValue(fault.value))}: ${fault.text}`);
     return { kind: kind.kind, apiVersion: formatApiVersion(kind), metadata, ...rest } as KubeObject;

@@ -12,8 +12,11 @@ export interface ObjectCodec {
    * name types without the field that has them, as those about strategic patches do.
    */
   decode(body: unknown, fieldValidation: FieldValidation, options?: { readonly plainNames?: boolean }): DecodeResult;
-  /** The canonical form of a draft that is made here. `applied`: it came out of an apply. Throws where it does not fit. */
-  canonicalize<T extends object>(object: T, options?: { readonly applied?: boolean }): T;
+  /**
+   * The canonical form of a draft that is made here. `applied`: it came out of an apply. `keepsNulls`: those of custom resources are
+   * left for validation to find. Throws where it does not fit.
+   */
+  canonicalize<T extends object>(object: T, options?: { readonly applied?: boolean; readonly keepsNulls?: boolean }): T;
   /** What it is to keep a draft and read it again, in place, but for defaults. */
   settle(draft: object): void;
 }

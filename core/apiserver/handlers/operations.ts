@@ -1,3 +1,4 @@
+import { errorCode } from '../../base/errors.js';
 import type { CallerIdentity, DeleteOptions, FieldValidation, PatchType } from '../../contracts/api-transport.js';
 import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
@@ -21,6 +22,7 @@ import type { ObjectSubresource, SubresourceDefinition } from '../registry/resou
 import type { WriteCall } from '../registry/resource-store.js';
 import type { StoredObject } from '../storage/stored-object.js';
 import type { FieldOwner } from './field-owner.js';
+import { kindText, mergeMisfit, unfitMerge } from './merge-misfit.js';
 import type { ServedResource } from './served-resource.js';
 
 /** One write as any transport brings it. */
@@ -191,15 +193,22 @@ export class Operations<T extends KubeObject = KubeObject> {
   /** What an apply made of an object; it can have values that only its type refuses. */
   #prepareApplied(merged: T, applied: T): T {
     try {
-      return this.#prepare(this.#served.codec.canonicalize(cloneJson(merged) as T, { applied: true }));
+      return this.prepareMerged(merged);
+    } catch (error) {
+      if (errorCode(error) !== unfitMerge) throw error;
+      const { name = '', namespace = '' } = applied.metadata;
+      const text = `failed to convert new object (${namespace}/${name}; ${kindText(this.#served.definition.reference)}) to proper version`;
+      throw new StatusError(500, '', `${text}: ${(error as Error).message}`, undefined, error);
+    }
+  }
+
+  /** An object into which a configuration was merged, with defaults. Throws UNFIT_MERGE, in upstream's words, where it is none of the kind. */
+  prepareMerged(merged: object, { keepsNulls = false }: { readonly keepsNulls?: boolean } = {}): T {
+    try {
+      return this.#prepare(this.#served.codec.canonicalize(cloneJson(merged) as T, { applied: true, keepsNulls }));
     } catch (error) {
       if (isStatusError(error)) throw error;
-      const { name = '', namespace = '' } = applied.metadata;
-      const { group, version, kind } = this.#served.definition.reference;
-      const kindText = `${group}/${version}, Kind=${kind}`;
-      const fault = (error as Error).message.replace(/^illegal base64 data/, 'error decoding from json: $&');
-      const text = `failed to convert new object (${namespace}/${name}; ${kindText}) to proper version`;
-      throw new StatusError(500, '', `${text}: unable to convert unstructured object to ${kindText}: ${fault}`, undefined, error);
+      throw mergeMisfit(this.#served.definition.reference, error);
     }
   }
 

@@ -2,6 +2,8 @@ import type { ResourceData } from '../../api/schema-data.js';
 import { encodeProtobuf } from '../../machinery/codec/protobuf.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { formatApiVersion, parseApiVersion } from '../../machinery/object.js';
+import type { MergeType } from '../../machinery/patch/managed-fields/merge-type.js';
+import { mergeTypeOf } from '../../machinery/patch/managed-fields/merge-type.js';
 import type { StructType, TypeSet } from '../../machinery/schema.js';
 import type { Status } from '../../machinery/status-error.js';
 import type { ResourceDefinition } from '../registry/resource-definition.js';
@@ -15,6 +17,8 @@ export interface ServedKind<T extends KubeObject = KubeObject> {
   /** Of protobuf and strategic patches; undefined for custom resources, which have neither. */
   readonly struct: StructType | undefined;
   readonly codec: ObjectCodec;
+  /** How its objects merge. */
+  readonly mergeType: () => MergeType;
   readonly types: TypeSet;
   readonly data: ResourceData;
   /** `apps/v1`. */
@@ -40,7 +44,7 @@ export function servedKind<T extends KubeObject>(options: {
   types: TypeSet;
   data: ResourceData;
   /** Of kinds that are not in the tables. */
-  own?: { readonly codec: ObjectCodec; readonly listKind: string } | undefined;
+  own?: { readonly codec: ObjectCodec; readonly listKind: string; readonly mergeType: () => MergeType } | undefined;
 }): ServedKind<T> {
   const { definition, types, data, own } = options;
   const { reference } = definition;
@@ -53,6 +57,7 @@ export function servedKind<T extends KubeObject>(options: {
     types,
     data,
     struct,
+    mergeType: own?.mergeType ?? (() => mergeTypeOf(struct!)),
     codec: own?.codec ?? new StructCodec(struct!, { kind: reference, kinds: types, keepsEmptyLists }),
     apiVersion,
     listKind: own?.listKind ?? `${reference.kind}List`,

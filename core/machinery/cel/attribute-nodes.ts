@@ -25,12 +25,14 @@ export class Step {
     readonly optional: boolean,
     /** Only whether it is there: the last step of `has()`. */
     readonly testOnly = false,
+    /** A field of a type that the checker knows. */
+    readonly declared = false,
   ) {}
 
   /** Undefined for an optional step that leads nowhere. */
   take(frame: Frame, value: CelValue, isOptional: boolean): CelValue | undefined {
     const key = this.key instanceof Attribute ? this.key.resolve(frame) : this.key;
-    const found = key instanceof CelError ? key : lookUp(value, key);
+    const found = key instanceof CelError ? key : this.#lookUp(value, key);
     if (this.testOnly && !isOptional) {
       frame.charge(1);
       return found instanceof CelError ? found : found !== undefined;
@@ -41,6 +43,15 @@ export class Step {
     return value instanceof ListValue
       ? new CelError(`index out of bounds: ${plainValue(key)}`)
       : new CelError(`no such key: ${plainValue(key)}`);
+  }
+
+  #lookUp(value: CelValue, key: CelValue): CelValue | undefined {
+    if (!(value instanceof ObjectValue) || typeof key !== 'string') return lookUp(value, key);
+    if (this.testOnly) {
+      const found = value.hasField(key, this.declared);
+      return found === false ? undefined : found;
+    }
+    return this.declared ? value.declaredField(key) : value.field(key);
   }
 }
 

@@ -416,6 +416,11 @@ class JsonMap extends MapValue {
   }
 }
 
+/** The JSON that a value was bound from; undefined for what an expression has made. */
+export function boundJson(value: CelValue): object | undefined {
+  return value instanceof JsonMap || value instanceof JsonList ? value.json : undefined;
+}
+
 /** The value as JSON; what JSON has no form for becomes its text. */
 export function toJson(value: CelValue): unknown {
   if (value instanceof SchemaMap || value instanceof JsonMap || value instanceof SchemaList || value instanceof JsonList) {

@@ -120,7 +120,7 @@ class Planner {
   #select(expression: SelectExpression): Node {
     if (expression.qualifiedName !== undefined) return this.#name(expression, expression.qualifiedName);
     const attribute = this.#attribute(expression.operand);
-    attribute.add(new Step(expression.field, false, expression.testOnly));
+    attribute.add(new Step(expression.field, false, expression.testOnly, expression.operand.type?.kind === 'struct'));
     return expression.testOnly ? new PresenceNode(attribute) : attribute;
   }
 

@@ -87,6 +87,22 @@ export abstract class ObjectValue {
     return undefined;
   }
 
+  /** The same where the checker knows the value's type. */
+  declaredField(name: string): CelValue | undefined {
+    return this.field(name);
+  }
+
+  /** For `has()`; `declared` where the checker knows the value's type. */
+  hasField(name: string, _declared: boolean): boolean | CelError {
+    const value = this.field(name);
+    return value instanceof CelError ? value : value !== undefined;
+  }
+
+  /** Whether it counts as nothing for optionals. */
+  get isZero(): boolean {
+    return false;
+  }
+
   abstract equals(other: CelValue): boolean | CelError;
 
   abstract toString(): string;
@@ -138,8 +154,15 @@ export class ArrayList extends ListValue {
   }
 }
 
+/** What functions of texts answer; Go holds these otherwise, which mutations show. */
+export class TextList extends ArrayList {
+  constructor(texts: readonly string[]) {
+    super(texts);
+  }
+}
+
 /** Appending is as cheap as its cost says, whatever the sizes. */
-class ConcatenatedList extends ListValue {
+export class ConcatenatedList extends ListValue {
   readonly size: number;
 
   constructor(

@@ -68,6 +68,22 @@ describe('the canonical form', () => {
       spec: { leaseDurationSeconds: -(2 ** 31), leaseTransitions: 7 },
     });
     expect(() => canonicalize(lease, { spec })).toThrow('leaseDurationSeconds');
+    const wide = { leaseDurationSeconds: 2n ** 63n - 1n };
+    expect(canonicalize(lease, { spec: wide }, { wraps: true })).toMatchObject({ spec: { leaseDurationSeconds: -1 } });
+  });
+
+  it('names no fields in what was untyped', () => {
+    const lease = types.kind('coordination.k8s.io', 'v1', 'Lease')!;
+    const service = types.kind('', 'v1', 'Service')!;
+    const options = { wraps: true };
+    expect(() => canonicalize(lease, { spec: { leaseDurationSeconds: 2.5 } }, options)).toThrow(
+      /^cannot convert float64 to int32$/,
+    );
+    const targetPort = (value: unknown): object => ({ spec: { ports: [{ port: 80, targetPort: value }] } });
+    expect(() => canonicalize(service, targetPort(true), options)).toThrow(
+      /^json: cannot unmarshal bool into Go value of type int32$/,
+    );
+    expect(() => canonicalize(service, targetPort(1.5))).toThrow('ServicePort.spec.ports.targetPort of type int32');
   });
 
   it('normalises times, base64, quantities and the choices of JSON schemas', () => {

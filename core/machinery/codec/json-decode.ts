@@ -9,7 +9,7 @@ import { badRequest } from '../status-error.js';
 import { canonicalTime, formatDuration, parseDuration } from '../time.js';
 import { canonicalBase64 } from './base64.js';
 import { duplicateFieldErrors, strictFieldErrors } from './duplicate-keys.js';
-import { NumberToken, jsonText, parseJsonText, scanJsonText, withoutTokens } from './json-text.js';
+import { NumberToken, jsonText, parseJsonText, scanJsonText, wideInteger, withoutTokens } from './json-text.js';
 import type { FieldPlan, StructPlan } from './type-plan.js';
 import { goTypeNameIn, isEmpty, structPlan } from './type-plan.js';
 import { isZero, zeroElement, zeroStruct } from './zero-values.js';
@@ -125,7 +125,7 @@ export function parseJson(text: string): unknown {
 }
 
 export interface CanonicalOptions {
-  /** Integers are cut to int32. */
+  /** It came out of a merge of untyped values, as Go makes one: integers are cut to int32, and messages name no fields. */
   readonly wraps?: boolean;
   readonly keepsEmpties?: boolean;
 }
@@ -474,7 +474,11 @@ class Decoder {
       case 'intOrString':
         if (typeof value === 'string') return value;
         if (typeof value === 'number' && (value | 0) === value) return value;
-        return this.#fatal(this.#message(describeNumber(value), 'int32'));
+        return this.#fatal(
+          this.#parsed.wraps
+            ? `json: cannot unmarshal ${describeNumber(value)} into Go value of type int32`
+            : this.#message(describeNumber(value), 'int32'),
+        );
       case 'bytes':
         return this.#bytes(type, value);
       case 'fieldsV1':
@@ -486,7 +490,10 @@ class Decoder {
   }
 
   #integer(type: TypeNode, value: unknown, primitive: PrimitiveType): number {
-    if (this.#parsed.wraps && primitive === 'int32' && Number.isSafeInteger(value)) return (value as number) | 0;
+    if (this.#parsed.wraps && primitive === 'int32') {
+      const whole = value instanceof NumberToken ? wideInteger(value.source) : Number.isSafeInteger(value) ? value : undefined;
+      if (whole !== undefined) return Number(BigInt.asIntN(32, BigInt(whole as number | bigint)));
+    }
     if (typeof value === 'number' && Number.isSafeInteger(value)) {
       const [low, high] = integerRanges[primitive]!;
       if (value >= low && value <= high) return value;
@@ -498,7 +505,9 @@ class Decoder {
         if (exact >= low && exact <= high) return Number(source);
       }
     }
-    this.#mismatch(value, type, describeNumber(value));
+    // What was untyped has lost its place in the text.
+    if (this.#parsed.wraps && typeof value === 'number') this.#typeError ??= `cannot convert float64 to ${primitive}`;
+    else this.#mismatch(value, type, describeNumber(value));
     return 0;
   }
 

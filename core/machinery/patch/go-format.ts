@@ -3,8 +3,21 @@ import { formatGoFloat } from '../go-numbers.js';
 
 /** Values as Go's fmt prints them; messages of strategic merge patches carry such texts. */
 
+/** Stands in JSON for what Go could put there and JSON can't: it fits no type, and messages print it. */
+export class GoValue {
+  constructor(
+    /** `%T`. */
+    readonly type: string,
+    /** `%v`. */
+    readonly text: string,
+    /** `%#v`. */
+    readonly syntax: string,
+  ) {}
+}
+
 /** Go's `%v`. */
 export function formatGoValue(value: unknown): string {
+  if (value instanceof GoValue) return value.text;
   if (value === null || value === undefined) return '<nil>';
   if (Array.isArray(value)) return `[${value.map(formatGoValue).join(' ')}]`;
   if (typeof value === 'object') {
@@ -17,6 +30,7 @@ export function formatGoValue(value: unknown): string {
 
 /** Go's `%#v`. */
 export function formatGoSyntax(value: unknown): string {
+  if (value instanceof GoValue) return value.syntax;
   if (typeof value === 'string') return quote(value);
   if (Array.isArray(value)) return `${goTypeName(value)}{${value.map(formatGoSyntax).join(', ')}}`;
   if (typeof value === 'object' && value !== null) {
@@ -29,6 +43,7 @@ export function formatGoSyntax(value: unknown): string {
 
 /** The name of the Go type that a JSON value decodes to. */
 export function goTypeName(value: unknown): string {
+  if (value instanceof GoValue) return value.type;
   if (value === null || value === undefined) return '%!s(<nil>)';
   if (Array.isArray(value)) return '[]interface {}';
   switch (typeof value) {

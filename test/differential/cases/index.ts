@@ -13,6 +13,7 @@ import { flowControlCases } from './flowcontrol.js';
 import { httpCases } from './http.js';
 import { listCases } from './lists.js';
 import { messageCases } from './messages.js';
+import { mutatingPolicyCases } from './mutating-policies.js';
 import { networkingCases } from './networking.js';
 import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
@@ -35,6 +36,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   http: httpCases,
   lists: listCases,
   messages: messageCases,
+  'mutating-policies': mutatingPolicyCases,
   networking: networkingCases,
   rbac: rbacCases,
   reviews: reviewCases,

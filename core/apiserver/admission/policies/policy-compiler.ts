@@ -1,6 +1,7 @@
 import type { CelType } from '../../../machinery/cel/cel-type.js';
-import { boolType, nullType, stringType } from '../../../machinery/cel/cel-type.js';
+import { boolType, listType, nullType, stringType } from '../../../machinery/cel/cel-type.js';
 import type { Environment } from '../../../machinery/cel/environment.js';
+import { jsonPatchType, rootObjectType, withMutationTypes } from '../../../machinery/cel/libraries/mutation.js';
 import { VariableTypes } from '../../../machinery/cel/variable-types.js';
 import type { ExpressionResult, PolicyExpressionCompiler, PolicyVariables } from '../../policy-expressions.js';
 import type { ExpressionFault } from '../../match-expressions.js';
@@ -11,6 +12,8 @@ const resultTypes: Readonly<Record<ExpressionResult, readonly CelType[]>> = {
   bool: [boolType],
   string: [stringType],
   'string or null': [stringType, nullType],
+  'apply configuration': [rootObjectType],
+  'JSON patch': [listType(jsonPatchType)],
 };
 
 /** The environment of a kind of expression, before the policy's variables. */
@@ -24,6 +27,7 @@ export class PolicyCompiler implements PolicyExpressionCompiler {
   readonly #types = new VariableTypes();
   readonly #compiled = new Map<string, CompiledExpression>();
   readonly #environments = new Map<string, Environment>();
+  #ofMutations: Environment | undefined;
   readonly #base: EnvironmentOf;
   readonly #isComposed: boolean;
 
@@ -46,7 +50,7 @@ export class PolicyCompiler implements PolicyExpressionCompiler {
   }
 
   fault(expression: string, result: ExpressionResult, declared: PolicyVariables): ExpressionFault | undefined {
-    return faultOf(this.compile(expression, declared, resultTypes[result]));
+    return faultOf(this.compileTo(expression, result, declared));
   }
 
   /** `returns`: the types that it may have; any when absent. */
@@ -55,7 +59,13 @@ export class PolicyCompiler implements PolicyExpressionCompiler {
   }
 
   compileTo(expression: string, result: ExpressionResult, declared: PolicyVariables): CompiledExpression {
-    return this.compile(expression, declared, resultTypes[result]);
+    if (result !== 'apply configuration' && result !== 'JSON patch')
+      return this.compile(expression, declared, resultTypes[result]);
+    return compileExpression(this.#mutationEnvironment(declared), expression, resultTypes[result]);
+  }
+
+  #mutationEnvironment(declared: PolicyVariables): Environment {
+    return (this.#ofMutations ??= withMutationTypes(this.#environment(declared)));
   }
 
   #environment(declared: PolicyVariables): Environment {

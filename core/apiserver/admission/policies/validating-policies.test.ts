@@ -6,8 +6,9 @@ import { MastersAuthorizer } from '../../auth/authorizer.js';
 import { MatchConditionMetrics } from '../match-condition-metrics.js';
 import { ObjectLookup } from '../object-lookup.js';
 import { admit, attributesOf, FakeStores, object } from '../testing/admission-fixture.js';
-import type { AdmissionShapes } from '../webhooks/admission-shapes.js';
+import type { AdmissionShapes, MergingShapes } from '../webhooks/admission-shapes.js';
 import { PolicyAdmission } from './index.js';
+import { MutationMetrics } from './mutation-metrics.js';
 import { ValidatingPolicyMetrics } from './validating-metrics.js';
 
 const shapes: AdmissionShapes = {
@@ -33,7 +34,7 @@ class Bench {
   readonly #stores = new FakeStores({ '/namespaces': [object('Namespace', 'default', { status: { phase: 'Active' } }, '')] });
   readonly #policies = new PolicyAdmission({
     authorizer: new MastersAuthorizer(),
-    shapes,
+    shapes: shapes as MergingShapes,
     params: {
       find: (group, _version, kind) =>
         kind === 'Param'
@@ -46,6 +47,7 @@ class Bench {
           : undefined,
     },
     conditionMetrics: this.conditionMetrics,
+    mutationMetrics: new MutationMetrics(),
     validatingMetrics: this.metrics,
     clock: new FakeClock(),
   } as ConstructorParameters<typeof PolicyAdmission>[0]);

@@ -1,4 +1,5 @@
 import type { GroupVersionKind, KubeObject } from '../../../machinery/object.js';
+import type { MergeType } from '../../../machinery/patch/managed-fields/merge-type.js';
 
 export interface ResourceName {
   readonly group: string;
@@ -18,12 +19,25 @@ export interface AdmissionShapes {
   kind(resource: ResourceName, subresource: string): GroupVersionKind | undefined;
   /** An object, which may be a draft, as a client would read it. */
   toJson(resource: ResourceName, subresource: string, object: Readonly<KubeObject>): object;
-  /** JSON from outside as a draft with defaults. Rejects what is not of the kind, as a StatusError or CodedError. */
-  fromJson(resource: ResourceName, subresource: string, json: unknown): KubeObject;
+  /**
+   * JSON from outside as a draft with defaults. Rejects what is not of the kind, as a StatusError or CodedError; `strict`: also
+   * members that the kind does not have.
+   */
+  fromJson(resource: ResourceName, subresource: string, json: unknown, strict?: boolean): KubeObject;
   /** The same of whatever kind it is, where that is the body of a resource; else as it is. */
-  fromAnyJson(json: KubeObject): KubeObject;
+  fromAnyJson(json: KubeObject, strict?: boolean): KubeObject;
   /** The other names under which the same objects are served and that have this subresource. */
   equivalents(resource: ResourceName, subresource: string): readonly ResourceName[];
   /** An object of one name as one of the other. */
   convert(object: Readonly<KubeObject>, from: ResourceName, to: ResourceName): Promise<KubeObject>;
+}
+
+/** What merging needs of them. */
+export interface MergingShapes extends AdmissionShapes {
+  /** How the bodies of a resource or subresource merge; undefined: nothing can be merged into them. */
+  mergeType(resource: ResourceName, subresource: string): MergeType | undefined;
+  /** Whether objects are of a kind in the tables, not of a definition. */
+  isBuiltIn(resource: ResourceName): boolean;
+  /** What merging has made, as a draft with defaults. Throws UNFIT_MERGE where it is not of the kind. */
+  fromMerged(resource: ResourceName, subresource: string, merged: object): KubeObject;
 }

@@ -2,11 +2,11 @@ import type { AdmissionAttributes, AdmissionPlugin } from '../../../contracts/ad
 import { parseJson } from '../../../machinery/codec/json-decode.js';
 import { quote } from '../../../machinery/field-errors.js';
 import type { KubeObject } from '../../../machinery/object.js';
-import { cloneJson, jsonEqual, semanticEqual, setOwn } from '../../../machinery/object.js';
+import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { applyJsonPatch, decodeJsonPatch } from '../../../machinery/patch/json-patch.js';
-import { decodeManagedFields } from '../../../machinery/patch/managed-fields/managed-entries.js';
 import { plainServerError } from '../../../machinery/patch/patch-errors.js';
 import { internalError } from '../../../machinery/status-error.js';
+import { keepReadableOwners, plainFault, replaceContents } from '../mutated-object.js';
 import type { ShownObjects } from '../request-matching.js';
 import type { ReviewResponse } from './admission-review.js';
 import type { AdmissionShapes, Invocation } from './admission-shapes.js';
@@ -148,35 +148,4 @@ function decodePatch(text: string): readonly unknown[] {
   } catch (error) {
     throw internalError(plainFault(error));
   }
-}
-
-/** What went wrong itself: what a client would be told of its own patch or body says less, or more. */
-function plainFault(error: unknown): Error {
-  const { message, cause } = error as Error;
-  const inner = cause instanceof Error && message.startsWith('the server rejected our request') ? cause.message : message;
-  const said = inner
-    .replace(/^error decoding patch: /, '')
-    .replace(/^\S+ in version \S+ cannot be handled as a \S+: /, '')
-    .replace('pkg/api/legacyscheme/scheme.go:30', 'pkg/runtime/scheme.go:111');
-  return new Error(said, { cause: error });
-}
-
-/** A patch that left `managedFields` such that nobody can read them has not touched them. Source: upstream's admission of managed fields. */
-function keepReadableOwners({ metadata }: KubeObject, before: Readonly<KubeObject>, attributes: AdmissionAttributes): void {
-  if (jsonEqual(metadata.managedFields, before.metadata.managedFields)) return;
-  try {
-    decodeManagedFields(metadata.managedFields, true);
-  } catch (error) {
-    if (before.metadata.managedFields) metadata.managedFields = cloneJson(before.metadata.managedFields);
-    else delete metadata.managedFields;
-    const cause = 'this could be caused by an outdated mutating admission controller; please fix your requests';
-    const fault = error instanceof Error ? error.message : String(error);
-    attributes.warn(`.metadata.managedFields was in an invalid state after admission; ${cause}: ${fault}`);
-  }
-}
-
-function replaceContents(target: KubeObject, source: KubeObject): void {
-  const writable = target as unknown as Record<string, unknown>;
-  for (const key of Object.keys(writable)) if (!Object.hasOwn(source, key)) delete writable[key];
-  for (const [key, value] of Object.entries(source)) setOwn(writable, key, value);
 }

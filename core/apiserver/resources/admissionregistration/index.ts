@@ -1,4 +1,6 @@
 import type { ResourceDefinition } from '../../registry/resource-definition.js';
+import { mutatingAdmissionPolicyBinding } from './mutating-admission-policy-binding.js';
+import { mutatingAdmissionPolicy } from './mutating-admission-policy.js';
 import { mutatingWebhookConfiguration } from './mutating-webhook-configuration.js';
 import { validatingAdmissionPolicyBinding } from './validating-admission-policy-binding.js';
 import type { PolicyDefinitionOptions } from './validating-admission-policy.js';
@@ -9,6 +11,8 @@ import { validatingWebhookConfiguration } from './validating-webhook-configurati
 export type AdmissionRegistrationOptions = PolicyDefinitionOptions;
 
 export const admissionRegistrationDefinitions = (options: AdmissionRegistrationOptions): readonly ResourceDefinition[] => [
+  mutatingAdmissionPolicy(options),
+  mutatingAdmissionPolicyBinding(options.resourceNames),
   mutatingWebhookConfiguration(options.expressions),
   validatingAdmissionPolicy(options),
   validatingAdmissionPolicyBinding(options.resourceNames),

@@ -1,4 +1,4 @@
-import type { LabelSelector, MatchResources, ParamRef } from '../../../api/generated/types.js';
+import type { LabelSelector, MatchResources, ParamKind, ParamRef } from '../../../api/generated/types.js';
 
 const staticSuffix = '.static.k8s.io';
 
@@ -16,6 +16,11 @@ export function setMatchDefaults(resources: MatchResources | undefined): void {
   resources.namespaceSelector ??= {};
   resources.objectSelector ??= {};
   for (const rule of [...(resources.resourceRules ?? []), ...(resources.excludeResourceRules ?? [])]) rule.scope ??= '*';
+}
+
+/** What tables show of the kind of a policy's parameters. */
+export function paramKindCell(kind: ParamKind | undefined): string {
+  return kind ? `${kind.apiVersion ?? ''}/${kind.kind ?? ''}` : '<unset>';
 }
 
 /** What tables show of a binding's parameters. */

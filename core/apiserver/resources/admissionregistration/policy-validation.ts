@@ -1,7 +1,15 @@
-import type { MatchResources, NamedRuleWithOperations, ParamKind, ParamRef, Variable } from '../../../api/generated/types.js';
+import type {
+  MatchCondition,
+  MatchResources,
+  NamedRuleWithOperations,
+  ParamKind,
+  ParamRef,
+  Variable,
+} from '../../../api/generated/types.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { validateLabelSelector } from '../../../machinery/label-selector.js';
 import { validateDns1035Label, validateDns1123Subdomain, validatePathSegmentName } from '../../../machinery/names.js';
+import { semanticEqual } from '../../../machinery/object.js';
 import type { ExpressionFault } from '../../match-expressions.js';
 import type { PolicyExpressionCompiler } from '../../policy-expressions.js';
 import { supported } from '../core/checks.js';
@@ -16,6 +24,16 @@ const reserved = new Set(
     ' ',
   ),
 );
+
+interface Conditioned {
+  readonly paramKind?: ParamKind;
+  readonly matchConditions?: readonly MatchCondition[];
+}
+
+/** Whether an update has nothing in it that could make conditions wrong. */
+export function hasSameConditions(spec: Conditioned, old: Conditioned): boolean {
+  return semanticEqual(spec.paramKind, old.paramKind) && semanticEqual(spec.matchConditions, old.matchConditions);
+}
 
 export function validateParamKind({ apiVersion = '', kind = '' }: ParamKind, path: FieldPath, errors: FieldErrors): void {
   const at = path.child('apiVersion');

@@ -4,6 +4,7 @@ import { supported } from '../core/checks.js';
 
 export const failurePolicies = ['Fail', 'Ignore'];
 export const matchPolicies = ['Equivalent', 'Exact'];
+export const reinvocationPolicies = ['IfNeeded', 'Never'];
 const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
 const scopes = ['*', 'Cluster', 'Namespaced'];
 

@@ -7,7 +7,7 @@ import type { RequestContext, ResourceDefinition } from '../../registry/resource
 import { defineResource } from '../../registry/resource-definition.js';
 import { checkParamKind } from './param-permission.js';
 import type { ResourceNames } from './param-permission.js';
-import { setMatchDefaults, staticNameWarnings } from './policy-definition.js';
+import { paramKindCell, setMatchDefaults, staticNameWarnings } from './policy-definition.js';
 import type { PolicyEngines } from './validating-policy-validation.js';
 import { validatePolicy, validatePolicyStatus } from './validating-policy-validation.js';
 
@@ -49,8 +49,7 @@ export function validatingAdmissionPolicy(options: PolicyDefinitionOptions): Res
     },
     row(policy, context) {
       const { paramKind, validations = [] } = policy.spec;
-      const kind = paramKind ? `${paramKind.apiVersion ?? ''}/${paramKind.kind ?? ''}` : '<unset>';
-      return [policy.metadata.name, validations.length, kind, age(policy, context)];
+      return [policy.metadata.name, validations.length, paramKindCell(paramKind), age(policy, context)];
     },
   });
 }

@@ -10,7 +10,6 @@ import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js'
 import { fieldPath } from '../../../machinery/field-errors.js';
 import { jsonPathFault } from '../../../machinery/json-path-syntax.js';
 import { nameIsDnsSubdomain } from '../../../machinery/names.js';
-import { semanticEqual } from '../../../machinery/object.js';
 import type { MatchExpressionEngine } from '../../match-expressions.js';
 import type { PolicyExpressionCompiler, PolicyExpressionEngine } from '../../policy-expressions.js';
 import { validateConditions as validateStatusConditions } from '../conditions.js';
@@ -18,6 +17,7 @@ import { addInvalid, qualifiedName, supported } from '../core/checks.js';
 import { validateConditions } from './condition-validation.js';
 import {
   expressionFault,
+  hasSameConditions,
   validateMatchResources,
   validateParamKind,
   validateParamRef,
@@ -72,12 +72,6 @@ export async function validatePolicy(
     ...compiling,
     policyName: metadata.name ?? '',
   });
-}
-
-type Spec = ValidatingAdmissionPolicy['spec'];
-
-function hasSameConditions(spec: Spec, old: Spec): boolean {
-  return semanticEqual(spec.paramKind, old.paramKind) && semanticEqual(spec.matchConditions, old.matchConditions);
 }
 
 interface Compiling {

@@ -7,10 +7,9 @@ import type { MatchExpressionEngine } from '../../match-expressions.js';
 import { supported } from '../core/checks.js';
 import { validateWebhookClient } from '../webhook-client-validation.js';
 import { validateConditions } from './condition-validation.js';
-import { failurePolicies, matchPolicies, validateRule } from './rule-validation.js';
+import { failurePolicies, matchPolicies, reinvocationPolicies, validateRule } from './rule-validation.js';
 import type { Webhook } from './webhook-configuration.js';
 
-const reinvocationPolicies = ['IfNeeded', 'Never'];
 const harmless = ['None', 'NoneOnDryRun'];
 const sideEffectClasses = ['None', 'NoneOnDryRun', 'Some', 'Unknown'];
 const reviewVersions = ['v1', 'v1beta1'];

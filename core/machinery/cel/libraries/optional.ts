@@ -15,7 +15,7 @@ import { plainValue } from '../format-value.js';
 import { GrowingMap } from '../fold-node.js';
 import { optionalMacros, twoVariableMacros } from '../macros.js';
 import type { CelValue, ListValue, MapValue } from '../values.js';
-import { ArrayList, CelError, Duration, EntryMap, OptionalValue, sizeOf, Timestamp, Uint } from '../values.js';
+import { ArrayList, CelError, Duration, EntryMap, ObjectValue, OptionalValue, sizeOf, Timestamp, Uint } from '../values.js';
 
 /** cel-go's optional values, version 2, and what its two-variable comprehensions need. */
 
@@ -26,6 +26,7 @@ const listOfV = listType(v);
 const mapOfKV = mapType(k, v);
 
 function isZero(value: CelValue): boolean {
+  if (value instanceof ObjectValue) return value.isZero;
   if (value === null || value === false || value === 0n || value === 0) return true;
   if (value instanceof Uint) return value.value === 0n;
   if (value instanceof Duration) return value.nanos === 0n;

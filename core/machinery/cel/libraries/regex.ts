@@ -8,7 +8,7 @@ import type { Node } from '../nodes.js';
 import { ConstantNode } from '../nodes.js';
 import { PlanFailure } from '../plan-failure.js';
 import type { CelValue } from '../values.js';
-import { ArrayList, CelError, noSuchOverload } from '../values.js';
+import { CelError, noSuchOverload, TextList } from '../values.js';
 
 /** Patterns in Go's syntax, matched in linear time: `matches`, and `find` and `findAll` of Kubernetes. */
 
@@ -35,7 +35,7 @@ function findAllIn(pattern: RE2JS, text: string, limit: bigint): CelValue {
   const found: string[] = [];
   const matcher = pattern.matcher(text);
   while ((limit < 0n || BigInt(found.length) < limit) && matcher.find()) found.push(matcher.group() ?? '');
-  return new ArrayList(found);
+  return new TextList(found);
 }
 
 export function matches(text: CelValue, pattern: CelValue): CelValue {

@@ -3,7 +3,7 @@ import type { Library } from '../declarations.js';
 import { declare, memberOverload, overload } from '../declarations.js';
 import { plainValue } from '../format-value.js';
 import type { CelValue, ListValue } from '../values.js';
-import { ArrayList, CelError } from '../values.js';
+import { CelError, TextList } from '../values.js';
 import { codePointCount } from '../source.js';
 import { formatString } from './string-format.js';
 
@@ -105,7 +105,7 @@ function splitText(text: string, separator: string, limit: bigint): string[] {
 }
 
 function split(text: string, separator: string, limit: bigint | null): CelValue {
-  return new ArrayList(splitText(text, separator, limit ?? -1n));
+  return new TextList(splitText(text, separator, limit ?? -1n));
 }
 
 function substring(text: string, start: bigint, end: bigint | null): CelValue {

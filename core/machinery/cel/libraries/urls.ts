@@ -2,7 +2,7 @@ import { boolType, listType, mapType, objectType, stringType } from '../cel-type
 import type { FunctionDeclaration, Library } from '../declarations.js';
 import { declare, memberOverload, overload } from '../declarations.js';
 import type { CelValue } from '../values.js';
-import { ArrayList, CelError, EntryMap, noSuchOverload, ObjectValue } from '../values.js';
+import { CelError, EntryMap, noSuchOverload, ObjectValue, TextList } from '../values.js';
 import type { GoUrl } from './go-url.js';
 import { hostnameOf, parseRequestUrl, portOf, queryOf, UrlFailure } from './go-url.js';
 
@@ -51,7 +51,7 @@ function getter(name: string, id: string, get: (url: GoUrl) => string): Function
 }
 
 function getQuery(value: UrlValue): CelValue {
-  return new EntryMap([...queryOf(value.url)].map(([key, values]) => ({ key, value: new ArrayList(values) })));
+  return new EntryMap([...queryOf(value.url)].map(([key, values]) => ({ key, value: new TextList(values) })));
 }
 
 export const urlsLibrary: Library = {

@@ -2,7 +2,7 @@ import { jsonText, parseOwnJson, wideInteger } from '../../codec/json-text.js';
 import { CodedError } from '../../../base/errors.js';
 import type { BadValue } from '../../field-errors.js';
 import { formatBadValue, goJsonText, quote } from '../../field-errors.js';
-import { formatGoValue } from '../go-format.js';
+import { formatGoValue, GoValue } from '../go-format.js';
 import type { ListMergeType } from './merge-type.js';
 
 /**
@@ -29,7 +29,7 @@ export function itemElement(list: ListMergeType, item: unknown): PathElement {
     return `v:${jsonText(item)}`;
   }
   if (item === null || item === undefined) throw mergeFault('associative list with keys may not have a null element');
-  if (typeof item !== 'object' || Array.isArray(item)) {
+  if (typeof item !== 'object' || Array.isArray(item) || item instanceof GoValue) {
     throw mergeFault('associative list with keys may not have non-map elements');
   }
   const members = item as Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 import { CodedError } from '../../../base/errors.js';
 import { isJsonObject, setOwn } from '../../object.js';
-import { formatGoSyntax, formatGoValue, goTypeName } from '../go-format.js';
+import { formatGoSyntax, formatGoValue, goTypeName, GoValue } from '../go-format.js';
 import { FieldSet } from './field-set.js';
 import { memberType, shapeOf } from './merge-type.js';
 import type { ListMergeType, MapMergeType, MergeType, ScalarKind } from './merge-type.js';
@@ -208,7 +208,7 @@ function validate(value: unknown, type: MergeType, path: string, errors: string[
     const text = scalarFault(type.scalar!, value);
     if (text) report(text);
   } else if (shape === 'map') {
-    if (!isJsonObject(value)) return report(`expected map, got &{${formatGoValue(value)}}`);
+    if (!isJsonObject(value) || value instanceof GoValue) return report(`expected map, got &{${formatGoValue(value)}}`);
     for (const name of Object.keys(value)) {
       const child = `${path}.${name}`;
       const member = type.map!.field(name)?.type ?? type.map!.element;
