@@ -20,6 +20,7 @@ import type { NodeCredentials } from '../contracts/node-credentials.js';
 import type { PodConnector } from '../contracts/pod-connector.js';
 import type { Part } from '../contracts/part.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
+import type { RestExchange } from '../contracts/rest-exchange.js';
 import type { Node } from '../api/generated/types.js';
 import { MutatingWebhookConfigurations, ValidatingWebhookConfigurations } from '../api/generated/resources.js';
 import { generatedData } from '../api/schema-data.js';
@@ -90,8 +91,12 @@ export interface ApiServerPartOptions {
   readonly podConnector?: PodConnector | undefined;
   /** Absent: this machine's network. */
   readonly dialer?: ClusterDialer | undefined;
+  /** An ApiTransport over what carries its requests, for parts that call extension servers. Absent: they cannot. */
+  readonly extensionClient?: ((exchange: RestExchange) => ApiTransport) | undefined;
 }
 
+/** The common name of the front proxy's certificate. */
+const proxyName = 'system:auth-proxy';
 const jwksType = 'application/jwk-set+json';
 
 /** The API server as the kernel starts it: certificates, authorities, bootstrap objects, port, kubeconfig. */
@@ -126,6 +131,7 @@ export class ApiServerPart implements Part {
   get catalogue(): ResourceCatalogue {
     return {
       resources: () => (this.#server ? this.#server.catalogue() : []),
+      extensions: () => (this.#server ? this.#server.extensions() : []),
       onChange: listener => {
         this.#catalogueListeners.add(listener);
         return toDisposable(() => void this.#catalogueListeners.delete(listener));
@@ -228,8 +234,9 @@ export class ApiServerPart implements Part {
     let builtIn: BuiltInAdmission | undefined;
     const ruleEngine = new CelRuleEngine();
     const webhookMetrics = new WebhookMetrics();
+    const dialer = this.#options.dialer ?? new LocalDialer();
     const clients = new WebhookClients({
-      dialer: this.#options.dialer ?? new LocalDialer(),
+      dialer,
       clock,
       resolve: (namespace, name, port) => resolveServiceEndpoint(this.server.stores, namespace, name, port),
       userAgent: `kube-apiserver-admission/${settings.version}`,
@@ -250,11 +257,13 @@ export class ApiServerPart implements Part {
       }),
       groups: this.#options.groups,
       conversionWebhooks: this.#options.conversionWebhooks ?? clients,
+      aggregation: { dialer, client: () => certificates.clients['client-auth-proxy'] },
+      extensionClient: this.#options.extensionClient,
       ruleEngine,
       pluginRoutes: this.#options.routes,
       pluginMetrics: [...(this.#options.metrics ?? []), webhookMetrics],
       authenticator: new AuthenticatorChain([
-        new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: ['system:auth-proxy'] }),
+        new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: [proxyName] }),
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
         new BearerTokenAuthenticator(tokenAuthenticator),
       ]),
@@ -322,6 +331,7 @@ export class ApiServerPart implements Part {
     this.#held.add(feedServiceAllocator(server, allocator));
     await server.start();
     await bootstrap(server, logger);
+    await server.startAggregation();
     await server.listen();
     const standing = new StandingObjects({
       server,
@@ -331,6 +341,7 @@ export class ApiServerPart implements Part {
         port: settings.advertisePort ?? server.port,
       },
       serviceCidrs: settings.serviceCidrs,
+      trusted: { clientCaPem: certificates.clientCaPem, requestHeaderCaPem: proxyCaPem, allowedNames: [proxyName] },
       clock,
       logger: logger.child('standing-objects'),
     });

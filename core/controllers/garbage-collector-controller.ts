@@ -108,8 +108,12 @@ class GarbageCollectorController implements Controller {
       if (ignored.has(key) || wanted.has(key)) continue;
       if (['delete', 'list', 'watch'].every(verb => verbs.includes(verb))) wanted.set(key, reference);
     }
+    // Who does not tell at the moment what it has may have it all the same.
+    const silent = new Set(
+      (this.#context.environment.catalogue.extensions?.() ?? []).flatMap(({ group, isCurrent }) => (isCurrent ? [] : [group])),
+    );
     for (const [key, { registration }] of this.#monitors) {
-      if (wanted.has(key)) continue;
+      if (wanted.has(key) || silent.has(key.slice(0, key.indexOf('/')))) continue;
       void registration.dispose();
       this.#monitors.delete(key);
     }

@@ -77,8 +77,11 @@ class ResourceQuotaController extends Reconciler {
         wanted.set(key, reference as ResourceReference<KubeObject>);
       }
     }
+    const { extensions } = this.context.environment.catalogue;
+    const silent = new Set((extensions?.() ?? []).flatMap(({ group, isCurrent }) => (isCurrent ? [] : [group])));
     for (const [key, { registration }] of this.#monitors) {
-      if (wanted.has(key)) continue;
+      // Who does not tell at the moment what it has may have it all the same.
+      if (wanted.has(key) || silent.has(key.slice(0, key.indexOf('/')))) continue;
       void registration.dispose();
       this.#monitors.delete(key);
     }

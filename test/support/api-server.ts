@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { SystemClock } from '../../core/base/clock.js';
 import { SinkLogger, formatRecord } from '../../core/base/logger.js';
 import { ApiServerPart } from '../../core/apiserver/api-server-part.js';
+import { RestTransport } from '../../core/client/http-transport.js';
 import type { ClusterDialer } from '../../core/contracts/cluster-dialer.js';
 import type { WebhookCaller } from '../../core/apiserver/crd/conversion-webhook.js';
 import type { ClusterPaths } from '../../core/contracts/cluster-paths.js';
@@ -69,6 +70,7 @@ export async function startApiServer(
     conversionWebhooks: options.conversionWebhooks,
     groups: options.groups,
     dialer: options.dialer,
+    extensionClient: exchange => new RestTransport({ exchange, clock }),
   });
   await part.init();
   await part.start();

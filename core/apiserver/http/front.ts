@@ -5,6 +5,8 @@ import { errorText } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { isStatusError, toStatus } from '../../machinery/status-error.js';
 import type { TypeSet } from '../../machinery/schema.js';
+import type { Aggregator } from '../aggregation/aggregator.js';
+import type { ExtensionServer } from '../aggregation/extension-server.js';
 import type { RequestAuthentication } from '../auth/authenticator.js';
 import type { Authorizer, Attributes } from '../auth/authorizer.js';
 import { forbiddenError } from '../auth/forbidden.js';
@@ -26,7 +28,9 @@ export interface FrontOptions {
   readonly authorizer: Authorizer;
   readonly resources: ResourceHandler;
   readonly connections: ConnectHandler;
-  readonly serves: (info: RequestInfo) => boolean;
+  /** Who serves a version of a group: an extension server, resources of this server, or neither. */
+  readonly route: (info: RequestInfo) => ExtensionServer | boolean;
+  readonly aggregator: Aggregator | undefined;
   /** Everything that is no resource: health, version, discovery, OpenAPI, plugins' routes. False: it knows no such path. */
   readonly routes: (exchange: RouteExchange) => Promise<boolean> | boolean;
   readonly logger: Logger;
@@ -65,7 +69,11 @@ export class Front {
     response.setHeader('Audit-Id', auditId(request));
     response.setHeader('Cache-Control', 'no-cache, private');
     const user = await this.#admit(request, info, response);
-    if (info.resourceRequest && this.#options.serves(info)) {
+    const owner = info.version === '' ? false : this.#options.route(info);
+    if (typeof owner !== 'boolean') {
+      return this.#options.aggregator!.serve(owner, { request, response, user, isDiscovery: !info.resourceRequest });
+    }
+    if (owner) {
       if (this.#options.connections.handles(info)) {
         return this.#options.connections.serve({ request, response, info, caller: user });
       }
@@ -107,6 +115,7 @@ export class Front {
   /** Whether an upgrade that is asked for leads somewhere; otherwise the request is answered as if it had not been. */
   upgrades(request: IncomingMessage): boolean {
     const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
+    if (info.version !== '' && typeof this.#options.route(info) !== 'boolean') return true;
     if (!info.resourceRequest) return false;
     return this.#options.connections.handles(info) || (info.verb === 'watch' && isWebSocket(request));
   }
@@ -130,7 +139,9 @@ export class Front {
     const exchange = { request, info, caller: user };
     const measured = this.#options.metrics.begin(info);
     socket.once('close', () => measured.end(switchedProtocols));
-    if (info.verb === 'watch') await this.#options.resources.watchOverSocket(exchange, socket, head);
+    const owner = this.#options.route(info);
+    if (typeof owner !== 'boolean') await this.#options.aggregator!.upgrade(owner, { request, user }, socket, head);
+    else if (info.verb === 'watch') await this.#options.resources.watchOverSocket(exchange, socket, head);
     else await this.#options.connections.upgrade(exchange, socket, head);
   }
 

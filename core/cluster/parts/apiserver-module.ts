@@ -1,5 +1,6 @@
 import { ContainerModule } from 'inversify';
 import { ApiServerPart } from '../../apiserver/api-server-part.js';
+import { RestTransport } from '../../client/http-transport.js';
 import { AdmissionPlugin } from '../../contracts/admission.js';
 import { ApiGroup } from '../../contracts/api-group.js';
 import { ApiTransport } from '../../contracts/api-transport.js';
@@ -44,6 +45,7 @@ export const module = new ContainerModule(({ bind }) => {
         groups,
         routes,
         metrics,
+        extensionClient: exchange => new RestTransport({ exchange, clock }),
         ...(disabledAdmission ? { disabledAdmission } : {}),
         tolerationSeconds: { notReady: tuning.notReadySeconds, unreachable: tuning.unreachableSeconds },
       });
