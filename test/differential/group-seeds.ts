@@ -426,6 +426,16 @@ const bodies: readonly Body[] = [
       },
     },
   ],
+  [
+    'APIService',
+    'apiregistration.k8s.io/v1',
+    '/apiservices',
+    {
+      metadata: metadata('v1.seed.example.com'),
+      spec: { group: 'seed.example.com', version: 'v1', groupPriorityMinimum: 1000, versionPriority: 15 },
+    },
+    { conditions: [{ ...condition, type: 'Other' }] },
+  ],
   // One change alone must not make a webhook that stands in the way of everything.
   ['ValidatingWebhookConfiguration', 'admissionregistration.k8s.io/v1', '/validatingwebhookconfigurations', { webhooks }],
   [
