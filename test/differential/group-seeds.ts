@@ -200,6 +200,30 @@ const bodies: readonly Body[] = [
   ],
   [
     'HorizontalPodAutoscaler',
+    'autoscaling/v1',
+    `${space}/horizontalpodautoscalers`,
+    {
+      metadata: {
+        ...metadata('seed'),
+        annotations: {
+          note: 'x',
+          'autoscaling.alpha.kubernetes.io/metrics':
+            '[{"type":"Pods","pods":{"metricName":"m","targetAverageValue":"1"}},{"type":"Resource","resource":{"name":"memory","targetAverageUtilization":50}}]',
+          'autoscaling.alpha.kubernetes.io/behavior':
+            '{"ScaleUp":{"StabilizationWindowSeconds":5,"SelectPolicy":"Max","Policies":[{"Type":"Pods","Value":4,"PeriodSeconds":15}]}}',
+        },
+      },
+      spec: {
+        scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' },
+        minReplicas: 1,
+        maxReplicas: 3,
+        targetCPUUtilizationPercentage: 60,
+      },
+    },
+    { currentReplicas: 1, desiredReplicas: 2, currentCPUUtilizationPercentage: 30, lastScaleTime: time },
+  ],
+  [
+    'HorizontalPodAutoscaler',
     'autoscaling/v2',
     `${space}/horizontalpodautoscalers`,
     {
