@@ -49,6 +49,8 @@ export interface CustomResource {
   readonly kept: KeptObjects<KubeObject>;
   readonly type: () => MergeType;
   readonly version: (apiVersion: string) => ResourceVersion | undefined;
+  /** For work with `version`, where conversions must be waited for. */
+  readonly whenConverted: (<R>(work: () => R) => Promise<R>) | undefined;
   readonly replicasPaths: ReplicasPaths;
   readonly schemas: CustomSchemas;
   /** False: only kept, for the server itself. */
@@ -187,9 +189,17 @@ export class ServedResources {
     for (const custom of versions) {
       const { definition, data, codec, listKind, kept } = custom;
       const { group, version, resource } = definition.reference;
-      const { type, version: otherVersion, replicasPaths } = custom;
+      const { type, version: otherVersion, whenConverted, replicasPaths } = custom;
       const scaleStruct = this.#scale(definition);
-      const owner = new FieldManagerOwner({ definition, type, clock, scaleStruct, version: otherVersion, replicasPaths });
+      const owner = new FieldManagerOwner({
+        definition,
+        type,
+        clock,
+        scaleStruct,
+        version: otherVersion,
+        whenConverted,
+        replicasPaths,
+      });
       const settle = (draft: KubeObject): void => definition.defaults?.(draft);
       const store = new ResourceStore({ ...this.#storeOptions(), definition, hub, clock, ownership: owner, kept, settle });
       const served = servedResource({ definition, store, types, data, own: { codec, listKind } });

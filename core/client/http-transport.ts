@@ -1,3 +1,4 @@
+import { jsonText, parseOwnJson } from '../machinery/codec/json-text.js';
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
@@ -111,7 +112,7 @@ export class RestTransport implements ApiTransport {
     }
     try {
       for await (const line of lines(response)) {
-        const event = JSON.parse(line) as { type: string; object: KubeObject | Status };
+        const event = parseOwnJson(line) as { type: string; object: KubeObject | Status };
         if (event.type === 'ERROR') throw StatusError.from(event.object as Status);
         const object = event.object as KubeObject;
         if (event.type === 'BOOKMARK') {
@@ -162,7 +163,7 @@ export class RestTransport implements ApiTransport {
 
   async #json<R>(request: ResourceRequest<unknown>, call: Call): Promise<R> {
     const response = await this.#send(request, call);
-    return deepFreeze(JSON.parse(await readAll(response)) as R);
+    return deepFreeze(parseOwnJson(await readAll(response)) as R);
   }
 
   /** The response of a request that succeeded; throws the StatusError of one that did not. */
@@ -190,7 +191,7 @@ export class RestTransport implements ApiTransport {
   }
 
   #sendOnce(request: ResourceRequest<unknown>, call: Call): Promise<IncomingMessage> {
-    const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
+    const body = call.body === undefined ? undefined : Buffer.from(jsonText(call.body));
     return this.#exchange({
       caller: request.caller,
       resource: request.resource,

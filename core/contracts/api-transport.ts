@@ -95,6 +95,8 @@ export interface PatchRequest<T> extends ResourceRequest<T> {
 
 export interface DeleteOptions {
   readonly gracePeriodSeconds?: number;
+  /** What older clients say instead of `propagationPolicy`: true is Orphan, false is Background. */
+  readonly orphanDependents?: boolean;
   readonly propagationPolicy?: 'Orphan' | 'Background' | 'Foreground';
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
 }

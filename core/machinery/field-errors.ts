@@ -1,3 +1,5 @@
+import { formatGoFloat } from './go-numbers.js';
+import { jsonText } from './codec/json-text.js';
 /**
  * Validation errors that name a field, worded as Kubernetes clients know them.
  * Source: apimachinery pkg/util/validation/field (error types and their texts are part of the API).
@@ -82,7 +84,7 @@ export class PrintedValue {
   }
 }
 
-type Scalar = string | number | boolean;
+type Scalar = string | number | bigint | boolean;
 
 /** What a message can show by itself. Objects have to be printed as what they are first: they have other names inside upstream. */
 export type BadValue = Scalar | null | undefined | readonly Scalar[] | Readonly<Record<string, string>> | PrintedValue;
@@ -105,6 +107,7 @@ export function formatBadValue(value: BadValue): string {
   if (value === undefined || value === null) return 'null';
   if (value instanceof PrintedValue) return value.text;
   if (typeof value === 'string') return quote(value);
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) return formatGoFloat(value);
   if (typeof value !== 'object') return String(value);
   if (Array.isArray(value)) return `[${value.map(goJsonText).join(',')}]`;
   const entries = Object.entries(value as Readonly<Record<string, string>>).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -113,7 +116,7 @@ export function formatBadValue(value: BadValue): string {
 
 /** A JSON value as Go's encoder writes it: characters of HTML escaped. */
 export function goJsonText(value: unknown): string {
-  return JSON.stringify(value).replace(
+  return jsonText(value).replace(
     /[<>&\u2028\u2029]/g,
     character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

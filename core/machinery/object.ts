@@ -58,8 +58,8 @@ export interface GroupVersionKind extends GroupVersion {
   kind: string;
 }
 
-/** A JSON value as JSON.parse makes it. */
-export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
+/** A JSON value as JSON.parse makes it; whole numbers that it cannot hold are BigInts. */
+export type JsonValue = string | number | bigint | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 export type JsonObject = { [key: string]: JsonValue };
 
 export function isJsonObject(value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, request } from 'node:https';
+import { jsonText, parseOwnJson } from '../../core/machinery/codec/json-text.js';
 import { parseYaml } from '../../core/machinery/codec/yaml.js';
 import { applyMergePatch } from '../../core/machinery/patch/merge-patch.js';
 
@@ -100,7 +101,7 @@ export interface Call {
 
 /** One request. Its answer is as it came. */
 export function send({ url, agent }: Server, call: Call): Promise<Answer> {
-  const text = call.body === undefined ? undefined : JSON.stringify(call.body);
+  const text = call.body === undefined ? undefined : jsonText(call.body);
   return new Promise((resolve, reject) => {
     const outgoing = request(
       {
@@ -149,7 +150,7 @@ export function send({ url, agent }: Server, call: Call): Promise<Answer> {
 function bodyOf(text: string): unknown {
   const lines = text.trimEnd().split('\n');
   const isStream = lines.length > 0 && lines.every(line => line.startsWith('{"type":'));
-  return isStream ? lines.map(line => JSON.parse(line) as unknown) : JSON.parse(text);
+  return isStream ? lines.map(parseOwnJson) : parseOwnJson(text);
 }
 
 function isJson(headers: IncomingHttpHeaders): boolean {
@@ -260,7 +261,7 @@ const betweenTriesMs = 100;
 async function waited(server: Server, { path, shows }: Extract<Step, { do: 'wait' }>): Promise<Answer> {
   for (let tries = 1; tries < waitTries; tries++) {
     const { body } = await send(server, { method: 'GET', path });
-    if (JSON.stringify(body).includes(shows)) return { code: 200, body: null };
+    if (jsonText(body).includes(shows)) return { code: 200, body: null };
     await new Promise(resolve => setTimeout(resolve, betweenTriesMs));
   }
   return { code: 504, body: `${path} never showed ${shows}` };
@@ -296,7 +297,7 @@ export function comparable(answer: Answer, ordered = false): Answer {
 }
 
 function withoutChance(answer: Answer): Answer {
-  const text = JSON.stringify(answer)
+  const text = JSON.stringify(answer, (_key, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value))
     .replace(credentialPattern, '<credential>')
     .replace(tokenVolumePattern, 'kube-api-access-<random>')
     .replace(ownManagerPattern, '$1"manager$1":$1"kube-apiserver$1"')

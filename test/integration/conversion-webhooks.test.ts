@@ -164,6 +164,39 @@ describe('conversion webhooks', () => {
     await one().delete('m');
   });
 
+  const managers = (object: Site): string[] =>
+    (object.metadata.managedFields ?? []).map(
+      ({ manager, apiVersion, fieldsV1 }) => `${manager} ${apiVersion} ${Object.keys(fieldsV1!['f:spec'] as object).join()}`,
+    );
+
+  it('tell whose fields a writer of another version changes', async () => {
+    await one().patch('p', 'apply', site('p', 'v1', { hostPort: 'x:1' }), { fieldManager: 'older' });
+    await two().patch('p', 'merge', { spec: { port: '2' } }, { fieldManager: 'newer' });
+    expect(managers(await two().get('p'))).toEqual([`newer ${group}/v2 f:port`]);
+    await one().patch('p', 'apply', site('p', 'v1', { hostPort: 'x:3' }), { fieldManager: 'older', force: true });
+    expect(managers(await one().get('p'))).toEqual([`older ${group}/v1 f:hostPort`]);
+    const other = two().patch('p', 'apply', site('p', 'v2', { host: 'y' }), { fieldManager: 'newer' });
+    await expect(other).rejects.toMatchObject({
+      status: { code: 409, message: expect.stringContaining('conflict with "older": .spec.hostPort') },
+    });
+    await one().delete('p');
+  });
+
+  it('that fail leave an update without owners of fields, and an apply undone', async () => {
+    await one().create(site('q', 'v1', { hostPort: 'x:1' }));
+    await install('v2');
+    spoil = answer => (answer.convertedObjects.some(object => (object as Site).apiVersion.endsWith('v1')) ? undefined : answer);
+    const change = two().patch('q', 'apply', site('q', 'v2', { port: '2' }), { fieldManager: 'newer' });
+    await expect(change).rejects.toMatchObject({
+      status: { code: 500, message: `conversion webhook for ${group}/v2, Kind=Site failed: no response provided` },
+    });
+    const updated = await two().patch('q', 'merge', { spec: { port: '3' } });
+    expect([updated.spec, updated.metadata.managedFields]).toEqual([{ host: 'x', port: '3' }, undefined]);
+    spoil = answer => answer;
+    await two().delete('q');
+    await install('v1');
+  });
+
   const faults: [string, (answer: Answer) => unknown, string][] = [
     ['no response', () => undefined, 'failed: no response provided'],
     ['another uid', answer => ({ ...answer, uid: 'x' }), 'failed: expected response.uid='],

@@ -84,6 +84,12 @@ describe('custom resources of an API server', () => {
   const start = async (): Promise<RunningApiServer> => startApiServer({ sharedDatastore: datastore });
   const clientOf = ({ part }: RunningApiServer): Client => new Client(part.transport, administrator, 'test');
 
+  const restart = async (): Promise<void> => {
+    await server.stop();
+    server = await start();
+    client = clientOf(server);
+  };
+
   beforeAll(async () => {
     datastore = new MemoryDatastore({ clock, logger: silentLogger });
     await datastore.open();
@@ -99,9 +105,7 @@ describe('custom resources of an API server', () => {
 
   it('are there again after a restart, with what they define', async () => {
     await client.resource(foos, 'default').create(foo('kept', { size: 3 }));
-    await server.stop();
-    server = await start();
-    client = clientOf(server);
+    await restart();
     expect((await client.resource(foos, 'default').get('kept')).spec).toEqual({ size: 3 });
     expect(server.part.catalogue.resources().some(({ reference }) => reference.kind === 'Foo')).toBe(true);
   });
@@ -118,6 +122,17 @@ describe('custom resources of an API server', () => {
     expect(await client.resource(definitions).get(`foos.${group}`)).toMatchObject({
       spec: { versions: [{ schema: { openAPIV3Schema: { properties: { spec } } } }] },
     });
+    await install(client);
+  });
+
+  it('keep whole numbers that no double holds', async () => {
+    await install(client, definition({ properties: { id: { type: 'integer' } } }));
+    await client.resource(foos, 'default').create(foo('wide', { id: 9007199254740993n }));
+    await client.resource(foos, 'default').patch('wide', 'merge', { spec: { size: 2 } });
+    expect((await client.resource(foos, 'default').get('wide')).spec).toEqual({ id: 9007199254740993n, size: 2 });
+    await restart();
+    expect((await client.resource(foos, 'default').get('wide')).spec).toEqual({ id: 9007199254740993n, size: 2 });
+    await client.resource(foos, 'default').delete('wide');
     await install(client);
   });
 

@@ -1,3 +1,5 @@
+import { parseJson } from '../../machinery/codec/json-decode.js';
+import { jsonText } from '../../machinery/codec/json-text.js';
 import { randomUUID } from 'node:crypto';
 import type { CustomResourceDefinition, WebhookClientConfig } from '../../api/generated/types.js';
 import { errorText } from '../../base/errors.js';
@@ -39,7 +41,7 @@ export async function convertByWebhook(
   const request = { kind: 'ConversionReview', apiVersion, request: { uid, desiredAPIVersion, objects } };
   let converted: readonly unknown[];
   try {
-    const answer = await caller.post(webhook.clientConfig, JSON.stringify(request), timeoutSeconds);
+    const answer = await caller.post(webhook.clientConfig, jsonText(request), timeoutSeconds);
     converted = convertedObjects(answer, { uid, apiVersion });
   } catch (error) {
     // Its message is what Go says; the causes say it again.
@@ -58,7 +60,7 @@ export async function convertByWebhook(
 }
 
 function convertedObjects(answer: string, { uid, apiVersion }: { uid: string; apiVersion: string }): readonly unknown[] {
-  const review = JSON.parse(answer) as unknown;
+  const review = parseJson(answer);
   if (!isJsonObject(review) || review['kind'] !== 'ConversionReview' || review['apiVersion'] !== apiVersion) {
     const { kind = '', apiVersion: actual = '' } = isJsonObject(review) ? review : {};
     throw new Error(

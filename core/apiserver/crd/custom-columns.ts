@@ -1,3 +1,4 @@
+import { jsonText } from '../../machinery/codec/json-text.js';
 import type { ColumnData } from '../../api/schema-data.js';
 import type { CustomResourceColumnDefinition } from '../../api/generated/types.js';
 import { ageOf } from '../../machinery/human-duration.js';
@@ -44,8 +45,8 @@ function cellOf(type: string, found: readonly unknown[], nowMs: number): unknown
   const [value] = found;
   if (type === 'string') return textOf(value);
   if (value === null) return null;
-  if (type === 'integer') return typeof value === 'number' ? Math.trunc(value) : null;
-  if (type === 'number') return typeof value === 'number' ? value : null;
+  if (type === 'integer') return typeof value === 'number' ? Math.trunc(value) : typeof value === 'bigint' ? value : null;
+  if (type === 'number') return typeof value === 'number' ? value : typeof value === 'bigint' ? Number(value) : null;
   if (type === 'boolean') return typeof value === 'boolean' ? value : null;
   if (type !== 'date' || typeof value !== 'string') return null;
   return Number.isNaN(Date.parse(value)) ? '<invalid>' : ageOf(value, nowMs);
@@ -54,5 +55,5 @@ function cellOf(type: string, found: readonly unknown[], nowMs: number): unknown
 /** What Go's JSONPath prints: text and numbers plain, the rest as JSON. */
 function textOf(value: unknown): string {
   if (value === null) return '<nil>';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'object' ? jsonText(value) : String(value);
 }

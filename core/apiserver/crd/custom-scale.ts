@@ -1,12 +1,16 @@
+import { jsonText } from '../../machinery/codec/json-text.js';
 import type { CustomResourceSubresourceScale, Scale } from '../../api/generated/types.js';
 import type { FieldErrors } from '../../machinery/field-errors.js';
 import { fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { isJsonObject, setOwn } from '../../machinery/object.js';
-import { internalError } from '../../machinery/status-error.js';
+import { badRequest, internalError } from '../../machinery/status-error.js';
 import type { ObjectSubresource } from '../registry/resource-definition.js';
 
 const int32Maximum = 2 ** 31 - 1;
+
+/** What a write sees where replicas were never set: a write that leaves it there is refused. */
+const neverSet = -(2 ** 31);
 
 /** The members that a path such as `.spec.replicas` names. */
 export function pathMembers(path: string): string[] {
@@ -16,26 +20,32 @@ export function pathMembers(path: string): string[] {
 /** The `scale` subresource over paths of the definition's choice. Source: apiextensions-apiserver pkg/registry/customresource. */
 export function customScale(scale: CustomResourceSubresourceScale): ObjectSubresource<KubeObject> {
   const { specReplicasPath, statusReplicasPath, labelSelectorPath } = scale;
+  const shown = (parent: Readonly<KubeObject>, replicas: number): Scale => {
+    const { name, namespace, uid, resourceVersion, creationTimestamp } = parent.metadata;
+    const found = labelSelectorPath ? valueAt(parent, labelSelectorPath) : undefined;
+    return {
+      apiVersion: 'autoscaling/v1',
+      kind: 'Scale',
+      metadata: { name, ...(namespace ? { namespace } : {}), uid, resourceVersion, creationTimestamp },
+      spec: replicas ? { replicas } : {},
+      status: {
+        replicas: numberAt(parent, statusReplicasPath) ?? 0,
+        ...(typeof found === 'string' && found ? { selector: found } : {}),
+      },
+    } as Scale;
+  };
   return {
     type: 'object',
     kind: { group: 'autoscaling', version: 'v1', kind: 'Scale' },
     get(parent) {
-      const { name, namespace, uid, resourceVersion, creationTimestamp } = parent.metadata;
       const replicas = numberAt(parent, specReplicasPath);
       if (replicas === undefined) throw internalError(new Error(`the spec replicas field "${specReplicasPath}" does not exist`));
-      const found = labelSelectorPath ? valueAt(parent, labelSelectorPath) : undefined;
-      return {
-        apiVersion: 'autoscaling/v1',
-        kind: 'Scale',
-        metadata: { name, ...(namespace ? { namespace } : {}), uid, resourceVersion, creationTimestamp },
-        spec: replicas ? { replicas } : {},
-        status: {
-          replicas: numberAt(parent, statusReplicasPath) ?? 0,
-          ...(typeof found === 'string' && found ? { selector: found } : {}),
-        },
-      } as Scale;
+      return shown(parent, replicas);
     },
+    getForUpdate: parent => shown(parent, numberAt(parent, specReplicasPath) ?? neverSet),
     update(body, parent) {
+      const replicas = (body as Scale).spec?.replicas ?? 0;
+      if (replicas === neverSet) throw badRequest(`the spec replicas field "${specReplicasPath}" cannot be empty`);
       const names = pathMembers(specReplicasPath);
       const last = names.pop()!;
       let target = parent as unknown as Record<string, unknown>;
@@ -43,7 +53,7 @@ export function customScale(scale: CustomResourceSubresourceScale): ObjectSubres
         if (!isJsonObject(target[name])) setOwn(target, name, {});
         target = target[name] as Record<string, unknown>;
       }
-      setOwn(target, last, (body as Scale).spec?.replicas ?? 0);
+      setOwn(target, last, replicas);
     },
   };
 }
@@ -60,10 +70,12 @@ export function validateScale(
   if (notAMap !== undefined) errors.invalid(fieldPath(path), 0, notAMap);
   const value = valueAt(object, path);
   if (value !== undefined) {
-    if (typeof value !== 'number' || !Number.isInteger(value)) {
+    if (typeof value !== 'bigint' && !Number.isInteger(value)) {
       errors.invalid(fieldPath(path), 0, accessorError(path, value, 'int64'));
-    } else if (value < 0) errors.invalid(fieldPath(path), value, 'should be a non-negative integer');
-    else if (value > int32Maximum) errors.invalid(fieldPath(path), value, `should be less than or equal to ${int32Maximum}`);
+    } else if ((value as number | bigint) < 0)
+      errors.invalid(fieldPath(path), value as number | bigint, 'should be a non-negative integer');
+    else if ((value as number | bigint) > int32Maximum)
+      errors.invalid(fieldPath(path), value as number | bigint, `should be less than or equal to ${int32Maximum}`);
   }
   const { labelSelectorPath } = scale;
   if (part !== 'status' || !labelSelectorPath) return;
@@ -89,7 +101,7 @@ function mapFault(object: unknown, path: string): string | undefined {
 function accessorError(path: string, value: unknown, expected: string): string {
   const types: Readonly<Record<string, string>> = { boolean: 'bool', number: 'float64', object: 'map[string]interface {}' };
   const actual = value === null ? '<nil>' : Array.isArray(value) ? '[]interface {}' : (types[typeof value] ?? typeof value);
-  const shown = value === null ? '<nil>' : typeof value === 'object' ? JSON.stringify(value) : String(value as string);
+  const shown = value === null ? '<nil>' : typeof value === 'object' ? jsonText(value) : String(value as string);
   return `.${pathMembers(path).join('.')} accessor error: ${shown} is of the type ${actual}, expected ${expected}`;
 }
 
@@ -105,6 +117,7 @@ function valueAt(object: unknown, path: string): unknown {
 function numberAt(object: unknown, path: string): number | undefined {
   const value = valueAt(object, path);
   if (value === undefined) return undefined;
+  if (typeof value === 'bigint') return Number(BigInt.asIntN(32, value));
   if (typeof value !== 'number') throw internalError(new Error(accessorError(path, value, 'int64')));
   return value;
 }

@@ -6,9 +6,11 @@ import { cloneJson, formatApiVersion, jsonEqual } from '../../machinery/object.j
 import { memberPath } from '../../machinery/patch/managed-fields/field-set.js';
 import type { MergeType } from '../../machinery/patch/managed-fields/merge-type.js';
 import { mergeTypeOf } from '../../machinery/patch/managed-fields/merge-type.js';
+import type { ResourceVersion } from '../../machinery/patch/managed-fields/ownership.js';
 import type { ReplicasPaths } from '../../machinery/patch/managed-fields/scale-fields.js';
 import { structuralMergeType } from '../../machinery/patch/managed-fields/structural-merge-type.js';
 import type { StructuralSchema } from '../../machinery/patch/managed-fields/structural-merge-type.js';
+import { validateApplied } from '../../machinery/patch/managed-fields/typed-value.js';
 import type { TypeSet } from '../../machinery/schema.js';
 import { applyDefaults, dropNulls } from '../../machinery/structural/defaults.js';
 import type { JsonSchema } from '../../machinery/structural/json-schema.js';
@@ -19,6 +21,7 @@ import type { CustomResource } from '../served-resources.js';
 import type { ObjectCache } from '../storage/resource-cache.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import type { ViewCache } from '../storage/view-cache.js';
+import { AwaitedConversions } from './awaited-conversions.js';
 import type { WebhookCaller } from './conversion-webhook.js';
 import { convertByWebhook } from './conversion-webhook.js';
 import { CustomCodec } from './custom-codec.js';
@@ -55,6 +58,7 @@ export class CustomVersions {
   readonly #isByWebhook: boolean;
   readonly #mergeTypes = new Map<string, MergeType>();
   readonly #views: ViewCache[] = [];
+  readonly #conversions = new AwaitedConversions(async (object, apiVersion) => (await this.#ask([object], apiVersion))[0]!);
   readonly #storageVersion: string;
 
   constructor(options: CustomVersionsOptions) {
@@ -137,7 +141,7 @@ export class CustomVersions {
           convert: (stored: readonly Readonly<KubeObject>[]) => this.#converted(stored, apiVersion),
         }
       : undefined;
-    const view = hub.view(cache, { toView: stored => this.#shown(stored, apiVersion), fields, conversion });
+    const view = hub.view(cache, { isCustom: true, toView: stored => this.#shown(stored, apiVersion), fields, conversion });
     this.#views.push(view);
     const listKind = names.listKind ?? `${names.kind}List`;
     return {
@@ -151,11 +155,9 @@ export class CustomVersions {
         converts: this.#isByWebhook && apiVersion !== this.#storageVersion,
       },
       type: () => this.#mergeType(apiVersion),
-      // What was owned through a version that only a webhook could compare is forgotten.
-      version: other =>
-        this.#names.has(other) && (other === apiVersion || !this.#isByWebhook)
-          ? { type: this.#mergeType(other), convert: object => ({ ...(object as object), apiVersion: other }) }
-          : undefined,
+      // What was owned through a version that there is no more is forgotten.
+      version: other => (this.#names.has(other) ? this.#comparable(other) : undefined),
+      whenConverted: this.#isByWebhook ? work => this.#conversions.run(work) : undefined,
       replicasPaths: replicasPaths(crd),
       schemas: customOpenApi({
         ...kind,
@@ -166,6 +168,20 @@ export class CustomVersions {
       }),
       isServed: version.served,
       isStored: version.storage,
+    };
+  }
+
+  /** A version as that of an earlier writer, who must be able to hold what is written now. */
+  #comparable(apiVersion: string): ResourceVersion {
+    const type = this.#mergeType(apiVersion);
+    return {
+      type,
+      convert: object => {
+        const source = object as Readonly<KubeObject>;
+        const converted = this.#isByWebhook ? this.#conversions.convert(source, apiVersion) : { ...source, apiVersion };
+        validateApplied(converted, type);
+        return converted;
+      },
     };
   }
 
@@ -223,7 +239,7 @@ export class CustomVersions {
     return drafts;
   }
 
-  #ask(objects: readonly KubeObject[], apiVersion: string): Promise<KubeObject[]> {
+  #ask(objects: readonly Readonly<KubeObject>[], apiVersion: string): Promise<KubeObject[]> {
     return convertByWebhook(objects, apiVersion, this.#options.definition(), this.#options.webhooks);
   }
 

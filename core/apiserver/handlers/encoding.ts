@@ -1,3 +1,4 @@
+import { jsonText } from '../../machinery/codec/json-text.js';
 import type { KubeObject } from '../../machinery/object.js';
 import type { JsonObject } from '../../machinery/object.js';
 import { encodeProtobuf, encodeProtobufList } from '../../machinery/codec/protobuf.js';
@@ -104,7 +105,7 @@ export async function encodeValue(value: object, acceptance: Pick<Acceptance, 'm
   if (acceptance.mediaType === 'application/yaml') {
     return { contentType: 'application/yaml', parts: [Buffer.from(await toYaml(value as JsonObject))] };
   }
-  const text = acceptance.pretty ? JSON.stringify(value, undefined, 2) : `${JSON.stringify(value)}\n`;
+  const text = acceptance.pretty ? jsonText(value, 2) : `${jsonText(value)}\n`;
   return { contentType: 'application/json', parts: [Buffer.from(text)] };
 }
 

@@ -22,6 +22,8 @@ export interface FieldManagerOwnerOptions<T extends KubeObject> {
   readonly scaleStruct?: StructType | undefined;
   /** Other versions. Undefined for those that are not served any more: what was written through them is forgotten. */
   readonly version: (apiVersion: string) => ResourceVersion | undefined;
+  /** Runs work with such versions whose objects must be waited for. */
+  readonly whenConverted?: (<R>(work: () => R) => Promise<R>) | undefined;
   /** Where a Scale's replicas lie in each version; `spec.replicas` when absent. */
   readonly replicasPaths?: ReplicasPaths | undefined;
 }
@@ -31,6 +33,7 @@ export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
   readonly #definition: ResourceDefinition<T>;
   readonly #type: () => MergeType;
   readonly #version: (apiVersion: string) => ResourceVersion | undefined;
+  readonly #whenConverted: (<R>(work: () => R) => Promise<R>) | undefined;
   readonly #replicasPaths: ReplicasPaths | undefined;
   readonly #clock: Clock;
   readonly #managers = new Map<string, FieldManager>();
@@ -42,21 +45,30 @@ export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
     this.#definition = options.definition;
     this.#type = options.type;
     this.#version = options.version;
+    this.#whenConverted = options.whenConverted;
     this.#replicasPaths = options.replicasPaths;
     this.#clock = options.clock;
   }
 
-  update(live: Readonly<T> | undefined, next: T, options: { manager: string; subresource: string; nowMs: number }): T {
-    return this.#manager(options.subresource).updateManagedFields(live, next, options);
+  update(
+    live: Readonly<T> | undefined,
+    next: T,
+    options: { manager: string; subresource: string; nowMs: number },
+  ): T | Promise<T> {
+    const manager = this.#manager(options.subresource);
+    if (!this.#whenConverted) return manager.updateManagedFields(live, next, options);
+    return this.#whenConverted(() => manager.updateManagedFields(live, next, options));
   }
 
-  apply(live: Readonly<T> | undefined, applied: T, options: { manager: string; force: boolean; subresource: string }): T {
-    const merged = this.#manager(options.subresource).apply(live, applied as unknown as Record<string, unknown>, {
-      manager: options.manager,
-      force: options.force,
-      nowMs: this.#clock.now(),
-    });
-    return merged as unknown as T;
+  apply(
+    live: Readonly<T> | undefined,
+    applied: T,
+    options: { manager: string; force: boolean; subresource: string },
+  ): T | Promise<T> {
+    const manager = this.#manager(options.subresource);
+    const timed = { manager: options.manager, force: options.force, nowMs: this.#clock.now() };
+    const merged = (): T => manager.apply(live, applied as unknown as Record<string, unknown>, timed) as unknown as T;
+    return this.#whenConverted ? this.#whenConverted(merged) : merged();
   }
 
   ownedScale(parent: Readonly<T>, scale: KubeObject): KubeObject {

@@ -4,7 +4,11 @@ import type { FieldOwnership } from '../registry/resource-store.js';
 /** managedFields of one resource: what the store needs for updates, and apply. */
 export interface FieldOwner<T extends KubeObject> extends FieldOwnership<T> {
   /** The merged object with managedFields; throws Conflict with a cause per field. */
-  apply(live: Readonly<T> | undefined, applied: T, options: { manager: string; force: boolean; subresource: string }): T;
+  apply(
+    live: Readonly<T> | undefined,
+    applied: T,
+    options: { manager: string; force: boolean; subresource: string },
+  ): T | Promise<T>;
   /** A Scale with the fields' owners that its parent has for replicas. */
   ownedScale(parent: Readonly<T>, scale: KubeObject): KubeObject;
   /** The same after an update of the Scale from `live` to `next`, both with their managedFields. */

@@ -102,7 +102,7 @@ export class Operations<T extends KubeObject = KubeObject> {
     const { store } = this.#served;
     if (!call.subresource && this.#served.definition.evaluate) {
       const context = store.context(this.#writeCall(call), 'CREATE');
-      const owned = this.#owner.update(undefined, object as T, {
+      const owned = await this.#owner.update(undefined, object as T, {
         manager: call.fieldManager,
         subresource: '',
         nowMs: context.nowMs,
@@ -251,8 +251,8 @@ export class Operations<T extends KubeObject = KubeObject> {
     } as T;
     return store.update(
       { ...this.#writeCall(call), ownsManagedFields: true },
-      old => {
-        const merged = this.#owner.apply(old?.object, cloneJson(named), {
+      async old => {
+        const merged = await this.#owner.apply(old?.object, cloneJson(named), {
           manager: call.fieldManager,
           force,
           subresource: call.subresource,
@@ -287,7 +287,7 @@ export class Operations<T extends KubeObject = KubeObject> {
       { ...this.#writeCall(call), ...(scale ? { ownsManagedFields: true } : {}) },
       async old => {
         if (!old) throw notFound(store.subject(call.name));
-        const shown = await sub.get!(old.object, context);
+        const shown = sub.getForUpdate?.(old.object) ?? (await sub.get!(old.object, context));
         const current = scale ? this.#owner.ownedScale(old.object, shown) : shown;
         let body = next(cloneJson(current));
         if (scale && !applied) {

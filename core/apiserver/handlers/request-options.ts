@@ -111,12 +111,8 @@ export function checkDeleteOptions(options: Record<string, unknown>): DeleteOpti
   if (!errors.empty) throw invalid('meta.k8s.io', 'DeleteOptions', '', errors);
   return {
     gracePeriodSeconds: gracePeriodSeconds as number | undefined,
-    propagationPolicy: (propagationPolicy ??
-      (orphanDependents === true
-        ? 'Orphan'
-        : orphanDependents === false
-          ? 'Background'
-          : undefined)) as DeleteOptions['propagationPolicy'],
+    orphanDependents: orphanDependents as boolean | undefined,
+    propagationPolicy: propagationPolicy as DeleteOptions['propagationPolicy'],
     preconditions: preconditions as DeleteOptions['preconditions'],
     dryRun: Array.isArray(dryRun) && dryRun.includes('All'),
   };

@@ -525,9 +525,10 @@ async function strictYaml(bytes: Buffer, call: OperationCall, kind?: string): Pr
   return typeof value === 'string' ? JSON.stringify(value) : value;
 }
 
-function warnOfOrphans({ served }: ResourceEndpoint, { propagationPolicy }: DeleteOptions, call: OperationCall): void {
+function warnOfOrphans({ served }: ResourceEndpoint, options: DeleteOptions, call: OperationCall): void {
   const { deleteWarning } = served.definition;
-  if (deleteWarning !== undefined && propagationPolicy === undefined) call.warn(deleteWarning);
+  if (deleteWarning === undefined || options.propagationPolicy !== undefined || options.orphanDependents !== undefined) return;
+  call.warn(deleteWarning);
 }
 
 /** What every request to a deprecated resource is told. */

@@ -1,3 +1,4 @@
+import { jsonText } from '../../machinery/codec/json-text.js';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.js';
@@ -223,7 +224,7 @@ class FrameEncoder<T extends KubeObject> {
   }
 
   #framed(type: EventType, object: object): Buffer {
-    if (!this.binary) return Buffer.concat([jsonHead[type], Buffer.from(JSON.stringify(object)), jsonTail]);
+    if (!this.binary) return Buffer.concat([jsonHead[type], Buffer.from(jsonText(object)), jsonTail]);
     return this.#binaryFrame(type, encodeAnyProtobuf(this.#target.served.types, object as KubeObject));
   }
 

@@ -63,12 +63,17 @@ export function beforeDelete<T extends KubeObject>(
 export function setFinalizers(
   { metadata }: KubeObject,
   old: Readonly<KubeObject>,
-  policy: DeleteOptions['propagationPolicy'],
+  options: DeleteOptions,
   orphanByDefault: boolean,
 ): void {
+  const policy = options.propagationPolicy ?? olderPolicy(options.orphanDependents);
   const finalizers = deletionFinalizers(old.metadata.finalizers ?? [], policy, orphanByDefault);
   if (finalizers.length) metadata.finalizers = finalizers;
   else delete metadata.finalizers;
+}
+
+function olderPolicy(orphanDependents: boolean | undefined): DeleteOptions['propagationPolicy'] {
+  return orphanDependents === undefined ? undefined : orphanDependents ? 'Orphan' : 'Background';
 }
 
 /** For what finalizers alone keep: its time is now. */

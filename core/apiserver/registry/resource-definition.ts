@@ -184,9 +184,11 @@ export interface ObjectSubresource<T extends KubeObject> {
   defaults?(object: KubeObject): void;
   /** GET. */
   get?(parent: Readonly<T>, context: RequestContext): Promise<KubeObject> | KubeObject;
+  /** What PUT and PATCH start from, where GET gives something else or nothing. */
+  getForUpdate?(parent: Readonly<T>): KubeObject;
   /** POST. The parent may be missing: look it up through `store`. */
   create?(body: KubeObject, store: ResourceStore<T>, context: RequestContext): Promise<KubeObject>;
-  /** PUT and PATCH: a patch is applied to what `get` gives. Writes `body` into the draft of the parent. */
+  /** PUT and PATCH: a patch is applied to what `getForUpdate` or `get` gives. Writes `body` into the draft of the parent. */
   update?(body: KubeObject, parent: T, context: RequestContext): Promise<void> | void;
   validateUpdate?(body: KubeObject, parent: Readonly<T>, errors: FieldErrors, context: RequestContext): Promise<void> | void;
 }

@@ -147,7 +147,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     wipeSystemFields(metadata);
     this.#dropDuplicateOwners(draft, call, '');
     if (!call.ownsManagedFields) {
-      draft = this.#options.ownership.update(undefined, draft, {
+      draft = await this.#options.ownership.update(undefined, draft, {
         manager: call.fieldManager,
         subresource: '',
         nowMs: context.nowMs,
@@ -249,7 +249,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     let draft = input;
     if (!patch) this.#dropDuplicateOwners(draft, call, '');
     if (!call.ownsManagedFields && !call.trusted) {
-      draft = this.#options.ownership.update(old, draft, { manager: call.fieldManager, subresource, nowMs: context.nowMs });
+      draft = await this.#options.ownership.update(old, draft, { manager: call.fieldManager, subresource, nowMs: context.nowMs });
     }
     if (call.trusted) this.#keepSystemFields(draft, old);
     else await this.#prepareUpdate(draft, old, context, call, validateBody);
@@ -315,8 +315,8 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       checkPreconditions(current, options, this.definition.reference);
       const old = current.object as Readonly<T>;
       const context = this.context(call, 'DELETE');
-      const { gracePeriodSeconds, propagationPolicy, preconditions } = options;
-      const said = { ...context.options, gracePeriodSeconds, propagationPolicy, preconditions };
+      const { gracePeriodSeconds, propagationPolicy, orphanDependents, preconditions } = options;
+      const said = { ...context.options, gracePeriodSeconds, propagationPolicy, orphanDependents, preconditions };
       // The request for a collection names none of its objects.
       const asked = { ...context, name: isOneOfMany ? '' : call.name, options: said };
       await this.#admit('mutate', asked, undefined, old);
@@ -325,7 +325,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       const grace = beforeDelete(draft, old, options, { definition: this.definition, nowMs: context.nowMs });
       // Nor do finalizers change by options any more.
       if (grace === 'pending') return { entry: current, gone: false };
-      setFinalizers(draft, old, options.propagationPolicy, this.definition.orphanByDefault ?? false);
+      setFinalizers(draft, old, options, this.definition.orphanByDefault ?? false);
       if (grace === 'none') markAsDeleting(draft, context.nowMs);
       this.definition.prepareForDelete?.(draft, context);
       try {

@@ -28,5 +28,9 @@ export interface UpdateOptions<T> {
 /** Field ownership of one resource (managedFields), bound to its type. Implemented over machinery/patch/managed-fields. */
 export interface FieldOwnership<T extends KubeObject> {
   /** Writes `managedFields` into `next` for a create (no live object), update or non-apply patch. */
-  update(live: Readonly<T> | undefined, next: T, options: { manager: string; subresource: string; nowMs: number }): T;
+  update(
+    live: Readonly<T> | undefined,
+    next: T,
+    options: { manager: string; subresource: string; nowMs: number },
+  ): T | Promise<T>;
 }

@@ -1,3 +1,4 @@
+import { parseOwnJson } from '../../machinery/codec/json-text.js';
 import type { Clock } from '../../base/clock.js';
 import type { Deferred } from '../../base/deferred.js';
 import { deferred } from '../../base/deferred.js';
@@ -42,6 +43,7 @@ export class StorageHub {
   readonly datastore: Datastore;
   readonly #options: StorageHubOptions;
   readonly #parseCache = new ParseCache();
+  readonly #customParseCache = new ParseCache(undefined, parseOwnJson);
   readonly #known = new WeakMap<Uint8Array, KubeObject>();
   readonly #caches = new Map<string, ResourceCache>();
   readonly #opening = new Map<string, Opening>();
@@ -88,12 +90,13 @@ export class StorageHub {
   #make<T extends KubeObject>(
     storagePrefix: string | undefined,
     options: { namespaced: boolean; fields?: ((object: T) => Record<string, string>) | undefined },
+    parseCache = this.#parseCache,
   ): ResourceCache<T> {
     return new ResourceCache<T>({
       prefix: `${registryPrefix}${storagePrefix}/`,
       namespaced: options.namespaced,
       fields: options.fields,
-      parseCache: this.#parseCache,
+      parseCache,
       known: this.#known,
     });
   }
@@ -103,7 +106,7 @@ export class StorageHub {
     this.#checkPrefix(storagePrefix);
     try {
       for (;;) {
-        const opening: Opening = { cache: this.#make(storagePrefix, options), events: [] };
+        const opening: Opening = { cache: this.#make(storagePrefix, options, this.#customParseCache), events: [] };
         this.#opening.set(storagePrefix, opening);
         const loads = this.#loads;
         const revision = await this.#fill(opening.cache);
@@ -144,9 +147,9 @@ export class StorageHub {
   /** A second version of the objects in `source`. */
   view<T extends KubeObject>(
     source: ObjectCache,
-    options: Pick<ViewCacheOptions<T>, 'toView' | 'fields' | 'conversion'>,
+    { isCustom, ...options }: Pick<ViewCacheOptions<T>, 'toView' | 'fields' | 'conversion'> & { readonly isCustom?: boolean },
   ): ViewCache<T> {
-    return new ViewCache<T>({ source, ...options, parseCache: this.#parseCache });
+    return new ViewCache<T>({ source, ...options, parseCache: isCustom ? this.#customParseCache : this.#parseCache });
   }
 
   /** Loads everything, then follows the store. */

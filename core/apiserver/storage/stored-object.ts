@@ -1,3 +1,4 @@
+import { jsonText } from '../../machinery/codec/json-text.js';
 import type { ObjectEntry } from '../../contracts/api-transport.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { deepFreeze } from '../../machinery/object.js';
@@ -8,7 +9,7 @@ const metadataStart = Buffer.from('"metadata":{');
 export function encodeStored(object: KubeObject): Buffer {
   const { kind, apiVersion, metadata, ...rest } = object;
   const { resourceVersion: _resourceVersion, ...plain } = metadata;
-  return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: plain, ...rest }));
+  return Buffer.from(jsonText({ kind, apiVersion, metadata: plain, ...rest }));
 }
 
 /** The stored bytes with `metadata.resourceVersion` put in: what a client reads. There is none in what was never stored, of revision 0. */
@@ -32,13 +33,16 @@ export function withResourceVersion(stored: Uint8Array, revision: number): Buffe
  * Second-chance order: an object that was read since it was last looked at stays.
  */
 export class ParseCache {
+  readonly parse: (text: string) => unknown;
   readonly #limitBytes: number;
   #bytes = 0;
   #ring: StoredObject<KubeObject>[] = [];
   #head = 0;
 
-  constructor(limitBytes = 4 * 1024 * 1024) {
+  /** `parse`: JSON.parse, or what keeps more of numbers than it for objects whose fields are the users'. */
+  constructor(limitBytes = 4 * 1024 * 1024, parse: (text: string) => unknown = JSON.parse) {
     this.#limitBytes = limitBytes;
+    this.parse = parse;
   }
 
   admit(entry: StoredObject<KubeObject>): void {
@@ -103,7 +107,7 @@ export class StoredObject<T extends KubeObject = KubeObject> implements ObjectEn
     options: { known?: T | undefined; fields?: ((object: T) => Record<string, string>) | undefined } = {},
   ): StoredObject<T> {
     const bytes = withResourceVersion(stored, revision);
-    const parsed = options.known ?? (JSON.parse(bytes.toString()) as T);
+    const parsed = options.known ?? (cache.parse(bytes.toString()) as T);
     if (options.known && revision !== 0) parsed.metadata.resourceVersion = String(revision);
     deepFreeze(parsed);
     const { metadata } = parsed;
@@ -134,7 +138,7 @@ export class StoredObject<T extends KubeObject = KubeObject> implements ObjectEn
   get object(): T {
     this.#touched = true;
     if (this.#parsed === undefined) {
-      this.#parsed = deepFreeze(JSON.parse(this.bytes.toString()) as T);
+      this.#parsed = deepFreeze(this.#cache.parse(this.bytes.toString()) as T);
       this.#cache.admit(this as unknown as StoredObject<KubeObject>);
     }
     return this.#parsed;

@@ -177,7 +177,8 @@ export class FakeTransport implements ApiTransport {
   async delete<T>(request: DeleteRequest<T>): Promise<T | undefined> {
     this.#react('delete', request, request.name, request.options);
     const known = this.#find(request, request.name);
-    const { preconditions, propagationPolicy, gracePeriodSeconds } = request.options ?? {};
+    const { preconditions, orphanDependents, gracePeriodSeconds } = request.options ?? {};
+    const propagationPolicy = request.options?.propagationPolicy ?? (orphanDependents ? 'Orphan' : undefined);
     if (preconditions?.uid && preconditions.uid !== known.metadata.uid) {
       throw conflict(
         subject(request.resource, request.name),

@@ -1,3 +1,4 @@
+import { jsonText } from '../codec/json-text.js';
 import { CodedError } from '../../base/errors.js';
 import { parseDuration } from '../time.js';
 import { escapeProperty, unescapeProperty } from './escaping.js';
@@ -184,7 +185,7 @@ class SchemaList extends TypedList {
 function setKey(value: CelValue): string {
   const key = memberKey(value);
   if (key !== undefined) return `${typeof key}:${String(key)}`;
-  return JSON.stringify(toJson(value));
+  return jsonText(toJson(value));
 }
 
 /** `x-kubernetes-list-type: set`: order does not matter, and adding leaves out what is there. */
@@ -359,7 +360,7 @@ class UnknownValue extends ObjectValue {
   }
 
   toString(): string {
-    return JSON.stringify(this.json);
+    return jsonText(this.json);
   }
 }
 

@@ -5,7 +5,7 @@ import { parseDuration } from '../time.js';
 import type { CelType } from './cel-type.js';
 import { boolType, bytesType, doubleType, durationType, intType, stringType, timestampType, uintType } from './cel-type.js';
 import { formatSeconds } from './format-value.js';
-import { formatGoFloat, parseGoFloat, parseGoInt, parseGoUint } from './go-numbers.js';
+import { formatGoFloat, parseGoFloat, parseGoInt, parseGoUint } from '../go-numbers.js';
 import { formatTimestamp, parseTimestamp, timestampOfSeconds } from './timestamps.js';
 import type { CelValue } from './values.js';
 import { CelError, Duration, Timestamp, typeOf, Uint } from './values.js';

@@ -1,4 +1,4 @@
-import { plainFloat, quoteGo } from './go-numbers.js';
+import { plainFloat, quoteGo } from '../go-numbers.js';
 import { formatTimestamp } from './timestamps.js';
 import type { CelValue } from './values.js';
 import { CelError, Duration, ListValue, MapValue, OptionalValue, Timestamp, Uint } from './values.js';

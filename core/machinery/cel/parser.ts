@@ -5,7 +5,7 @@ import { tokenize } from './lexer.js';
 import { bytesContent, LiteralError, stringContent } from './literals.js';
 import type { MacroTable } from './macros.js';
 import { expandMacro } from './macros.js';
-import { parseGoFloat } from './go-numbers.js';
+import { parseGoFloat } from '../go-numbers.js';
 import type { CelIssues, Offset } from './source.js';
 import { codePointCount } from './source.js';
 import { explainSyntaxErrors } from './syntax-errors.js';

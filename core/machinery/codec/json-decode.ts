@@ -9,7 +9,7 @@ import { badRequest } from '../status-error.js';
 import { canonicalTime, formatDuration, parseDuration } from '../time.js';
 import { canonicalBase64 } from './base64.js';
 import { duplicateFieldErrors, strictFieldErrors } from './duplicate-keys.js';
-import { NumberToken, parseJsonText, scanJsonText, withoutTokens } from './json-text.js';
+import { NumberToken, jsonText, parseJsonText, scanJsonText, withoutTokens } from './json-text.js';
 import type { FieldPlan, StructPlan } from './type-plan.js';
 import { goTypeNameIn, isEmpty, structPlan } from './type-plan.js';
 import { isZero, zeroElement, zeroStruct } from './zero-values.js';
@@ -218,7 +218,7 @@ function interpret(value: unknown, expected: GroupVersionKind, text: string | un
 }
 
 function safeStringify(value: unknown): string {
-  return JSON.stringify(value) ?? '';
+  return (jsonText(value) as string | undefined) ?? '';
 }
 
 function checkKind(actual: GroupVersionKind, expected: GroupVersionKind, kinds: KindLookup | undefined): void {
@@ -275,7 +275,7 @@ function decodeParsed(struct: StructType, parsed: ParsedBody, options: ParsedOpt
     if (!options.strict) return { value, strictErrors: [] };
     const isWhole = parsed.members === undefined ? !decoder.hasUnknown : parsed.members === decoder.members;
     if (isWhole) return { value, strictErrors: [] };
-    const text = options.text ?? JSON.stringify(parsed.value);
+    const text = options.text ?? jsonText(parsed.value);
     return { value, strictErrors: strictFieldErrors(struct, text) };
   } catch (error) {
     // The walks go as deep as the value does, and there may be less stack than Go has.
@@ -287,7 +287,7 @@ function decodeParsed(struct: StructType, parsed: ParsedBody, options: ParsedOpt
 /** What Go's messages call a JSON value. */
 function describe(value: unknown): string {
   if (typeof value === 'boolean') return 'bool';
-  if (typeof value === 'number' || value instanceof NumberToken) return 'number';
+  if (typeof value === 'number' || typeof value === 'bigint' || value instanceof NumberToken) return 'number';
   if (Array.isArray(value)) return 'array';
   return typeof value === 'string' ? 'string' : 'object';
 }
@@ -437,8 +437,9 @@ class Decoder {
     return out;
   }
 
-  #primitive(type: TypeNode & { kind: 'primitive' }, value: unknown): unknown {
+  #primitive(type: TypeNode & { kind: 'primitive' }, given: unknown): unknown {
     const { primitive } = type;
+    const value = typeof given === 'bigint' ? new NumberToken(Number(given), String(given)) : given;
     switch (primitive) {
       case 'string':
         if (typeof value === 'string') return this.#parsed.escapes ? value.toWellFormed() : value;
@@ -479,8 +480,8 @@ class Decoder {
       case 'fieldsV1':
       case 'rawExtension':
       case 'json':
-        if (this.#strict) this.members += countMembers(value);
-        return this.#parsed.tokens ? withoutTokens(value) : value;
+        if (this.#strict) this.members += countMembers(given);
+        return this.#parsed.tokens ? withoutTokens(given) : given;
     }
   }
 

@@ -1,10 +1,11 @@
+import { jsonText } from './json-text.js';
 /** JSON bytes of a canonical object, with kind, apiVersion and metadata first. HTML characters are not escaped. */
 export function encodeJson(object: object): Buffer {
   return Buffer.from(encodeJsonText(object));
 }
 
 export function encodeJsonText(object: object): string {
-  return JSON.stringify(inOrder(object as Record<string, unknown>));
+  return jsonText(inOrder(object as Record<string, unknown>));
 }
 
 function inOrder(object: Record<string, unknown>): Record<string, unknown> {
@@ -25,5 +26,5 @@ const leading = ['kind', 'apiVersion', 'metadata'];
 
 /** As encodeJson, with Go's two-space indentation, for `?pretty=true`. */
 export function encodePrettyJson(object: object): Buffer {
-  return Buffer.from(JSON.stringify(inOrder(object as Record<string, unknown>), null, 2));
+  return Buffer.from(jsonText(inOrder(object as Record<string, unknown>), 2));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { NumberToken } from './json-text.js';
-import { goSyntaxError, parseJsonText, scanJsonText, withoutTokens } from './json-text.js';
+import { goSyntaxError, jsonText, parseJsonText, parseOwnJson, scanJsonText, wideInteger, withoutTokens } from './json-text.js';
 
 describe('scanJsonText', () => {
   it('counts members and depth, not what strings hold', () => {
@@ -12,6 +12,36 @@ describe('scanJsonText', () => {
     expect(scanJsonText('[1.5]').hasOddNumbers).toBe(true);
     expect(scanJsonText('[1e3]').hasOddNumbers).toBe(true);
     expect(scanJsonText('[1234567890123456]').hasOddNumbers).toBe(true);
+  });
+});
+
+describe('integers that no double holds', () => {
+  const text = '{"a":[9007199254740993,-9223372036854775808,9007199254740991,1.5],"b":"9007199254740993"}';
+
+  it('are read and written as they are', () => {
+    const value = parseOwnJson(text) as { a: unknown[] };
+    expect(value.a).toEqual([9007199254740993n, -9223372036854775808n, 9007199254740991, 1.5]);
+    expect(jsonText(value)).toBe(text);
+    expect(jsonText([2n ** 62n], 1)).toBe('[\n 4611686018427387904\n]');
+    expect(withoutTokens(parseJsonText(text, true))).toEqual(value);
+  });
+
+  it('are those of 64 bits', () => {
+    const texts = [
+      '9007199254740991',
+      '9007199254740992',
+      '9223372036854775807',
+      '9223372036854775808',
+      '-9223372036854775809',
+      '1e18',
+    ];
+    expect(texts.map(wideInteger)).toEqual([undefined, 2n ** 53n, 2n ** 63n - 1n, undefined, undefined, undefined]);
+  });
+
+  it('leave other faults of JSON.stringify to be seen', () => {
+    const circle: { self?: unknown } = {};
+    circle.self = circle;
+    expect(() => jsonText(circle)).toThrow('circular');
   });
 });
 

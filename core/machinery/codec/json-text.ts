@@ -67,12 +67,41 @@ export class NumberToken {
   }
 }
 
+/** A whole number of 64 bits, written plainly, that is beyond what a double holds exactly; undefined for all others. */
+export function wideInteger(source: string): bigint | undefined {
+  if (!/^-?[1-9]\d{15,18}$/.test(source) || Number.isSafeInteger(Number(source))) return undefined;
+  const exact = BigInt(source);
+  return BigInt.asIntN(64, exact) === exact ? exact : undefined;
+}
+
+/** Text that this server wrote itself, as a value; wide integers as `withoutTokens` gives them. */
+export function parseOwnJson(text: string): unknown {
+  return /[:,[]-?\d{16}/.test(text) ? withoutTokens(parseJsonText(text, true)) : JSON.parse(text);
+}
+
+/** JSON.stringify, also of values with BigInts. */
+export function jsonText(value: unknown, indent?: number): string {
+  try {
+    return JSON.stringify(value, undefined, indent);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return JSON.stringify(value, rawInteger, indent);
+  }
+}
+
+const rawInteger = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? rawJson(String(value)) : value);
+
+/** Of ES2025, which the compiler's library does not know. */
+const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): unknown };
+
 type SourceReviver = (key: string, value: unknown, context: { source?: string }) => unknown;
 
-const keepSource: SourceReviver = (_key, value, { source }) =>
-  typeof value === 'number' && source !== undefined && String(value) !== source ? new NumberToken(value, source) : value;
+const keepSource: SourceReviver = (_key, value, { source }) => {
+  if (typeof value !== 'number' || source === undefined) return value;
+  return String(value) !== source || wideInteger(source) !== undefined ? new NumberToken(value, source) : value;
+};
 
-/** JSON.parse; with `keepSources`, numbers that JavaScript prints otherwise become NumberTokens. Throws JSON_SYNTAX in Go's words. */
+/** JSON.parse; with `keepSources`, numbers that JavaScript prints otherwise, or that are beyond what it counts exactly, become NumberTokens. Throws JSON_SYNTAX in Go's words. */
 export function parseJsonText(text: string, keepSources = false): unknown {
   try {
     return keepSources ? JSON.parse(text, keepSource as (key: string, value: unknown) => unknown) : JSON.parse(text);
@@ -81,10 +110,13 @@ export function parseJsonText(text: string, keepSources = false): unknown {
   }
 }
 
-/** Numbers instead of NumberTokens, through and through; the value itself where it holds none. */
+/**
+ * Plain numbers instead of NumberTokens, through and through; the value itself where it holds none. Whole numbers of 64 bits that a
+ * double cannot hold become BigInts, which `jsonText` writes as they were.
+ */
 export function withoutTokens(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (value instanceof NumberToken) return value.value;
+  if (value instanceof NumberToken) return wideInteger(value.source) ?? value.value;
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) value[i] = withoutTokens(value[i]);
     return value;

@@ -1,3 +1,4 @@
+import { jsonText } from './json-text.js';
 import { isJsonObject } from '../object.js';
 import type { PrimitiveType, StructType } from '../schema.js';
 import { parseDuration, parseTime } from '../time.js';
@@ -286,7 +287,7 @@ function writeWord(writer: WireWriter, primitive: PrimitiveType, value: unknown)
       writer.varint(0x08);
       return;
     default:
-      writer.bytes(Buffer.from(JSON.stringify(value)));
+      writer.bytes(Buffer.from(jsonText(value)));
       writer.varint(0x0a);
   }
 }

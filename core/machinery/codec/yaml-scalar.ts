@@ -1,9 +1,11 @@
+import { wideInteger } from './json-text.js';
+
 /** What a plain scalar means to sigs.k8s.io/yaml, which reads YAML 1.1 with some of 1.2's forms. */
 export type ScalarTag = 'str' | 'bool' | 'int' | 'float' | 'null' | 'merge';
 
 export interface ResolvedScalar {
   readonly tag: ScalarTag;
-  readonly value: string | number | boolean | null;
+  readonly value: string | number | bigint | boolean | null;
 }
 
 const words = new Map<string, ResolvedScalar>();
@@ -30,7 +32,7 @@ export function resolveScalar(text: string): ResolvedScalar {
   const plain = first === 46 ? text : text.replaceAll('_', '');
   if (first !== 46 && integer.test(plain)) {
     const value = readInteger(plain);
-    if (value >= -(1n << 63n) && value < 1n << 64n) return { tag: 'int', value: Number(value) };
+    if (value >= -(1n << 63n) && value < 1n << 64n) return { tag: 'int', value: wideInteger(String(value)) ?? Number(value) };
   }
   if (float.test(plain)) {
     const value = Number(plain);

@@ -1,4 +1,5 @@
 import { quote } from '../field-errors.js';
+import { formatGoFloat } from '../go-numbers.js';
 
 /** Values as Go's fmt prints them; messages of strategic merge patches carry such texts. */
 
@@ -10,16 +11,8 @@ export function formatGoValue(value: unknown): string {
     const keys = Object.keys(value).sort();
     return `map[${keys.map(key => `${key}:${formatGoValue((value as Record<string, unknown>)[key])}`).join(' ')}]`;
   }
-  if (typeof value === 'number') return formatGoNumber(value);
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : formatGoFloat(value);
   return String(value);
-}
-
-/** Go's `%v` of an int64 or float64: floats from 1e21 on (`%v` switches there) and below 1e-4 carry an exponent of two digits. */
-export function formatGoNumber(value: number): string {
-  if (Number.isSafeInteger(value)) return String(value);
-  const magnitude = Math.abs(value);
-  const text = magnitude >= 1e21 || magnitude < 1e-4 ? value.toExponential() : String(value);
-  return text.replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
 /** Go's `%#v`. */
@@ -41,6 +34,8 @@ export function goTypeName(value: unknown): string {
   switch (typeof value) {
     case 'object':
       return 'map[string]interface {}';
+    case 'bigint':
+      return 'int64';
     case 'number':
       return Number.isInteger(value) ? 'int64' : 'float64';
     case 'boolean':

@@ -1,3 +1,4 @@
+import { jsonText } from '../codec/json-text.js';
 import { jsonEqual, setOwn } from '../object.js';
 import { badRequest, requestEntityTooLarge } from '../status-error.js';
 import { goJsonKind, patchNotApplicable } from './patch-errors.js';
@@ -137,7 +138,7 @@ class JsonPatchRun {
     const path = pointer(operation, 'path', 'copy');
     if (!this.#find(path, false)) fail(`copy operation does not apply: doc is missing destination path: ${path}: ${missing}`);
     if (value !== undefined && value !== null) {
-      this.#copiedBytes += Buffer.byteLength(JSON.stringify(value));
+      this.#copiedBytes += Buffer.byteLength(jsonText(value));
       if (this.#copiedBytes > maximumJsonPatchCopyBytes) {
         fail(
           `Unable to complete the copy, the accumulated size increase of copy is ${this.#copiedBytes}, ` +

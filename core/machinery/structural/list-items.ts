@@ -1,3 +1,4 @@
+import { jsonText } from '../codec/json-text.js';
 import type { FieldErrors } from '../field-errors.js';
 import { FieldPath, jsonValue, withSortedKeys } from '../field-errors.js';
 import { isJsonObject, setOwn } from '../object.js';
@@ -49,7 +50,7 @@ function repeated(list: readonly unknown[]): number[] {
   const seen = new Map<string, number>();
   const indexes: number[] = [];
   for (const [index, item] of list.entries()) {
-    const text = JSON.stringify(withSortedKeys(item));
+    const text = jsonText(withSortedKeys(item));
     const times = (seen.get(text) ?? 0) + 1;
     seen.set(text, times);
     if (times === 2) indexes.push(index);

@@ -1,3 +1,4 @@
+import { jsonText } from '../codec/json-text.js';
 import { errorCode } from '../../base/errors.js';
 import type { FieldErrors } from '../field-errors.js';
 import { FieldPath, jsonValue, quote } from '../field-errors.js';
@@ -62,7 +63,7 @@ class Validation {
     this.#combinations(result, value, schema, path, old);
     result.matches += 2;
     if (typeof value === 'string') this.#string(result, value, schema, path);
-    else if (typeof value === 'number') {
+    else if (typeof value === 'number' || typeof value === 'bigint') {
       this.#merge(result, checkNumber(value, schema, path));
       result.matches += 2;
     } else if (Array.isArray(value)) this.#list(result, value, schema, path, old);
@@ -215,7 +216,7 @@ function correlated(value: readonly unknown[], old: unknown, schema: JsonSchema)
   if (schema['x-kubernetes-list-type'] !== 'map' || !Array.isArray(old) || value.length === 0) return undefined;
   const keyOf = (item: unknown): string => {
     const properties = itemsOf(schema)?.properties ?? {};
-    return JSON.stringify(keys.map(key => (isJsonObject(item) ? item[key] : undefined) ?? properties[key]?.default ?? null));
+    return jsonText(keys.map(key => (isJsonObject(item) ? item[key] : undefined) ?? properties[key]?.default ?? null));
   };
   const before = new Map(old.map(item => [keyOf(item), item as unknown]));
   return item => before.get(keyOf(item));
@@ -232,7 +233,9 @@ function general(text: string): Fault {
 function typeName(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
+  if (typeof value === 'bigint') return 'integer';
+  // Whole numbers that are no BigInts and yet beyond are floats to upstream.
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? 'integer' : 'number';
   return typeof value;
 }
 
@@ -258,7 +261,7 @@ function checkType(value: unknown, schema: JsonSchema, path: string): Fault | 'f
 function checkEnum(value: unknown, schema: JsonSchema, path: string): Fault[] {
   const choices = schema.enum;
   if (!choices?.length || choices.some(choice => choice !== null && jsonEqual(choice, value))) return [];
-  return [{ code: 'enum', name: path, value, text: `${path} in body should be one of ${JSON.stringify(choices)}`, choices }];
+  return [{ code: 'enum', name: path, value, text: `${path} in body should be one of ${jsonText(choices)}`, choices }];
 }
 
 function checkString(value: string, { maxLength, minLength, pattern }: JsonSchema, path: string): Fault[] {
@@ -291,7 +294,7 @@ function report(faults: readonly Fault[], errors: FieldErrors, base: FieldPath):
         errors.notSupported(
           path,
           jsonValue(value),
-          choices!.map(choice => (typeof choice === 'string' ? choice : JSON.stringify(choice))),
+          choices!.map(choice => (typeof choice === 'string' ? choice : jsonText(choice))),
         );
         break;
       case 'tooLong':

@@ -1,46 +1,22 @@
 import type { Case, Step } from '../replay.js';
-
-const at = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-const group = 'cases.example.com';
-const merge = 'application/merge-patch+json';
-const jsonPatch = 'application/json-patch+json';
-const apply = 'application/apply-patch+yaml';
-
-type Version = Record<string, unknown>;
-
-const text = { type: 'string' };
-const object = (properties: object, more: object = {}): object => ({ type: 'object', properties, ...more });
-const version = (schema: object, more: Version = {}): Version => ({
-  name: 'v1',
-  served: true,
-  storage: true,
-  schema: { openAPIV3Schema: schema },
-  ...more,
-});
-
-function definition(plural: string, versions: readonly Version[], more: object = {}): object {
-  const kind = `${plural[0]!.toUpperCase()}${plural.slice(1, -1)}`;
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${group}` },
-    spec: { group, scope: 'Namespaced', names: { plural, kind }, versions, ...more },
-  };
-}
-
-const established = (plural: string): Step => ({
-  do: 'wait',
-  path: `${at}/${plural}.${group}`,
-  shows: '"type":"Established","status":"True"',
-});
-const gone = (plural: string): Step => ({ do: 'wait', path: `${at}/${plural}.${group}`, shows: '"code":404' });
-const of = (plural: string, name = 'v1'): string => `/apis/${group}/${name}/namespaces/default/${plural}`;
-const named = (plural: string, name: string, rest: object = {}): object => ({
-  apiVersion: `${group}/v1`,
-  kind: `${plural[0]!.toUpperCase()}${plural.slice(1, -1)}`,
-  metadata: { name },
-  ...rest,
-});
+import type { Version } from './custom-definitions.js';
+import {
+  apply,
+  at,
+  definition,
+  established,
+  gone,
+  group,
+  jsonPatch,
+  merge,
+  named,
+  object,
+  of,
+  spec,
+  text,
+  version,
+} from './custom-definitions.js';
+import { customVersionCases } from './custom-versions.js';
 
 /** A schema that is refused. */
 const wrong = (schema: object, more: Version = {}): Step => ({
@@ -109,7 +85,6 @@ const richVersion = version(rich, {
   ],
 });
 
-const spec = (fields: object): object => ({ spec: fields });
 const bad = (fields: object): Step => ({ do: 'create', at: of('riches'), body: named('riches', 'bad', spec(fields)) });
 
 export const customResourceCases: readonly Case[] = [
@@ -479,58 +454,5 @@ export const customResourceCases: readonly Case[] = [
       gone('riches'),
     ],
   },
-  {
-    name: 'Custom resources: several versions',
-    at,
-    steps: [
-      {
-        do: 'create',
-        body: definition(
-          'manies',
-          [
-            version(object({ spec: object({ a: text, b: { type: 'string', default: 'one' } }) }), { name: 'v1' }),
-            version(object({ spec: object({ a: text, c: text }) }), {
-              name: 'v1beta1',
-              storage: false,
-              deprecated: true,
-            }),
-            version(object({ spec: object({ a: text }) }), {
-              name: 'v2alpha1',
-              storage: false,
-              deprecated: true,
-              deprecationWarning: 'never use it',
-            }),
-            version(object({}), { name: 'v0', storage: false, served: false }),
-          ],
-          { names: { plural: 'manies', kind: 'Manie' }, scope: 'Cluster' },
-        ),
-      },
-      established('manies'),
-      { do: 'create', at: `/apis/${group}/v1/manies`, body: named('manies', 'x', spec({ a: 'a', c: 'pruned' })) },
-      { do: 'request', method: 'GET', path: `/apis/${group}/v1beta1/manies/x` },
-      { do: 'request', method: 'GET', path: `/apis/${group}/v2alpha1/manies` },
-      { do: 'request', method: 'GET', path: `/apis/${group}/v0/manies` },
-      {
-        do: 'request',
-        method: 'POST',
-        path: `/apis/${group}/v1beta1/manies`,
-        body: { apiVersion: `${group}/v1beta1`, kind: 'Manie', metadata: { name: 'y' }, spec: { a: 'b', b: 'pruned' } },
-      },
-      { do: 'request', method: 'GET', path: `/apis/${group}/v1/manies/y` },
-      { do: 'request', method: 'PATCH', path: `/apis/${group}/v1beta1/manies/x`, type: merge, body: { spec: { a: 'c' } } },
-      {
-        do: 'request',
-        method: 'PATCH',
-        path: `/apis/${group}/v1beta1/manies/x?fieldManager=me`,
-        type: apply,
-        body: { apiVersion: `${group}/v1beta1`, kind: 'Manie', metadata: { name: 'x' }, spec: { a: 'c' } },
-      },
-      { do: 'wait', path: `/apis/${group}`, shows: 'v2alpha1' },
-      { do: 'request', method: 'GET', path: `/apis/${group}` },
-      { do: 'request', method: 'GET', path: `/apis/${group}/v1` },
-      { do: 'delete', at: `${at}/manies.${group}` },
-      gone('manies'),
-      { do: 'request', method: 'GET', path: `/apis/${group}/v1/manies`, bare: true },
-    ],
-  },
+  ...customVersionCases,
 ];

@@ -1,3 +1,4 @@
+import { jsonText } from '../../../machinery/codec/json-text.js';
 import { randomUUID } from 'node:crypto';
 import type { AdmissionAttributes } from '../../../contracts/admission.js';
 import { CodedError, errorCode } from '../../../base/errors.js';
@@ -72,7 +73,7 @@ export function reviewRequest(
 ): ReviewRequest {
   const uid = randomUUID();
   const request = { uid, ...fields, object: object ?? null, oldObject: oldObject ?? null };
-  return { uid, text: JSON.stringify({ kind: 'AdmissionReview', apiVersion: `${reviewGroup}/${version}`, request }) };
+  return { uid, text: jsonText({ kind: 'AdmissionReview', apiVersion: `${reviewGroup}/${version}`, request }) };
 }
 
 const kindOnly = ({ group, version, kind }: Invocation['kind']): Invocation['kind'] => ({ group, version, kind });

@@ -5,6 +5,7 @@ import type { KubeObject } from '../../../machinery/object.js';
 import { cloneJson, jsonEqual, semanticEqual, setOwn } from '../../../machinery/object.js';
 import { applyJsonPatch, decodeJsonPatch } from '../../../machinery/patch/json-patch.js';
 import { decodeManagedFields } from '../../../machinery/patch/managed-fields/managed-entries.js';
+import { plainServerError } from '../../../machinery/patch/patch-errors.js';
 import { internalError } from '../../../machinery/status-error.js';
 import type { ReviewResponse } from './admission-review.js';
 import type { AdmissionShapes, Invocation } from './admission-shapes.js';
@@ -102,7 +103,9 @@ export class MutatingWebhooks implements AdmissionPlugin {
       const json = applyJsonPatch(this.#shapes.toJson(resource, subresource, shown), operations);
       return this.#shapes.fromJson(resource, subresource, json);
     } catch (error) {
-      throw internalError(plainFault(error));
+      const fault = plainFault(error);
+      // Upstream reads any kind, and finds that it is another one when it wants to go on with it.
+      throw fault.message.endsWith(': unknown conversion') ? plainServerError(fault.message) : internalError(fault);
     }
   }
 }

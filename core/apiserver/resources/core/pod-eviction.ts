@@ -40,6 +40,7 @@ export async function evictPod(
     options: withoutUndefined({
       gracePeriodSeconds: deleteOptions?.gracePeriodSeconds,
       propagationPolicy: deleteOptions?.propagationPolicy,
+      orphanDependents: deleteOptions?.orphanDependents,
       preconditions: deleteOptions?.preconditions,
     }) as DeleteOptions,
   };

@@ -1,4 +1,4 @@
-import { quoteGo } from '../go-numbers.js';
+import { quoteGo } from '../../go-numbers.js';
 
 /** IP addresses and prefixes as Go's net/netip reads and writes them, which is stricter than the parsers of other places. */
 

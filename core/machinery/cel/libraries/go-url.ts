@@ -1,4 +1,4 @@
-import { quoteGo } from '../go-numbers.js';
+import { quoteGo } from '../../go-numbers.js';
 import { AddressFailure, parseGoAddress } from './go-address.js';
 
 /** URLs as Go's net/url reads them for a request; JavaScript's URL corrects what Go refuses. */

@@ -1,7 +1,7 @@
 import { boolType, intType, opaqueType, stringType } from '../cel-type.js';
 import type { Library } from '../declarations.js';
 import { declare, memberOverload, overload } from '../declarations.js';
-import { quoteGo } from '../go-numbers.js';
+import { quoteGo } from '../../go-numbers.js';
 import type { CelValue } from '../values.js';
 import { CelError, noSuchOverload, ObjectValue } from '../values.js';
 import type { Address, Prefix } from './go-address.js';

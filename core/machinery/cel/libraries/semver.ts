@@ -1,7 +1,7 @@
 import { boolType, intType, objectType, stringType } from '../cel-type.js';
 import type { Library } from '../declarations.js';
 import { declare, memberOverload, overload } from '../declarations.js';
-import { parseGoUint, quoteGo } from '../go-numbers.js';
+import { parseGoUint, quoteGo } from '../../go-numbers.js';
 import type { CelValue } from '../values.js';
 import { CelError, compareStrings, noSuchOverload, ObjectValue } from '../values.js';
 

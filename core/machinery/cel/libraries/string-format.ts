@@ -1,7 +1,7 @@
 import { toText } from '../conversions.js';
 import { formatTimestamp } from '../timestamps.js';
 import { formatSeconds, formatValue } from '../format-value.js';
-import { fixedFloat, quoteGo } from '../go-numbers.js';
+import { fixedFloat, quoteGo } from '../../go-numbers.js';
 import type { CelValue, ListValue as List } from '../values.js';
 import { CelError, Duration, ListValue, MapValue, Timestamp, typeOf, Uint } from '../values.js';
 import { CelType } from '../cel-type.js';

@@ -1,3 +1,4 @@
+import { jsonText, parseOwnJson } from '../../codec/json-text.js';
 import { errorCode } from '../../../base/errors.js';
 import { isJsonObject } from '../../object.js';
 import { difference } from './field-set.js';
@@ -44,7 +45,7 @@ function fits(value: unknown, type: MergeType): boolean {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseOwnJson(text);
   } catch {
     // A broken annotation is somebody's data, and means that nothing is known about client-side apply.
     return undefined;
@@ -80,7 +81,7 @@ function goJson(value: unknown): string {
     const members = Object.keys(value).sort();
     return `{${members.map(key => `${goText(key)}:${goJson(value[key])}`).join(',')}}`;
   }
-  return typeof value === 'string' ? goText(value) : JSON.stringify(value ?? null);
+  return typeof value === 'string' ? goText(value) : jsonText(value ?? null);
 }
 
 function goText(text: string): string {

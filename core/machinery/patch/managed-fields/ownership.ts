@@ -1,3 +1,4 @@
+import { errorCode } from '../../../base/errors.js';
 import { jsonEqual } from '../../object.js';
 import { ApplyConflicts } from './conflicts.js';
 import type { FieldFilter } from './field-filter.js';
@@ -14,6 +15,7 @@ import { mergeValues, reconcileFieldSet, removeFields, toFieldSet } from './type
 /** A version of the resource: its type, and how an object of another version becomes one of this. */
 export interface ResourceVersion {
   readonly type: MergeType;
+  /** Throws MERGE_FAULT for an object that this version cannot hold. */
   convert(object: unknown): unknown;
 }
 
@@ -61,7 +63,7 @@ export class Ownership {
     const { apiVersion } = this.#rules;
     const { manager, force } = options;
     const type = this.#version(apiVersion).type;
-    const reconciled = this.#reconcile(managed);
+    const reconciled = this.#reconcile(live, managed);
     let merged = mergeValues(live, applied, type);
     let set = toFieldSet(applied, type);
     set = this.#rules.filter(apiVersion)?.(set) ?? set;
@@ -78,12 +80,16 @@ export class Ownership {
     return version;
   }
 
-  /** Every known owner's set, fitted to the types of today. */
-  #reconcile(managed: ManagedFields): ManagedFields {
+  /** Every known owner's set, fitted to the types of today. Each must be able to see the object. */
+  #reconcile(live: unknown, managed: ManagedFields): ManagedFields {
     const owners = new Map<string, OwnedFields>();
+    const seenBy = new Set([this.#rules.apiVersion]);
     for (const [identifier, owned] of managed.owners) {
       const version = this.#rules.version(owned.apiVersion);
-      if (version) owners.set(identifier, owned.with(reconcileFieldSet(owned.set, version.type)));
+      if (!version) continue;
+      if (!seenBy.has(owned.apiVersion)) version.convert(live);
+      seenBy.add(owned.apiVersion);
+      owners.set(identifier, owned.with(reconcileFieldSet(owned.set, version.type)));
     }
     return { owners, times: managed.times };
   }
@@ -105,7 +111,12 @@ export class Ownership {
       const comparison =
         apiVersion === this.#rules.apiVersion
           ? compareObjects(live, next, version.type, isMerged)
-          : compareObjects(version.convert(live), version.convert(next), version.type, isMerged);
+          : compareObjects(
+              converted('old object', live, version),
+              converted('new object', next, version),
+              version.type,
+              isMerged,
+            );
       return filtered(comparison, this.#rules.filter(apiVersion));
     };
     const summarize = (comparison: Comparison | undefined): { taken: FieldSet; removed: FieldSet } | undefined =>
@@ -144,7 +155,7 @@ export class Ownership {
     const version = this.#rules.version(last.apiVersion);
     if (!version) return merged;
     const isOther = last.apiVersion !== this.#rules.apiVersion;
-    const base = isOther ? version.convert(merged) : merged;
+    const base = isOther ? converted('merged object to last applied version', merged, version, pruning) : merged;
     const { type } = version;
     const lastSet = withNamedMembers(last.set, type);
     let pruned = removeFields(base, lastSet, type);
@@ -164,7 +175,11 @@ export class Ownership {
     for (const [ownersVersion, set] of ownedAt) {
       const version = this.#rules.version(ownersVersion);
       if (!version) continue;
-      const [base, cut] = ownersVersion === at ? [merged, current] : [version.convert(merged), version.convert(current)];
+      const inVersion = (what: string, object: unknown): unknown =>
+        ownersVersion === at
+          ? object
+          : converted(`${what} object at version ${ownersVersion}`, object, version, `${pruning}failed add back owned items: `);
+      const [base, cut] = [inVersion('merged', merged), inVersion('pruned', current)];
       const { type } = version;
       const kept = union(withNamedMembers(toFieldSet(cut, type), type), withNamedMembers(set, type));
       current = removeFields(base, difference(withNamedMembers(toFieldSet(base, type), type), kept), type);
@@ -172,6 +187,18 @@ export class Ownership {
       merged = base;
     }
     return at === apiVersion ? current : this.#version(apiVersion).convert(current);
+  }
+}
+
+const pruning = 'failed to prune fields: ';
+
+/** Says what could not be converted, in upstream's words. */
+function converted(what: string, object: unknown, version: ResourceVersion, doing = ''): unknown {
+  try {
+    return version.convert(object);
+  } catch (error) {
+    if (errorCode(error) !== 'MERGE_FAULT' || !(error instanceof Error)) throw error;
+    throw mergeFault(`${doing}failed to convert ${what}: ${error.message}`);
   }
 }
 

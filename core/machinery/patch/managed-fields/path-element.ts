@@ -1,3 +1,4 @@
+import { jsonText, parseOwnJson, wideInteger } from '../../codec/json-text.js';
 import { CodedError } from '../../../base/errors.js';
 import type { BadValue } from '../../field-errors.js';
 import { formatBadValue, goJsonText, quote } from '../../field-errors.js';
@@ -25,7 +26,7 @@ export function itemElement(list: ListMergeType, item: unknown): PathElement {
       throw mergeFault("associative list without keys has an element that's an explicit null");
     if (Array.isArray(item)) throw mergeFault('not supported: associative list with lists as elements');
     if (typeof item === 'object') throw mergeFault("associative list without keys has an element that's a map type");
-    return `v:${JSON.stringify(item)}`;
+    return `v:${jsonText(item)}`;
   }
   if (item === null || item === undefined) throw mergeFault('associative list with keys may not have a null element');
   if (typeof item !== 'object' || Array.isArray(item)) {
@@ -37,7 +38,7 @@ export function itemElement(list: ListMergeType, item: unknown): PathElement {
     let value = Object.hasOwn(members, key) ? members[key] : undefined;
     if (value === undefined) value = list.element.map?.field(key)?.default;
     if (value === undefined) continue;
-    text += `${text ? ',' : ''}${JSON.stringify(key)}:${JSON.stringify(value)}`;
+    text += `${text ? ',' : ''}${JSON.stringify(key)}:${jsonText(value)}`;
   }
   if (text === '') {
     throw mergeFault(
@@ -71,7 +72,7 @@ export function decodeElement(text: string): PathElement | undefined {
       return keyElement(key as Record<string, unknown>);
     }
     case 'v':
-      return `v:${JSON.stringify(parseElementJson(rest))}`;
+      return `v:${jsonText(parseElementJson(rest))}`;
     case 'i':
       if (!/^[+-]?\d+$/.test(rest)) throw mergeFault(`strconv.Atoi: parsing ${quote(rest)}: invalid syntax`);
       return `i:${Number(rest)}`;
@@ -83,12 +84,15 @@ export function decodeElement(text: string): PathElement | undefined {
 /** The step to the item whose members have the values given. */
 export function keyElement(key: Readonly<Record<string, unknown>>): PathElement {
   const names = Object.keys(key).sort();
-  return `k:{${names.map(name => `${JSON.stringify(name)}:${JSON.stringify(key[name])}`).join(',')}}`;
+  return `k:{${names.map(name => `${JSON.stringify(name)}:${jsonText(key[name])}`).join(',')}}`;
 }
+
+/** Of a value by itself: there is nothing before its digits. */
+const parseElement = (text: string): unknown => wideInteger(text) ?? parseOwnJson(text);
 
 function parseElementJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseElement(text);
   } catch (cause) {
     throw new CodedError('MERGE_FAULT', `invalid JSON in a path element: ${text}`, { cause });
   }
@@ -107,20 +111,20 @@ export function formatElement(element: PathElement): string {
     case 'f':
       return `.${rest}`;
     case 'k': {
-      const key = JSON.parse(rest) as Record<string, unknown>;
+      const key = parseElement(rest) as Record<string, unknown>;
       return `[${Object.keys(key)
         .map(name => `${name}=${formatElementValue(key[name])}`)
         .join(',')}]`;
     }
     case 'v':
-      return `[=${formatElementValue(JSON.parse(rest))}]`;
+      return `[=${formatElementValue(parseElement(rest))}]`;
     default:
       return `[${rest}]`;
   }
 }
 
 function formatElementValue(value: unknown): string {
-  return typeof value === 'number'
+  return typeof value === 'number' || typeof value === 'bigint'
     ? formatGoValue(value)
     : typeof value === 'object'
       ? goJsonText(value)
@@ -134,7 +138,7 @@ export function sortElements(elements: Iterable<PathElement>): PathElement[] {
   const decorated = Array.from(elements, element => ({
     element,
     kind: kindOrder.indexOf(element[0]!),
-    content: element[0] === 'f' ? element : (JSON.parse(element.slice(2)) as unknown),
+    content: element[0] === 'f' ? element : parseElement(element.slice(2)),
   }));
   decorated.sort((a, b) => {
     if (a.kind !== b.kind) return a.kind - b.kind;
@@ -158,13 +162,14 @@ function compareKeys(a: KeyContent, b: KeyContent): number {
 }
 
 const valueRank = (value: unknown): number =>
-  ['number', 'string', 'boolean'].indexOf(typeof value) + (typeof value === 'object' ? 4 : 0);
+  ['number', 'string', 'boolean'].indexOf(typeof value === 'bigint' ? 'number' : typeof value) +
+  (typeof value === 'object' ? 4 : 0);
 
 function compareValues(a: unknown, b: unknown): number {
-  if (typeof a !== typeof b) return valueRank(a) - valueRank(b);
-  if (typeof a === 'number') return a - (b as number);
+  if (valueRank(a) !== valueRank(b)) return valueRank(a) - valueRank(b);
+  if (typeof a === 'number' || typeof a === 'bigint') return a < (b as number) ? -1 : a > (b as number) ? 1 : 0;
   if (typeof a === 'boolean') return Number(a) - Number(b);
-  return typeof a === 'string' ? compareTexts(a, b as string) : compareTexts(JSON.stringify(a), JSON.stringify(b));
+  return typeof a === 'string' ? compareTexts(a, b as string) : compareTexts(jsonText(a), jsonText(b));
 }
 
 function compareTexts(a: string, b: string): number {

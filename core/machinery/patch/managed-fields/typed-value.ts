@@ -247,7 +247,9 @@ function validateItems(items: readonly unknown[], list: ListMergeType, path: str
 function scalarFault(scalar: ScalarKind, value: unknown): string | undefined {
   switch (scalar) {
     case 'numeric':
-      return typeof value === 'number' ? undefined : `expected numeric (int or float), got ${goTypeName(value)}`;
+      return typeof value === 'number' || typeof value === 'bigint'
+        ? undefined
+        : `expected numeric (int or float), got ${goTypeName(value)}`;
     case 'string':
       return typeof value === 'string'
         ? undefined

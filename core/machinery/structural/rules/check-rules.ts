@@ -1,5 +1,5 @@
 import { unlimited } from '../../cel/estimate.js';
-import { fixedFloat } from '../../cel/go-numbers.js';
+import { fixedFloat } from '../../go-numbers.js';
 import type { CelSchema } from '../../cel/schema-type.js';
 import { schemaTypeOf } from '../../cel/schema-type.js';
 import type { FieldErrors, FieldPath } from '../../field-errors.js';

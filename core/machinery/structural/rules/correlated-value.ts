@@ -1,3 +1,4 @@
+import { jsonText } from '../../codec/json-text.js';
 import { isJsonObject, jsonEqual } from '../../object.js';
 import type { JsonSchema } from '../json-schema.js';
 import { additionalOf, itemsOf, propertyOf } from '../json-schema.js';
@@ -29,7 +30,7 @@ function keyOf(item: unknown, keyNames: readonly string[]): string | undefined {
     if (value === undefined || typeof value === 'object') return undefined;
     values.push(value);
   }
-  return JSON.stringify(values);
+  return jsonText(values);
 }
 
 /**
