@@ -13,6 +13,7 @@ import { isStatusError } from '../machinery/status-error.js';
 import type { Controller, ControllerContext, ControllerDescriptor } from './controller.js';
 import { OwnershipGraph, foregroundFinalizer, identityOf, orphanFinalizer } from './ownership-graph.js';
 import type { GraphNode, Identity } from './ownership-graph.js';
+import { silentGroups } from './silent-groups.js';
 
 const workers = 10;
 const resyncMs = 30_000;
@@ -108,10 +109,7 @@ class GarbageCollectorController implements Controller {
       if (ignored.has(key) || wanted.has(key)) continue;
       if (['delete', 'list', 'watch'].every(verb => verbs.includes(verb))) wanted.set(key, reference);
     }
-    // Who does not tell at the moment what it has may have it all the same.
-    const silent = new Set(
-      (this.#context.environment.catalogue.extensions?.() ?? []).flatMap(({ group, isCurrent }) => (isCurrent ? [] : [group])),
-    );
+    const silent = silentGroups(this.#context.environment.catalogue);
     for (const [key, { registration }] of this.#monitors) {
       if (wanted.has(key) || silent.has(key.slice(0, key.indexOf('/')))) continue;
       void registration.dispose();

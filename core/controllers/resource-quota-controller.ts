@@ -13,6 +13,7 @@ import type { KubeObject } from '../machinery/object.js';
 import { Quantity } from '../machinery/quantity.js';
 import type { ControllerContext, ControllerDescriptor } from './controller.js';
 import { Reconciler } from './reconciler.js';
+import { silentGroups } from './silent-groups.js';
 
 const fullResyncMs = 300_000;
 const discoveryMs = 30_000;
@@ -77,10 +78,8 @@ class ResourceQuotaController extends Reconciler {
         wanted.set(key, reference as ResourceReference<KubeObject>);
       }
     }
-    const { extensions } = this.context.environment.catalogue;
-    const silent = new Set((extensions?.() ?? []).flatMap(({ group, isCurrent }) => (isCurrent ? [] : [group])));
+    const silent = silentGroups(this.context.environment.catalogue);
     for (const [key, { registration }] of this.#monitors) {
-      // Who does not tell at the moment what it has may have it all the same.
       if (wanted.has(key) || silent.has(key.slice(0, key.indexOf('/')))) continue;
       void registration.dispose();
       this.#monitors.delete(key);

@@ -6,6 +6,7 @@ import type { APIService } from '../../core/api/generated/types.js';
 import type { ResourceReference } from '../../core/api/resource-reference.js';
 import { StatusError } from '../../core/machinery/status-error.js';
 import { lines } from '../../core/client/lines.js';
+import { MetricsGroup } from '../../plugins/metrics/metrics-server/metrics-group.js';
 import { until } from '../../core/testing/until.js';
 import { administrator, AggregationBench } from '../support/aggregation-bench.js';
 
@@ -351,5 +352,58 @@ describe('An extension server of another kind', () => {
     bench.extension.answer(`${bench.root}/none`, request => void request.socket.destroy());
     const none = await bench.ask(`${bench.root}/none`, { method: 'POST', body: {} });
     expect([none.code, none.body]).toEqual([503, 'error trying to reach service: EOF\n']);
+  });
+});
+
+describe('An extension server in the place of a plugin', () => {
+  let bench: AggregationBench;
+  afterAll(() => bench.stop());
+  const name = 'v1beta1.metrics.k8s.io';
+
+  it('finds an APIService there that says where the group is served', async () => {
+    bench = await AggregationBench.start({ group: 'metrics.k8s.io', version: 'v1beta1' }, { groups: [new MetricsGroup()] });
+    expect(bench.apiService).toMatchObject({
+      metadata: { name, labels: { 'kube-aggregator.kubernetes.io/automanaged': 'onstart' } },
+      spec: { groupPriorityMinimum: 100, versionPriority: 100 },
+      status: { conditions: [{ type: 'Available', status: 'True', reason: 'Local' }] },
+    });
+    const { body } = await bench.ask(bench.root);
+    expect((JSON.parse(body) as { resources: { name: string }[] }).resources.map(each => each.name)).toEqual(['nodes', 'pods']);
+  });
+
+  it('takes its place when its APIService is applied, and gives it back when that is deleted', async () => {
+    await bench.service();
+    await bench.endpoints();
+    const { transport } = bench.api.part;
+    const spec = {
+      group: 'metrics.k8s.io',
+      version: 'v1beta1',
+      groupPriorityMinimum: 100,
+      versionPriority: 100,
+      insecureSkipTLSVerify: true,
+      service: { name: 'fish', namespace: 'default' },
+    };
+    await transport.patch({
+      caller: administrator,
+      resource: APIServices,
+      name,
+      type: 'apply',
+      fieldManager: 'kubectl',
+      force: true,
+      patch: { apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService', metadata: { name }, spec },
+    });
+    await bench.condition('Passed');
+    expect((await bench.ask(`${bench.root}/fishes`)).code).toBe(200);
+    expect((await bench.ask(`${bench.root}/nodes`)).code).toBe(404);
+    await until('its resources', () =>
+      bench.api.part.catalogue.resources().some(({ reference }) => reference.resource === 'fishes'),
+    );
+    expect(bench.api.part.catalogue.resources().filter(({ reference }) => reference.group === 'metrics.k8s.io')).toHaveLength(1);
+    await transport.delete({ caller: administrator, resource: APIServices, name });
+    await until('the group of the plugin', async () => {
+      const { body } = await bench.ask(bench.root);
+      return body.includes('NodeMetrics');
+    });
+    expect((await bench.ask(`${bench.root}/nodes`)).code).toBe(503);
   });
 });

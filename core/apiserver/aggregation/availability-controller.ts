@@ -62,7 +62,7 @@ export class AvailabilityController implements Disposable {
     this.#rounds = new KeyedRounds({
       clock: options.clock,
       backoff,
-      work: name => this.#round(name),
+      work: (name, signal) => this.#round(name, signal),
       failed: (name, error) => {
         // That it does not answer is told by its condition.
         if (errorCode(error) === failedCheck || isStatusError(error, 'Conflict', 'NotFound')) return;
@@ -132,10 +132,11 @@ export class AvailabilityController implements Disposable {
     else this.#byService.set(key, new Set([name]));
   }
 
-  async #round(name: string): Promise<number | undefined> {
+  async #round(name: string, signal: AbortSignal): Promise<number | undefined> {
     const service = this.#options.stores.get<APIService>(APIServices)?.cache.get('', name)?.object;
     if (!service) return undefined;
-    const verdict = service.spec.service ? await this.#judge(service) : locallyAvailable;
+    const verdict = service.spec.service ? await this.#judge(service, signal) : locallyAvailable;
+    signal.throwIfAborted();
     this.#judged.set(name, { spec: service.spec, verdict });
     await this.#write(service, verdict);
     if (verdict.reason === 'FailedDiscoveryCheck') throw new CodedError(failedCheck, verdict.message ?? '');
@@ -159,7 +160,7 @@ export class AvailabilityController implements Disposable {
     });
   }
 
-  async #judge({ metadata, spec }: Readonly<APIService>): Promise<Availability> {
+  async #judge({ metadata, spec }: Readonly<APIService>, signal: AbortSignal): Promise<Availability> {
     const { stores } = this.#options;
     const { namespace = '', name = '', port = 443 } = spec.service!;
     const which = `service/${name} in ${quote(namespace)}`;
@@ -177,24 +178,28 @@ export class AvailabilityController implements Disposable {
         return no('MissingEndpoints', `endpointslices for ${which} have no addresses with port name ${quote(portName)}`);
       }
     }
-    const fault = await this.#probe(metadata.name!);
+    const fault = await this.#probe(metadata.name!, signal);
     return fault === undefined
       ? { status: 'True', reason: 'Passed', message: 'all checks passed' }
       : no('FailedDiscoveryCheck', fault);
   }
 
   /** One answer of several endpoints is enough. Resolves with what is wrong when none comes. */
-  async #probe(name: string): Promise<string | undefined> {
+  async #probe(name: string, stop: AbortSignal): Promise<string | undefined> {
     const server = this.#options.server(name);
     if (!server) return 'the APIService was changed meanwhile';
+    const answered = new AbortController();
+    const signal = AbortSignal.any([answered.signal, stop]);
     try {
-      return await Promise.any(Array.from({ length: attempts }, () => this.#probeOnce(server)));
+      return await Promise.any(Array.from({ length: attempts }, () => this.#probeOnce(server, signal)));
     } catch (error) {
       return errorText((error as AggregateError).errors.at(-1));
+    } finally {
+      answered.abort();
     }
   }
 
-  async #probeOnce(server: ExtensionServer): Promise<undefined> {
+  async #probeOnce(server: ExtensionServer, signal: AbortSignal): Promise<undefined> {
     const { clock } = this.#options;
     const { group, version } = server;
     const target = server.locate();
@@ -202,7 +207,7 @@ export class AvailabilityController implements Disposable {
     const url = `https://${authority(target)}${path}`;
     let status: number;
     try {
-      ({ status } = await askFor(server, { path, user: aggregatorUser, target, clock, timeoutMs }));
+      ({ status } = await askFor(server, { path, user: aggregatorUser, target, clock, timeoutMs, signal }));
     } catch (error) {
       const text = `failing or missing response from ${url}: Get ${quote(url)}: ${goTransportError(error)}`;
       throw new CodedError('PROBE_FAILED', text);

@@ -46,7 +46,7 @@ export class ExtensionDiscovery implements Disposable {
     this.#rounds = new KeyedRounds({
       clock: options.clock,
       backoff,
-      work: name => this.#round(name),
+      work: (name, signal) => this.#round(name, signal),
       failed: (name, error) => options.logger.warn('the discovery of an APIService failed', { name, error: errorText(error) }),
     });
   }
@@ -72,7 +72,7 @@ export class ExtensionDiscovery implements Disposable {
     return this.#rounds.dispose();
   }
 
-  async #round(name: string): Promise<number | undefined> {
+  async #round(name: string, signal: AbortSignal): Promise<number | undefined> {
     const known = this.#known.get(name);
     if (!known) return undefined;
     const { server } = known;
@@ -82,7 +82,7 @@ export class ExtensionDiscovery implements Disposable {
       return undefined;
     }
     try {
-      const found = await this.#fetch(known);
+      const found = await this.#fetch(known, signal);
       if (this.#known.get(name)?.server === server) this.#show(known, { isCurrent: true, ...found });
     } catch (error) {
       this.#show(known, { isCurrent: false });
@@ -98,11 +98,11 @@ export class ExtensionDiscovery implements Disposable {
   }
 
   /** Nothing when it is as before. */
-  async #fetch({ server, etag }: Known): Promise<Partial<Known>> {
+  async #fetch({ server, etag }: Known, signal: AbortSignal): Promise<Partial<Known>> {
     const { clock } = this.#options;
     const { group, version } = server;
     const headers = { accept, ...(etag ? { 'if-none-match': etag } : {}) };
-    const answer = await askFor(server, { path: '/apis', user: aggregatorUser, headers, clock, timeoutMs });
+    const answer = await askFor(server, { path: '/apis', user: aggregatorUser, headers, clock, timeoutMs, signal });
     if (answer.status === 304) return {};
     if (answer.status === 503) throw new CodedError('EXTENSION_UNAVAILABLE', 'it answered 503');
     if (answer.status === 200 && isAggregatedList(answer.contentType)) {
@@ -115,6 +115,7 @@ export class ExtensionDiscovery implements Disposable {
       headers: { accept: 'application/json' },
       clock,
       timeoutMs,
+      signal,
     });
     if (legacy.status !== 200) throw new CodedError('EXTENSION_UNAVAILABLE', `it answered ${legacy.status} to ${path}`);
     return { resources: resourcesInLegacyList(JSON.parse(legacy.bytes.toString())), etag: '' };

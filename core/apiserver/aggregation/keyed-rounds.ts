@@ -6,8 +6,8 @@ import type { Disposable } from '../../base/disposable.js';
 export interface KeyedRoundsOptions {
   readonly clock: Clock;
   readonly backoff: BackoffOptions;
-  /** One round of a key. Resolves after how many milliseconds the next is due by itself; undefined for none. */
-  readonly work: (key: string) => Promise<number | undefined>;
+  /** One round of a key, to be given up at `signal`. Resolves after how many milliseconds the next is due by itself; undefined for none. */
+  readonly work: (key: string, signal: AbortSignal) => Promise<number | undefined>;
   /** Told of a round that threw; it is tried again. */
   readonly failed: (key: string, error: unknown) => void;
 }
@@ -19,14 +19,14 @@ export class KeyedRounds implements Disposable {
   readonly #again = new Set<string>();
   readonly #timers = new Map<string, Disposable>();
   readonly #failures = new Map<string, number>();
-  #stopped = false;
+  readonly #stopping = new AbortController();
 
   constructor(options: KeyedRoundsOptions) {
     this.#options = options;
   }
 
   add(key: string): void {
-    if (this.#stopped) return;
+    if (this.#stopping.signal.aborted) return;
     void this.#timers.get(key)?.dispose();
     this.#timers.delete(key);
     if (this.#running.has(key)) this.#again.add(key);
@@ -39,20 +39,24 @@ export class KeyedRounds implements Disposable {
   }
 
   async dispose(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
     for (const timer of this.#timers.values()) await timer.dispose();
     this.#timers.clear();
     await this.settled();
   }
 
   async #run(key: string): Promise<void> {
-    // What called may be in the middle of an event.
+    // What called may be in the middle of an event. Whoever comes before the round begins is served by it.
     await Promise.resolve();
+    this.#again.delete(key);
+    const { signal } = this.#stopping;
     let nextMs: number | undefined;
     try {
-      nextMs = this.#stopped ? undefined : await this.#options.work(key);
+      nextMs = signal.aborted ? undefined : await this.#options.work(key, signal);
       this.#failures.delete(key);
     } catch (error) {
+      // What was given up did not fail.
+      if (signal.aborted) return void this.#running.delete(key);
       const failures = this.#failures.get(key) ?? 0;
       this.#failures.set(key, failures + 1);
       nextMs = backoffMs(this.#options.backoff, failures);
@@ -60,7 +64,7 @@ export class KeyedRounds implements Disposable {
     }
     this.#running.delete(key);
     if (this.#again.delete(key)) this.add(key);
-    else if (nextMs !== undefined && !this.#stopped) {
+    else if (nextMs !== undefined && !signal.aborted) {
       this.#timers.set(
         key,
         this.#options.clock.setTimer(nextMs, () => this.add(key)),

@@ -17,17 +17,18 @@ const limitBytes = 32 * 1024 * 1024;
 /** Asks an extension server for a whole document, on our own account. Rejects when it takes too long or is too large. */
 export async function askFor(
   server: ExtensionServer,
-  request: Omit<ExtensionRequest, 'method' | 'signal'> & {
+  request: Omit<ExtensionRequest, 'method'> & {
     readonly timeoutMs: number;
     readonly clock: Clock;
     readonly target?: DialTarget;
   },
 ): Promise<WholeAnswer> {
-  const { timeoutMs, clock, target, ...rest } = request;
+  const { timeoutMs, clock, target, signal, ...rest } = request;
   const late = new AbortController();
   const timer = clock.setTimer(timeoutMs, () => late.abort(new CodedError('EXTENSION_SLOW', 'context deadline exceeded')));
+  const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
   try {
-    const answer = await server.request({ ...rest, method: 'GET', signal: late.signal }, target);
+    const answer = await server.request({ ...rest, method: 'GET', signal: either }, target);
     return { ...headOf(answer), bytes: await readWhole(answer) };
   } catch (error) {
     throw late.signal.aborted ? late.signal.reason : error;
