@@ -266,6 +266,7 @@ export class ApiServer {
       priority: (group, version) =>
         this.#aggregator?.priority(group, version) ?? builtInPriority(group, version) ?? defaultPriority,
       extensions: this.#aggregator?.versions() ?? [],
+      isListed: (group, version) => this.#aggregator?.isListed(group, version) ?? true,
     }));
   }
 

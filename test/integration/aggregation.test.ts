@@ -285,6 +285,22 @@ describe('API aggregation', () => {
   });
 });
 
+describe('The APIService of a group of this server', () => {
+  let bench: AggregationBench;
+  afterAll(() => bench.stop());
+
+  it('may be deleted: the group is served as before, but listed no more', async () => {
+    bench = await AggregationBench.start();
+    const listed = async (): Promise<boolean> => (await bench.ask('/apis')).body.includes('"node.k8s.io"');
+    expect(await listed()).toBe(true);
+    await bench.api.part.transport.delete({ caller: administrator, resource: APIServices, name: 'v1.node.k8s.io' });
+    await until('another list', async () => !(await listed()));
+    expect((await bench.ask('/apis/node.k8s.io/v1/runtimeclasses')).code).toBe(200);
+    expect((await bench.ask('/apis/node.k8s.io')).code).toBe(200);
+    expect(discoveredIn((await bench.ask('/apis', { headers: { accept: aggregated } })).body, 'node.k8s.io')).toHaveLength(1);
+  });
+});
+
 describe('An extension server of another kind', () => {
   let bench: AggregationBench;
   afterAll(() => bench.stop());

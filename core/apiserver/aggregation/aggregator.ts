@@ -98,6 +98,11 @@ export class Aggregator implements Disposable {
     );
   }
 
+  /** Whether the list of groups shows a version: not one of this server whose APIService somebody has deleted. */
+  isListed(group: string, version: string): boolean {
+    return builtInPriority(group, version) === undefined || !this.#feed.isDeleted(group, version);
+  }
+
   /** The resources of extension servers, for the controllers. */
   catalogue(): CataloguedResource[] {
     return this.versions().flatMap(({ server: { group, version }, resources }) =>

@@ -98,6 +98,7 @@ describe('the registration of APIServices', () => {
       service('v1.apps', 'onstart', { group: 'changed' }),
       service('v1.gone', 'onstart'),
       service('v1.lost', 'true'),
+      service('v1.taken', 'onstart', { service: { namespace: 'default', name: 'mine' } }),
       service('v1.users', undefined, { group: 'users' }),
     ])
       services.set(each.metadata.name!, each);

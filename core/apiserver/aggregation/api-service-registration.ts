@@ -141,6 +141,8 @@ export class ApiServiceRegistration implements Disposable {
     if (mode !== onStart && mode !== always) return;
     if (mode === onStart && !(isFirst && this.#atStart.has(name))) return;
     if (!wanted) {
+      // Somebody has put a server behind it, be it by changing ours.
+      if (found.spec.service) return;
       const { uid, resourceVersion } = found.metadata;
       const preconditions = uid ? { uid } : { resourceVersion };
       await tolerate(transport.delete({ ...call, name, options: { preconditions } }), 'NotFound', 'Conflict');

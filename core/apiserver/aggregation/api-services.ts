@@ -19,6 +19,8 @@ export class ApiServiceFeed implements Disposable {
   readonly #options: ApiServiceFeedOptions;
   readonly #servers = new Map<string, ExtensionServer>();
   readonly #priorities = new Map<string, VersionPriority>();
+  /** Those that were there and that somebody has deleted. */
+  readonly #deleted = new Set<string>();
 
   constructor(options: ApiServiceFeedOptions) {
     this.#options = options;
@@ -32,9 +34,15 @@ export class ApiServiceFeed implements Disposable {
     return this.#priorities.get(`${version}.${group}`);
   }
 
+  /** Whether the APIService of a version was there and is not any more. */
+  isDeleted(group: string, version: string): boolean {
+    return this.#deleted.has(`${version}.${group}`);
+  }
+
   upsert(object: KubeObject): void {
     const service = object as unknown as Readonly<APIService>;
     const name = service.metadata.name!;
+    this.#deleted.delete(name);
     const { groupPriorityMinimum, versionPriority } = service.spec;
     const before = this.#priorities.get(name);
     if (before?.group !== groupPriorityMinimum || before.version !== versionPriority) {
@@ -47,6 +55,7 @@ export class ApiServiceFeed implements Disposable {
 
   delete(_namespace: string, name: string): void {
     this.#priorities.delete(name);
+    this.#deleted.add(name);
     this.#options.reordered();
     this.#drop(name);
   }

@@ -51,6 +51,18 @@ describe('discovery', () => {
     });
   });
 
+  it('leaves out of the list of groups what shall not be listed, and nowhere else', () => {
+    const isListed = (group: string, version: string) => group !== 'apps' && version !== 'v2';
+    const discovery = new Discovery({ resources, priority, isListed });
+    expect(names(discovery, false)).not.toContain('apps');
+    expect(names(discovery, true)).toContain('apps');
+    const versions = (group: string): unknown =>
+      (
+        JSON.parse(discovery.document(`/apis/${group}`, false, '')!.bytes.toString()) as { versions: { version: string }[] }
+      ).versions.map(({ version }) => version);
+    expect([versions('apps'), versions('autoscaling')]).toEqual([['v1'], ['v1']]);
+  });
+
   it('knows who answers for a version: an extension server before this one', () => {
     const own = { group: 'zoo.example.com', version: 'v1' } as ExtensionServer;
     const discovery = new Discovery({

@@ -50,6 +50,8 @@ export interface DiscoveryOptions {
   readonly priority: (group: string, version: string) => VersionPriority;
   /** Each stands in the place of what this server may serve itself of the version. */
   readonly extensions?: readonly ExtensionVersion[];
+  /** Whether the legacy list of groups has a version; all when absent. */
+  readonly isListed?: (group: string, version: string) => boolean;
 }
 
 type Version = readonly DiscoveredResource[] | ExtensionVersion;
@@ -66,8 +68,10 @@ export class Discovery {
   /** Names of groups in the order of the legacy list. */
   readonly #listed: readonly string[];
   readonly #builtIn = new Set<string>();
+  readonly #isListed: (group: string, version: string) => boolean;
 
-  constructor({ resources, priority, extensions = [] }: DiscoveryOptions) {
+  constructor({ resources, priority, extensions = [], isListed = () => true }: DiscoveryOptions) {
+    this.#isListed = isListed;
     const versions = new Map<string, Map<string, Version>>();
     for (const [key, list] of Map.groupBy(resources, ({ group, data }) => `${group}/${data.version}`)) {
       const [group, version] = splitKey(key);
@@ -132,17 +136,24 @@ export class Discovery {
   }
 
   #groupList(): object {
-    const groups = this.#listed.filter(group => group !== '').map(group => this.#groupBody(group));
+    const names = this.#listed.filter(group => group !== '' && this.#listedVersions(group).length > 0);
+    const groups = names.map(group => this.#groupBody(group, this.#listedVersions(group)));
     return { kind: 'APIGroupList', apiVersion: 'v1', groups };
   }
 
   #group(group: string): object | undefined {
     if (group === '' || !this.#groups.has(group)) return undefined;
-    return { kind: 'APIGroup', apiVersion: 'v1', ...this.#groupBody(group) };
+    const listed = this.#listedVersions(group);
+    const versions = listed.length > 0 ? listed : [...this.#groups.get(group)!.keys()];
+    return { kind: 'APIGroup', apiVersion: 'v1', ...this.#groupBody(group, versions) };
   }
 
-  #groupBody(group: string): object {
-    const versions = [...this.#groups.get(group)!.keys()].map(version => ({ groupVersion: `${group}/${version}`, version }));
+  #listedVersions(group: string): string[] {
+    return [...this.#groups.get(group)!.keys()].filter(version => this.#isListed(group, version));
+  }
+
+  #groupBody(group: string, names: readonly string[]): object {
+    const versions = names.map(version => ({ groupVersion: `${group}/${version}`, version }));
     return { name: group, versions, preferredVersion: versions[0] };
   }
 
