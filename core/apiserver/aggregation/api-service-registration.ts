@@ -59,6 +59,7 @@ export class ApiServiceRegistration implements Disposable {
   readonly #atStart = new Set<string>();
   readonly #settled = new Set<string>();
   #isStarted = false;
+  #lastFault: string | undefined;
 
   constructor(options: ApiServiceRegistrationOptions) {
     this.#options = options;
@@ -67,7 +68,7 @@ export class ApiServiceRegistration implements Disposable {
       clock: options.clock,
       backoff,
       work: name => this.#round(name),
-      failed: (name, error) => options.logger.warn('an APIService is tried again', { name, error: errorText(error) }),
+      failed: (name, error) => this.#tell(name, errorText(error)),
     });
   }
 
@@ -121,10 +122,18 @@ export class ApiServiceRegistration implements Disposable {
     for (const name of names) if (!used.has(name)) this.#custom.delete(name);
   }
 
+  /** A full disk fails them all for one reason, which is told once. */
+  #tell(name: string, error: string): void {
+    if (error !== this.#lastFault)
+      this.#options.logger.warn('an APIService could not be written and is tried again', { name, error });
+    this.#lastFault = error;
+  }
+
   async #round(name: string): Promise<undefined> {
     const isFirst = !this.#settled.has(name);
     await this.#reconcile(name, isFirst);
     this.#settled.add(name);
+    this.#lastFault = undefined;
   }
 
   async #reconcile(name: string, isFirst: boolean): Promise<void> {
