@@ -1,7 +1,7 @@
 import { dropEmpties } from '../machinery/codec/empties.js';
 import { decodeObject } from '../machinery/codec/json-decode.js';
 import type { GroupVersionKind, KubeObject } from '../machinery/object.js';
-import { cloneJson } from '../machinery/object.js';
+import { cloneJson, formatApiVersion } from '../machinery/object.js';
 import type { StructType, TypeSet } from '../machinery/schema.js';
 import type { AdmissionShapes, ResourceName } from './admission/webhooks/admission-shapes.js';
 import type { ResourceEndpoint } from './handlers/resource-endpoint.js';
@@ -50,6 +50,15 @@ export class ServedShapes implements AdmissionShapes {
     if (sub.type === 'object') sub.defaults?.(object);
     object.metadata ??= {};
     return object;
+  }
+
+  fromAnyJson(json: KubeObject): KubeObject {
+    for (const { served, operations } of this.#server.endpoints()) {
+      const { reference } = served.definition;
+      if (reference.kind !== json.kind || formatApiVersion(reference) !== json.apiVersion) continue;
+      return operations.decode(json, 'Ignore', () => undefined);
+    }
+    return json;
   }
 
   equivalents(resource: ResourceName, subresource: string): readonly ResourceName[] {

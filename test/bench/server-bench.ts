@@ -24,7 +24,7 @@ export async function run(): Promise<BenchResult[]> {
     results.push(
       {
         name: 'idle: resident memory, no node',
-        value: await server.settledResidentMb(),
+        value: await server.settledResidentMb(60),
         unit: 'MB',
         budget: 150,
         must: 200,

@@ -73,8 +73,8 @@ export class ServerUnderTest {
     return new ServerUnderTest({ port, credentials, process: child, directory, startMs });
   }
 
-  /** Resident memory at rest: the lowest within that time. V8 gives back what a load left behind after about a minute. */
-  async settledResidentMb(seconds = 10): Promise<number> {
+  /** Resident memory at rest: the lowest within that time. What a load left behind is given back half a minute after it. */
+  async settledResidentMb(seconds: number): Promise<number> {
     let lowest = Infinity;
     for (let at = 0; at < seconds * 2; at++) {
       await new Promise(resolve => setTimeout(resolve, 500));

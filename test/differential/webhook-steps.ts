@@ -116,6 +116,20 @@ const patching: readonly WebhookStep[] = Object.entries(patches).flatMap(([name,
   { name: `a patch: ${name}`, method: 'POST', path: maps, body: map(`patched-${index}`), verdicts: { first: () => ({ patch }) } },
 ]);
 
+/** What the second webhook makes of what the first has made another kind. */
+const setRight: readonly WebhookStep[] = [
+  {
+    name: 'a patch: another kind, and back',
+    method: 'POST',
+    path: maps,
+    body: map('there-and-back'),
+    verdicts: {
+      first: () => ({ patch: [{ op: 'replace', path: '/kind', value: 'Secret' }] }),
+      second: () => ({ patch: [{ op: 'replace', path: '/kind', value: 'ConfigMap' }, add('/data', { k: 'v' })] }),
+    },
+  },
+];
+
 const replicas = (value: number) => (): Verdict => ({ patch: [{ op: 'replace', path: '/spec/replicas', value }] });
 const labelled = (): Verdict => ({ patch: [add('/metadata/labels', { z: 'z' })] });
 const scaling = { method: 'PATCH', path: `${deployment}/scale`, body: { spec: { replicas: 3 } }, type: merge };
@@ -147,6 +161,7 @@ const long = ['x'.repeat(3000), 'y'.repeat(3000), 'w1'];
 export const webhookSteps: readonly WebhookStep[] = [
   ...plain,
   ...patching,
+  ...setRight,
   { name: 'a scale changed', ...scaling, verdicts: { first: request => (request.operation === 'UPDATE' ? replicas(5)() : {}) } },
   { name: 'a scale spoiled', ...scaling, verdicts: { first: replicas(-5) } },
   { name: 'an update changed', method: 'PUT', path: `${maps}/a`, body: map('a', { x: '2' }), verdicts: { first: labelled } },

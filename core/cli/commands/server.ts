@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { SystemClock } from '../../base/clock.js';
 import type { Disposable } from '../../base/disposable.js';
 import { CodedError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
@@ -10,6 +11,8 @@ import { exampleScripts, packageScripts, runPreparation } from '../host-packages
 import type { PartStatus } from '../../cluster/running-cluster.js';
 import { errorLines, textWithMend } from '../print-error.js';
 import { LogOutput } from '../log-output.js';
+import { MemoryKeeper } from '../memory-keeper.js';
+import { OwnMemory } from '../own-memory.js';
 import { ServiceNotifier } from '../service-notifier.js';
 import { catchSignals } from '../signals.js';
 
@@ -44,6 +47,7 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
   };
   process.on('uncaughtException', onUncaught);
   const notifier = new ServiceNotifier(context.environment, output.logger);
+  const memory = new MemoryKeeper(new SystemClock(), new OwnMemory(output.logger), output.logger);
   try {
     const running = await runCluster({
       command,
@@ -77,6 +81,7 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
     output.logger.debug('started');
     await notifier.ready('serving');
     watchdog = notifier.keepAlive();
+    memory.start();
     if (narrator) await runPreparation(exampleScripts(running.prepared), context.print, { signal: signals.aborted });
     const onAbort = (): void => void notifier.stopping();
     signals.aborted.addEventListener('abort', onAbort, { once: true });
@@ -90,6 +95,7 @@ async function serve(context: CommandContext, command: 'server' | 'agent', narra
   } finally {
     process.off('uncaughtException', onUncaught);
     await watchdog?.dispose();
+    await memory.dispose();
     await signals.dispose();
     output.close();
   }

@@ -20,6 +20,8 @@ export interface AdmissionShapes {
   toJson(resource: ResourceName, subresource: string, object: Readonly<KubeObject>): object;
   /** JSON from outside as a draft with defaults. Rejects what is not of the kind, as a StatusError or CodedError. */
   fromJson(resource: ResourceName, subresource: string, json: unknown): KubeObject;
+  /** The same of whatever kind it is, where that is the body of a resource; else as it is. */
+  fromAnyJson(json: KubeObject): KubeObject;
   /** The other names under which the same objects are served and that have this subresource. */
   equivalents(resource: ResourceName, subresource: string): readonly ResourceName[];
   /** An object of one name as one of the other. */

@@ -24,6 +24,13 @@ interface Notes {
   output: KubeObject | undefined;
 }
 
+/** What a webhook has made an object of another kind. The webhooks behind it see it, and may set it right. */
+interface Misfit {
+  readonly object: KubeObject;
+  readonly version: string;
+  readonly fault: Error;
+}
+
 /**
  * Asks mutating webhooks one after the other; each sees what those before it did. Where one changes an object that others with
  * `reinvocationPolicy: IfNeeded` had seen, these are asked once more. Source: apiserver pkg/admission/plugin/webhook/mutating.
@@ -56,13 +63,17 @@ export class MutatingWebhooks implements AdmissionPlugin {
     };
     rounds?.notes.set(this.name, notes);
     if (isSecond && notes.called.size && !semanticEqual(notes.output, attributes.object)) callAgain(notes);
+    const held: { misfit?: Misfit | undefined } = {};
     for (const webhook of this.#webhooks.all) {
       const invocation = await this.#matcher.match(webhook, attributes);
       // Nobody is called for the first time in the second round.
       if (!invocation || (isSecond && !notes.again.has(webhook.id))) continue;
-      const shown = await this.#matcher.versions(attributes, invocation);
+      const versions = await this.#matcher.versions(attributes, invocation);
+      const { misfit } = held;
+      if (misfit && misfit.version !== invocation.kind.version) throw misfit.fault;
+      const shown = misfit ? { ...versions, object: misfit.object } : versions;
       const changed = await this.#caller.call(webhook, attributes, invocation, shown, response =>
-        this.#apply(response, webhook, attributes, invocation, shown),
+        this.#apply(response, webhook, attributes, invocation, { shown, held }),
       );
       if (changed) {
         callAgain(notes);
@@ -70,6 +81,7 @@ export class MutatingWebhooks implements AdmissionPlugin {
       }
       if (webhook.isReinvocable) notes.called.add(webhook.id);
     }
+    if (held.misfit) throw held.misfit.fault;
     // Only they look at it.
     if (notes.called.size) notes.output = cloneJson(attributes.object);
   }
@@ -79,8 +91,8 @@ export class MutatingWebhooks implements AdmissionPlugin {
     { patch, patchType }: ReviewResponse,
     webhook: CompiledWebhook,
     attributes: AdmissionAttributes,
-    { resource }: Invocation,
-    { object: shown }: ShownObjects,
+    { resource, kind }: Invocation,
+    { shown: { object: shown }, held }: { readonly shown: ShownObjects; readonly held: { misfit?: Misfit | undefined } },
   ): Promise<boolean> {
     if (!patch) return false;
     const operations = decodePatch(patch);
@@ -92,20 +104,34 @@ export class MutatingWebhooks implements AdmissionPlugin {
     }
     if (patchType !== 'JSONPatch') throw this.#caller.failure(webhook, `unsupported patch type ${quote(patchType)}`);
     const patched = this.#patched(operations, resource, subresource, shown);
+    held.misfit = 'fault' in patched ? { ...patched, version: kind.version } : undefined;
+    if ('fault' in patched) return true;
     if (semanticEqual(patched, shown)) return false;
     keepReadableOwners(patched, shown, attributes);
     replaceContents(object, shown === object ? patched : await this.#shapes.convert(patched, resource, attributes));
     return true;
   }
 
-  #patched(operations: readonly unknown[], resource: Invocation['resource'], subresource: string, shown: KubeObject): KubeObject {
+  #patched(
+    operations: readonly unknown[],
+    resource: Invocation['resource'],
+    subresource: string,
+    shown: KubeObject,
+  ): KubeObject | Omit<Misfit, 'version'> {
+    let json: unknown;
+    let fault: Error;
     try {
-      const json = applyJsonPatch(this.#shapes.toJson(resource, subresource, shown), operations);
+      json = applyJsonPatch(this.#shapes.toJson(resource, subresource, shown), operations);
       return this.#shapes.fromJson(resource, subresource, json);
     } catch (error) {
-      const fault = plainFault(error);
+      fault = plainFault(error);
       // Upstream reads any kind, and finds that it is another one when it wants to go on with it.
-      throw fault.message.endsWith(': unknown conversion') ? plainServerError(fault.message) : internalError(fault);
+      if (!fault.message.endsWith(': unknown conversion')) throw internalError(fault);
+    }
+    try {
+      return { object: this.#shapes.fromAnyJson(json as KubeObject), fault: plainServerError(fault.message) };
+    } catch (error) {
+      throw internalError(plainFault(error));
     }
   }
 }

@@ -19,6 +19,7 @@ const shapes: AdmissionShapes = {
   kind: ({ group, version, resource }) => ({ group, version, kind: resource.toUpperCase() }),
   toJson: (_resource, _subresource, each) => each,
   fromJson: () => object('X', 'x'),
+  fromAnyJson: json => json,
   equivalents: ({ resource }: ResourceName) =>
     resource === 'things' ? [{ group: 'new.example.com', version: 'v2', resource: 'things' }] : [],
   convert: async (each, _from, to) => ({ ...each, apiVersion: `${to.group}/${to.version}` }),
