@@ -204,7 +204,7 @@ const bodies: readonly Body[] = [
     `${space}/horizontalpodautoscalers`,
     {
       metadata: {
-        ...metadata('seed'),
+        ...metadata('seed-v1'),
         annotations: {
           note: 'x',
           'autoscaling.alpha.kubernetes.io/metrics':

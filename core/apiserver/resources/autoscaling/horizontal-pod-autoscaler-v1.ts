@@ -14,7 +14,16 @@ const storedStatus = stored.subresources!['status'] as StatusSubresource<Horizon
 /** The same objects with CPU as the one metric; the rest is kept in annotations. Source: pkg/apis/autoscaling/v1. */
 export const horizontalPodAutoscalerV1 = defineResource<HorizontalPodAutoscalerV1>({
   reference: HorizontalPodAutoscalersV1,
-  viewOf: { reference: stored.reference, toView: autoscalerAsV1, fromView: autoscalerFromV1 },
+  viewOf: {
+    reference: stored.reference,
+    toView: autoscalerAsV1,
+    fromView(view, known) {
+      const object = cloneJson(autoscalerFromV1(view, known as HorizontalPodAutoscaler | undefined)) as HorizontalPodAutoscaler;
+      // What is stored gets the defaults of its own version, after it was checked.
+      stored.defaults!(object);
+      return object;
+    },
+  },
   generation: false,
   resetFields: statusResetFields,
   defaults(object) {
