@@ -20,6 +20,7 @@ import type { NodeCredentials } from '../contracts/node-credentials.js';
 import type { PodConnector } from '../contracts/pod-connector.js';
 import type { Part } from '../contracts/part.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
+import type { RestExchange } from '../contracts/rest-exchange.js';
 import type { Node } from '../api/generated/types.js';
 import {
   MutatingAdmissionPolicies,
@@ -108,8 +109,12 @@ export interface ApiServerPartOptions {
   readonly podConnector?: PodConnector | undefined;
   /** Absent: this machine's network. */
   readonly dialer?: ClusterDialer | undefined;
+  /** An ApiTransport over what carries its requests, for parts that call extension servers. Absent: they cannot. */
+  readonly extensionClient?: ((exchange: RestExchange) => ApiTransport) | undefined;
 }
 
+/** The common name of the front proxy's certificate. */
+const proxyName = 'system:auth-proxy';
 const jwksType = 'application/jwk-set+json';
 
 /** The API server as the kernel starts it: certificates, authorities, bootstrap objects, port, kubeconfig. */
@@ -144,6 +149,7 @@ export class ApiServerPart implements Part {
   get catalogue(): ResourceCatalogue {
     return {
       resources: () => (this.#server ? this.#server.catalogue() : []),
+      extensions: () => (this.#server ? this.#server.extensions() : []),
       onChange: listener => {
         this.#catalogueListeners.add(listener);
         return toDisposable(() => void this.#catalogueListeners.delete(listener));
@@ -249,8 +255,9 @@ export class ApiServerPart implements Part {
     const conditionMetrics = new MatchConditionMetrics();
     const mutationMetrics = new MutationMetrics();
     const policyMetrics = new ValidatingPolicyMetrics();
+    const dialer = this.#options.dialer ?? new LocalDialer();
     const clients = new WebhookClients({
-      dialer: this.#options.dialer ?? new LocalDialer(),
+      dialer,
       clock,
       resolve: (namespace, name, port) => resolveServiceEndpoint(this.server.stores, namespace, name, port),
       userAgent: `kube-apiserver-admission/${settings.version}`,
@@ -279,6 +286,8 @@ export class ApiServerPart implements Part {
       }),
       groups: this.#options.groups,
       conversionWebhooks: this.#options.conversionWebhooks ?? clients,
+      aggregation: { dialer, client: () => certificates.clients['client-auth-proxy'] },
+      extensionClient: this.#options.extensionClient,
       ruleEngine,
       pluginRoutes: this.#options.routes,
       pluginMetrics: [
@@ -290,7 +299,7 @@ export class ApiServerPart implements Part {
         flowControl,
       ],
       authenticator: new AuthenticatorChain([
-        new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: ['system:auth-proxy'] }),
+        new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: [proxyName] }),
         new X509Authenticator({ clientCaPem: () => certificates.clientCaPem, clock }),
         new BearerTokenAuthenticator(tokenAuthenticator),
       ]),
@@ -386,6 +395,7 @@ export class ApiServerPart implements Part {
     });
     this.#held.addCallback(() => flowControlObjects.stop());
     await Promise.all([bootstrap(server, logger), flowControlObjects.start()]);
+    await server.startAggregation();
     await server.listen();
     const standing = new StandingObjects({
       server,
@@ -395,6 +405,7 @@ export class ApiServerPart implements Part {
         port: settings.advertisePort ?? server.port,
       },
       serviceCidrs: settings.serviceCidrs,
+      trusted: { clientCaPem: certificates.clientCaPem, requestHeaderCaPem: proxyCaPem, allowedNames: [proxyName] },
       clock,
       logger: logger.child('standing-objects'),
     });

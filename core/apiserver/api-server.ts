@@ -3,19 +3,25 @@ import type { Duplex } from 'node:stream';
 import type Router from '@koa/router';
 import type { Clock } from '../base/clock.js';
 import type { Disposable } from '../base/disposable.js';
-import { DisposableStore } from '../base/disposable.js';
+import { DisposableStore, toDisposable } from '../base/disposable.js';
 import type { Logger } from '../base/logger.js';
-import { groupData, loadTypes } from '../api/schema-data.js';
-import type { GroupData } from '../api/schema-data.js';
+import { loadTypes } from '../api/schema-data.js';
 import type { AdmissionPlugin } from '../contracts/admission.js';
 import type { ApiGroup } from '../contracts/api-group.js';
 import type { ApiTransport } from '../contracts/api-transport.js';
+import type { ClusterDialer } from '../contracts/cluster-dialer.js';
 import type { ExposedMetrics } from '../contracts/exposed-metrics.js';
 import type { HttpRoutes } from '../contracts/http-routes.js';
 import type { Datastore } from '../contracts/datastore.js';
-import type { CataloguedResource } from '../contracts/resource-catalogue.js';
+import type { CataloguedResource, ExtensionGroupVersion } from '../contracts/resource-catalogue.js';
+import type { RestExchange } from '../contracts/rest-exchange.js';
 import type { TypeSet } from '../machinery/schema.js';
 import type { RuleEngine } from '../machinery/structural/rule-engine.js';
+import type { CertificatePair } from '../pki/cluster-certificates.js';
+import { AggregatedTransport } from './aggregation/aggregated-transport.js';
+import { Aggregator } from './aggregation/aggregator.js';
+import { builtInPriority, defaultPriority } from './aggregation/group-priorities.js';
+import { serveExtensionOpenApi } from './aggregation/openapi-route.js';
 import type { Authenticator } from './auth/authenticator.js';
 import { RequestAuthentication } from './auth/authenticator.js';
 import type { Attributes, Authorizer } from './auth/authorizer.js';
@@ -24,11 +30,13 @@ import { forbiddenError } from './auth/forbidden.js';
 import { Impersonation } from './auth/impersonation.js';
 import { selectorAttributes } from './auth/selector-attributes.js';
 import { userOf } from './auth/user-info.js';
+import { feedFrom } from './cache-feed.js';
 import type { WebhookCaller } from './crd/conversion-webhook.js';
 import { CustomResources } from './crd/custom-resources.js';
 import { Discovery } from './discovery/discovery.js';
 import type { RequestLimiter } from './flowcontrol/request-limiter.js';
 import { ConnectHandler } from './handlers/connect-handler.js';
+import type { LocalTransportOptions } from './handlers/local-transport.js';
 import { LocalTransport } from './handlers/local-transport.js';
 import type { ResourceEndpoint } from './handlers/resource-endpoint.js';
 import { ResourceHandler } from './handlers/resource-handler.js';
@@ -68,6 +76,10 @@ export interface ApiServerOptions {
   readonly checks?: readonly HealthCheck[];
   /** Who is asked to convert custom resources. Absent: what would have to be converted is refused. */
   readonly conversionWebhooks?: WebhookCaller | undefined;
+  /** How extension servers are reached, and what this server shows them of itself. Absent: no APIServices are made or followed. */
+  readonly aggregation?: { readonly dialer: ClusterDialer; readonly client: () => CertificatePair };
+  /** Gets to the API of other servers, given what carries its requests; with `aggregation`. */
+  readonly extensionClient?: ((exchange: RestExchange) => ApiTransport) | undefined;
   /** Who holds custom resources to their rules in CEL; nobody when absent. */
   readonly ruleEngine: RuleEngine;
   /** Further routes beside the resources: OpenAPI, OIDC, metrics, plugins'. */
@@ -83,11 +95,13 @@ export class ApiServer {
   readonly stores: ResourceStores;
   readonly transport: ApiTransport;
   readonly types: TypeSet;
-  discovery: Discovery;
   readonly #options: ApiServerOptions;
   readonly #served: ServedResources;
   readonly #customResources: CustomResources;
   readonly #front: Front;
+  readonly #aggregator: Aggregator | undefined;
+  readonly #listeners = new Set<() => void>();
+  #discovery: Discovery | undefined;
   #listener: Listener | undefined;
   #stopping = false;
   readonly #held = new DisposableStore();
@@ -119,38 +133,51 @@ export class ApiServer {
       ruleEngine: options.ruleEngine,
       logger: logger.child('custom-resources'),
     });
-    const discovered = this.#served.discovered();
-    const dataOf = (group: string): GroupData | undefined => groups.get(group)?.data ?? groupData(group);
-    this.discovery = new Discovery(discovered, dataOf);
+    const { aggregation, extensionClient } = options;
+    this.#aggregator =
+      aggregation &&
+      new Aggregator({
+        ...aggregation,
+        stores: this.stores,
+        clock,
+        logger: logger.child('aggregation'),
+        groupPriority: group => (groups.has(group) ? (groups.get(group)!.priority ?? defaultPriority) : undefined),
+        changed: () => this.#changed(),
+      });
+    const aggregator = this.#aggregator;
     const openApi = new OpenApi({
-      resources: discovered,
+      resources: this.#served.discovered(),
       types: this.types,
       describe: builtDescriptions(),
       version: `${options.version['major'] ?? ''}.${options.version['minor'] ?? ''}`,
+      extensions: aggregator?.openApi,
     });
     this.#served.onChange(() => {
-      const resources = this.#served.discovered();
-      this.discovery = new Discovery(resources, dataOf);
-      openApi.update(resources);
+      openApi.update(this.#served.discovered());
+      this.#changed();
     });
     const endpoint = (group: string, version: string, resource: string): ResourceEndpoint | undefined =>
       this.#served.endpoint(group, version, resource);
     const virtual = (group: string, version: string, resource: string): VirtualResource | undefined =>
       this.#served.virtual(group, version, resource);
-    this.transport = new LocalTransport({
-      hub: this.hub,
-      clock,
-      endpoint,
-      virtual,
-      authorize: async (caller, { selectors, ...attributes }) =>
-        this.#authorize(
-          resourceAttributes({
-            user: userOf(caller),
-            ...attributes,
-            ...selectorAttributes(attributes.verb, attributes.name, new URLSearchParams(selectors)),
-          }),
-        ),
-    });
+    const authorize: LocalTransportOptions['authorize'] = async (caller, { selectors, ...attributes }) =>
+      this.#authorize(
+        resourceAttributes({
+          user: userOf(caller),
+          ...attributes,
+          ...selectorAttributes(attributes.verb, attributes.name, new URLSearchParams(selectors)),
+        }),
+      );
+    const local = new LocalTransport({ hub: this.hub, clock, endpoint, virtual, authorize });
+    this.transport =
+      aggregator && extensionClient
+        ? new AggregatedTransport({
+            local,
+            remote: extensionClient(aggregator.exchange),
+            isRemote: resource => aggregator.isRemote(resource),
+            authorize,
+          })
+        : local;
     const metrics = new RequestMetrics({
       isKnown: ({ group, version, resource, subresource }) => {
         const found = endpoint(group, version, resource);
@@ -161,7 +188,10 @@ export class ApiServer {
     });
     const connections = new ConnectHandler(endpoint);
     const pluginRoutes = new PluginRoutes(options.pluginRoutes ?? [], clock, logger);
-    const pluginMetrics = new PluginMetrics(options.pluginMetrics ?? [], logger);
+    const pluginMetrics = new PluginMetrics(
+      [...(options.pluginMetrics ?? []), ...(aggregator ? [aggregator.metrics] : [])],
+      logger,
+    );
     const routes = new Routes({
       others: () => pluginRoutes.paths,
       discovery: () => this.discovery,
@@ -199,8 +229,16 @@ export class ApiServer {
       }),
       connections,
       metrics,
-      serves: info => this.#served.serves(info, this.discovery.has(info.group, info.version)),
-      routes: async exchange => (await pluginRoutes.serve(exchange)) || routes.serve(exchange),
+      route: info => {
+        const owner = this.discovery.owner(info.group, info.version);
+        if (owner !== undefined && owner !== 'local') return owner;
+        return info.resourceRequest && this.#served.serves(info, owner !== undefined);
+      },
+      aggregator,
+      routes: async exchange =>
+        (await pluginRoutes.serve(exchange)) ||
+        (aggregator !== undefined && (await serveExtensionOpenApi(aggregator, openApi, exchange))) ||
+        routes.serve(exchange),
       logger: logger.child('http'),
       types: this.types,
     });
@@ -208,12 +246,37 @@ export class ApiServer {
 
   /** What is served and can be worked on by verbs: no evaluations, no subresources. */
   catalogue(): CataloguedResource[] {
-    return this.#served.catalogue();
+    const local = this.#served.catalogue();
+    const remote = this.#aggregator?.catalogue() ?? [];
+    if (!this.#aggregator || this.extensions().length === 0) return local;
+    return [...local.filter(({ reference }) => !this.#aggregator!.isRemote(reference)), ...remote];
   }
 
-  /** Hears when custom resources have come or gone. */
+  /** The versions of extension servers. */
+  extensions(): readonly ExtensionGroupVersion[] {
+    return this.#aggregator?.groupVersions() ?? [];
+  }
+
+  /** Hears when custom or aggregated resources have come or gone. */
   onCatalogueChange(listener: () => void): Disposable {
-    return this.#served.onChange(listener);
+    this.#listeners.add(listener);
+    return toDisposable(() => void this.#listeners.delete(listener));
+  }
+
+  /** What is served now; made when somebody asks for the first time after a change. */
+  get discovery(): Discovery {
+    return (this.#discovery ??= new Discovery({
+      resources: this.#served.discovered(),
+      priority: (group, version) =>
+        this.#aggregator?.priority(group, version) ?? builtInPriority(group, version) ?? defaultPriority,
+      extensions: this.#aggregator?.versions() ?? [],
+      isListed: (group, version) => this.#aggregator?.isListed(group, version) ?? true,
+    }));
+  }
+
+  #changed(): void {
+    this.#discovery = undefined;
+    for (const listener of this.#listeners) listener();
   }
 
   /** Loads the store. In-process parts may call from now on. */
@@ -221,6 +284,19 @@ export class ApiServer {
     await this.hub.start();
     await this.#customResources.start();
     this.#compactLater(this.hub.revision);
+  }
+
+  /** Makes and follows APIServices: after `start`, when namespaces and roles are there. Resolves when each local one was looked at. */
+  async startAggregation(): Promise<void> {
+    const local = this.#served.discovered().filter(({ schemas }) => !schemas);
+    const versions = new Map(
+      local.map(({ group, data }) => [`${group}/${data.version}`, { group, version: data.version }] as const),
+    );
+    await this.#aggregator?.start({
+      transport: this.transport,
+      follow: (reference, feed) => feedFrom(this, reference, feed),
+      local: [...versions.values()],
+    });
   }
 
   /** Opens the port. Resolves the port. */
@@ -267,6 +343,7 @@ export class ApiServer {
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#held.dispose();
+    await this.#aggregator?.dispose();
     await this.#customResources.stop();
     await this.hub.stop();
     await this.#listener?.stop(stopGraceMs);

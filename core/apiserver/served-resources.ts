@@ -8,7 +8,9 @@ import type { ApiGroup, VirtualApiResource } from '../contracts/api-group.js';
 import type { CallerIdentity } from '../contracts/api-transport.js';
 import type { CataloguedResource } from '../contracts/resource-catalogue.js';
 import type { KubeObject } from '../machinery/object.js';
+import { parseApiVersion } from '../machinery/object.js';
 import type { MergeType } from '../machinery/patch/managed-fields/merge-type.js';
+import { mergeTypeOf } from '../machinery/patch/managed-fields/merge-type.js';
 import type { ResourceVersion } from '../machinery/patch/managed-fields/ownership.js';
 import type { ReplicasPaths } from '../machinery/patch/managed-fields/scale-fields.js';
 import type { TypeSet } from '../machinery/schema.js';
@@ -121,11 +123,20 @@ export class ServedResources {
     if (viewOf && !viewed)
       throw new Error(`${group}/${version} ${resource} shows ${viewOf.reference.resource}, which are not served`);
     const kindOf = servedKind({ definition, types, data });
+    const type = kindOf.mergeType;
+    const sameType = (apiVersion: string): ResourceVersion => {
+      return { type: type(), convert: object => ({ ...(object as object), apiVersion }) };
+    };
     const owner = new FieldManagerOwner({
       definition,
-      type: kindOf.mergeType,
+      type,
       clock,
       scaleStruct: this.#scale(definition),
+      version: apiVersion => {
+        // What was written through another group (Events) is forgotten; other versions of the group count as one of the same type.
+        if (parseApiVersion(apiVersion)?.group !== group) return undefined;
+        return this.#otherVersion(definition, apiVersion) ?? sameType(apiVersion);
+      },
     });
     const store = new ResourceStore({
       ...this.#storeOptions(),
@@ -142,6 +153,24 @@ export class ServedResources {
     const served = { ...kindOf, store };
     if (viewed?.definition.reference.group !== group) this.#storesByName.set(`${group}/${resource}`, store);
     this.#endpoints.set(`${group}/${version}/${resource}`, { served, operations: new Operations(served, owner) });
+  }
+
+  /** Another version of the same objects, where one is a view of the other. */
+  #otherVersion({ reference, viewOf }: ResourceDefinition, apiVersion: string): ResourceVersion | undefined {
+    const { group, resource, kind } = reference;
+    const { version } = parseApiVersion(apiVersion)!;
+    const other = version === reference.version ? undefined : this.endpoint(group, version, resource)?.served.definition;
+    const struct = other && this.#options.types.kind(group, version, kind);
+    const isView = other?.viewOf?.reference.version === reference.version;
+    if (!struct || !(isView || viewOf?.reference.version === version)) return undefined;
+    return {
+      type: mergeTypeOf(struct),
+      convert: object => {
+        const from = object as KubeObject;
+        if (from.apiVersion === apiVersion) return from;
+        return isView ? other.viewOf!.toView(from) : viewOf!.fromView(from, undefined);
+      },
+    };
   }
 
   installVirtual(definition: ResourceDefinition, source: VirtualApiResource): void {

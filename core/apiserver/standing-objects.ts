@@ -2,6 +2,8 @@ import type { Clock } from '../base/clock.js';
 import type { Logger } from '../base/logger.js';
 import { ConfigMaps, Endpoints, EndpointSlices, Namespaces, ServiceCIDRs, Services } from '../api/generated/resources.js';
 import { trackingConfigMap } from '../api/legacy-tokens.js';
+import type { TrustedAuthorities } from './aggregation/authentication-config-map.js';
+import { authenticationConfigMap, ensureAuthenticationConfigMap } from './aggregation/authentication-config-map.js';
 import type { ApiServer } from './api-server.js';
 import { ensureSystemNamespaces, systemNamespaces } from './bootstrap.js';
 import { defaultServiceCidrName, ensureDefaultServiceCidr } from './default-service-cidr.js';
@@ -14,6 +16,7 @@ export interface StandingObjectsOptions {
   readonly server: ApiServer;
   readonly service: Omit<KubernetesServiceOptions, 'transport'>;
   readonly serviceCidrs: readonly string[];
+  readonly trusted: TrustedAuthorities;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -23,8 +26,9 @@ const settleMs = 1000;
 
 /**
  * What a cluster cannot do without: system namespaces, Service `kubernetes` with its endpoints, the default ServiceCIDR, the day since
- * which uses of old tokens are noted. Made at the start and again whenever somebody deletes or changes them. Source: kube-apiserver's
- * systemnamespaces, kubernetesservice, defaultservicecidr and legacytokentracking controllers, which look every few seconds or later.
+ * which uses of old tokens are noted, what extension servers trust. Made at the start and again whenever somebody deletes or changes
+ * them. Source: kube-apiserver's systemnamespaces, kubernetesservice, defaultservicecidr, legacytokentracking and
+ * clusterauthenticationtrust controllers, which look every few seconds or later.
  */
 export class StandingObjects {
   readonly #options: StandingObjectsOptions;
@@ -51,7 +55,8 @@ export class StandingObjects {
     const upkeep = this.#upkeep;
     await upkeep.start();
     upkeep.follow(Namespaces, (_namespace, name) => systemNamespaces.includes(name));
-    upkeep.follow(ConfigMaps, (namespace, name) => namespace === trackingConfigMap.namespace && name === trackingConfigMap.name);
+    for (const kept of [trackingConfigMap, authenticationConfigMap])
+      upkeep.follow(ConfigMaps, (namespace, name) => namespace === kept.namespace && name === kept.name);
     upkeep.follow(ServiceCIDRs, (_namespace, name) => name === defaultServiceCidrName);
     for (const resource of [Services, Endpoints, EndpointSlices]) {
       upkeep.follow(resource, (namespace, name) => namespace === kubernetesService.namespace && name === kubernetesService.name);
@@ -63,11 +68,12 @@ export class StandingObjects {
   }
 
   async #ensure(alone: boolean): Promise<void> {
-    const { server, service, serviceCidrs, clock, logger } = this.#options;
+    const { server, service, serviceCidrs, trusted, clock, logger } = this.#options;
     const { transport } = server;
     await ensureSystemNamespaces(server);
     await ensureDefaultServiceCidr({ transport, cidrs: serviceCidrs, nowMs: clock.now(), logger });
     await ensureTokenTracking(transport, clock.now());
+    await ensureAuthenticationConfigMap(transport, trusted, clock.now());
     await ensureKubernetesService({ transport, ...service }, alone);
   }
 }

@@ -7,6 +7,7 @@ import type {
   ListRequest,
   ListResult,
   ObjectEntry,
+  ObjectRequest,
   PatchType,
   WatchEvent,
   WatchRequest,
@@ -70,7 +71,7 @@ export class ResourceClient<T> {
     return new ResourceClient<S>(this.#transport, { ...(this.#target as unknown as Target<S>), subresource });
   }
 
-  get(name: string, options: { resourceVersion?: string; signal?: AbortSignal } = {}): Promise<T> {
+  get(name: string, options: Pick<ObjectRequest<T>, 'resourceVersion' | 'parameters' | 'signal'> = {}): Promise<T> {
     return this.#transport.get<T>({ ...this.#target, name, ...options });
   }
 

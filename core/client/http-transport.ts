@@ -19,9 +19,10 @@ import type {
   WatchRequest,
   WriteRequest,
 } from '../contracts/api-transport.js';
+import type { RestCall, RestExchange } from '../contracts/rest-exchange.js';
 import { deepFreeze } from '../machinery/object.js';
 import type { KubeObject, ListMeta } from '../machinery/object.js';
-import { StatusError } from '../machinery/status-error.js';
+import { isStatusError, StatusError } from '../machinery/status-error.js';
 import type { Status } from '../machinery/status-error.js';
 import { entryOf, withTypeMeta } from './entries.js';
 import { lines } from './lines.js';
@@ -59,44 +60,24 @@ const initialEventsEnd = 'k8s.io/initial-events-end';
 /** A server closes idle connections; a request that finds its kept connection closed was never seen and may be sent again. */
 const staleConnectionCodes = new Set(['ECONNRESET', 'EPIPE']);
 
-/**
- * ApiTransport to a server elsewhere: JSON over kept connections. Who the caller is, the credentials say; `request.caller` is
- * not sent.
- */
-export class HttpTransport implements ApiTransport {
-  readonly #base: URL;
-  readonly #credentials: HttpCredentials;
+export interface RestTransportOptions {
+  readonly exchange: RestExchange;
+  readonly clock?: Clock;
+}
+
+/** ApiTransport as requests of HTTP with JSON, over whatever carries them. */
+export class RestTransport implements ApiTransport {
+  readonly #exchange: RestExchange;
   readonly #clock: Clock;
-  readonly #timeoutMs: number;
-  readonly #agent: HttpAgent | HttpsAgent;
 
-  constructor(options: HttpTransportOptions) {
-    const { credentials } = options;
-    this.#base = new URL(credentials.server);
-    this.#credentials = credentials;
-    this.#clock = options.clock ?? new SystemClock();
-    this.#timeoutMs = options.timeoutMs ?? 60_000;
-    const common = { keepAlive: true, keepAliveMsecs: 30_000, scheduling: 'lifo' as const };
-    this.#agent =
-      this.#base.protocol === 'http:'
-        ? new HttpAgent(common)
-        : new HttpsAgent({
-            ...common,
-            ca: credentials.certificateAuthority,
-            cert: credentials.certificate,
-            key: credentials.key,
-            servername: credentials.serverName,
-            rejectUnauthorized: !credentials.insecureSkipVerify,
-          });
-  }
-
-  /** Closes kept connections; watches under way end with an error. */
-  close(): void {
-    this.#agent.destroy();
+  constructor({ exchange, clock = new SystemClock() }: RestTransportOptions) {
+    this.#exchange = exchange;
+    this.#clock = clock;
   }
 
   get<T>(request: ObjectRequest<T>): Promise<T> {
-    return this.#json<T>(request, { method: 'GET', name: request.name, query: { resourceVersion: request.resourceVersion } });
+    const query = { ...request.parameters, resourceVersion: request.resourceVersion };
+    return this.#json<T>(request, { method: 'GET', name: request.name, query });
   }
 
   async list<T>(request: ListRequest<T>): Promise<ListResult<T>> {
@@ -194,6 +175,7 @@ export class HttpTransport implements ApiTransport {
       } catch (error) {
         if (request.signal?.aborted) throw abortReason(request.signal);
         if (error instanceof StaleConnection && tries < maximumRetries) continue;
+        if (isStatusError(error)) throw error;
         throw unreachable(error instanceof StaleConnection ? error.cause : error);
       }
       const code = response.statusCode ?? 500;
@@ -204,53 +186,104 @@ export class HttpTransport implements ApiTransport {
         await sleep(this.#clock, retryAfter * 1000, request.signal);
         continue;
       }
-      throw statusOf(code, text);
+      throw statusOf(code, text, { request, call });
     }
   }
 
   #sendOnce(request: ResourceRequest<unknown>, call: Call): Promise<IncomingMessage> {
     const body = call.body === undefined ? undefined : Buffer.from(jsonText(call.body));
-    const options: RequestOptions = {
-      agent: this.#agent,
+    return this.#exchange({
+      caller: request.caller,
+      resource: request.resource,
       method: call.method,
-      hostname: this.#base.hostname.replace(/^\[|\]$/g, ''),
-      port: this.#base.port || (this.#base.protocol === 'http:' ? 80 : 443),
-      path: this.#path(request, call),
+      path: pathOf(request, call),
       headers: {
         accept: 'application/json',
         'user-agent': request.userAgent ?? 'k3s',
-        ...this.#authorization(),
         ...(body ? { 'content-type': call.contentType ?? 'application/json', 'content-length': body.length } : {}),
       },
+      ...(body ? { body } : {}),
       ...(request.signal ? { signal: request.signal } : {}),
-    };
-    return new Promise((resolve, reject) => {
-      const outgoing = (this.#base.protocol === 'http:' ? httpRequest : httpsRequest)(options, resolve);
-      outgoing.on('error', error => {
-        const stale = outgoing.reusedSocket && staleConnectionCodes.has(errorCode(error) ?? '');
-        reject(stale ? new StaleConnection(error) : error);
-      });
-      outgoing.setTimeout(call.quietMs ?? this.#timeoutMs, () => outgoing.destroy(new Error('no answer in time')));
-      outgoing.end(body);
+      ...(call.quietMs === undefined ? {} : { quietMs: call.quietMs }),
     });
   }
+}
 
-  #authorization(): Record<string, string> {
-    const { token, basic } = this.#credentials;
-    if (token) return { authorization: `Bearer ${token}` };
-    if (basic) return { authorization: `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString('base64')}` };
-    return {};
+/** To a server elsewhere, over kept connections. Who the caller is, the credentials say; `request.caller` is not sent. */
+export class HttpTransport extends RestTransport {
+  readonly #agent: HttpAgent | HttpsAgent;
+
+  constructor(options: HttpTransportOptions) {
+    const { credentials, clock, timeoutMs = 60_000 } = options;
+    const base = new URL(credentials.server);
+    const agent = agentFor(base, credentials);
+    super({
+      exchange: call => exchangeOverHttp(call, { base, credentials, agent, timeoutMs }),
+      ...(clock ? { clock } : {}),
+    });
+    this.#agent = agent;
   }
 
-  #path(request: ResourceRequest<unknown>, call: Call): string {
-    const { resource, namespace, subresource } = request;
-    const query = new URLSearchParams();
-    for (const [key, value] of Object.entries(call.query)) if (value !== undefined && value !== '') query.set(key, String(value));
-    const search = query.toString();
-    return `${this.#base.pathname.replace(/\/$/, '')}${resourcePath(resource, namespace)}${
-      call.name ? `/${encodeURIComponent(call.name)}` : ''
-    }${subresource ? `/${subresource}` : ''}${search ? `?${search}` : ''}`;
+  /** Closes kept connections; watches under way end with an error. */
+  close(): void {
+    this.#agent.destroy();
   }
+}
+
+function agentFor(base: URL, credentials: HttpCredentials): HttpAgent | HttpsAgent {
+  const common = { keepAlive: true, keepAliveMsecs: 30_000, scheduling: 'lifo' as const };
+  if (base.protocol === 'http:') return new HttpAgent(common);
+  return new HttpsAgent({
+    ...common,
+    ca: credentials.certificateAuthority,
+    cert: credentials.certificate,
+    key: credentials.key,
+    servername: credentials.serverName,
+    rejectUnauthorized: !credentials.insecureSkipVerify,
+  });
+}
+
+interface Connection {
+  readonly base: URL;
+  readonly credentials: HttpCredentials;
+  readonly agent: HttpAgent | HttpsAgent;
+  readonly timeoutMs: number;
+}
+
+function exchangeOverHttp(call: RestCall, { base, credentials, agent, timeoutMs }: Connection): Promise<IncomingMessage> {
+  const options: RequestOptions = {
+    agent,
+    method: call.method,
+    hostname: base.hostname.replace(/^\[|\]$/g, ''),
+    port: base.port || (base.protocol === 'http:' ? 80 : 443),
+    path: `${base.pathname.replace(/\/$/, '')}${call.path}`,
+    headers: { ...call.headers, ...authorization(credentials) },
+    ...(call.signal ? { signal: call.signal } : {}),
+  };
+  return new Promise((resolve, reject) => {
+    const outgoing = (base.protocol === 'http:' ? httpRequest : httpsRequest)(options, resolve);
+    outgoing.on('error', error => {
+      const stale = outgoing.reusedSocket && staleConnectionCodes.has(errorCode(error) ?? '');
+      reject(stale ? new StaleConnection(error) : error);
+    });
+    outgoing.setTimeout(call.quietMs ?? timeoutMs, () => outgoing.destroy(new Error('no answer in time')));
+    outgoing.end(call.body);
+  });
+}
+
+function authorization({ token, basic }: HttpCredentials): Record<string, string> {
+  if (token) return { authorization: `Bearer ${token}` };
+  if (basic) return { authorization: `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString('base64')}` };
+  return {};
+}
+
+function pathOf({ resource, namespace, subresource }: ResourceRequest<unknown>, call: Call): string {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(call.query)) if (value !== undefined && value !== '') query.set(key, String(value));
+  const search = query.toString();
+  return `${resourcePath(resource, namespace)}${call.name ? `/${encodeURIComponent(call.name)}` : ''}${
+    subresource ? `/${subresource}` : ''
+  }${search ? `?${search}` : ''}`;
 }
 
 /** `/api/v1/namespaces/default/pods`. */
@@ -302,7 +335,7 @@ async function readAll(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function statusOf(code: number, text: string): StatusError {
+function statusOf(code: number, text: string, asked: { request: ResourceRequest<unknown>; call: Call }): StatusError {
   try {
     const parsed: unknown = JSON.parse(text);
     if (isStatus(parsed)) return StatusError.from(parsed);
@@ -320,7 +353,19 @@ function statusOf(code: number, text: string): StatusError {
     503: 'ServiceUnavailable',
     504: 'Timeout',
   };
-  return new StatusError(code, reasons[code] ?? 'InternalError', text.trim().slice(0, 1024) || `the server answered ${code}`);
+  // In the words of client-go, which users search for.
+  const words: Record<number, string> = {
+    404: `the server could not find the requested resource (${describe(asked)})`,
+    503: `the server is currently unable to handle the request (${describe(asked)})`,
+  };
+  const said = words[code] ?? (text.trim().slice(0, 1024) || `the server answered ${code}`);
+  return new StatusError(code, reasons[code] ?? 'InternalError', said);
+}
+
+/** `get pods.metrics.k8s.io web`. */
+function describe({ request: { resource }, call: { method, name } }: { request: ResourceRequest<unknown>; call: Call }): string {
+  const what = resource.group ? `${resource.resource}.${resource.group}` : resource.resource;
+  return [method.toLowerCase(), what, ...(name ? [name] : [])].join(' ');
 }
 
 function unreachable(cause: unknown): StatusError {

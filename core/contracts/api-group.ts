@@ -11,6 +11,8 @@ export interface ApiGroup {
   readonly data: GroupData;
   /** How each resource of `data` behaves, by its plural name. One that is missing here is not served. */
   readonly resources: Readonly<Record<string, ApiResource>>;
+  /** What its APIService says: its place in discovery, the larger the earlier. Absent: that of custom resources, 1000 and 100. */
+  readonly priority?: { readonly group: number; readonly version: number };
 }
 
 export const ApiGroup: unique symbol = Symbol.for('k3s/api-groups@1');

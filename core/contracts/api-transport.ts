@@ -51,6 +51,8 @@ export interface ResourceRequest<T> {
 export interface ObjectRequest<T> extends ResourceRequest<T> {
   readonly name: string;
   readonly resourceVersion?: string;
+  /** Of the query, for resources of extension servers that have some of their own (custom metrics: `metricLabelSelector`). */
+  readonly parameters?: Readonly<Record<string, string>>;
 }
 
 export interface ListRequest<T> extends ResourceRequest<T> {

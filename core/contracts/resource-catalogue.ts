@@ -8,6 +8,14 @@ export interface CataloguedResource {
   readonly verbs: readonly string[];
 }
 
+/** A version that another server serves, behind an APIService. */
+export interface ExtensionGroupVersion {
+  readonly group: string;
+  readonly version: string;
+  /** False: the server does not answer, so that its resources are those of an earlier time, or none. */
+  readonly isCurrent: boolean;
+}
+
 /**
  * What the API server serves at this moment, built-in, custom and aggregated. The garbage collector, the namespace controller and
  * the quota controller ask again and again: custom resources come and go. Cheap; never throws.
@@ -15,7 +23,9 @@ export interface CataloguedResource {
 export interface ResourceCatalogue {
   /** Every served version of every resource, in no order. No subresources. */
   resources(): readonly CataloguedResource[];
-  /** Hears, until disposed, when custom resources have come or gone. Must not throw. Absent where nothing ever changes. */
+  /** The versions of extension servers, the preferred one of a group first. Absent where there can be none. */
+  extensions?(): readonly ExtensionGroupVersion[];
+  /** Hears, until disposed, when custom or aggregated resources have come or gone. Must not throw. Absent where nothing ever changes. */
   onChange?(listener: () => void): Disposable;
 }
 

@@ -5,6 +5,8 @@ import { conflict } from '../machinery/status-error.js';
 import type { OwnerReference } from '../machinery/object.js';
 import { garbageCollectorController } from './garbage-collector-controller.js';
 import { fakeCatalogue, fakeEnvironment } from './testing/environment.js';
+import type { ResourceReference } from '../api/resource-reference.js';
+import type { KubeObject } from '../machinery/object.js';
 import { ControllerHarness } from './testing/harness.js';
 
 describe('garbage collector', () => {
@@ -187,6 +189,38 @@ describe('garbage collector', () => {
     await later.resource(ConfigMaps).delete('two');
     await later.settle();
     expect(await later.resource(Pods).objects()).toHaveLength(0);
+    await later.stop();
+  });
+
+  it('goes on watching what a server does not tell of at the moment', async () => {
+    const later = new ControllerHarness();
+    const thing = {
+      group: 'x.example.com',
+      version: 'v1',
+      resource: 'things',
+      kind: 'Thing',
+      namespaced: true,
+    } as ResourceReference<KubeObject>;
+    const all = fakeCatalogue([Pods, thing]);
+    let resources = all;
+    let isCurrent = true;
+    const extensions = () => [{ group: 'x.example.com', version: 'v1', isCurrent }];
+    later.environment = { ...fakeEnvironment(), catalogue: { resources: () => resources, extensions } };
+    await later.start(garbageCollectorController.create);
+    const things = later.resource(thing);
+    const made = await things.create({ metadata: { name: 'owner' } } as KubeObject);
+    const owner = { apiVersion: 'x.example.com/v1', kind: 'Thing', name: 'owner', uid: made.metadata.uid! };
+    await later.resource(Pods).create({ metadata: { name: 'web', ownerReferences: [owner] } } as unknown as Pod);
+    await later.settle();
+    resources = fakeCatalogue([Pods]);
+    isCurrent = false;
+    await later.advance(31_000);
+    await things.delete('owner');
+    await later.settle();
+    resources = all;
+    isCurrent = true;
+    await later.advance(31_000);
+    expect(await later.resource(Pods).objects()).toEqual([]);
     await later.stop();
   });
 });

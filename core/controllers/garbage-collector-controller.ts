@@ -13,6 +13,7 @@ import { isStatusError } from '../machinery/status-error.js';
 import type { Controller, ControllerContext, ControllerDescriptor } from './controller.js';
 import { OwnershipGraph, foregroundFinalizer, identityOf, orphanFinalizer } from './ownership-graph.js';
 import type { GraphNode, Identity } from './ownership-graph.js';
+import { silentGroups } from './silent-groups.js';
 
 const workers = 10;
 const resyncMs = 30_000;
@@ -108,8 +109,9 @@ class GarbageCollectorController implements Controller {
       if (ignored.has(key) || wanted.has(key)) continue;
       if (['delete', 'list', 'watch'].every(verb => verbs.includes(verb))) wanted.set(key, reference);
     }
+    const silent = silentGroups(this.#context.environment.catalogue);
     for (const [key, { registration }] of this.#monitors) {
-      if (wanted.has(key)) continue;
+      if (wanted.has(key) || silent.has(key.slice(0, key.indexOf('/')))) continue;
       void registration.dispose();
       this.#monitors.delete(key);
     }

@@ -168,7 +168,7 @@ describe('horizontal pod autoscaler', () => {
 
   it('reads other metrics where there is a source, and takes the highest wish', async () => {
     const source: MetricsSource = {
-      resource: query => new ApiMetricsSource(harness.client).resource(query),
+      resource: query => new ApiMetricsSource(harness.client, { resources: () => [] }).resource(query),
       pods: async () =>
         new Map([
           ['web-0', { milliValue: 30_000, timestampMs: 0, windowMs: 0 }],

@@ -200,7 +200,7 @@ class HorizontalPodAutoscalerController extends Reconciler {
       for (const metric of specs) {
         try {
           const found = await evaluateMetric(metric, {
-            source: environment.metrics ?? new ApiMetricsSource(client),
+            source: environment.metrics ?? new ApiMetricsSource(client, environment.catalogue),
             pods,
             selector,
             namespace: namespace ?? '',

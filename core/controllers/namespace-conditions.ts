@@ -2,6 +2,8 @@ import type { NamespaceCondition } from '../api/generated/types.js';
 
 /** What a round of deletion found. Resources are named `pods.` or `deployments.apps`, as upstream does. */
 export interface DeletionFindings {
+  /** Versions of groups whose resources are not known, as `GROUP/VERSION`. */
+  readonly undiscovered?: readonly string[];
   readonly errors: readonly string[];
   readonly remaining: ReadonlyMap<string, number>;
   readonly finalizers: ReadonlyMap<string, number>;
@@ -47,8 +49,20 @@ export function namespaceConditions(
   return conditions;
 }
 
-function troublesOf({ errors, remaining, finalizers }: DeletionFindings): Map<string, Verdict> {
+/** In the words of client-go, which users search for. */
+export function discoveryError(versions: readonly string[]): string {
+  const each = [...versions].sort().map(version => `${version}: stale GroupVersion discovery: ${version}`);
+  return `unable to retrieve the complete list of server APIs: ${each.join(', ')}`;
+}
+
+function troublesOf({ undiscovered = [], errors, remaining, finalizers }: DeletionFindings): Map<string, Verdict> {
   const troubles = new Map<string, Verdict>();
+  if (undiscovered.length > 0) {
+    troubles.set('NamespaceDeletionDiscoveryFailure', {
+      reason: 'DiscoveryFailed',
+      message: `Discovery failed for some groups, ${undiscovered.length} failing: ${discoveryError(undiscovered)}`,
+    });
+  }
   if (errors.length > 0) {
     troubles.set('NamespaceDeletionContentFailure', {
       reason: 'ContentDeletionFailed',

@@ -64,6 +64,32 @@ describe('namespaces', () => {
     expect(harness.transport.writes()).toContain('update namespaces/finalize');
   });
 
+  it('wait for versions whose server does not tell what it has', async () => {
+    const extensions = [
+      { group: 'b.example.com', version: 'v1', isCurrent: false },
+      { group: 'a.example.com', version: 'v2', isCurrent: false },
+      { group: 'c.example.com', version: 'v1', isCurrent: true },
+    ];
+    const { catalogue } = harness.environment;
+    harness.environment = { ...harness.environment, catalogue: { ...catalogue, extensions: () => extensions } };
+    await harness.start(namespaceController.create);
+    await create('work');
+    await fill();
+    await namespaces().delete('work');
+    await harness.advance(1000);
+    expect(await condition('work', 'NamespaceDeletionDiscoveryFailure')).toMatchObject({
+      status: 'True',
+      reason: 'DiscoveryFailed',
+      message:
+        'Discovery failed for some groups, 2 failing: unable to retrieve the complete list of server APIs: ' +
+        'a.example.com/v2: stale GroupVersion discovery: a.example.com/v2, b.example.com/v1: stale GroupVersion discovery: b.example.com/v1',
+    });
+    expect(await harness.resource(Secrets, 'work').objects()).toEqual([]);
+    extensions.length = 0;
+    await harness.advance(60_000);
+    expect(await gone('work')).toBe(true);
+  });
+
   it('wait for their pods before anything else goes, then go at once', async () => {
     await harness.start(namespaceController.create);
     await create('work');

@@ -10,7 +10,7 @@ import { produce } from '../machinery/object.js';
 import type { KubeObject } from '../machinery/object.js';
 import { isStatusError } from '../machinery/status-error.js';
 import type { ControllerContext, ControllerDescriptor } from './controller.js';
-import { namespaceConditions } from './namespace-conditions.js';
+import { discoveryError, namespaceConditions } from './namespace-conditions.js';
 import { Reconciler } from './reconciler.js';
 
 /** Other servers on the same datastore may have admitted a create that is still on its way. */
@@ -22,6 +22,7 @@ const finalizer = 'kubernetes';
 interface Round {
   readonly namespace: string;
   readonly deletedMs: number;
+  readonly undiscovered: readonly string[];
   readonly errors: string[];
   readonly remaining: Map<string, number>;
   readonly finalizers: Map<string, number>;
@@ -64,7 +65,8 @@ class NamespaceController extends Reconciler {
       );
       if (!namespace.metadata.deletionTimestamp || !namespace.spec?.finalizers?.length) return;
       const round = await this.#empty(namespace);
-      if (round.errors.length > 0) throw new AggregateError(round.errors, `namespace ${name} cannot be emptied`);
+      const errors = [...(round.undiscovered.length > 0 ? [discoveryError(round.undiscovered)] : []), ...round.errors];
+      if (errors.length > 0) throw new AggregateError(errors, `namespace ${name} cannot be emptied`);
       if (round.estimateSeconds > 0) {
         this.queue.addAfter(name, (Math.floor(round.estimateSeconds / 2) + 1) * 1000);
         return;
@@ -106,6 +108,7 @@ class NamespaceController extends Reconciler {
     const round: Round = {
       namespace: namespace.metadata.name,
       deletedMs: parseTime(namespace.metadata.deletionTimestamp) ?? this.context.clock.now(),
+      undiscovered: this.#undiscovered(),
       errors: [],
       remaining: new Map(),
       finalizers: new Map(),
@@ -149,6 +152,12 @@ class NamespaceController extends Reconciler {
       if (reference.namespaced && verbs.includes('delete') && !chosen.has(key)) chosen.set(key, resource);
     }
     return [...chosen.values()];
+  }
+
+  /** Where somebody does not tell what it has, something may be left in the namespace. */
+  #undiscovered(): string[] {
+    const versions = this.context.environment.catalogue.extensions?.() ?? [];
+    return versions.filter(({ isCurrent }) => !isCurrent).map(({ group, version }) => `${group}/${version}`);
   }
 
   async #emptyResource(round: Round, { reference, verbs }: CataloguedResource): Promise<void> {

@@ -23,6 +23,7 @@ import type { KubeObject } from '../machinery/object.js';
 import { Quantity } from '../machinery/quantity.js';
 import type { ControllerContext, ControllerDescriptor } from './controller.js';
 import { Reconciler } from './reconciler.js';
+import { silentGroups } from './silent-groups.js';
 
 const fullResyncMs = 300_000;
 const discoveryMs = 30_000;
@@ -92,8 +93,9 @@ class ResourceQuotaController extends Reconciler {
         wanted.set(key, reference as ResourceReference<KubeObject>);
       }
     }
+    const silent = silentGroups(this.context.environment.catalogue);
     for (const [key, { registration }] of this.#monitors) {
-      if (wanted.has(key)) continue;
+      if (wanted.has(key) || silent.has(key.slice(0, key.indexOf('/')))) continue;
       void registration.dispose();
       this.#monitors.delete(key);
     }

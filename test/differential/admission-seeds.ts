@@ -1,3 +1,6 @@
+/** When conditions of seeds changed. */
+const time = '2026-01-01T00:00:00Z';
+
 /** The parts of a seed: status, where it is given, is set by itself. */
 export type Body = readonly [kind: string, apiVersion: string, at: string, fields: object, status?: object];
 

@@ -178,6 +178,30 @@ const bodies: readonly Body[] = [
   ],
   [
     'HorizontalPodAutoscaler',
+    'autoscaling/v1',
+    `${space}/horizontalpodautoscalers`,
+    {
+      metadata: {
+        ...metadata('seed-v1'),
+        annotations: {
+          note: 'x',
+          'autoscaling.alpha.kubernetes.io/metrics':
+            '[{"type":"Pods","pods":{"metricName":"m","targetAverageValue":"1"}},{"type":"Resource","resource":{"name":"memory","targetAverageUtilization":50}}]',
+          'autoscaling.alpha.kubernetes.io/behavior':
+            '{"ScaleUp":{"StabilizationWindowSeconds":5,"SelectPolicy":"Max","Policies":[{"Type":"Pods","Value":4,"PeriodSeconds":15}]}}',
+        },
+      },
+      spec: {
+        scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' },
+        minReplicas: 1,
+        maxReplicas: 3,
+        targetCPUUtilizationPercentage: 60,
+      },
+    },
+    { currentReplicas: 1, desiredReplicas: 2, currentCPUUtilizationPercentage: 30, lastScaleTime: time },
+  ],
+  [
+    'HorizontalPodAutoscaler',
     'autoscaling/v2',
     `${space}/horizontalpodautoscalers`,
     {
@@ -452,6 +476,16 @@ const bodies: readonly Body[] = [
         versions: [definedVersion('v1', true), definedVersion('v1beta1', false)],
       },
     },
+  ],
+  [
+    'APIService',
+    'apiregistration.k8s.io/v1',
+    '/apiservices',
+    {
+      metadata: metadata('v1.seed.example.com'),
+      spec: { group: 'seed.example.com', version: 'v1', groupPriorityMinimum: 1000, versionPriority: 15 },
+    },
+    { conditions: [{ ...condition, type: 'Other' }] },
   ],
   ...admissionSeeds,
   ['ControllerRevision', 'apps/v1', `${space}/controllerrevisions`, { revision: 1, data: { a: 'b' } }],

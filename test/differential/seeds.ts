@@ -270,15 +270,19 @@ const own: readonly Seed[] = [
 
 /** Our own seeds, and the first object that a case of each other kind creates. `at` gives the kind. */
 export function seeds(kindAt: (at: string) => { apiVersion: string; kind: string } | undefined): Seed[] {
-  const found = new Map([...own, ...groupSeeds, ...deviceSeeds].map(seed => [seed.kind, seed]));
+  // A kind may have a seed in each of its versions.
+  const found = [...own, ...groupSeeds, ...deviceSeeds];
+  const kinds = new Set(found.map(({ kind }) => kind));
   for (const one of Object.values(cases).flat()) {
     const step = one.steps.find(each => each.do === 'create' && each.as === undefined);
     if (step?.do !== 'create') continue;
     const at = step.at ?? one.at;
     const type = kindAt(at);
-    if (type && !found.has(type.kind)) found.set(type.kind, { kind: type.kind, at, body: { ...type, ...step.body } });
+    if (!type || kinds.has(type.kind)) continue;
+    kinds.add(type.kind);
+    found.push({ kind: type.kind, at, body: { ...type, ...step.body } });
   }
-  return [...found.values()];
+  return found;
 }
 
 /** The kinds of all seeds, by the tables of the API. */

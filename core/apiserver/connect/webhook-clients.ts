@@ -1,9 +1,5 @@
-import { Agent, request as httpRequest } from 'node:http';
-import type { AgentOptions, IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
-import type { Duplex } from 'node:stream';
-import { checkServerIdentity, connect as connectTls } from 'node:tls';
-import { callbackify } from 'node:util';
+import type { Agent, IncomingMessage } from 'node:http';
+import { request as httpRequest } from 'node:http';
 import type { WebhookClientConfig } from '../../api/generated/types.js';
 import type { Clock } from '../../base/clock.js';
 import type { Disposable } from '../../base/disposable.js';
@@ -11,6 +7,7 @@ import { abortReason, CodedError, errorCode } from '../../base/errors.js';
 import type { ClusterDialer, DialTarget } from '../../contracts/cluster-dialer.js';
 import { quote } from '../../machinery/field-errors.js';
 import { goTransportError } from './go-transport-errors.js';
+import { TlsAgent } from './tls-agent.js';
 
 export interface WebhookClientsOptions {
   readonly dialer: ClusterDialer;
@@ -22,9 +19,6 @@ export interface WebhookClientsOptions {
 
 /** As many as upstream keeps. */
 const maximumClients = 200;
-const maximumIdleConnections = 25;
-const idleMs = 90_000;
-const handshakeMs = 10_000;
 /** No answer that is of use is larger: the datastore takes objects of a tenth of it. */
 const answerLimitBytes = 16 * 1024 * 1024;
 const errorTextBytes = 2048;
@@ -39,7 +33,7 @@ const ownCodes: ReadonlySet<string> = new Set(['WEBHOOK_STATUS', 'WEBHOOK_UNREAD
 export class WebhookClients implements Disposable {
   readonly #options: WebhookClientsOptions;
   /** In the order of their last use. */
-  readonly #agents = new Map<string, WebhookAgent>();
+  readonly #agents = new Map<string, TlsAgent>();
 
   constructor(options: WebhookClientsOptions) {
     this.#options = options;
@@ -74,11 +68,11 @@ export class WebhookClients implements Disposable {
     this.#agents.clear();
   }
 
-  #agent(target: Target): WebhookAgent {
+  #agent(target: Target): TlsAgent {
     const { key } = target;
     let agent = this.#agents.get(key);
     this.#agents.delete(key);
-    agent ??= new WebhookAgent(() => this.#connect(target));
+    agent ??= this.#open(target);
     this.#agents.set(key, agent);
     for (const [oldest, other] of this.#agents) {
       if (this.#agents.size <= maximumClients) break;
@@ -86,6 +80,13 @@ export class WebhookClients implements Disposable {
       this.#agents.delete(oldest);
     }
     return agent;
+  }
+
+  #open({ serverName, port, service, caPem }: Target): TlsAgent {
+    const { resolve, dialer, clock } = this.#options;
+    const locate = (): DialTarget =>
+      service ? resolve(service.namespace, service.name, port) : { type: 'url', host: serverName, port };
+    return new TlsAgent({ dialer, clock, serverName, caPem, locate });
   }
 
   async #send(target: Target, path: string, body: string, signal: AbortSignal): Promise<IncomingMessage> {
@@ -99,45 +100,6 @@ export class WebhookClients implements Disposable {
         if (!sent.reused || errorCode(error) !== 'ECONNRESET' || signal.aborted) throw error;
       }
     }
-  }
-
-  async #connect({ serverName, port, service, caPem }: Target): Promise<Duplex> {
-    const { resolve, dialer, clock } = this.#options;
-    const at: DialTarget = service ? resolve(service.namespace, service.name, port) : { type: 'url', host: serverName, port };
-    const plain = await dialer.dial(at);
-    return new Promise((done, fail) => {
-      const socket = connectTls({
-        socket: plain,
-        host: serverName,
-        ...(isIP(serverName) ? {} : { servername: serverName }),
-        ...(caPem === undefined ? {} : { ca: caPem }),
-        ALPNProtocols: ['http/1.1'],
-        checkServerIdentity: (host, certificate) => {
-          const fault = checkServerIdentity(host, certificate);
-          if (fault || certificate.subjectaltname) return fault;
-          // Names are no longer looked for in the subject.
-          return Object.assign(new Error('no alternative names'), {
-            code: 'ERR_TLS_CERT_ALTNAME_INVALID',
-            host,
-            cert: certificate,
-          });
-        },
-      });
-      const timer = clock.setTimer(handshakeMs, () => {
-        socket.destroy(new CodedError('WEBHOOK_HANDSHAKE', 'net/http: TLS handshake timeout'));
-      });
-      const failed = (error: Error): void => {
-        void timer.dispose();
-        plain.destroy();
-        fail(error);
-      };
-      socket.once('error', failed);
-      socket.once('secureConnect', () => {
-        void timer.dispose();
-        socket.off('error', failed);
-        done(socket);
-      });
-    });
   }
 }
 
@@ -183,19 +145,6 @@ function cleanPath(path: string): string {
     else if (part !== '' && part !== '.') kept.push(part);
   }
   return `/${kept.join('/')}`;
-}
-
-class WebhookAgent extends Agent {
-  readonly #connect: (done: (error: Error | null, socket: Duplex) => void) => void;
-
-  constructor(connect: () => Promise<Duplex>) {
-    super({ keepAlive: true, maxFreeSockets: maximumIdleConnections, timeout: idleMs } satisfies AgentOptions);
-    this.#connect = callbackify(connect);
-  }
-
-  override createConnection(_options: unknown, done?: (error: Error | null, socket: Duplex) => void): undefined {
-    this.#connect((error, socket) => done?.(error, socket));
-  }
 }
 
 class Sent {

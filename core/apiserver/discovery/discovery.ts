@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { GroupData, ResourceData } from '../../api/schema-data.js';
+import type { ResourceData } from '../../api/schema-data.js';
 import { compareKubeVersions } from '../../machinery/structural/kube-version.js';
+import type { ExtensionServer } from '../aggregation/extension-server.js';
+import type { VersionPriority } from '../aggregation/group-priorities.js';
 import type { CustomSchemas } from '../openapi/custom-schemas.js';
 
 /** A resource as discovery lists it. */
@@ -31,41 +33,75 @@ export interface DiscoveryDocument {
 
 const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
 
+/** A resource as an extension server describes it, in the aggregated form. */
+export type ExtensionResource = Readonly<Record<string, unknown>> & { readonly resource?: string };
+
+/** A version that an extension server serves. */
+export interface ExtensionVersion {
+  readonly server: ExtensionServer;
+  /** False: the server did not answer, and what it said last, if anything, is shown. */
+  readonly isCurrent: boolean;
+  readonly resources: readonly ExtensionResource[];
+}
+
+export interface DiscoveryOptions {
+  /** What this server serves itself. */
+  readonly resources: readonly DiscoveredResource[];
+  readonly priority: (group: string, version: string) => VersionPriority;
+  /** Each stands in the place of what this server may serve itself of the version. */
+  readonly extensions?: readonly ExtensionVersion[];
+  /** Whether the legacy list of groups has a version; all when absent. */
+  readonly isListed?: (group: string, version: string) => boolean;
+}
+
+type Version = readonly DiscoveredResource[] | ExtensionVersion;
+
+const isExtension = (version: Version): version is ExtensionVersion => 'server' in version;
+
 /**
  * The discovery documents: aggregated (KEP-3352) and legacy. Built when the set of served resources changes, not per request.
  */
 export class Discovery {
   readonly #documents = new Map<string, DiscoveryDocument>();
-  /** Group, then version in order of preference, then resources. */
-  readonly #groups: ReadonlyMap<string, ReadonlyMap<string, readonly DiscoveredResource[]>>;
+  /** Groups in the order of the aggregated form, then versions in order of preference, then resources. */
+  readonly #groups = new Map<string, ReadonlyMap<string, Version>>();
+  /** Names of groups in the order of the legacy list. */
+  readonly #listed: readonly string[];
+  readonly #builtIn = new Set<string>();
+  readonly #isListed: (group: string, version: string) => boolean;
 
-  constructor(resources: readonly DiscoveredResource[], groupData: (group: string) => Pick<GroupData, 'versions'> | undefined) {
-    const groups = new Map<string, Map<string, DiscoveredResource[]>>();
-    for (const name of [...new Set(resources.map(resource => resource.group))].sort(groupOrder)) {
-      const served = resources.filter(resource => resource.group === name);
-      const order = groupData(name)?.versions ?? [];
-      const versions = new Map<string, DiscoveredResource[]>();
-      const others = served.map(resource => resource.data.version).sort(compareKubeVersions);
-      for (const version of [...order, ...others]) {
-        const list = served.filter(resource => resource.data.version === version);
-        if (list.length && !versions.has(version))
-          versions.set(
-            version,
-            list.sort((a, b) => (a.data.name < b.data.name ? -1 : 1)),
-          );
-      }
-      groups.set(name, versions);
+  constructor({ resources, priority, extensions = [], isListed = () => true }: DiscoveryOptions) {
+    this.#isListed = isListed;
+    const versions = new Map<string, Map<string, Version>>();
+    for (const [key, list] of Map.groupBy(resources, ({ group, data }) => `${group}/${data.version}`)) {
+      const [group, version] = splitKey(key);
+      versionsOf(versions, group).set(
+        version,
+        list.sort((a, b) => (a.data.name < b.data.name ? -1 : 1)),
+      );
+      if (list.some(({ schemas }) => !schemas)) this.#builtIn.add(group);
     }
-    this.#groups = groups;
+    for (const extension of extensions) {
+      const { group, version } = extension.server;
+      versionsOf(versions, group).set(version, extension);
+    }
+    const groups = Array.from(versions, ([name, ofGroup]) => sortedGroup(name, ofGroup, priority));
+    const byPriority = (nameOf: (group: SortedGroup) => string) => (a: SortedGroup, b: SortedGroup) =>
+      b.priority - a.priority || (nameOf(a) < nameOf(b) ? -1 : 1);
+    for (const { name, versions: sorted } of groups.sort(byPriority(group => group.name))) this.#groups.set(name, sorted);
+    this.#listed = groups.sort(byPriority(group => group.firstService)).map(({ name }) => name);
   }
 
-  has(group: string, version: string): boolean {
-    return this.#groups.get(group)?.has(version) ?? false;
+  /** Who answers for a version: this server, or the extension server that it gets back. Undefined: nobody. */
+  owner(group: string, version: string): 'local' | ExtensionServer | undefined {
+    const found = this.#groups.get(group)?.get(version);
+    if (!found) return undefined;
+    return isExtension(found) ? found.server : 'local';
   }
 
-  /** Whether a group has resources that are no custom ones. */
+  /** Whether a group has resources of this server that are no custom ones. */
   isBuiltIn(group: string): boolean {
-    return [...(this.#groups.get(group)?.values() ?? [])].some(list => list.some(({ schemas }) => !schemas));
+    return this.#builtIn.has(group);
   }
 
   groupVersions(): { group: string; version: string }[] {
@@ -100,23 +136,30 @@ export class Discovery {
   }
 
   #groupList(): object {
-    const groups = [...this.#groups.keys()].filter(group => group !== '').map(group => this.#groupBody(group));
+    const names = this.#listed.filter(group => group !== '' && this.#listedVersions(group).length > 0);
+    const groups = names.map(group => this.#groupBody(group, this.#listedVersions(group)));
     return { kind: 'APIGroupList', apiVersion: 'v1', groups };
   }
 
   #group(group: string): object | undefined {
     if (group === '' || !this.#groups.has(group)) return undefined;
-    return { kind: 'APIGroup', apiVersion: 'v1', ...this.#groupBody(group) };
+    const listed = this.#listedVersions(group);
+    const versions = listed.length > 0 ? listed : [...this.#groups.get(group)!.keys()];
+    return { kind: 'APIGroup', apiVersion: 'v1', ...this.#groupBody(group, versions) };
   }
 
-  #groupBody(group: string): object {
-    const versions = [...this.#groups.get(group)!.keys()].map(version => ({ groupVersion: `${group}/${version}`, version }));
+  #listedVersions(group: string): string[] {
+    return [...this.#groups.get(group)!.keys()].filter(version => this.#isListed(group, version));
+  }
+
+  #groupBody(group: string, names: readonly string[]): object {
+    const versions = names.map(version => ({ groupVersion: `${group}/${version}`, version }));
     return { name: group, versions, preferredVersion: versions[0] };
   }
 
   #resourceList(group: string, version: string): object | undefined {
     const list = this.#groups.get(group)?.get(version);
-    if (!list) return undefined;
+    if (!list || isExtension(list)) return undefined;
     const resources = list.flatMap(({ data, verbs, subresources }) => [
       ...(verbs.length
         ? [
@@ -149,28 +192,7 @@ export class Discovery {
       .filter(([group]) => (group === '') === core)
       .map(([group, versions]) => ({
         metadata: group ? { name: group, creationTimestamp: null } : { creationTimestamp: null },
-        versions: [...versions].map(([version, list]) => ({
-          version,
-          freshness: 'Current',
-          resources: list.map(({ data, verbs, subresources }) => ({
-            resource: data.name,
-            responseKind: { group, version, kind: data.kind },
-            scope: data.namespaced ? 'Namespaced' : 'Cluster',
-            singularResource: data.singularName,
-            verbs,
-            ...(data.shortNames ? { shortNames: data.shortNames } : {}),
-            ...(data.categories ? { categories: data.categories } : {}),
-            ...(subresources.length
-              ? {
-                  subresources: subresources.map(sub => ({
-                    subresource: sub.name,
-                    responseKind: { group: sub.group, version: sub.version, kind: sub.kind },
-                    verbs: sub.verbs,
-                  })),
-                }
-              : {}),
-          })),
-        })),
+        versions: [...versions].map(([version, list]) => aggregatedVersion(group, version, list)),
       }));
     return { kind: 'APIGroupDiscoveryList', apiVersion: 'apidiscovery.k8s.io/v2', metadata: {}, items };
   }
@@ -200,35 +222,69 @@ function apiVersions(serverAddress: string): object {
   return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress }] };
 }
 
-/** Upstream's order of groups: those without a dot and k8s.io ones as the server installs them; ours is by name, core first. */
-function groupOrder(a: string, b: string): number {
-  const rank = groupPriority.indexOf(a) - groupPriority.indexOf(b);
-  if (groupPriority.includes(a) && groupPriority.includes(b)) return rank;
-  if (groupPriority.includes(a)) return -1;
-  if (groupPriority.includes(b)) return 1;
-  return a < b ? -1 : 1;
+function aggregatedVersion(group: string, version: string, list: Version): object {
+  if (isExtension(list)) {
+    const { resources, isCurrent } = list;
+    return { version, ...(resources.length > 0 ? { resources } : {}), freshness: isCurrent ? 'Current' : 'Stale' };
+  }
+  return {
+    version,
+    freshness: 'Current',
+    resources: list.map(({ data, verbs, subresources }) => ({
+      resource: data.name,
+      responseKind: { group, version, kind: data.kind },
+      scope: data.namespaced ? 'Namespaced' : 'Cluster',
+      singularResource: data.singularName,
+      verbs,
+      ...(data.shortNames ? { shortNames: data.shortNames } : {}),
+      ...(data.categories ? { categories: data.categories } : {}),
+      ...(subresources.length
+        ? {
+            subresources: subresources.map(sub => ({
+              subresource: sub.name,
+              responseKind: { group: sub.group, version: sub.version, kind: sub.kind },
+              verbs: sub.verbs,
+            })),
+          }
+        : {}),
+    })),
+  };
 }
 
-/** Source: the priorities of kube-aggregator's API services. */
-const groupPriority = [
-  '',
-  'apiregistration.k8s.io',
-  'apps',
-  'events.k8s.io',
-  'authentication.k8s.io',
-  'authorization.k8s.io',
-  'autoscaling',
-  'batch',
-  'certificates.k8s.io',
-  'networking.k8s.io',
-  'policy',
-  'rbac.authorization.k8s.io',
-  'storage.k8s.io',
-  'admissionregistration.k8s.io',
-  'apiextensions.k8s.io',
-  'scheduling.k8s.io',
-  'coordination.k8s.io',
-  'node.k8s.io',
-  'discovery.k8s.io',
-  'flowcontrol.apiserver.k8s.io',
-];
+interface SortedGroup {
+  readonly name: string;
+  readonly versions: ReadonlyMap<string, Version>;
+  /** The highest of its versions. */
+  readonly priority: number;
+  /** The name of the first APIService that has it: groups of the same priority are listed by these. */
+  readonly firstService: string;
+}
+
+/** Source: kube-aggregator pkg/apis/apiregistration/helpers.go, apiserver pkg/endpoints/discovery/aggregated. */
+function sortedGroup(
+  name: string,
+  versions: ReadonlyMap<string, Version>,
+  priorityOf: (group: string, version: string) => VersionPriority,
+): SortedGroup {
+  const all = Array.from(versions, ([version, content]) => ({ version, content, priority: priorityOf(name, version) }));
+  const priority = Math.max(...all.map(each => each.priority.group));
+  const services = all.filter(each => each.priority.group === priority).map(({ version }) => `${version}.${name}`);
+  all.sort((a, b) => b.priority.version - a.priority.version || compareKubeVersions(a.version, b.version));
+  return {
+    name,
+    versions: new Map(all.map(({ version, content }) => [version, content])),
+    priority,
+    firstService: services.sort()[0]!,
+  };
+}
+
+function versionsOf(groups: Map<string, Map<string, Version>>, group: string): Map<string, Version> {
+  let versions = groups.get(group);
+  if (!versions) groups.set(group, (versions = new Map()));
+  return versions;
+}
+
+function splitKey(key: string): [group: string, version: string] {
+  const slash = key.indexOf('/');
+  return [key.slice(0, slash), key.slice(slash + 1)];
+}

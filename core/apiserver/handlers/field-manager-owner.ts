@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.js';
 import type { KubeObject, ManagedFieldsEntry } from '../../machinery/object.js';
-import { formatApiVersion, parseApiVersion } from '../../machinery/object.js';
+import { formatApiVersion } from '../../machinery/object.js';
 import { excludeFields } from '../../machinery/patch/managed-fields/field-filter.js';
 import { FieldManager } from '../../machinery/patch/managed-fields/field-manager.js';
 import { memberPath } from '../../machinery/patch/managed-fields/field-set.js';
@@ -20,8 +20,8 @@ export interface FieldManagerOwnerOptions<T extends KubeObject> {
   readonly clock: Clock;
   /** The type of autoscaling/v1 Scale, for resources that have that subresource. */
   readonly scaleStruct?: StructType | undefined;
-  /** Other versions, where they are not all of the same type. */
-  readonly version?: ((apiVersion: string) => ResourceVersion | undefined) | undefined;
+  /** Other versions. Undefined for those that are not served any more: what was written through them is forgotten. */
+  readonly version: (apiVersion: string) => ResourceVersion | undefined;
   /** Runs work with such versions whose objects must be waited for. */
   readonly whenConverted?: (<R>(work: () => R) => Promise<R>) | undefined;
   /** Where a Scale's replicas lie in each version; `spec.replicas` when absent. */
@@ -32,7 +32,7 @@ export interface FieldManagerOwnerOptions<T extends KubeObject> {
 export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
   readonly #definition: ResourceDefinition<T>;
   readonly #type: () => MergeType;
-  readonly #version: ((apiVersion: string) => ResourceVersion | undefined) | undefined;
+  readonly #version: (apiVersion: string) => ResourceVersion | undefined;
   readonly #whenConverted: (<R>(work: () => R) => Promise<R>) | undefined;
   readonly #replicasPaths: ReplicasPaths | undefined;
   readonly #clock: Clock;
@@ -119,18 +119,11 @@ export class FieldManagerOwner<T extends KubeObject> implements FieldOwner<T> {
           : subresource === 'status'
             ? ['spec', 'metadata.labels', 'metadata.annotations']
             : []);
-      const type = this.#type();
       manager = new FieldManager({
         apiVersion,
         kind: reference.kind,
-        type,
-        // What was written through another group (Events) is forgotten; other versions of the group count as one of the same type.
-        version: other =>
-          this.#version
-            ? this.#version(other)
-            : parseApiVersion(other)?.group === reference.group
-              ? { type, convert: object => ({ ...(object as object), apiVersion: other }) }
-              : undefined,
+        type: this.#type(),
+        version: this.#version,
         subresource,
         resetFields: reset.length ? { [apiVersion]: excludeFields(...reset) } : undefined,
       });

@@ -6,6 +6,8 @@ import { errorText } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import { isStatusError, toStatus } from '../../machinery/status-error.js';
 import type { TypeSet } from '../../machinery/schema.js';
+import type { Aggregator } from '../aggregation/aggregator.js';
+import type { ExtensionServer } from '../aggregation/extension-server.js';
 import type { RequestAuthentication } from '../auth/authenticator.js';
 import type { Authorizer, Attributes } from '../auth/authorizer.js';
 import { forbiddenError } from '../auth/forbidden.js';
@@ -31,7 +33,9 @@ export interface FrontOptions {
   readonly authorizer: Authorizer;
   readonly resources: ResourceHandler;
   readonly connections: ConnectHandler;
-  readonly serves: (info: RequestInfo) => boolean;
+  /** Who serves a version of a group: an extension server, resources of this server, or neither. */
+  readonly route: (info: RequestInfo) => ExtensionServer | boolean;
+  readonly aggregator: Aggregator | undefined;
   /** Everything that is no resource: health, version, discovery, OpenAPI, plugins' routes. False: it knows no such path. */
   readonly routes: (exchange: RouteExchange) => Promise<boolean> | boolean;
   readonly logger: Logger;
@@ -83,9 +87,12 @@ export class Front {
     try {
       this.#authorize(asked, response);
       const { user } = asked;
-      if (info.resourceRequest && this.#options.serves(info)) {
+      const owner = info.version === '' ? false : this.#options.route(info);
+      // Not given on: what was let in is not out before its answer is.
+      if (typeof owner !== 'boolean') {
+        await this.#options.aggregator!.serve(owner, { request, response, user, isDiscovery: !info.resourceRequest });
+      } else if (owner) {
         const exchange = { request, response, info, caller: user, onOpened: passage && watchOpening(info, passage, response) };
-        // Not given on: what was let in is not out before its answer is.
         if (this.#options.connections.handles(info)) await this.#options.connections.serve(exchange);
         else await this.#options.resources.handle(exchange);
       } else if (!(await this.#options.routes({ request, response, info, user })))
@@ -137,6 +144,7 @@ export class Front {
   /** Whether an upgrade that is asked for leads somewhere; otherwise the request is answered as if it had not been. */
   upgrades(request: IncomingMessage): boolean {
     const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
+    if (info.version !== '' && typeof this.#options.route(info) !== 'boolean') return true;
     if (!info.resourceRequest) return false;
     return this.#options.connections.handles(info) || (info.verb === 'watch' && isWebSocket(request));
   }
@@ -166,10 +174,13 @@ export class Front {
     }
     try {
       this.#authorize(asked);
-      const exchange = { request, info, caller: asked.user, onOpened: passage && watchOpening(info, passage, socket) };
+      const { user } = asked;
+      const exchange = { request, info, caller: user, onOpened: passage && watchOpening(info, passage, socket) };
       const measured = this.#options.metrics.begin(info);
       socket.once('close', () => measured.end(switchedProtocols));
-      if (info.verb === 'watch') await this.#options.resources.watchOverSocket(exchange, socket, head);
+      const owner = this.#options.route(info);
+      if (typeof owner !== 'boolean') await this.#options.aggregator!.upgrade(owner, { request, user }, socket, head);
+      else if (info.verb === 'watch') await this.#options.resources.watchOverSocket(exchange, socket, head);
       else await this.#options.connections.upgrade(exchange, socket, head);
     } finally {
       passage?.end();

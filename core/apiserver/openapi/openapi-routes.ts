@@ -11,10 +11,10 @@ const never = 'Thu, 31 Dec 2037 23:55:55 GMT';
 
 /** `/openapi/v2`, `/openapi/v3` and its documents; a document asked for by its hash may be kept for ever. */
 export function openApiRoutes(router: Router, openApi: () => OpenApi): void {
-  router.get('/openapi/v2', context => {
+  router.get('/openapi/v2', async context => {
     const form = negotiated(context, 'v2');
     if (!form) return;
-    answer(context, openApi().documentV2(form.form), form.contentType);
+    answer(context, await openApi().documentV2(form.form), form.contentType);
     context.set('Vary', 'Accept-Encoding, Accept');
   });
   router.get('/openapi/v3', async context => {

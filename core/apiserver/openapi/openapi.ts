@@ -8,6 +8,8 @@ import type { ApiPath, KindKey } from './operations.js';
 import { metaTypes, ResourceOperations } from './operations.js';
 import { renderPathsV2 } from './render-v2.js';
 import { renderPathsV3 } from './render-v3.js';
+import type { SwaggerDocument } from './merge-v2.js';
+import { mergeInto } from './merge-v2.js';
 import type { CustomSchemas } from './custom-schemas.js';
 import type { DescriptionLookup, OpenApiSchema } from './schema-builder.js';
 import { SchemaBuilder } from './schema-builder.js';
@@ -20,6 +22,18 @@ export interface OpenApiOptions {
   readonly describe: DescriptionLookup;
   /** `1.36` */
   readonly version: string;
+  /** What other servers add. */
+  readonly extensions?: ExtensionDocuments | undefined;
+}
+
+/** Documents of extension servers. */
+export interface ExtensionDocuments {
+  /** Where their documents of v3 lie, by key. */
+  index(): Promise<ReadonlyMap<string, string>>;
+  /** Another text when `documentsV2` gives other documents. */
+  stampV2(): Promise<string>;
+  /** Each with no more than its own paths; they may be changed. */
+  documentsV2(): SwaggerDocument[];
 }
 
 export interface OpenApiDocument {
@@ -29,6 +43,7 @@ export interface OpenApiDocument {
 }
 
 type GroupVersion = Omit<KindKey, 'kind'>;
+type IndexPaths = Record<string, { readonly serverRelativeURL: string }>;
 
 export type OpenApiForm = 'json' | 'protobuf';
 
@@ -49,7 +64,8 @@ export class OpenApi {
   readonly #hashes = new Map<string, string>();
   /** By form and key, the latest last. */
   readonly #kept = new Map<string, Buffer>();
-  #index: Promise<OpenApiDocument> | undefined;
+  #index: Promise<IndexPaths> | undefined;
+  #extensionStamp = '';
   #knownGroupVersions: readonly GroupVersion[] | undefined;
   #knownKeys: ReadonlySet<string> | undefined;
   #knownServerPaths: ReadonlyMap<string, ApiPath> | undefined;
@@ -85,8 +101,18 @@ export class OpenApi {
   }
 
   /** `/openapi/v3`: where each document lies, by hash. */
-  index(): Promise<OpenApiDocument> {
-    return (this.#index ??= this.#buildIndex());
+  async index(): Promise<OpenApiDocument> {
+    const local = await (this.#index ??= this.#buildIndex());
+    const others = (await this.#options.extensions?.index()) ?? new Map<string, string>();
+    const paths = { ...local };
+    for (const [key, serverRelativeURL] of others) if (!Object.hasOwn(local, key)) paths[key] = { serverRelativeURL };
+    const bytes = Buffer.from(JSON.stringify({ paths }));
+    return { hash: hashOf(bytes), bytes };
+  }
+
+  /** Whether this server itself has a document of v3. */
+  has(key: string): boolean {
+    return this.#keys.has(key);
   }
 
   /** `/openapi/v3/KEY`: `key` is `api`, `apis/GROUP`, `apis/GROUP/VERSION` and the like. Undefined when there is none. */
@@ -96,12 +122,15 @@ export class OpenApi {
   }
 
   /** `/openapi/v2`: everything in one document. */
-  documentV2(form: OpenApiForm = 'json'): OpenApiDocument {
+  async documentV2(form: OpenApiForm = 'json'): Promise<OpenApiDocument> {
+    const stamp = (await this.#options.extensions?.stampV2()) ?? '';
+    if (stamp !== this.#extensionStamp) this.#forget('');
+    this.#extensionStamp = stamp;
     return this.#document('', form, () => this.#buildV2());
   }
 
-  async #buildIndex(): Promise<OpenApiDocument> {
-    const paths: Record<string, object> = {};
+  async #buildIndex(): Promise<IndexPaths> {
+    const paths: IndexPaths = {};
     for (const key of [...this.#keys].sort()) {
       // It may have gone while others had their turn.
       const document = this.document(key);
@@ -109,8 +138,7 @@ export class OpenApi {
       // Dozens of documents are made for their hashes: others get their turn between them.
       await setImmediate();
     }
-    const bytes = Buffer.from(JSON.stringify({ paths }));
-    return { hash: hashOf(bytes), bytes };
+    return paths;
   }
 
   #document(key: string, form: OpenApiForm, build: () => object): OpenApiDocument {
@@ -193,7 +221,7 @@ export class OpenApi {
   #buildV2(): object {
     const builder = new SchemaBuilder(this.#options.types, this.#options.describe, 'v2', this.#custom);
     const { paths, parameters } = renderPathsV2(this.#paths(), builder);
-    return {
+    const document = {
       swagger: '2.0',
       info: { title: 'Kubernetes', version: this.#options.version },
       paths,
@@ -202,6 +230,8 @@ export class OpenApi {
       securityDefinitions: security,
       security: [{ BearerToken: [] }],
     };
+    for (const other of this.#options.extensions?.documentsV2() ?? []) mergeInto(document as SwaggerDocument, other);
+    return document;
   }
 }
 

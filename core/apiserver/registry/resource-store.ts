@@ -489,7 +489,9 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
 
   /** An answer for something that is not in the store: dry runs and what has just been deleted. */
   #unstored(draft: T, revision: number): StoredObject<T> {
-    const object = cloneJson(draft);
+    const { viewOf } = this.definition;
+    // As it would be shown had it been stored.
+    const object = cloneJson(viewOf ? viewOf.toView(viewOf.fromView(draft, undefined)) : draft);
     delete object.metadata.resourceVersion;
     return StoredObject.decode<T>(detachedCache, encodeStored(object), revision);
   }

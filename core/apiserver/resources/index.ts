@@ -4,6 +4,7 @@ import type { AdmissionRegistrationOptions } from './admissionregistration/index
 import { admissionRegistrationDefinitions } from './admissionregistration/index.js';
 import type { DefinitionOptions } from './apiextensions/custom-resource-definition.js';
 import { apiextensionsDefinitions } from './apiextensions/index.js';
+import { apiregistrationDefinitions } from './apiregistration/index.js';
 import { appsDefinitions } from './apps/index.js';
 import { authenticationDefinitions } from './authentication/index.js';
 import type { TokenReviewOptions } from './authentication/token-review.js';
@@ -41,6 +42,7 @@ export function resourceDefinitions(options: ResourceOptions): readonly Resource
   return [
     ...admissionRegistrationDefinitions(options),
     ...apiextensionsDefinitions(options),
+    ...apiregistrationDefinitions,
     ...appsDefinitions,
     ...authenticationDefinitions(options),
     ...authorizationDefinitions(options),

@@ -113,7 +113,7 @@ export const apiServerArguments: ArgumentComponent<Draft> = {
     'disable-admission-plugins': works('built-in admission plugins that do not run', readDisabled),
     'egress-selector-config-file': refused('another way to nodes, which this version does not build'),
     'enable-admission-plugins': works('admission plugins that run; those that are built run anyway', readEnabled),
-    'enable-aggregator-routing': noEffect('there are no aggregated servers'),
+    'enable-aggregator-routing': noEffect('extension servers are always reached at their endpoints, as K3s sets it'),
     'enable-bootstrap-token-auth': noEffect('bootstrap tokens are always known'),
     'enable-priority-and-fairness': works('whether requests are served by priority levels, in turns of their users', (value, draft) => { draft.priorityAndFairness = truth(value); }),
     'encryption-provider-config': refused(encryption),

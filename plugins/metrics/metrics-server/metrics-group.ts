@@ -34,6 +34,8 @@ const columns = [column('Name', 'name'), column('cpu', 'quantity'), column('memo
 export class MetricsGroup implements ApiGroup {
   readonly data: GroupData;
   readonly resources: Readonly<Record<string, ApiResource>>;
+  // As metrics-server's own APIService has it.
+  readonly priority = { group: 100, version: 100 };
   #reader: MetricsReader | undefined;
 
   constructor() {

@@ -1,5 +1,6 @@
 import type { Case } from '../replay.js';
 import { admissionRegistrationCases } from './admissionregistration.js';
+import { apiregistrationCases } from './apiregistration.js';
 import { appsCases } from './apps.js';
 import { autoscalingCases } from './autoscaling.js';
 import { batchCases } from './batch.js';
@@ -23,6 +24,7 @@ import { storageCases } from './storage.js';
 /** By the name of the file that holds what upstream answers. */
 export const cases: Readonly<Record<string, readonly Case[]>> = {
   admissionregistration: admissionRegistrationCases,
+  apiregistration: apiregistrationCases,
   apps: appsCases,
   autoscaling: autoscalingCases,
   batch: batchCases,
