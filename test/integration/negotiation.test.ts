@@ -2,6 +2,8 @@ import { request } from 'node:https';
 import type { IncomingHttpHeaders } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { decodeProtobuf } from '../../core/machinery/codec/protobuf-decode.js';
+import { fixtureTypes } from '../../core/machinery/codec/schema-fixture.js';
 import { connect } from '../differential/replay.js';
 import type { Server } from '../differential/replay.js';
 import type { RunningApiServer } from '../support/api-server.js';
@@ -170,6 +172,29 @@ describe('forms of answers', () => {
     expect(frames).toHaveLength(1);
     expect(frames[0]!.includes('k8s\0')).toBe(true);
     expect(frames[0]!.includes('x'.repeat(1000))).toBe(true);
+  });
+
+  it('are whole and in order where they are made in slices', async () => {
+    const many = '/api/v1/namespaces/kube-public/secrets';
+    const names = Array.from({ length: 230 }, (_, at) => `many-${1000 + at}`);
+    for (const name of names) {
+      const body = JSON.stringify({ metadata: { name }, data: { a: 'eA==' } });
+      expect((await ask(many, {}, { method: 'POST', body })).code).toBe(201);
+    }
+    type Form = { metadata: { resourceVersion: string; remainingItemCount?: number } } & Record<string, unknown>;
+    const nameOf = ({ metadata }: { metadata: { name: string } }): string => metadata.name;
+    const table = await json<Form & { rows: { cells: unknown[]; object: { metadata: { name: string } } }[] }>(many, as('Table'));
+    expect(table.rows.map(({ object }) => nameOf(object))).toEqual(names);
+    expect(table.rows.map(({ cells }) => cells.slice(0, 3))).toEqual(names.map(name => [name, 'Opaque', 1]));
+    const { items, ...plain } = await json<Form & { items: { metadata: { name: string } }[] }>(many);
+    expect(table.metadata).toEqual(plain.metadata);
+    const partial = await json<typeof plain & { items: typeof items }>(many, as('PartialObjectMetadataList'));
+    expect(partial.items.map(nameOf)).toEqual(items.map(nameOf));
+    const { object } = decodeProtobuf(fixtureTypes(''), (await ask(many, { accept: protobuf })).bytes);
+    expect((object as unknown as { items: typeof items }).items).toEqual(items);
+    const page = await json<Form & { rows: unknown[] }>(`${many}?limit=150`, as('Table'));
+    expect([page.rows.length, page.metadata.remainingItemCount]).toEqual([150, 80]);
+    expect((await json<Form & { rows: unknown[] }>(`${many}?labelSelector=no`, as('Table'))).rows).toEqual([]);
   });
 
   describe('tables', () => {

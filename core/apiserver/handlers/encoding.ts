@@ -1,7 +1,8 @@
+import { ownTurn } from '../../base/own-turn.js';
 import { jsonText } from '../../machinery/codec/json-text.js';
 import type { KubeObject } from '../../machinery/object.js';
 import type { JsonObject } from '../../machinery/object.js';
-import { encodeProtobuf, encodeProtobufList } from '../../machinery/codec/protobuf.js';
+import { encodeMessage, encodeProtobuf, encodeProtobufList } from '../../machinery/codec/protobuf.js';
 import { toYaml } from '../../machinery/codec/yaml.js';
 import type { TypeSet } from '../../machinery/schema.js';
 import { quote } from '../../machinery/field-errors.js';
@@ -12,7 +13,7 @@ import type { Listing } from './listing.js';
 import type { Acceptance } from './negotiation.js';
 import type { ServedKind } from './served-resource.js';
 import { encodeAnyProtobuf } from './served-resource.js';
-import { partialObject, scaleTable, tableOf } from './table.js';
+import { inTableOrder, partialObject, rowsOf, scaleTable, tableOf } from './table.js';
 
 const open = Buffer.from('{');
 const comma = Buffer.from(',');
@@ -109,6 +110,18 @@ export async function encodeValue(value: object, acceptance: Pick<Acceptance, 'm
   return { contentType: 'application/json', parts: [Buffer.from(text)] };
 }
 
+const entriesASlice = 100;
+
+/** What has to parse the objects of a list does so for some of them at a time. */
+async function inSlices<E, R>(entries: readonly E[], work: (entries: readonly E[]) => R): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < entries.length; at += entriesASlice) {
+    if (at > 0) await ownTurn();
+    results.push(work(entries.slice(at, at + entriesASlice)));
+  }
+  return results;
+}
+
 export async function encodeList<T extends KubeObject>(
   served: ServedKind<T>,
   listing: EncodableListing<T>,
@@ -123,24 +136,31 @@ export async function encodeList<T extends KubeObject>(
     ...(listing.remaining ? { remainingItemCount: listing.remaining } : {}),
   };
   if (acceptance.as === 'Table') {
-    return encodeValue(
-      { ...tableOf(served, listing.entries, { version: acceptance.version!, include, nowMs }), metadata },
-      acceptance,
+    const options = { version: acceptance.version!, include, nowMs };
+    if (acceptance.mediaType !== 'application/json' || acceptance.pretty)
+      return encodeValue({ ...tableOf(served, listing.entries, options), metadata }, acceptance);
+    const frame = jsonText({ ...tableOf(served, [], options), metadata });
+    const rows = await inSlices(inTableOrder(served, listing.entries), entries =>
+      jsonText(rowsOf(served, entries, options)).slice(1, -1),
     );
+    return { contentType: acceptance.mediaType, parts: [Buffer.from(`${frame.slice(0, -2)}${rows.join()}]}\n`)] };
   }
   if (acceptance.as === 'PartialObjectMetadataList' || acceptance.as === 'PartialObjectMetadata') {
     const version = acceptance.version!;
-    const items = listing.entries.map(entry => partialObject(entry.object, version, served.definition.versionAnnotations));
+    const { versionAnnotations } = served.definition;
+    const slices = await inSlices(listing.entries, entries =>
+      entries.map(({ object }) => partialObject(object, version, versionAnnotations)),
+    );
+    const items = slices.flat();
     const list = { kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${version}`, metadata, items };
     return encodeKind(served.types, list, acceptance);
   }
   if (acceptance.mediaType === 'application/vnd.kubernetes.protobuf') {
-    const bytes = encodeProtobufList(
-      served.struct!,
-      { kind: served.listKind, apiVersion: served.apiVersion, metadata },
-      listing.entries.map(entry => entry.object),
+    const head = { kind: served.listKind, apiVersion: served.apiVersion, metadata };
+    const messages = await inSlices(listing.entries, entries =>
+      entries.map(({ object }) => encodeMessage(served.struct!, object)),
     );
-    return { contentType: acceptance.mediaType, parts: [bytes] };
+    return { contentType: acceptance.mediaType, parts: encodeProtobufList(head, messages.flat()) };
   }
   if (acceptance.mediaType === 'application/json' && !acceptance.pretty) {
     const head = `{"kind":"${served.listKind}","apiVersion":"${served.apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;

@@ -9,15 +9,21 @@ const defaultColumns: readonly ColumnData[] = [
   { name: 'Created At', type: 'date', format: '', priority: 0 },
 ];
 
+type TableEntry<T extends KubeObject> = Pick<StoredObject<T>, 'object' | 'resourceVersion'>;
+
+interface TableOptions {
+  readonly version: string;
+  readonly include: 'None' | 'Metadata' | 'Object';
+  readonly nowMs: number;
+}
+
 /** meta/v1 Table: columns from the tables of schema data, cells from the definition. */
 export function tableOf<T extends KubeObject>(
   served: ServedKind<T>,
-  entries: readonly Pick<StoredObject<T>, 'object' | 'resourceVersion'>[],
-  options: { version: string; include: 'None' | 'Metadata' | 'Object'; nowMs: number; columns?: boolean },
+  entries: readonly TableEntry<T>[],
+  options: TableOptions & { readonly columns?: boolean },
 ): object {
-  const { row, tableOrder } = served.definition;
-  const ordered = tableOrder ? entries.toSorted((a, b) => tableOrder(a.object, b.object)) : entries;
-  const columns = row ? (served.data.columns ?? defaultColumns) : defaultColumns;
+  const columns = served.definition.row ? (served.data.columns ?? defaultColumns) : defaultColumns;
   return {
     kind: 'Table',
     apiVersion: `meta.k8s.io/${options.version}`,
@@ -26,22 +32,27 @@ export function tableOf<T extends KubeObject>(
       options.columns === false
         ? null
         : columns.map(({ name, type, format, priority, description = '' }) => ({ name, type, format, description, priority })),
-    rows: ordered.map(entry => {
-      const { object } = entry;
-      const cells = row ? row(object, { nowMs: options.nowMs }) : [object.metadata.name, object.metadata.creationTimestamp ?? ''];
-      return {
-        cells,
-        ...(options.include === 'None'
-          ? { object: null }
-          : {
-              object:
-                options.include === 'Object'
-                  ? object
-                  : partialObject(object, options.version, served.definition.versionAnnotations),
-            }),
-      };
-    }),
+    rows: rowsOf(served, inTableOrder(served, entries), options),
   };
+}
+
+export function inTableOrder<T extends KubeObject, E extends TableEntry<T>>(
+  { definition: { tableOrder } }: ServedKind<T>,
+  entries: readonly E[],
+): readonly E[] {
+  return tableOrder ? entries.toSorted((a, b) => tableOrder(a.object, b.object)) : entries;
+}
+
+export function rowsOf<T extends KubeObject>(
+  { definition: { row, versionAnnotations } }: ServedKind<T>,
+  entries: readonly TableEntry<T>[],
+  { version, include, nowMs }: TableOptions,
+): object[] {
+  return entries.map(({ object }) => {
+    const cells = row ? row(object, { nowMs }) : [object.metadata.name, object.metadata.creationTimestamp ?? ''];
+    if (include === 'None') return { cells, object: null };
+    return { cells, object: include === 'Object' ? object : partialObject(object, version, versionAnnotations) };
+  });
 }
 
 const scaleColumns: readonly ColumnData[] = [

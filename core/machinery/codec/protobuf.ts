@@ -32,23 +32,8 @@ export function encodeMessage(struct: StructType, object: object): Buffer {
   return writer.finish();
 }
 
-/** A list of objects of type `struct`, in its envelope. */
-export function encodeProtobufList(struct: StructType, head: ListHead, items: readonly object[]): Buffer {
-  const plan = wirePlan(struct);
-  const writer = new WireWriter(Math.max(4096, items.length * 1024));
-  envelope(writer, head, () => {
-    for (let i = items.length - 1; i >= 0; i--) {
-      const start = writer.length;
-      writeMessage(writer, plan, items[i] as Record<string, unknown>);
-      closeMessage(writer, start, 0x12);
-    }
-    writeListMeta(writer, head.metadata);
-  });
-  return writer.finish();
-}
-
-/** The same from messages that are encoded already (protobufMessage of what encodeProtobuf gave), as parts to be written in turn. */
-export function encodeProtobufListParts(head: ListHead, messages: readonly Uint8Array[]): Buffer[] {
+/** A list of messages that are encoded already, in its envelope, as parts to be written in turn. */
+export function encodeProtobufList(head: ListHead, messages: readonly Uint8Array[]): Buffer[] {
   const writer = new WireWriter(256);
   const parts: Buffer[] = [];
   let size = 0;
