@@ -80,7 +80,9 @@ function valueOf({ source }: Field, value: Json, beside: Json): unknown {
   if (source === '{}') return value !== nothing && isObject(value) ? value : undefined;
   if (source === '[]') return Array.isArray(value) ? value : undefined;
   if (source === '?') return value !== nothing && (value as unknown) !== false;
-  return source.startsWith('^') ? beside[source.slice(1)] : value[source];
+  if (source.startsWith('^')) return beside[source.slice(1)];
+  const [name, olderName] = source.split('|') as [string, string?];
+  return olderName === undefined ? value[name] : value[name] || value[olderName];
 }
 
 function isObject(value: unknown): boolean {

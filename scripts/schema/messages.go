@@ -103,6 +103,11 @@ var besideOwner = map[string]string{
 	"core.PodSecurityContext.HostUsers":             "hostUsers",
 }
 
+// Fields that have an older name, which counts where the newer one is empty.
+var olderNames = map[string]string{
+	"core.PodSpec.ServiceAccountName": "serviceAccount",
+}
+
 // Fields of choices: clients write what is chosen in place of the owner.
 var choices = map[string]string{
 	"apiextensions.JSONSchemaPropsOrArray.Schema":         "{}",
@@ -183,6 +188,9 @@ func (p printedTypes) source(owner string, f reflect.StructField, external refle
 	name, options, _ := strings.Cut(twin.Tag.Get("json"), ",")
 	if name == "" && (twin.Anonymous || strings.Contains(options, "inline")) {
 		return "", elem(twin.Type)
+	}
+	if older, ok := olderNames[owner+"."+f.Name]; ok {
+		name += "|" + older
 	}
 	return name, elem(twin.Type)
 }
