@@ -56,6 +56,15 @@ const unions: Readonly<Record<string, object>> = {
     discriminator: 'type',
     'fields-to-discriminateBy': { localhostProfile: 'LocalhostProfile' },
   },
+  'io.k8s.api.flowcontrol.v1.LimitResponse': { discriminator: 'type', 'fields-to-discriminateBy': { queuing: 'Queuing' } },
+  'io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationSpec': {
+    discriminator: 'type',
+    'fields-to-discriminateBy': { exempt: 'Exempt', limited: 'Limited' },
+  },
+  'io.k8s.api.flowcontrol.v1.Subject': {
+    discriminator: 'kind',
+    'fields-to-discriminateBy': { group: 'Group', serviceAccount: 'ServiceAccount', user: 'User' },
+  },
 };
 
 /** Builds schemas and remembers which types they refer to, so that a document holds just what it needs. */
