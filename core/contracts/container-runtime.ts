@@ -395,7 +395,7 @@ export interface ImageState {
   /** The user that the image wants, when it names a number; else its name. */
   readonly userId?: number;
   readonly userName?: string;
-  /** Never collected: the sandbox image. */
+  /** Never collected: the sandbox image, and what the one who runs the node put there. */
   readonly pinned: boolean;
 }
 

@@ -65,7 +65,7 @@ export class ImagePuller {
         recorder.event(subject, 'Warning', 'InspectFailed', message);
         throw new StartError('ImageInspectError', message, { event: 'ImageInspectError', cause: error });
       }
-      if (known && !(await this.#records.mustPull(reference, known.id, request.credentials))) {
+      if (known && !(await this.#records.mustPull(reference, known, request.credentials))) {
         const message = `Container image "${image}" already present on machine and can be accessed by the pod`;
         recorder.event(subject, 'Normal', 'Pulled', message);
         return known.id;

@@ -3,6 +3,7 @@ import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { errorCode } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import type { ImageState } from '../../contracts/container-runtime.js';
 import { isJsonObject } from '../../machinery/object.js';
 import type { PullCredentials } from './pull-credentials.js';
 
@@ -38,16 +39,26 @@ export class PullRecords {
   /** Pulls whose end was not recorded: such an image is not one that was here before. */
   readonly #intents = new Map<string, number>();
   #loading: Promise<void> | undefined;
+  /** Files are written in the order of the changes that they hold. */
+  #writing: Promise<unknown> = Promise.resolve();
 
   constructor(options: PullRecordsOptions) {
     this.#options = options;
   }
 
-  /** Whether a pod with these credentials has to pull an image that is here. `reference` is the image's name in full. */
-  async mustPull(reference: string, imageId: string, credentials: readonly PullCredentials[]): Promise<boolean> {
+  /**
+   * Whether a pod with these credentials has to pull an image that is here. `reference` is the image's name in full. A pull that failed or
+   * was cut does not keep anybody from one that is pinned: whoever runs the node has put it there since.
+   */
+  async mustPull(
+    reference: string,
+    image: Pick<ImageState, 'id' | 'pinned'>,
+    credentials: readonly PullCredentials[],
+  ): Promise<boolean> {
     await this.#load();
+    const { id: imageId } = image;
     const record = this.#records.get(imageId);
-    if (!record) return this.#intents.has(reference);
+    if (!record) return !image.pinned && this.#intents.has(reference);
     const access = Object.hasOwn(record.names, withoutTag(reference)) ? record.names[withoutTag(reference)] : undefined;
     if (!access) return true;
     if (access.anyone) return false;
@@ -62,7 +73,13 @@ export class PullRecords {
   async begin(reference: string): Promise<void> {
     await this.#load();
     this.#intents.set(reference, (this.#intents.get(reference) ?? 0) + 1);
-    await this.#write('pulling', reference, { reference });
+    try {
+      await this.#write('pulling', reference, { reference });
+    } catch (error) {
+      // Nothing is pulled then. An intent that stayed would keep everybody from an image that comes by another way.
+      await this.#forget(reference);
+      throw error;
+    }
   }
 
   /** After it; with nothing, it has failed. Without credentials the image is for all. */
@@ -74,10 +91,7 @@ export class PullRecords {
       this.#options.logger.warn('the pull of an image could not be recorded', { image: reference, error });
       return;
     }
-    const others = (this.#intents.get(reference) ?? 1) - 1;
-    if (others > 0) return void this.#intents.set(reference, others);
-    this.#intents.delete(reference);
-    await this.#remove('pulling', reference);
+    await this.#forget(reference);
   }
 
   /** Forgets images that are not here any more. */
@@ -88,6 +102,13 @@ export class PullRecords {
       this.#records.delete(id);
       await this.#remove('pulled', id);
     }
+  }
+
+  async #forget(reference: string): Promise<void> {
+    const others = (this.#intents.get(reference) ?? 1) - 1;
+    if (others > 0) return void this.#intents.set(reference, others);
+    this.#intents.delete(reference);
+    await this.#remove('pulling', reference);
   }
 
   async #add(reference: string, imageId: string, credentials: PullCredentials | undefined): Promise<void> {
@@ -145,18 +166,25 @@ export class PullRecords {
     return values;
   }
 
-  async #write(kind: 'pulled' | 'pulling', key: string, value: object): Promise<void> {
-    const { directory } = this.#options;
-    if (directory === undefined) return;
-    await mkdir(join(directory, kind), { recursive: true, mode: 0o700 });
-    const file = join(directory, kind, fileName(key));
-    await writeFile(`${file}.tmp`, JSON.stringify(value), { mode: 0o600 });
-    await rename(`${file}.tmp`, file);
+  #write(kind: 'pulled' | 'pulling', key: string, value: object): Promise<void> {
+    return this.#inTurn(async directory => {
+      await mkdir(join(directory, kind), { recursive: true, mode: 0o700 });
+      const file = join(directory, kind, fileName(key));
+      await writeFile(`${file}.tmp`, JSON.stringify(value), { mode: 0o600 });
+      await rename(`${file}.tmp`, file);
+    });
   }
 
-  async #remove(kind: 'pulled' | 'pulling', key: string): Promise<void> {
+  #remove(kind: 'pulled' | 'pulling', key: string): Promise<void> {
+    return this.#inTurn(directory => rm(join(directory, kind, fileName(key)), { force: true }));
+  }
+
+  #inTurn(change: (directory: string) => Promise<void>): Promise<void> {
     const { directory } = this.#options;
-    if (directory !== undefined) await rm(join(directory, kind, fileName(key)), { force: true });
+    if (directory === undefined) return Promise.resolve();
+    const done = this.#writing.then(() => change(directory));
+    this.#writing = done.catch(() => undefined);
+    return done;
   }
 }
 

@@ -95,6 +95,17 @@ describe('images from a folder', () => {
     await images.arrived();
   });
 
+  it('says when what appears later has arrived, at whatever moment it is asked', async () => {
+    const images = start();
+    await images.arrived();
+    for (const delayMs of [20, 300, 600, 900]) {
+      archive(`${delayMs}.tar`, 'good', 0);
+      await new Promise(resolve => setTimeout(resolve, delayMs));
+      await images.arrived();
+      expect(present.has(`example/${delayMs}.tar:1`)).toBe(true);
+    }
+  });
+
   it('does not make anybody wait for ever for an archive', async () => {
     archive('slow.tar', 'good', 0);
     const clock = new FakeClock();

@@ -2,8 +2,8 @@ import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { mkdir, readFile, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, errorText, sleep } from '../../../core/plugin-api/index.js';
-import type { Clock, Disposable, Logger } from '../../../core/plugin-api/index.js';
+import { deferred, errorCode, errorText, sleep } from '../../../core/plugin-api/index.js';
+import type { Clock, Deferred, Disposable, Logger } from '../../../core/plugin-api/index.js';
 
 export interface AirgapImagesOptions {
   readonly directory: string;
@@ -45,9 +45,10 @@ export class AirgapImages {
   #timer: Disposable | undefined;
   #dueMs = 0;
   #running: Promise<void> = Promise.resolve();
-  /** Resolved when all that was there at the start was dealt with. */
-  #looked = Promise.resolve();
-  #lookedOnce: (() => void) | undefined;
+  /** There while something of the folder was not dealt with yet: all of it at the start, or what changed. */
+  #unsettled: Deferred<void> | undefined;
+  /** Something changed since the last look began. */
+  #changed = false;
   #stopped = true;
 
   constructor(options: AirgapImagesOptions) {
@@ -58,7 +59,7 @@ export class AirgapImages {
     if (!this.#stopped) return;
     this.#stopped = false;
     this.#running = this.#recall();
-    this.#looked = new Promise(resolve => (this.#lookedOnce = resolve));
+    this.#unsettled ??= deferred();
     this.#scan(0);
   }
 
@@ -69,19 +70,19 @@ export class AirgapImages {
     this.#watcher = undefined;
     void this.#timer?.dispose();
     this.#timer = undefined;
-    this.#lookedOnce?.();
+    this.#settle();
     await Promise.race([this.#running, sleep(this.#options.clock, stopWaitMs)]);
   }
 
   /**
-   * Resolves when what is being imported, or was there at the start, has been; after 30 s in any case. Without it a pod of the first
-   * second would be told that its image cannot be pulled, and wait out the back-off.
+   * Resolves when all that is in the folder has been imported, also what changed there a moment ago; after 30 s in any case. Without it
+   * a pod of the same second would be told that its image cannot be pulled, and wait out the back-off.
    */
   async arrived(): Promise<void> {
+    if (!this.#unsettled) return;
     const waiting = new AbortController();
-    const all = this.#looked.then(() => this.#running);
     const late = sleep(this.#options.clock, longestArrivalMs, waiting.signal).catch(() => undefined);
-    await Promise.race([all, late]);
+    await Promise.race([this.#unsettled.promise, late]);
     waiting.abort();
   }
 
@@ -107,9 +108,14 @@ export class AirgapImages {
           this.#scan(rescanMs);
         })
         .finally(() => {
-          if (this.#changing.size === 0) this.#lookedOnce?.();
+          if (this.#changing.size === 0 && !this.#changed) this.#settle();
         });
     });
+  }
+
+  #settle(): void {
+    this.#unsettled?.resolve();
+    this.#unsettled = undefined;
   }
 
   async #round(): Promise<void> {
@@ -117,6 +123,7 @@ export class AirgapImages {
     const { directory } = this.#options;
     await mkdir(directory, { recursive: true, mode: 0o755 });
     this.#watch();
+    this.#changed = false;
     const present = new Set<string>();
     let settling = false;
     for (const name of (await readdir(directory)).sort()) {
@@ -196,7 +203,11 @@ export class AirgapImages {
     if (this.#watcher) return;
     const { directory, logger } = this.#options;
     try {
-      this.#watcher = watch(directory, { persistent: false }, () => this.#scan(settleMs));
+      this.#watcher = watch(directory, { persistent: false }, () => {
+        this.#changed = true;
+        this.#unsettled ??= deferred();
+        this.#scan(settleMs);
+      });
       this.#watcher.on('error', error => {
         logger.debug('the folder of images is looked at once a minute only', { error: errorText(error) });
         this.#watcher?.close();
