@@ -33,8 +33,9 @@ const serviceName = 'example-web.default.svc.cluster.local';
 
   async function k(text: string): Promise<string> {
     const result = await node.kubectl(text.split(' '), { timeoutMs: 70_000 });
-    if (result.code !== 0) throw new Error(`kubectl ${text}: ${result.stderr}${result.stdout}`);
-    return result.stdout;
+    if (result.code === 0) return result.stdout;
+    const { stdout: seen } = await node.kubectl(['get', 'pods,events']);
+    throw new Error(`kubectl ${text}: ${result.stderr}${result.stdout}${seen}`);
   }
 
   async function until<T>(what: string, attempt: () => Promise<T | undefined>): Promise<T> {

@@ -1,4 +1,4 @@
-import { CodedError, errorText } from '../../base/errors.js';
+import { CodedError, errorCode, errorText } from '../../base/errors.js';
 import { RuntimeClasses } from '../../api/generated/resources.js';
 import type { Container, Pod, Service } from '../../api/generated/types.js';
 import type { PodCgroups } from '../cgroups/pod-cgroups.js';
@@ -55,6 +55,8 @@ export interface SyncResult {
 
 /** Upstream's usual wait after a failed sync. */
 const retryMs = 10_000;
+/** When the runtime did not answer: nothing is wrong with the pod, and a runtime that is started anew is back in a second. */
+const absentRuntimeRetryMs = 1000;
 const crashLoopInitialMs = 10_000;
 const crashLoopMaximumMs = 300_000;
 
@@ -107,7 +109,7 @@ export class PodSyncer {
     } catch (error) {
       if (signal.aborted) return { acted, retryAtMs: undefined };
       context.logger.warn('containers could not be stopped', { pod: podText(pod), error });
-      return { acted, retryAtMs: context.clock.now() + retryMs };
+      return { acted, retryAtMs: this.#retryAtMs(error) };
     }
     let sandboxId = actions.sandboxId;
     if (actions.createSandbox) {
@@ -175,7 +177,7 @@ export class PodSyncer {
       const text = `Failed to create pod sandbox: ${errorText(error)}`;
       context.logger.warn('a sandbox could not be created', { pod: podText(pod), error });
       context.recorder.event(pod, 'Warning', 'FailedCreatePodSandBox', text);
-      this.#held.set(key, context.clock.now() + retryMs);
+      this.#held.set(key, this.#retryAtMs(error));
       return undefined;
     }
   }
@@ -241,10 +243,15 @@ export class PodSyncer {
         context.recorder.event(containerReference(pod, container), 'Warning', 'Failed', `Error: ${failure.event}`);
       }
       context.logger.debug('a container did not start', { pod: podText(pod), container: container.name, error });
-      const retryAtMs = failure.retryAtMs ?? context.clock.now() + retryMs;
+      const retryAtMs = failure.retryAtMs ?? this.#retryAtMs(error);
       this.#held.set(key, retryAtMs);
       return retryAtMs;
     }
+  }
+
+  #retryAtMs(error: unknown): number {
+    const cause = error instanceof StartError ? error.cause : error;
+    return this.#options.context.clock.now() + (errorCode(cause) === 'RUNTIME_UNAVAILABLE' ? absentRuntimeRetryMs : retryMs);
   }
 
   #checkCrashLoop(pod: Pod, container: Container): void {

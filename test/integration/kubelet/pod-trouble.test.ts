@@ -208,6 +208,17 @@ describe('what keeps a pod from starting', () => {
     expect((await fixture.pod('web')).status.phase).toBe('Running');
   });
 
+  it('is a runtime that does not answer for a moment, which is asked again a second later', async () => {
+    fixture.runtime.control.failNext('runSandbox', new CodedError('RUNTIME_UNAVAILABLE', 'connection refused'));
+    await fixture.createPod('web');
+    expect(fixture.recorder.lines('FailedCreatePodSandBox')).toHaveLength(1);
+    fixture.runtime.control.failNext('createContainer', new CodedError('RUNTIME_UNAVAILABLE', 'connection refused'));
+    await fixture.advance(1);
+    expect(await waiting()).toEqual({ reason: 'CreateContainerError', message: 'connection refused' });
+    await fixture.advance(1);
+    expect((await fixture.pod('web')).status.phase).toBe('Running');
+  });
+
   it('is a sandbox or a container that the runtime refuses', async () => {
     fixture.runtime.control.failNext('runSandbox', new CodedError('RUNTIME_NETWORK', 'no address'));
     await fixture.createPod('web');
