@@ -41,9 +41,9 @@ const probed = (terminationGracePeriodSeconds: bigint): object => ({
 const template = { spec: { restartPolicy: 'Never', containers: [container] } };
 const timed = (activeDeadlineSeconds: bigint): object => ({ template, activeDeadlineSeconds });
 
-export const wideNumberCases: readonly Case[] = [
+export const extremeCases: readonly Case[] = [
   {
-    name: 'Numbers of 64 bits: pods',
+    name: 'Whole numbers of 64 bits: pods',
     at: core('pods'),
     steps: [
       account,
@@ -75,7 +75,7 @@ export const wideNumberCases: readonly Case[] = [
     ],
   },
   {
-    name: 'Numbers of 64 bits: pods on nodes that are deleted',
+    name: 'Whole numbers of 64 bits: pods on nodes that are deleted',
     at: core('pods'),
     steps: [
       account,
@@ -99,7 +99,7 @@ export const wideNumberCases: readonly Case[] = [
     ],
   },
   {
-    name: 'Numbers of 64 bits: what refuses pods',
+    name: 'Whole numbers of 64 bits: what refuses pods',
     at: core('pods'),
     steps: [
       account,
@@ -125,7 +125,7 @@ export const wideNumberCases: readonly Case[] = [
     ],
   },
   {
-    name: 'Numbers of 64 bits: jobs',
+    name: 'Whole numbers of 64 bits: jobs',
     at: batch('jobs'),
     steps: [
       { do: 'create', body: { metadata: { name: 'timed' }, spec: timed(largest) } },
@@ -147,7 +147,7 @@ export const wideNumberCases: readonly Case[] = [
     ],
   },
   {
-    name: 'Numbers of 64 bits: status, raw values and revisions',
+    name: 'Whole numbers of 64 bits: status, raw values and revisions',
     at: '/apis/apps/v1/namespaces/default/deployments',
     steps: [
       {
@@ -210,7 +210,7 @@ export const wideNumberCases: readonly Case[] = [
     ],
   },
   {
-    name: 'Numbers of 64 bits: definitions of custom resources',
+    name: 'Whole numbers of 64 bits: definitions of custom resources',
     at: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
     steps: [
       {
@@ -288,6 +288,83 @@ export const wideNumberCases: readonly Case[] = [
         path: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/bounds.cases.example.com',
         shows: 'not found',
       },
+    ],
+  },
+  {
+    name: 'Extremes: quantities',
+    at: core('pods'),
+    steps: [
+      account,
+      ...[
+        '9223372036854775807',
+        '9223372036854775808',
+        '-9223372036854775808',
+        '1e19',
+        '1e1000',
+        '1e-1000',
+        '100000000000000000000Ei',
+        '0.0000000000001',
+        '1.0000000000000000001',
+        '999999999999999999n',
+        '9007199254740993',
+        '9007199254740993m',
+        '+5',
+        '.5',
+        '5.',
+        '1e+3',
+        '1E3',
+        '12345678901234567890.123456789Ki',
+      ].flatMap((amount, index): Step[] => [
+        {
+          do: 'create',
+          body: pod(`amount-${index}`, {
+            containers: [{ ...container, resources: { limits: { cpu: amount, memory: amount }, requests: { cpu: '1m' } } }],
+          }),
+        },
+        { do: 'delete' },
+        {
+          do: 'create',
+          at: core('resourcequotas'),
+          body: { metadata: { name: `amount-${index}` }, spec: { hard: { 'requests.memory': amount, pods: amount } } },
+        },
+        { do: 'delete', at: `${core('resourcequotas')}/amount-${index}` },
+      ]),
+      {
+        do: 'create',
+        body: pod('number', { containers: [{ ...container, resources: { limits: { cpu: largest, memory: odd } } }] }),
+      },
+      { do: 'create', body: pod('float', { containers: [{ ...container, resources: { limits: { cpu: 0.1, memory: 1e30 } } }] }) },
+      { do: 'create', body: pod('claims', { overhead: { cpu: odd } }) },
+    ],
+  },
+  {
+    name: 'Extremes: times',
+    at: '/apis/coordination.k8s.io/v1/namespaces/default/leases',
+    steps: [
+      ...[
+        '0000-01-01T00:00:00.000000Z',
+        '0001-01-01T00:00:00.000000Z',
+        '9999-12-31T23:59:59.999999Z',
+        '9999-12-31T23:59:59.999999-23:59',
+        '0000-01-01T00:00:00.000000+23:59',
+        '2016-12-31T23:59:60.000000Z',
+        '2024-02-29T24:00:00.000000Z',
+        '2024-02-30T00:00:00.000000Z',
+        '10000-01-01T00:00:00.000000Z',
+        '2024-01-01T00:00:00.000000+24:00',
+        '2024-01-01T00:00:00,123456Z',
+        '2024-01-01t00:00:00.000000z',
+      ].flatMap((renewTime, index): Step[] => [
+        { do: 'create', body: { metadata: { name: `time-${index}` }, spec: { renewTime, leaseDurationSeconds: 2147483647 } } },
+        { do: 'table' },
+      ]),
+      { do: 'list' },
+      ...['0000-01-01T00:00:00Z', '9999-12-31T23:59:59-23:59', '1969-12-31T23:59:59.5Z', '2262-04-11T23:47:17Z'].map(
+        (creationTimestamp, index): Step => ({
+          do: 'create',
+          body: { metadata: { name: `made-${index}`, creationTimestamp, deletionTimestamp: creationTimestamp }, spec: {} },
+        }),
+      ),
     ],
   },
 ];
