@@ -367,4 +367,83 @@ export const extremeCases: readonly Case[] = [
       ),
     ],
   },
+  {
+    name: 'Extremes: texts',
+    at: core('configmaps'),
+    steps: [
+      ...[
+        { data: { a: '\u0000\u0001\u007f\u0080\u2028\u2029\ufeff\uffff' } },
+        { data: { a: '\ud83d\ude00 \ud800 \udc00' } },
+        { data: { a: '<script>&amp;</script>' } },
+        { binaryData: { a: '/+8=', b: '_-8=' } },
+        {
+          data: { ['k'.repeat(253)]: 'x', ['k'.repeat(254)]: 'x', '..': 'x', '.': 'x', '..a': 'x', 'a b': 'x', é: 'x', '': 'x' },
+        },
+        { data: { a: 'x', b: 'y' }, binaryData: { a: 'eA==' } },
+        {
+          metadata: {
+            annotations: { a: '\u0000', ['a'.repeat(64)]: 'x', 'é/a': 'x', '/a': 'x', 'a/': 'x', 'A.B/c_d': '\ud800' },
+          },
+        },
+        { metadata: { annotations: { a: 'x'.repeat(256 * 1024) } } },
+        {
+          metadata: {
+            labels: { a: 'x'.repeat(64), b: 'é', c: '-', d: '_x', e: 'x.', ['f'.repeat(64)]: '', 'g/h/i': 'j', 'K.com/L': 'M' },
+          },
+        },
+        { metadata: { generateName: 'g'.repeat(300) } },
+        { metadata: { generateName: 'Upper-' } },
+        { metadata: { finalizers: ['a', 'a/b', 'a/b/c', '', 'é/x'] } },
+        {
+          metadata: {
+            ownerReferences: [
+              { apiVersion: 'v1', kind: 'é', name: '', uid: '\u0000' },
+              { apiVersion: 'a/b/c', kind: 'K', name: 'n', uid: 'u' },
+              { apiVersion: 'v1', kind: 'Event', name: 'n', uid: 'u' },
+            ],
+          },
+        },
+      ].flatMap((more: { metadata?: object }, index): Step[] => [
+        { do: 'create', body: { ...more, metadata: { name: `text-${index}`, ...more.metadata } } },
+        { do: 'get' },
+      ]),
+      ...['a'.repeat(253), 'a'.repeat(254), 'a..b', '-a', 'a-', 'A', 'é', '%', 'a/b', '.', '..', 'a_b', '1', ''].map(
+        (name): Step => ({ do: 'create', body: { metadata: { name } } }),
+      ),
+      { do: 'list', query: 'labelSelector=a%20in%20(%C3%A9)' },
+      { do: 'list', query: `labelSelector=${'a'.repeat(64)}%3Db` },
+      ...['%00', 'a%00', 'a%00b', 'a%3D%00b', 'a%3Db%00%00c', 'a%00%3Db', 'a%20%00', '!%00a'].map((labelSelector): Step => ({
+        do: 'list',
+        query: `labelSelector=${labelSelector}`,
+      })),
+      { do: 'list', query: 'fieldSelector=metadata.name%3D%00' },
+      { do: 'list', query: 'fieldSelector=metadata.name%3Da%5C%2Cb' },
+      { do: 'list', query: 'fieldSelector=metadata.name%3Da%5C' },
+      {
+        do: 'create',
+        at: core('pods'),
+        body: pod('texts', { hostname: 'A'.repeat(64), subdomain: 'é', nodeName: 'x_y', schedulerName: '\u0000' }),
+      },
+      {
+        do: 'create',
+        at: core('pods'),
+        body: pod('names', {
+          containers: [
+            {
+              ...container,
+              name: 'é',
+              env: [{ name: '1=2' }, { name: '\u0000' }, { name: ' ' }, { name: 'é' }],
+              workingDir: '\u0000',
+              volumeMounts: [{ name: '', mountPath: '..:..', subPath: '../..' }],
+            },
+          ],
+        }),
+      },
+      {
+        do: 'create',
+        at: core('secrets'),
+        body: { metadata: { name: 'lone' }, stringData: { a: '\ud800', b: '\u0000' }, type: '\u0000' },
+      },
+    ],
+  },
 ];
