@@ -4,7 +4,8 @@ import type { EventEmitter } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { errorText } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import { isStatusError, toStatus } from '../../machinery/status-error.js';
+import { badRequest, isStatusError, toStatus } from '../../machinery/status-error.js';
+import { parseDuration } from '../../machinery/time.js';
 import type { TypeSet } from '../../machinery/schema.js';
 import type { Aggregator } from '../aggregation/aggregator.js';
 import type { ExtensionServer } from '../aggregation/extension-server.js';
@@ -15,7 +16,7 @@ import type { Impersonation } from '../auth/impersonation.js';
 import { selectorAttributes } from '../auth/selector-attributes.js';
 import type { UserInfo } from '../auth/user-info.js';
 import type { Passage, RequestLimiter } from '../flowcontrol/request-limiter.js';
-import { tooManyRequestsText } from '../flowcontrol/request-limiter.js';
+import { isStream, tooManyRequestsText } from '../flowcontrol/request-limiter.js';
 import { addWarnings, sendError, sendPlain } from '../handlers/http-answer.js';
 import type { RequestInfo } from '../handlers/request-info.js';
 import { isReadable, parseRequest } from '../handlers/request-info.js';
@@ -55,6 +56,17 @@ const switchedProtocols = 101;
 /** Of refusals, which name what a client sent. */
 const noSniffing = ['X-Content-Type-Options', 'nosniff'] as const;
 
+/** Throws 400. Requests that last as long as their client wants may say what they like. */
+function checkTimeout(info: RequestInfo): void {
+  const timeout = info.verb === 'watch' || isStream(info) ? null : info.query.get('timeout');
+  if (!timeout) return;
+  try {
+    parseDuration(timeout);
+  } catch (error) {
+    throw badRequest(`invalid timeout specified in the request URL - ${errorText(error)}`, error);
+  }
+}
+
 /** The way of every request up to its handler: who, may they, and an answer whatever happens. */
 export class Front {
   readonly #options: FrontOptions;
@@ -79,6 +91,7 @@ export class Front {
     }
     response.setHeader('Audit-Id', auditId(request));
     response.setHeader('Cache-Control', 'no-cache, private');
+    checkTimeout(info);
     const asked = await this.#identify(request, info, response);
     const passage = this.#options.limiter?.enter(info, asked);
     if (passage?.mustWait) await passage.wait(response);

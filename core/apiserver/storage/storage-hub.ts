@@ -6,6 +6,7 @@ import { errorText } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { Datastore, DatastoreEvent } from '../../contracts/datastore.js';
 import type { KubeObject } from '../../machinery/object.js';
+import type { StatusError } from '../../machinery/status-error.js';
 import { timeout } from '../../machinery/status-error.js';
 import type { ObjectCache } from './resource-cache.js';
 import { ResourceCache } from './resource-cache.js';
@@ -251,6 +252,16 @@ export class StorageHub {
     return this.#revision;
   }
 
+  /** Resolves when the caches show `revision`, or rejects with 504 at once where `revision` is beyond the newest: nobody waits for what is asked for exactly. */
+  async exactly(revision: number): Promise<void> {
+    if ((await this.fresh()) < revision) throw this.#tooLarge(revision, 0);
+  }
+
+  #tooLarge(revision: number, retryAfterSeconds: number): StatusError {
+    const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }];
+    return timeout(`Too large resource version: ${revision}, current: ${this.#revision}`, retryAfterSeconds, causes);
+  }
+
   /** Resolves when the caches show `revision`; 504 after the time limit, as upstream answers a version from the future. */
   async reached(revision: number): Promise<void> {
     if (this.#revision >= revision) return;
@@ -259,8 +270,7 @@ export class StorageHub {
     this.#options.datastore.requestProgress();
     const timer = this.#options.clock.setTimer(this.#options.freshTimeoutMs ?? 3000, () => {
       this.#waiters = this.#waiters.filter(other => other !== waiter);
-      const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }];
-      waiter.done.reject(timeout(`Too large resource version: ${revision}, current: ${this.#revision}`, 1, causes));
+      waiter.done.reject(this.#tooLarge(revision, 1));
     });
     try {
       await waiter.done.promise;
