@@ -394,3 +394,42 @@ describe('custom resources of a whole cluster', () => {
     expect((await kubectl(['get', 'foos'])).stderr).toMatch(/doesn't have a resource type|could not find the requested resource/);
   });
 });
+
+it('a definition that cannot be served keeps neither the server nor the others from starting, and can be mended', async () => {
+  const datastore = new MemoryDatastore({ clock, logger: silentLogger });
+  await datastore.open();
+  let server: RunningApiServer | undefined;
+  const start = async (): Promise<Client> => {
+    server = await startApiServer({ sharedDatastore: datastore });
+    return new Client(server.part.transport, administrator, 'test');
+  };
+  try {
+    await install(await start());
+    await server!.stop();
+    const key = `/registry/apiextensions.k8s.io/customresourcedefinitions/foos.${group}`;
+    const stored = (await datastore.get(key))!;
+    const object = JSON.parse(Buffer.from(stored.value).toString()) as { spec: { versions: { storage: boolean }[] } };
+    object.spec.versions[0]!.storage = false;
+    await datastore.update(key, Buffer.from(JSON.stringify(object)), stored.modRevision);
+    const client = await start();
+    await expect(client.resource(foos, 'default').list()).rejects.toMatchObject({ status: { code: 404 } });
+    await client.resource(definitions).patch(`foos.${group}`, 'json', [{ op: 'replace', path: '/spec/versions/0/storage', value: true }]);
+    await expectServed(client);
+  } finally {
+    await server?.stop();
+    await datastore.close();
+  }
+
+  async function expectServed(client: Client): Promise<void> {
+    const deadlineMs = clock.monotonicMs() + 20_000;
+    for (;;) {
+      try {
+        expect((await client.resource(foos, 'default').list()).entries).toEqual([]);
+        return;
+      } catch (error) {
+        if (!isStatusError(error, 'NotFound') || clock.monotonicMs() > deadlineMs) throw error;
+        await new Promise(resolve => setTimeout(resolve, 20));
+      }
+    }
+  }
+});
