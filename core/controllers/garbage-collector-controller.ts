@@ -125,9 +125,7 @@ class GarbageCollectorController implements Controller {
 
   #readKinds(): readonly CataloguedResource[] {
     const resources = this.#context.environment.catalogue.resources();
-    this.#kinds = new Map(
-      resources.map(({ reference }) => [kindKey(reference), reference as ResourceReference<KubeObject>]),
-    );
+    this.#kinds = new Map(resources.map(({ reference }) => [kindKey(reference), reference as ResourceReference<KubeObject>]));
     return resources;
   }
 

@@ -414,7 +414,9 @@ it('a definition that cannot be served keeps neither the server nor the others f
     await datastore.update(key, Buffer.from(JSON.stringify(object)), stored.modRevision);
     const client = await start();
     await expect(client.resource(foos, 'default').list()).rejects.toMatchObject({ status: { code: 404 } });
-    await client.resource(definitions).patch(`foos.${group}`, 'json', [{ op: 'replace', path: '/spec/versions/0/storage', value: true }]);
+    await client
+      .resource(definitions)
+      .patch(`foos.${group}`, 'json', [{ op: 'replace', path: '/spec/versions/0/storage', value: true }]);
     await until(async () => (await client.resource(foos, 'default').list()).entries.length === 0);
   } finally {
     await server?.stop();

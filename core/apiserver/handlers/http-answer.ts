@@ -52,11 +52,7 @@ export function isClosed(connection: ServerResponse | Duplex): boolean {
 }
 
 /** Joins small parts to chunks, so that a list of thousands is not thousands of writes. False: the client has left. */
-async function writeChunks(
-  target: NodeJS.WritableStream,
-  parts: readonly Buffer[],
-  response: ServerResponse,
-): Promise<boolean> {
+async function writeChunks(target: NodeJS.WritableStream, parts: readonly Buffer[], response: ServerResponse): Promise<boolean> {
   let pending: Buffer[] = [];
   let size = 0;
   const flush = async (): Promise<boolean> => {

@@ -82,7 +82,7 @@ describe('a watch is counted until its connection is over', () => {
       routes: () => false,
       logger: silentLogger,
       metrics: { begin: () => ({ end: () => undefined }) },
-      types: await loadTypes(''),
+      types: loadTypes(''),
     } as unknown as FrontOptions);
     const request = { method: 'GET', url: '/api/v1/pods?watch=true', headers: {}, rawHeaders: [], complete: true, socket: {} };
     front.handle(request as unknown as IncomingMessage, connection as unknown as ServerResponse);

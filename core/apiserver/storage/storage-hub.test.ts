@@ -77,12 +77,9 @@ describe('StorageHub', () => {
 
   it('tells all listeners, whatever one of them throws', () => {
     const seen: string[] = [];
-    cache.listen(
-      () => {
-        throw new Error('broken listener');
-      },
-      {},
-    );
+    cache.listen(() => {
+      throw new Error('broken listener');
+    }, {});
     cache.listen(event => void (event && seen.push(event.entry.name)), {});
     store.put('/registry/configmaps/ns/b');
     expect([seen, logged]).toEqual([['b'], ['a listener of a cache failed']]);

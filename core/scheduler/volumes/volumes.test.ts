@@ -209,11 +209,7 @@ describe('volumes', () => {
   });
 
   const shared: [string, () => Promise<void>, () => Promise<void>][] = [
-    [
-      'provisioned',
-      async () => undefined,
-      () => harness.create(PersistentVolumes, volume('v', { nodeAffinity: onNodes('n2') })),
-    ],
+    ['provisioned', async () => undefined, () => harness.create(PersistentVolumes, volume('v', { nodeAffinity: onNodes('n2') }))],
     ['taken', () => harness.create(PersistentVolumes, volume('v', { nodeAffinity: onNodes('n2') })), async () => undefined],
   ];
   it.each(shared)('binds two pods at once that share a claim whose volume is %s', async (_how, before, after) => {

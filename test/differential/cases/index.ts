@@ -20,6 +20,7 @@ import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
 import { smallKindCases } from './small-kinds.js';
 import { storageCases } from './storage.js';
+import { wideNumberCases } from './wide-numbers.js';
 
 /** By the name of the file that holds what upstream answers. */
 export const cases: Readonly<Record<string, readonly Case[]>> = {
@@ -44,4 +45,5 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   reviews: reviewCases,
   'small-kinds': smallKindCases,
   storage: storageCases,
+  'wide-numbers': wideNumberCases,
 };

@@ -155,8 +155,7 @@ export class InMemoryServiceAllocator implements ServiceAllocator {
 
   suggestPort(dryRun: boolean): number {
     const nowMs = this.#clock.monotonicMs();
-    const pickAt = (atMs: number): bigint | undefined =>
-      pick(this.#ports, value => this.#nodePorts.isFree(Number(value), atMs));
+    const pickAt = (atMs: number): bigint | undefined => pick(this.#ports, value => this.#nodePorts.isFree(Number(value), atMs));
     const found = pickAt(nowMs) ?? pickAt(Infinity);
     if (found === undefined) throw new CodedError('RANGE_FULL', 'range is full');
     if (!dryRun) this.#nodePorts.hold(Number(found), nowMs + holdMs);
