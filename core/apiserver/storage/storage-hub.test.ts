@@ -51,6 +51,22 @@ describe('StorageHub', () => {
     expect(cache.history(hub.revision - 1)).toHaveLength(1);
   });
 
+  it('tells a reader that it is too early, but not for having been busy itself', async () => {
+    const { listener } = store;
+    store.listener = undefined;
+    store.put('/registry/configmaps/ns/b');
+    const fresh = hub.fresh();
+    await turn();
+    // The timer and the news are due in the same turn.
+    clock.setTimer(3000, () => listener!.batch(store.events.slice(-1), store.revision));
+    await clock.advance(3000);
+    expect(await fresh).toBe(store.revision);
+    const early = expect(hub.reached(store.revision + 1)).rejects.toMatchObject({ status: { code: 504 } });
+    await clock.advance(3000);
+    await early;
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('opens no cache between two watches', async () => {
     const gate = deferred();
     store.gate = gate.promise;

@@ -284,11 +284,14 @@ export class StorageHub {
     const waiter: Waiter = { revision, done: deferred() };
     this.#waiters.push(waiter);
     this.#options.datastore.requestProgress();
-    const timer = this.#options.clock.setTimer(this.#options.freshTimeoutMs ?? 3000, () => {
+    const { clock, freshTimeoutMs = 3000 } = this.#options;
+    const giveUp = (): void => {
       this.#waiters = this.#waiters.filter(other => other !== waiter);
       const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }];
       waiter.done.reject(timeout(`Too large resource version: ${revision}, current: ${this.#revision}`, 1, causes));
-    });
+    };
+    // After a turn that was busy for so long, what came meanwhile is heard before it counts as late.
+    let timer = clock.setTimer(freshTimeoutMs, () => void (timer = clock.setTimer(0, giveUp)));
     try {
       await waiter.done.promise;
     } finally {
