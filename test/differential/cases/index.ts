@@ -10,6 +10,7 @@ import { customResourceCases } from './custom-resources.js';
 import { customRuleCases } from './custom-rules.js';
 import { deviceCases } from './devices.js';
 import { eventCases } from './events.js';
+import { extremeCases } from './extremes.js';
 import { flowControlCases } from './flowcontrol.js';
 import { httpCases } from './http.js';
 import { listCases } from './lists.js';
@@ -20,7 +21,6 @@ import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
 import { smallKindCases } from './small-kinds.js';
 import { storageCases } from './storage.js';
-import { wideNumberCases } from './wide-numbers.js';
 
 /** By the name of the file that holds what upstream answers. */
 export const cases: Readonly<Record<string, readonly Case[]>> = {
@@ -35,6 +35,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   'custom-rules': customRuleCases,
   devices: deviceCases,
   events: eventCases,
+  extremes: extremeCases,
   flowcontrol: flowControlCases,
   http: httpCases,
   lists: listCases,
@@ -45,5 +46,4 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   reviews: reviewCases,
   'small-kinds': smallKindCases,
   storage: storageCases,
-  'wide-numbers': wideNumberCases,
 };

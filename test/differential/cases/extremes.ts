@@ -41,9 +41,9 @@ const probed = (terminationGracePeriodSeconds: bigint): object => ({
 const template = { spec: { restartPolicy: 'Never', containers: [container] } };
 const timed = (activeDeadlineSeconds: bigint): object => ({ template, activeDeadlineSeconds });
 
-export const wideNumberCases: readonly Case[] = [
+export const extremeCases: readonly Case[] = [
   {
-    name: 'Numbers of 64 bits: pods',
+    name: 'Whole numbers of 64 bits: pods',
     at: core('pods'),
     steps: [
       account,
@@ -75,7 +75,7 @@ export const wideNumberCases: readonly Case[] = [
     ],
   },
   {
-    name: 'Numbers of 64 bits: pods on nodes that are deleted',
+    name: 'Whole numbers of 64 bits: pods on nodes that are deleted',
     at: core('pods'),
     steps: [
       account,
@@ -99,7 +99,7 @@ export const wideNumberCases: readonly Case[] = [
     ],
   },
   {
-    name: 'Numbers of 64 bits: what refuses pods',
+    name: 'Whole numbers of 64 bits: what refuses pods',
     at: core('pods'),
     steps: [
       account,
@@ -125,7 +125,7 @@ export const wideNumberCases: readonly Case[] = [
     ],
   },
   {
-    name: 'Numbers of 64 bits: jobs',
+    name: 'Whole numbers of 64 bits: jobs',
     at: batch('jobs'),
     steps: [
       { do: 'create', body: { metadata: { name: 'timed' }, spec: timed(largest) } },
@@ -147,7 +147,7 @@ export const wideNumberCases: readonly Case[] = [
     ],
   },
   {
-    name: 'Numbers of 64 bits: status, raw values and revisions',
+    name: 'Whole numbers of 64 bits: status, raw values and revisions',
     at: '/apis/apps/v1/namespaces/default/deployments',
     steps: [
       {
@@ -210,7 +210,7 @@ export const wideNumberCases: readonly Case[] = [
     ],
   },
   {
-    name: 'Numbers of 64 bits: definitions of custom resources',
+    name: 'Whole numbers of 64 bits: definitions of custom resources',
     at: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
     steps: [
       {
@@ -287,6 +287,162 @@ export const wideNumberCases: readonly Case[] = [
         do: 'wait',
         path: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/bounds.cases.example.com',
         shows: 'not found',
+      },
+    ],
+  },
+  {
+    name: 'Extremes: quantities',
+    at: core('pods'),
+    steps: [
+      account,
+      ...[
+        '9223372036854775807',
+        '9223372036854775808',
+        '-9223372036854775808',
+        '1e19',
+        '1e1000',
+        '1e-1000',
+        '100000000000000000000Ei',
+        '0.0000000000001',
+        '1.0000000000000000001',
+        '999999999999999999n',
+        '9007199254740993',
+        '9007199254740993m',
+        '+5',
+        '.5',
+        '5.',
+        '1e+3',
+        '1E3',
+        '12345678901234567890.123456789Ki',
+      ].flatMap((amount, index): Step[] => [
+        {
+          do: 'create',
+          body: pod(`amount-${index}`, {
+            containers: [{ ...container, resources: { limits: { cpu: amount, memory: amount }, requests: { cpu: '1m' } } }],
+          }),
+        },
+        { do: 'delete' },
+        {
+          do: 'create',
+          at: core('resourcequotas'),
+          body: { metadata: { name: `amount-${index}` }, spec: { hard: { 'requests.memory': amount, pods: amount } } },
+        },
+        { do: 'delete', at: `${core('resourcequotas')}/amount-${index}` },
+      ]),
+      {
+        do: 'create',
+        body: pod('number', { containers: [{ ...container, resources: { limits: { cpu: largest, memory: odd } } }] }),
+      },
+      { do: 'create', body: pod('float', { containers: [{ ...container, resources: { limits: { cpu: 0.1, memory: 1e30 } } }] }) },
+      { do: 'create', body: pod('claims', { overhead: { cpu: odd } }) },
+    ],
+  },
+  {
+    name: 'Extremes: times',
+    at: '/apis/coordination.k8s.io/v1/namespaces/default/leases',
+    steps: [
+      ...[
+        '0000-01-01T00:00:00.000000Z',
+        '0001-01-01T00:00:00.000000Z',
+        '9999-12-31T23:59:59.999999Z',
+        '9999-12-31T23:59:59.999999-23:59',
+        '0000-01-01T00:00:00.000000+23:59',
+        '2016-12-31T23:59:60.000000Z',
+        '2024-02-29T24:00:00.000000Z',
+        '2024-02-30T00:00:00.000000Z',
+        '10000-01-01T00:00:00.000000Z',
+        '2024-01-01T00:00:00.000000+24:00',
+        '2024-01-01T00:00:00,123456Z',
+        '2024-01-01t00:00:00.000000z',
+      ].flatMap((renewTime, index): Step[] => [
+        { do: 'create', body: { metadata: { name: `time-${index}` }, spec: { renewTime, leaseDurationSeconds: 2147483647 } } },
+        { do: 'table' },
+      ]),
+      { do: 'list' },
+      ...['0000-01-01T00:00:00Z', '9999-12-31T23:59:59-23:59', '1969-12-31T23:59:59.5Z', '2262-04-11T23:47:17Z'].map(
+        (creationTimestamp, index): Step => ({
+          do: 'create',
+          body: { metadata: { name: `made-${index}`, creationTimestamp, deletionTimestamp: creationTimestamp }, spec: {} },
+        }),
+      ),
+    ],
+  },
+  {
+    name: 'Extremes: texts',
+    at: core('configmaps'),
+    steps: [
+      ...[
+        { data: { a: '\u0000\u0001\u007f\u0080\u2028\u2029\ufeff\uffff' } },
+        { data: { a: '\ud83d\ude00 \ud800 \udc00' } },
+        { data: { a: '<script>&amp;</script>' } },
+        { binaryData: { a: '/+8=', b: '_-8=' } },
+        {
+          data: { ['k'.repeat(253)]: 'x', ['k'.repeat(254)]: 'x', '..': 'x', '.': 'x', '..a': 'x', 'a b': 'x', é: 'x', '': 'x' },
+        },
+        { data: { a: 'x', b: 'y' }, binaryData: { a: 'eA==' } },
+        {
+          metadata: {
+            annotations: { a: '\u0000', ['a'.repeat(64)]: 'x', 'é/a': 'x', '/a': 'x', 'a/': 'x', 'A.B/c_d': '\ud800' },
+          },
+        },
+        { metadata: { annotations: { a: 'x'.repeat(256 * 1024) } } },
+        {
+          metadata: {
+            labels: { a: 'x'.repeat(64), b: 'é', c: '-', d: '_x', e: 'x.', ['f'.repeat(64)]: '', 'g/h/i': 'j', 'K.com/L': 'M' },
+          },
+        },
+        { metadata: { generateName: 'g'.repeat(300) } },
+        { metadata: { generateName: 'Upper-' } },
+        { metadata: { finalizers: ['a', 'a/b', 'a/b/c', '', 'é/x'] } },
+        {
+          metadata: {
+            ownerReferences: [
+              { apiVersion: 'v1', kind: 'é', name: '', uid: '\u0000' },
+              { apiVersion: 'a/b/c', kind: 'K', name: 'n', uid: 'u' },
+              { apiVersion: 'v1', kind: 'Event', name: 'n', uid: 'u' },
+            ],
+          },
+        },
+      ].flatMap((more: { metadata?: object }, index): Step[] => [
+        { do: 'create', body: { ...more, metadata: { name: `text-${index}`, ...more.metadata } } },
+        { do: 'get' },
+      ]),
+      ...['a'.repeat(253), 'a'.repeat(254), 'a..b', '-a', 'a-', 'A', 'é', '%', 'a/b', '.', '..', 'a_b', '1', ''].map(
+        (name): Step => ({ do: 'create', body: { metadata: { name } } }),
+      ),
+      { do: 'list', query: 'labelSelector=a%20in%20(%C3%A9)' },
+      { do: 'list', query: `labelSelector=${'a'.repeat(64)}%3Db` },
+      ...['%00', 'a%00', 'a%00b', 'a%3D%00b', 'a%3Db%00%00c', 'a%00%3Db', 'a%20%00', '!%00a'].map((labelSelector): Step => ({
+        do: 'list',
+        query: `labelSelector=${labelSelector}`,
+      })),
+      { do: 'list', query: 'fieldSelector=metadata.name%3D%00' },
+      { do: 'list', query: 'fieldSelector=metadata.name%3Da%5C%2Cb' },
+      { do: 'list', query: 'fieldSelector=metadata.name%3Da%5C' },
+      {
+        do: 'create',
+        at: core('pods'),
+        body: pod('texts', { hostname: 'A'.repeat(64), subdomain: 'é', nodeName: 'x_y', schedulerName: '\u0000' }),
+      },
+      {
+        do: 'create',
+        at: core('pods'),
+        body: pod('names', {
+          containers: [
+            {
+              ...container,
+              name: 'é',
+              env: [{ name: '1=2' }, { name: '\u0000' }, { name: ' ' }, { name: 'é' }],
+              workingDir: '\u0000',
+              volumeMounts: [{ name: '', mountPath: '..:..', subPath: '../..' }],
+            },
+          ],
+        }),
+      },
+      {
+        do: 'create',
+        at: core('secrets'),
+        body: { metadata: { name: 'lone' }, stringData: { a: '\ud800', b: '\u0000' }, type: '\u0000' },
       },
     ],
   },
