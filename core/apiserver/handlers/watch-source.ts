@@ -106,13 +106,17 @@ export async function openWatch<T extends KubeObject>(
   } else if (minimum > cache.revision) {
     // A version from the future: nothing was missed, and what comes before it is not wanted.
   } else if (!unversioned) {
-    const missed = cache.history(minimum);
-    if (missed) for (const event of missed) deliver(event);
-    else if (cache.prepare) throw tooOld(minimum, cache.revision);
-    else {
+    let seen = minimum;
+    // While the datastore tells of the past the cache goes on, and may forget as much again.
+    for (let missed = cache.history(seen); ; missed = cache.history(seen)) {
+      if (missed) {
+        for (const event of missed) deliver(event);
+        break;
+      }
+      if (cache.prepare) throw tooOld(minimum, cache.revision);
       const upTo = cache.revision;
-      await replay(store, hub, { after: minimum, upTo }, deliver);
-      for (const event of cache.history(upTo) ?? []) deliver(event);
+      await replay(store, hub, { after: seen, upTo }, deliver);
+      seen = upTo;
     }
   }
   held.add(
