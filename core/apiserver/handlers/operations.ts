@@ -7,7 +7,7 @@ import { formatGoValue } from '../../machinery/patch/go-format.js';
 import { patchedText } from '../../machinery/patch/patched-text.js';
 import { applyJsonPatch } from '../../machinery/patch/json-patch.js';
 import { applyMergePatch } from '../../machinery/patch/merge-patch.js';
-import { applyStrategicMergePatch } from '../../machinery/patch/strategic-merge-patch.js';
+import { applyStrategicMergePatch, shownPatch } from '../../machinery/patch/strategic-merge-patch.js';
 import {
   badRequest,
   invalid,
@@ -158,10 +158,15 @@ export class Operations<T extends KubeObject = KubeObject> {
       this.#writeCall(call),
       old => {
         if (!old) throw notFound(this.#served.store.subject(call.name));
-        const patched = this.#patched(old.exact, type, patch);
-        if (!isJsonObject(patched)) throw badRequest('the patched object is not an object');
+        const made = this.#patched(old.exact, type, patch);
+        if (!isJsonObject(made)) throw badRequest('the patched object is not an object');
+        const { apiVersion, kind } = old.exact;
+        // A strategic patch is of the kind's own type, whatever it says.
+        const patched = type === 'strategic' ? { ...made, apiVersion, kind } : made;
+        // Upstream takes it for an object of its internal version then, whose fields have other names.
+        if (!patched['apiVersion']) throw this.#nameless(patched, call);
         const draft = this.#decodePatched(patched, call, type === 'strategic', () => {
-          if (type === 'strategic') return formatGoValue(patch);
+          if (type === 'strategic') return formatGoValue(shownPatch(patch, old.exact));
           const current = this.#served.codec.canonicalize(cloneJson(old.exact));
           return patchedText(this.#patched(current, type, patch), current, patch);
         });
@@ -187,7 +192,13 @@ export class Operations<T extends KubeObject = KubeObject> {
       throw invalid('', '', '', errors);
     }
     if (draft.metadata.name) return draft;
-    throw badRequest(`the name of the object (${call.name} based on URL) was undeterminable: name must be provided`);
+    throw nameless(call);
+  }
+
+  #nameless(patched: object, call: OperationCall): StatusError {
+    const unknown = Object.keys(patched).filter(name => name !== 'apiVersion' && name !== 'kind');
+    if (call.fieldValidation === 'Warn') for (const name of unknown) call.warn(`unknown field "${name}"`);
+    return nameless(call);
   }
 
   /** What an apply made of an object; it can have values that only its type refuses. */
@@ -352,10 +363,14 @@ export class Operations<T extends KubeObject = KubeObject> {
   }
 }
 
+function nameless({ name }: OperationCall): StatusError {
+  return badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+}
+
 /** What is put must be what the URL names, before anything is looked up. */
 function checkNames({ metadata }: Readonly<KubeObject>, call: OperationCall): void {
   const name = metadata?.name ?? '';
-  if (!name) throw badRequest(`the name of the object (${call.name} based on URL) was undeterminable: name must be provided`);
+  if (!name) throw nameless(call);
   if (name !== call.name) {
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${call.name})`);
   }
@@ -371,6 +386,8 @@ function converterText(detail: string): string {
   if (!match) return detail;
   const [, source = '', target = ''] = match;
   const from = converterNames[source] ?? source;
+  // Go would make a rune of it.
+  if (from === 'int64' && target === 'string') return 'cannot convert int64 to string';
   if (target.startsWith('[]')) return `cannot restore slice from ${from}`;
   if (target.startsWith('map[')) return `cannot restore map from ${from}`;
   return target.includes('.') ? `cannot restore struct from: ${from}` : `unrecognized type: ${target}`;

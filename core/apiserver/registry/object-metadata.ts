@@ -214,8 +214,7 @@ function validateMetadataChange({ metadata }: KubeObject, old: Readonly<KubeObje
       );
     }
   }
-  if (metadata.name !== old.metadata.name) errors.invalid(path.child('name'), metadata.name, 'field is immutable');
-  for (const field of ['deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
+  for (const field of ['name', 'uid', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const) {
     if (metadata[field] !== old.metadata[field]) errors.invalid(path.child(field), metadata[field], 'field is immutable');
   }
   validateLabels(metadata.labels, 'labels', errors);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { DeleteOptions } from '../../contracts/api-transport.js';
 import type { DatastoreConflict } from '../../contracts/datastore-errors.js';
 import { errorCode } from '../../base/errors.js';
-import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
+import { FieldErrors } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, jsonEqual, semanticEqual } from '../../machinery/object.js';
 import { keepUnchangedTimes } from '../../machinery/patch/managed-fields/unchanged-times.js';
@@ -227,12 +227,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     if (input.metadata.name && input.metadata.name !== call.name) throw nameMismatch(input.metadata.name, call.name);
     input.metadata.name ??= call.name;
     const { resourceVersion, uid } = input.metadata;
-    if (uid && uid !== current.uid) {
-      if (!patch) throw conflict(this.subject(call.name), uidText(uid, current.uid));
-      const errors = new FieldErrors();
-      errors.invalid(fieldPath('metadata', 'uid'), uid, 'field is immutable');
-      throw this.#invalid(input, errors);
-    }
+    if (!patch && uid && uid !== current.uid) throw conflict(this.subject(call.name), uidText(uid, current.uid));
     const conditional = resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== '0';
     if (conditional && resourceVersion !== current.resourceVersion) {
       if (!/^\d+$/.test(resourceVersion))
@@ -395,7 +390,8 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   #keepSystemFields(draft: T, old: Readonly<T>): void {
     const { metadata } = draft;
     const before = old.metadata;
-    metadata.uid = before.uid!;
+    // Another one is refused by validation.
+    metadata.uid ||= before.uid!;
     if (before.creationTimestamp) metadata.creationTimestamp = before.creationTimestamp;
     setOrDelete(metadata, 'namespace', before.namespace);
     setOrDelete(metadata, 'generation', before.generation);

@@ -1,5 +1,5 @@
 import { jsonText } from '../codec/json-text.js';
-import { jsonEqual, setOwn } from '../object.js';
+import { isJsonObject, jsonEqual, setOwn } from '../object.js';
 import { badRequest, requestEntityTooLarge } from '../status-error.js';
 import { goJsonKind, patchNotApplicable } from './patch-errors.js';
 
@@ -26,21 +26,26 @@ export function applyJsonPatch(document: unknown, patch: unknown): unknown {
 /** The operations of a patch body, checked for shape and number. */
 export function decodeJsonPatch(patch: unknown): readonly Readonly<Record<string, unknown>>[] {
   if (patch === null) return [];
-  if (!Array.isArray(patch)) throw badPatch(patch, '[]handlers.jsonPatchOp');
-  for (const operation of patch as unknown[]) {
-    if (typeof operation !== 'object' || operation === null || Array.isArray(operation))
-      throw badPatch(operation, 'handlers.jsonPatchOp');
-  }
+  if (!Array.isArray(patch)) throw badPatch(patch, 'Go value of type []handlers.jsonPatchOp');
+  const operations = (patch as unknown[]).map(operation => {
+    if (operation === null) return {};
+    if (!isJsonObject(operation)) throw badPatch(operation, 'Go value of type handlers.jsonPatchOp');
+    for (const name of ['op', 'path', 'from']) {
+      const value = operation[name] ?? '';
+      if (typeof value !== 'string') throw badPatch(value, `Go struct field jsonPatchOp.${name} of type string`);
+    }
+    return operation;
+  });
   if (patch.length > maximumJsonPatchOperations) {
     throw requestEntityTooLarge(
       `The allowed maximum operations in a JSON patch is ${maximumJsonPatchOperations}, got ${patch.length}`,
     );
   }
-  return patch as Record<string, unknown>[];
+  return operations;
 }
 
-function badPatch(value: unknown, goType: string): Error {
-  return badRequest(`error decoding patch: json: cannot unmarshal ${goJsonKind(value)} into Go value of type ${goType}`);
+function badPatch(value: unknown, target: string): Error {
+  return badRequest(`error decoding patch: json: cannot unmarshal ${goJsonKind(value)} into ${target}`);
 }
 
 const missing = 'missing value';

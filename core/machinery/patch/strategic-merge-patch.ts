@@ -126,10 +126,21 @@ function mergeOrderedLists(merged: Fields, patch: Fields, type: TypeNode): void 
     else if (change) list = withoutDirectives(change) as unknown[];
     else continue;
     elementKind(current ?? [], change ?? []);
-    if (rule.mergeKey) for (const item of list) mergeKeyOf(item, rule.mergeKey);
+    if (rule.mergeKey) {
+      for (const item of list) mergeKeyOf(item, rule.mergeKey);
+      checkOrderItems(order, list as Fields[], rule.mergeKey);
+    }
     setOwn(merged, key, orderAfterMerge({ merged: list, order, serverOrder: current ?? [], mergeKey: rule.mergeKey }));
     delete patch[key];
   }
+}
+
+/** Each item is looked for among those of the order list, as far as it takes. */
+function checkOrderItems(order: readonly unknown[], list: readonly Fields[], mergeKey: string): void {
+  const wrong = order.findIndex(item => !isJsonObject(item));
+  if (wrong < 0) return;
+  const before = new Set(order.slice(0, wrong).map(item => (item as Fields)[mergeKey]));
+  if (list.some(item => !before.has(item[mergeKey]))) throw plainServerError(`value for key ${wrong} is not a map`);
 }
 
 function listAt(fields: Fields, key: string): unknown[] | undefined {
@@ -295,4 +306,15 @@ function badArgument(expected: unknown, actual: unknown): Error {
 
 function unknownPatchType(word: unknown, map: Readonly<Fields>): Error {
   return plainServerError(`unknown patch type: ${formatGoValue(word)} in map: ${formatGoValue(map)}`);
+}
+
+/** As upstream's messages print a patch: what it adds is without nulls by then. */
+export function shownPatch(patch: unknown, original: unknown): unknown {
+  if (!isJsonObject(patch)) return patch;
+  const shown: Fields = {};
+  for (const [key, value] of Object.entries(patch)) {
+    const old = isJsonObject(original) && Object.hasOwn(original, key) ? original[key] : undefined;
+    setOwn(shown, key, old === undefined ? withoutNulls(value) : shownPatch(value, old));
+  }
+  return shown;
 }

@@ -17,6 +17,7 @@ import { listCases } from './lists.js';
 import { messageCases } from './messages.js';
 import { mutatingPolicyCases } from './mutating-policies.js';
 import { networkingCases } from './networking.js';
+import { oddRequestCases } from './odd-requests.js';
 import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
 import { smallKindCases } from './small-kinds.js';
@@ -42,6 +43,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   messages: messageCases,
   'mutating-policies': mutatingPolicyCases,
   networking: networkingCases,
+  'odd-requests': oddRequestCases,
   rbac: rbacCases,
   reviews: reviewCases,
   'small-kinds': smallKindCases,
