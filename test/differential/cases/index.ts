@@ -16,6 +16,7 @@ import { listCases } from './lists.js';
 import { messageCases } from './messages.js';
 import { mutatingPolicyCases } from './mutating-policies.js';
 import { networkingCases } from './networking.js';
+import { newObjectCases } from './new-objects.js';
 import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
 import { smallKindCases } from './small-kinds.js';
@@ -40,6 +41,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   messages: messageCases,
   'mutating-policies': mutatingPolicyCases,
   networking: networkingCases,
+  'new-objects': newObjectCases,
   rbac: rbacCases,
   reviews: reviewCases,
   'small-kinds': smallKindCases,
