@@ -149,6 +149,7 @@ export class ApiServer {
       resources: this.#served.discovered(),
       types: this.types,
       describe: builtDescriptions(),
+      nowMs: () => clock.now(),
       version: `${options.version['major'] ?? ''}.${options.version['minor'] ?? ''}`,
       extensions: aggregator?.openApi,
     });
@@ -206,7 +207,11 @@ export class ApiServer {
       ],
       version: options.version,
       extend: router => {
-        openApiRoutes(router, () => openApi);
+        openApiRoutes(
+          router,
+          () => openApi,
+          () => clock.now(),
+        );
         router.get('/metrics', context => {
           context.set('Content-Type', 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
           context.set('Process-Start-Time-Unix', String(Math.floor(Date.now() / 1000 - process.uptime())));
