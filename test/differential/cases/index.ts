@@ -17,6 +17,7 @@ import { messageCases } from './messages.js';
 import { mutatingPolicyCases } from './mutating-policies.js';
 import { networkingCases } from './networking.js';
 import { newObjectCases } from './new-objects.js';
+import { proxyCases } from './proxies.js';
 import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
 import { smallKindCases } from './small-kinds.js';
@@ -42,6 +43,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   'mutating-policies': mutatingPolicyCases,
   networking: networkingCases,
   'new-objects': newObjectCases,
+  proxies: proxyCases,
   rbac: rbacCases,
   reviews: reviewCases,
   'small-kinds': smallKindCases,
