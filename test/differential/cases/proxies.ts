@@ -93,7 +93,15 @@ export const proxyCases: readonly Case[] = [
     name: 'a pod without an address',
     at: pods,
     steps: [
-      { do: 'create', body: { metadata: { name: 'unplaced' }, spec: { containers: [{ name: 'a', image: 'a' }] } } },
+      { do: 'create', at: '/api/v1/namespaces/default/serviceaccounts', body: { metadata: { name: 'proxied' } } },
+      {
+        do: 'create',
+        at: pods,
+        body: {
+          metadata: { name: 'unplaced' },
+          spec: { serviceAccountName: 'proxied', containers: [{ name: 'a', image: 'a' }] },
+        },
+      },
       ...[
         'unplaced',
         'unplaced:80',
