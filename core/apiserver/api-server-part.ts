@@ -298,6 +298,7 @@ export class ApiServerPart implements Part {
         mutationMetrics,
         policyMetrics,
         flowControl,
+        tokens.metrics,
       ],
       authenticator: new AuthenticatorChain([
         new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: [proxyName] }),
