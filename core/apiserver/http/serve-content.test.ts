@@ -17,6 +17,7 @@ interface Answered {
 
 describe('content that is there as a whole', () => {
   let server: Server;
+  let isMadeAnew = false;
 
   beforeAll(async () => {
     server = createServer(
@@ -27,6 +28,7 @@ describe('content that is there as a whole', () => {
           etag: '"E"',
           modifiedMs,
           compressed: true,
+          isMadeAnew,
         }),
     );
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
@@ -96,6 +98,13 @@ describe('content that is there as a whole', () => {
     expect(headers).toMatchObject({ 'content-range': 'bytes */2000', 'x-content-type-options': 'nosniff' });
     expect(headers.etag).toBeUndefined();
     expect(bytes.toString()).toBe('invalid range: failed to overlap\n');
+  });
+
+  it('made anew is sent to who has one of the same second', async () => {
+    isMadeAnew = true;
+    expect((await ask({ 'if-modified-since': modified })).code).toBe(200);
+    expect((await ask({ 'if-modified-since': 'Fri, 02 Jan 2026 03:04:06 GMT' })).code).toBe(304);
+    isMadeAnew = false;
   });
 
   it.each<[number, Record<string, string>, string]>([

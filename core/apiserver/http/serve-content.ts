@@ -11,6 +11,8 @@ export interface Content {
   /** With its quotes. */
   readonly etag?: string;
   readonly modifiedMs: number;
+  /** Made for this request: that somebody has one of the same second does not mean that it is the same. */
+  readonly isMadeAnew?: boolean;
   /** Compressed for who takes that. */
   readonly compressed?: boolean;
 }
@@ -70,7 +72,11 @@ function refuse(response: ServerResponse, reason: string, size: number): void {
 }
 
 /** 412 or 304 where a condition of the request says so. Source: RFC 9110, section 13.2.2. */
-function unmetCondition(headers: IncomingHttpHeaders, method: string, { etag = '', modifiedMs }: Content): 304 | 412 | undefined {
+function unmetCondition(
+  headers: IncomingHttpHeaders,
+  method: string,
+  { etag = '', modifiedMs, isMadeAnew }: Content,
+): 304 | 412 | undefined {
   const isRead = method === 'GET' || method === 'HEAD';
   const { 'if-match': match, 'if-none-match': noneMatch } = headers;
   const unmodifiedSince = readTime(headers['if-unmodified-since']);
@@ -83,7 +89,7 @@ function unmetCondition(headers: IncomingHttpHeaders, method: string, { etag = '
   )
     return 412;
   if (noneMatch) return names(noneMatch, each => plainTag(each) === plainTag(etag)) ? (isRead ? 304 : 412) : undefined;
-  return isRead && modifiedSince !== undefined && modified <= modifiedSince ? 304 : undefined;
+  return isRead && modifiedSince !== undefined && (isMadeAnew ? modifiedMs : modified) <= modifiedSince ? 304 : undefined;
 }
 
 const plainTag = (etag: string): string => etag.replace(/^W\//, '');

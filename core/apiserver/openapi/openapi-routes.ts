@@ -19,7 +19,12 @@ export function openApiRoutes(router: Router, openApi: () => OpenApi, nowMs: () 
     context.respond = false;
     const { bytes } = await openApi().index();
     // Go guesses the type of bytes that it is told none of, and upstream puts them together anew for each request.
-    await serveContent(context.req, context.res, { bytes, contentType: 'text/plain; charset=utf-8', modifiedMs: nowMs() });
+    await serveContent(context.req, context.res, {
+      bytes,
+      contentType: 'text/plain; charset=utf-8',
+      modifiedMs: nowMs(),
+      isMadeAnew: true,
+    });
   });
   router.all('/openapi/v3/*key', async context => {
     const key = String(context.params['key']);
