@@ -132,15 +132,15 @@ export class ExtensionOpenApi implements ExtensionDocuments {
     const { name } = server;
     const last = all.get(name);
     const isSame = last?.server === server;
-    if (!server.isAvailable || (isSame && clock.now() < last.untilMs)) return;
+    if (!server.isAvailable || (isSame && clock.monotonicMs() < last.untilMs)) return;
     try {
       const found = (await fetch(isSame ? last.etag : '')) ?? { value: last?.value, etag: last?.etag ?? '' };
       const modifiedMs = isSame && last.etag === found.etag ? last.modifiedMs : clock.now();
-      all.set(name, { server, ...found, modifiedMs, untilMs: clock.now() + freshMs });
+      all.set(name, { server, ...found, modifiedMs, untilMs: clock.monotonicMs() + freshMs });
     } catch (error) {
       logger.warn('the OpenAPI document of an APIService could not be read', { name, error: errorText(error) });
       const { value, etag = '', modifiedMs = clock.now() } = last ?? {};
-      all.set(name, { server, value, etag, modifiedMs, untilMs: clock.now() + afterFailureMs });
+      all.set(name, { server, value, etag, modifiedMs, untilMs: clock.monotonicMs() + afterFailureMs });
     }
   }
 
