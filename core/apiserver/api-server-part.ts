@@ -20,7 +20,6 @@ import type { NodeCredentials } from '../contracts/node-credentials.js';
 import type { PodConnector } from '../contracts/pod-connector.js';
 import type { Part } from '../contracts/part.js';
 import type { ResourceCatalogue } from '../contracts/resource-catalogue.js';
-import type { RestExchange } from '../contracts/rest-exchange.js';
 import type { Node } from '../api/generated/types.js';
 import {
   MutatingAdmissionPolicies,
@@ -38,6 +37,8 @@ import { ensureClusterCertificates } from '../pki/cluster-certificates.js';
 import { formatJoinToken, randomPassword } from '../pki/join-token.js';
 import { kubeconfigYaml } from '../pki/kubeconfig.js';
 import type { TolerationSeconds } from './admission/default-toleration-seconds.js';
+import type { ExtensionClients } from './aggregation/extension-objects.js';
+import { ExtensionParams } from './aggregation/extension-params.js';
 import type { BuiltInAdmission } from './admission/index.js';
 import { builtInAdmission } from './admission/index.js';
 import { MatchConditionMetrics } from './admission/match-condition-metrics.js';
@@ -109,8 +110,8 @@ export interface ApiServerPartOptions {
   readonly podConnector?: PodConnector | undefined;
   /** Absent: this machine's network. */
   readonly dialer?: ClusterDialer | undefined;
-  /** An ApiTransport over what carries its requests, for parts that call extension servers. Absent: they cannot. */
-  readonly extensionClient?: ((exchange: RestExchange) => ApiTransport) | undefined;
+  /** For parts that call extension servers, and policies whose parameters lie there. Absent: they cannot. */
+  readonly extensionClients?: ExtensionClients | undefined;
 }
 
 /** The common name of the front proxy's certificate. */
@@ -287,7 +288,7 @@ export class ApiServerPart implements Part {
       groups: this.#options.groups,
       conversionWebhooks: this.#options.conversionWebhooks ?? clients,
       aggregation: { dialer, client: () => certificates.clients['client-auth-proxy'] },
-      extensionClient: this.#options.extensionClient,
+      extensionClients: this.#options.extensionClients,
       ruleEngine,
       pluginRoutes: this.#options.routes,
       pluginMetrics: [
@@ -297,6 +298,7 @@ export class ApiServerPart implements Part {
         mutationMetrics,
         policyMetrics,
         flowControl,
+        tokens.metrics,
       ],
       authenticator: new AuthenticatorChain([
         new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: [proxyName] }),
@@ -348,10 +350,18 @@ export class ApiServerPart implements Part {
       clock,
       logger: logger.child('webhooks'),
     });
+    const { extensionClients } = this.#options;
+    const extensionParams =
+      extensionClients &&
+      new ExtensionParams({
+        clock,
+        catalogue: () => server.extensionCatalogue(),
+        follow: resource => extensionClients.follow(server.transport, resource),
+      });
     const policies = new PolicyAdmission({
       authorizer,
       shapes,
-      params: new ServedParams(server),
+      params: new ServedParams(server, extensionParams),
       conditionMetrics,
       mutationMetrics,
       validatingMetrics: policyMetrics,
@@ -369,9 +379,11 @@ export class ApiServerPart implements Part {
     this.#server = server;
     this.#held = new DisposableStore();
     server.onCatalogueChange(() => {
+      extensionParams?.refresh();
       for (const listener of this.#catalogueListeners) listener();
     });
     this.#held.addCallback(() => server.stop());
+    if (extensionParams) this.#held.add(extensionParams);
     this.#held.add(clients);
     this.#held.add(feedFrom(server, MutatingWebhookConfigurations, dynamic.mutating));
     this.#held.add(feedFrom(server, ValidatingWebhookConfigurations, dynamic.validating));

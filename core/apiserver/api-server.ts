@@ -14,12 +14,12 @@ import type { ExposedMetrics } from '../contracts/exposed-metrics.js';
 import type { HttpRoutes } from '../contracts/http-routes.js';
 import type { Datastore } from '../contracts/datastore.js';
 import type { CataloguedResource, ExtensionGroupVersion } from '../contracts/resource-catalogue.js';
-import type { RestExchange } from '../contracts/rest-exchange.js';
 import type { TypeSet } from '../machinery/schema.js';
 import type { RuleEngine } from '../machinery/structural/rule-engine.js';
 import type { CertificatePair } from '../pki/cluster-certificates.js';
 import { AggregatedTransport } from './aggregation/aggregated-transport.js';
 import { Aggregator } from './aggregation/aggregator.js';
+import type { ExtensionClients } from './aggregation/extension-objects.js';
 import { builtInPriority, defaultPriority } from './aggregation/group-priorities.js';
 import { serveExtensionOpenApi } from './aggregation/openapi-route.js';
 import type { Authenticator } from './auth/authenticator.js';
@@ -78,8 +78,8 @@ export interface ApiServerOptions {
   readonly conversionWebhooks?: WebhookCaller | undefined;
   /** How extension servers are reached, and what this server shows them of itself. Absent: no APIServices are made or followed. */
   readonly aggregation?: { readonly dialer: ClusterDialer; readonly client: () => CertificatePair };
-  /** Gets to the API of other servers, given what carries its requests; with `aggregation`. */
-  readonly extensionClient?: ((exchange: RestExchange) => ApiTransport) | undefined;
+  /** Get to the API of other servers; with `aggregation`. */
+  readonly extensionClients?: ExtensionClients | undefined;
   /** Who holds custom resources to their rules in CEL; nobody when absent. */
   readonly ruleEngine: RuleEngine;
   /** Further routes beside the resources: OpenAPI, OIDC, metrics, plugins'. */
@@ -133,7 +133,7 @@ export class ApiServer {
       ruleEngine: options.ruleEngine,
       logger: logger.child('custom-resources'),
     });
-    const { aggregation, extensionClient } = options;
+    const { aggregation, extensionClients } = options;
     this.#aggregator =
       aggregation &&
       new Aggregator({
@@ -149,6 +149,7 @@ export class ApiServer {
       resources: this.#served.discovered(),
       types: this.types,
       describe: builtDescriptions(),
+      nowMs: () => clock.now(),
       version: `${options.version['major'] ?? ''}.${options.version['minor'] ?? ''}`,
       extensions: aggregator?.openApi,
     });
@@ -170,10 +171,10 @@ export class ApiServer {
       );
     const local = new LocalTransport({ hub: this.hub, clock, endpoint, virtual, authorize });
     this.transport =
-      aggregator && extensionClient
+      aggregator && extensionClients
         ? new AggregatedTransport({
             local,
-            remote: extensionClient(aggregator.exchange),
+            remote: extensionClients.transport(aggregator.exchange),
             isRemote: resource => aggregator.isRemote(resource),
             authorize,
           })
@@ -206,7 +207,11 @@ export class ApiServer {
       ],
       version: options.version,
       extend: router => {
-        openApiRoutes(router, () => openApi);
+        openApiRoutes(
+          router,
+          () => openApi,
+          () => clock.now(),
+        );
         router.get('/metrics', context => {
           context.set('Content-Type', 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores');
           context.set('Process-Start-Time-Unix', String(Math.floor(Date.now() / 1000 - process.uptime())));
@@ -247,9 +252,14 @@ export class ApiServer {
   /** What is served and can be worked on by verbs: no evaluations, no subresources. */
   catalogue(): CataloguedResource[] {
     const local = this.#served.catalogue();
-    const remote = this.#aggregator?.catalogue() ?? [];
+    const remote = this.extensionCatalogue();
     if (!this.#aggregator || this.extensions().length === 0) return local;
     return [...local.filter(({ reference }) => !this.#aggregator!.isRemote(reference)), ...remote];
+  }
+
+  /** What extension servers serve. */
+  extensionCatalogue(): CataloguedResource[] {
+    return this.#aggregator?.catalogue() ?? [];
   }
 
   /** The versions of extension servers. */

@@ -9,9 +9,12 @@ import type { Endpoints } from './served-shapes.js';
 /** Parameters of policies out of the caches of what is served. */
 export class ServedParams implements ParamResources {
   readonly #server: Pick<Endpoints, 'endpoints'>;
+  readonly #others: ParamResources | undefined;
 
-  constructor(server: Pick<Endpoints, 'endpoints'>) {
+  /** `others`: of what other servers serve. */
+  constructor(server: Pick<Endpoints, 'endpoints'>, others?: ParamResources) {
     this.#server = server;
+    this.#others = others;
   }
 
   find(group: string, version: string, kind: string): ParamResource | undefined {
@@ -19,7 +22,7 @@ export class ServedParams implements ParamResources {
       const { reference } = endpoint.served.definition;
       if (reference.kind === kind && reference.group === group && reference.version === version) return paramsOf(endpoint);
     }
-    return undefined;
+    return this.#others?.find(group, version, kind);
   }
 }
 

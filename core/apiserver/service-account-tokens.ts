@@ -7,6 +7,7 @@ import type { OpenidMetadata } from './auth/openid-metadata.js';
 import { openidMetadata } from './auth/openid-metadata.js';
 import { boundTokenClaims, legacyTokenClaims } from './auth/service-account-claims.js';
 import { ServiceAccountTokenAuthenticator } from './auth/service-account-token-authenticator.js';
+import { ServiceAccountTokenMetrics } from './auth/service-account-token-metrics.js';
 
 export interface ServiceAccountTokensOptions {
   /** PEM of the key that signs. */
@@ -31,6 +32,7 @@ const extendedExpirationSeconds = 365 * 24 * 3600;
 /** Service account tokens: issued with the service key, good while what they are bound to exists. */
 export class ServiceAccountTokens {
   readonly authenticator: ServiceAccountTokenAuthenticator;
+  readonly metrics = new ServiceAccountTokenMetrics();
   readonly issuer: TokenIssuer;
   readonly audiences: readonly string[];
   /** What the Secret of that name may hold for its account. */
@@ -52,6 +54,7 @@ export class ServiceAccountTokens {
       apiAudiences: this.audiences,
       keys: [key],
       clock,
+      metrics: this.metrics,
       noteUse: options.noteUse,
       lookup: {
         getServiceAccount: finder<Named & { secrets?: { name?: string }[] }>('serviceaccounts'),

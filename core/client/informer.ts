@@ -20,6 +20,8 @@ export interface InformerOptions<T> {
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   readonly random?: () => number;
+  /** False: of a server that may not know how to stream lists, and may say nothing at all when it is asked to. */
+  readonly streamsLists?: boolean;
 }
 
 interface Index<T> {
@@ -50,11 +52,12 @@ export class SharedInformer<T> implements Informer<T> {
   readonly #stopping = new AbortController();
   #synced = false;
   #running: Promise<void> | undefined;
-  #streamingList = true;
+  #streamingList: boolean;
 
   constructor(options: InformerOptions<T>) {
     this.resource = options.resource;
     this.#options = options;
+    this.#streamingList = options.streamsLists ?? true;
     this.#target = options.client.resource(options.resource, options.namespace);
   }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { jsonText, parseOwnJson } from '../../core/machinery/codec/json-text.js';
 import { parseYaml } from '../../core/machinery/codec/yaml.js';
@@ -43,6 +43,8 @@ export type Step =
       readonly type?: string;
       readonly accept?: string;
       readonly encoding?: string;
+      /** More headers of the request. */
+      readonly headers?: Readonly<Record<string, string>>;
       readonly as?: string;
       readonly groups?: string[];
       readonly bare?: true;
@@ -105,6 +107,7 @@ export interface Call {
   readonly type?: string;
   readonly accept?: string | undefined;
   readonly encoding?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly as?: string;
   readonly groups?: readonly string[];
 }
@@ -130,6 +133,7 @@ export function send(server: Server, call: Call): Promise<Answer> {
           ...(call.encoding ? { 'accept-encoding': call.encoding } : {}),
           ...(call.as ? { 'impersonate-user': call.as } : {}),
           ...(call.groups ? { 'impersonate-group': [...call.groups] } : {}),
+          ...call.headers,
         },
       },
       response => {
@@ -141,7 +145,7 @@ export function send(server: Server, call: Call): Promise<Answer> {
           const warnings = String(response.headers.warning ?? '')
             .split(/, (?=299 - )/)
             .filter(warning => warning !== '');
-          const body: unknown = isJson(response.headers) && text !== '' ? bodyOf(text) : text;
+          const body: unknown = isJson(response) && text !== '' ? bodyOf(text) : text;
           const headers = headersOf(response.headers, flowNames);
           resolve({ code: response.statusCode!, ...(warnings.length ? { warnings } : {}), headers, body });
         });
@@ -164,22 +168,46 @@ function bodyOf(text: string): unknown {
   return isStream ? lines.map(parseOwnJson) : parseOwnJson(text);
 }
 
-function isJson(headers: IncomingHttpHeaders): boolean {
-  return headers['content-encoding'] === undefined && headers['content-type']?.includes('json') === true;
+function isJson({ headers, statusCode }: IncomingMessage): boolean {
+  if (headers['content-encoding'] !== undefined || statusCode === 206) return false;
+  return headers['content-type']?.includes('json') === true;
 }
 
-/** Warnings are kept apart; the rest is how the bytes travel, when and in which ranges. */
-const leftOutHeaders =
-  /^(warning|date|connection|keep-alive|content-length|last-modified|process-start-time-unix|transfer-encoding|accept-ranges)$/;
+/** Warnings are kept apart; the rest is how the bytes travel, and when. */
+const leftOutHeaders = /^(warning|date|connection|keep-alive|content-length|process-start-time-unix|transfer-encoding)$/;
 const flowHeader = 'x-kubernetes-pf-';
 
-/** Flow control says uids: here the names that they stand for. */
 function headersOf(headers: IncomingHttpHeaders, flowNames: ReadonlyMap<string, string>): Record<string, string> {
   const kept = Object.entries(headers).filter(([name]) => !leftOutHeaders.test(name));
-  // Documents of what is served have other hashes while other things are.
-  const shown = (name: string, value: string): string =>
-    name === 'etag' ? '<etag>' : name.startsWith(flowHeader) ? (flowNames.get(value) ?? value) : value;
-  return Object.fromEntries(kept.map(([name, value]) => [name, shown(name, String(value))]));
+  return Object.fromEntries(kept.map(([name, value]) => [name, plainHeader(name, String(value), flowNames)]));
+}
+
+function plainHeader(name: string, value: string, flowNames: ReadonlyMap<string, string>): string {
+  // Flow control says uids: here the names that they stand for.
+  if (name.startsWith(flowHeader)) return flowNames.get(value) ?? value;
+  switch (name) {
+    // Documents of what is served have other hashes and sizes while other things are.
+    case 'etag':
+      return '<etag>';
+    case 'content-range':
+      if (value.startsWith('bytes */')) return 'bytes */<size>';
+      return value.replace(/(\d+)-(\d+)\/(\d+)$/, (_, ...found) => fromEnd(found.slice(0, 3).map(Number)));
+    case 'location':
+      return value.replace(/hash=[0-9A-F]+$/, 'hash=<hash>');
+    case 'last-modified':
+    case 'expires':
+      return '<date>';
+    case 'content-type':
+      return value.replace(/boundary=[0-9a-f]+/, 'boundary=<boundary>');
+    default:
+      return value;
+  }
+}
+
+/** A range as it is of any size. */
+function fromEnd([start, last, size]: readonly number[]): string {
+  const place = (offset: number): string => (offset < size! / 2 ? String(offset) : `<size>${offset - size!}`);
+  return `${place(start!)}-${place(last!)}/<size>`;
 }
 
 type Named = { metadata?: { name?: string; resourceVersion?: string; continue?: string } };

@@ -344,8 +344,11 @@ describe('An extension server of another kind', () => {
     ]);
     const index = JSON.parse((await bench.ask('/openapi/v3')).body) as { paths: object };
     expect(index.paths).toHaveProperty(['apis/fish.example.com/v1']);
-    const document = JSON.parse((await bench.ask('/openapi/v3/apis/fish.example.com/v1')).body) as object;
-    expect(document).toMatchObject({
+    const path = '/openapi/v3/apis/fish.example.com/v1';
+    const { headers, body: text } = await bench.ask(path);
+    expect((await bench.ask(path, { headers: { 'if-none-match': headers.etag! } })).code).toBe(304);
+    expect((await bench.ask(path, { headers: { 'if-modified-since': headers['last-modified']! } })).code).toBe(304);
+    expect(JSON.parse(text)).toMatchObject({
       openapi: '3.0.0',
       paths: {
         [`${bench.root}/fishes`]: {

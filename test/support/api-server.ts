@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SystemClock } from '../../core/base/clock.js';
 import { SinkLogger, formatRecord } from '../../core/base/logger.js';
 import { ApiServerPart } from '../../core/apiserver/api-server-part.js';
-import { RestTransport } from '../../core/client/http-transport.js';
+import { extensionClients } from '../../core/cluster/extension-clients.js';
 import type { ClusterDialer } from '../../core/contracts/cluster-dialer.js';
 import type { RequestLimits } from '../../core/apiserver/flowcontrol/flow-control.js';
 import type { WebhookCaller } from '../../core/apiserver/crd/conversion-webhook.js';
@@ -73,7 +73,7 @@ export async function startApiServer(
     groups: options.groups,
     dialer: options.dialer,
     requestLimits: options.requestLimits,
-    extensionClient: exchange => new RestTransport({ exchange, clock }),
+    extensionClients: extensionClients(clock, logger),
   });
   await part.init();
   await part.start();

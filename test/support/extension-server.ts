@@ -79,9 +79,10 @@ export class TestExtensionServer {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** What it answers to a path of its own. */
-  answer(path: string, answer: (request: IncomingMessage, response: ServerResponse) => void): void {
-    this.#answers.set(path, answer);
+  /** What it answers to a path of its own; undefined: as it otherwise does. */
+  answer(path: string, answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined): void {
+    if (answer) this.#answers.set(path, answer);
+    else this.#answers.delete(path);
   }
 
   breakConnections(): void {

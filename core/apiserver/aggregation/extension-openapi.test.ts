@@ -74,7 +74,10 @@ describe('the OpenAPI documents of extension servers', () => {
 
   it('are made of the older form where there is no newer one', async () => {
     fish.answer = ({ path: asked }) => (asked === '/openapi/v3' ? { status: 404 } : { body: swagger });
-    expect((await openApi.find('apis/fish.example.com/v1'))!.document).toMatchObject({ openapi: '3.0.0', paths: { [path]: {} } });
+    expect((await openApi.find('apis/fish.example.com/v1'))!.document!.content).toMatchObject({
+      openapi: '3.0.0',
+      paths: { [path]: {} },
+    });
     expect(await openApi.find('apis/fish.example.com/v2')).toBeUndefined();
     fish.answer = () => ({ status: 404 });
     await clock.advance(60_000);

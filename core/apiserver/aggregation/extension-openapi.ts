@@ -28,7 +28,15 @@ interface Fetched<T> {
   readonly server: ExtensionServer;
   readonly value: T | undefined;
   readonly etag: string;
+  /** When it was first seen as it is. */
+  readonly modifiedMs: number;
   readonly untilMs: number;
+}
+
+/** A document of v3 that was made out of one of v2. */
+export interface ConvertedDocument {
+  readonly content: object;
+  readonly modifiedMs: number;
 }
 
 /** Undefined: it is as before. */
@@ -68,13 +76,14 @@ export class ExtensionOpenApi implements ExtensionDocuments {
   }
 
   /** Who has a document of v3; `document` where it has to be made out of v2. Undefined: nobody. */
-  async find(key: string): Promise<{ server: ExtensionServer; document?: object } | undefined> {
+  async find(key: string): Promise<{ server: ExtensionServer; document?: ConvertedDocument } | undefined> {
     for (const server of this.#options.servers()) {
       if (!(await this.#pathsOf(server)).has(key)) continue;
       if (this.#indexes.get(server.name)?.value !== 'legacy') return { server };
       await this.#refreshDocument(server);
-      const document = this.#documents.get(server.name)?.value;
-      if (document) return { server, document: convertV2ToV3(document) };
+      const document = this.#documents.get(server.name);
+      if (document?.value)
+        return { server, document: { content: convertV2ToV3(document.value), modifiedMs: document.modifiedMs } };
     }
     return undefined;
   }
@@ -126,10 +135,12 @@ export class ExtensionOpenApi implements ExtensionDocuments {
     if (!server.isAvailable || (isSame && clock.monotonicMs() < last.untilMs)) return;
     try {
       const found = (await fetch(isSame ? last.etag : '')) ?? { value: last?.value, etag: last?.etag ?? '' };
-      all.set(name, { server, ...found, untilMs: clock.monotonicMs() + freshMs });
+      const modifiedMs = isSame && last.etag === found.etag ? last.modifiedMs : clock.now();
+      all.set(name, { server, ...found, modifiedMs, untilMs: clock.monotonicMs() + freshMs });
     } catch (error) {
       logger.warn('the OpenAPI document of an APIService could not be read', { name, error: errorText(error) });
-      all.set(name, { server, value: last?.value, etag: last?.etag ?? '', untilMs: clock.monotonicMs() + afterFailureMs });
+      const { value, etag = '', modifiedMs = clock.now() } = last ?? {};
+      all.set(name, { server, value, etag, modifiedMs, untilMs: clock.monotonicMs() + afterFailureMs });
     }
   }
 

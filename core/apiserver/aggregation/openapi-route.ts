@@ -1,5 +1,7 @@
 import type { RouteExchange } from '../http/front.js';
+import { serveContent } from '../http/serve-content.js';
 import type { OpenApi } from '../openapi/openapi.js';
+import { hashOf } from '../openapi/openapi.js';
 import type { Aggregator } from './aggregator.js';
 
 const prefix = '/openapi/v3/';
@@ -18,9 +20,10 @@ export async function serveExtensionOpenApi(
   if (!found) return false;
   if (!found.document) await aggregator.serve(found.server, { request, response, user, isDiscovery: false });
   else {
-    const bytes = Buffer.from(JSON.stringify(found.document));
-    response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': bytes.length, Vary: 'Accept' });
-    response.end(bytes);
+    const bytes = Buffer.from(JSON.stringify(found.document.content));
+    const { modifiedMs } = found.document;
+    response.setHeader('Vary', 'Accept');
+    await serveContent(request, response, { bytes, contentType: 'application/json', etag: `"${hashOf(bytes)}"`, modifiedMs });
   }
   return true;
 }

@@ -8,6 +8,7 @@ import type { AuthenticationOutcome } from './authenticator.js';
 import { openidMetadata } from './openid-metadata.js';
 import type { TokenRequestInput } from './service-account-claims.js';
 import { boundTokenClaims, legacyTokenClaims } from './service-account-claims.js';
+import { ServiceAccountTokenMetrics } from './service-account-token-metrics.js';
 import { ServiceAccountTokenAuthenticator } from './service-account-token-authenticator.js';
 
 const nowMs = Date.UTC(2026, 0, 1);
@@ -24,6 +25,7 @@ let objects: Map<string, Named>;
 let clock: FakeClock;
 let uses: string[];
 let tokens: ServiceAccountTokenAuthenticator;
+let metrics: ServiceAccountTokenMetrics;
 
 beforeEach(() => {
   objects = new Map([
@@ -34,6 +36,7 @@ beforeEach(() => {
   ]);
   clock = new FakeClock(nowMs);
   uses = [];
+  metrics = new ServiceAccountTokenMetrics();
   const find = (kind: string, name: string): Named | undefined => {
     const object = objects.get(kind);
     return object?.metadata.name === name ? object : undefined;
@@ -43,6 +46,7 @@ beforeEach(() => {
     apiAudiences: [issuer, 'k3s'],
     keys: [key, oldKey],
     clock,
+    metrics,
     noteUse: async ({ name }, day) => void uses.push(`${name} ${day}`),
     lookup: {
       getServiceAccount: (_namespace, name) => find('sa', name),
@@ -60,6 +64,9 @@ function claims(more: Partial<TokenRequestInput> = {}): Record<string, unknown> 
 
 const accepted = (outcome: AuthenticationOutcome): boolean => outcome.kind === 'authenticated';
 const reason = (outcome: AuthenticationOutcome): string => (outcome.kind === 'rejected' ? outcome.reason : outcome.kind);
+/** Counters that are not 0. */
+const counted = (): string[] =>
+  [...metrics.text().matchAll(/^serviceaccount_(\w+) ([1-9]\d*)$/gm)].map(([, name, count]) => `${name} ${count}`);
 const ask = (token: string, audiences?: string[]): Promise<AuthenticationOutcome> => tokens.authenticateToken(token, audiences);
 
 describe('bound tokens', () => {
@@ -164,12 +171,20 @@ describe('bound tokens', () => {
 
   it('notes the use of one that should have been renewed', async () => {
     const token = signToken(key, claims({ expirationSeconds: 365 * 24 * 3600, warnAfterSeconds: 3607 }));
+    expect(accepted(await ask(token))).toBe(true);
+    expect(counted()).toEqual(['valid_tokens_total 1']);
     await clock.advance(3617_000);
     expect(await ask(token)).toMatchObject({
       annotations: {
         'authentication.k8s.io/stale-token': 'subject: system:serviceaccount:ns:builder, seconds after warning threshold: 10',
       },
     });
+    expect(counted()).toEqual(['stale_tokens_total 1', 'valid_tokens_total 1']);
+  });
+
+  it('count only where they are to be renewed', async () => {
+    expect(accepted(await ask(signToken(key, claims())))).toBe(true);
+    expect(counted()).toEqual([]);
   });
 });
 
@@ -275,6 +290,11 @@ describe('tokens from Secrets', () => {
     });
     expect(accepted(await ask(token))).toBe(false);
     expect(uses).toHaveLength(2);
+    expect(counted()).toEqual([
+      'legacy_tokens_total 4',
+      'legacy_manual_token_uses_total 3',
+      'invalid_legacy_auto_token_uses_total 1',
+    ]);
     objects.set('sa', { ...named('builder', 'sa-1'), secrets: [{ name: 's1' }] } as Named);
     withLabels({});
     expect(await ask(token)).toMatchObject({
@@ -283,6 +303,7 @@ describe('tokens from Secrets', () => {
         'Use tokens from the TokenRequest API or manually created secret-based tokens instead of auto-generated secret-based tokens.',
       ],
     });
+    expect(counted()).toContain('legacy_auto_token_uses_total 1');
   });
 });
 

@@ -194,13 +194,15 @@ export class NodePodConnector implements PodConnector {
   }
 
   #address({ metadata, status }: Readonly<Node>): KubeletAddress {
+    const addresses = status?.addresses ?? [];
+    const found = addressTypes.map(type => addresses.find(address => address.type === type)).find(address => address);
+    if (!found) {
+      const known = addresses.map(({ type, address }) => `{${type} ${address}}`).join(' ');
+      throw new StatusError(500, '', `no preferred addresses found; known addresses: [${known}]`);
+    }
     const port = status?.daemonEndpoints?.kubeletEndpoint?.Port ?? 0;
     if (port === 0) throw serviceUnavailable(`node "${metadata.name}" does not serve its kubelet's API`);
-    for (const type of addressTypes) {
-      const found = status?.addresses?.find(address => address.type === type);
-      if (found) return { nodeName: metadata.name ?? '', host: found.address, port };
-    }
-    throw internalError(`no preferred addresses found; known addresses: []`);
+    return { nodeName: metadata.name ?? '', host: found.address, port };
   }
 }
 

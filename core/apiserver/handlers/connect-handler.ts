@@ -59,7 +59,7 @@ export class ConnectHandler {
       info.subresource,
     );
     const query = await admitConnection(endpoint.served, info, context);
-    const entry = await store.get(info.namespace, sub.parentName?.(info.name) ?? info.name);
-    await sub.connect(entry.object as never, { request, path: info.rest, query, ...way }, context);
+    const find = async (name = info.name): Promise<never> => (await store.get(info.namespace, name)).object as never;
+    await sub.connect(find, { request, path: info.rest, query, ...way }, context);
   }
 }

@@ -1,69 +1,68 @@
 import type Router from '@koa/router';
 import type { Context } from 'koa';
 import { existsSync, readFileSync } from 'node:fs';
-import { constants, createGzip } from 'node:zlib';
 import { parseAccept } from '../handlers/negotiation.js';
+import { serveContent } from '../http/serve-content.js';
 import type { OpenApi, OpenApiDocument, OpenApiForm } from './openapi.js';
 import type { DescriptionLookup, TypeDescription } from './schema-builder.js';
 
-const gzipAboveBytes = 1400;
-const never = 'Thu, 31 Dec 2037 23:55:55 GMT';
+const oneYearMs = 365 * 24 * 60 * 60_000;
 
-/** `/openapi/v2`, `/openapi/v3` and its documents; a document asked for by its hash may be kept for ever. */
-export function openApiRoutes(router: Router, openApi: () => OpenApi): void {
-  router.get('/openapi/v2', async context => {
-    const form = negotiated(context, 'v2');
-    if (!form) return;
-    answer(context, await openApi().documentV2(form.form), form.contentType);
+/** `/openapi/v2`, `/openapi/v3` and its documents; a document asked for by its hash may be kept for a year. */
+export function openApiRoutes(router: Router, openApi: () => OpenApi, nowMs: () => number): void {
+  router.all('/openapi/v2', async context => {
     context.set('Vary', 'Accept-Encoding, Accept');
+    const form = negotiated(context, 'v2');
+    if (form) await answer(context, await openApi().documentV2(form.form), { contentType: form.contentType, compressed: true });
   });
-  router.get('/openapi/v3', async context => {
-    // Go guesses the type of bytes that it is told none of.
-    context.set('Content-Type', 'text/plain; charset=utf-8');
-    context.body = (await openApi().index()).bytes;
+  router.all('/openapi/v3', async context => {
+    context.respond = false;
+    const { bytes } = await openApi().index();
+    // Go guesses the type of bytes that it is told none of, and upstream puts them together anew for each request.
+    await serveContent(context.req, context.res, {
+      bytes,
+      contentType: 'text/plain; charset=utf-8',
+      modifiedMs: nowMs(),
+      isMadeAnew: true,
+    });
   });
-  router.get('/openapi/v3/*key', context => {
+  router.all('/openapi/v3/*key', async context => {
     const key = String(context.params['key']);
-    const form = negotiated(context, 'v3');
-    if (!form) return;
-    const document = openApi().document(key, form.form);
-    if (!document) {
-      context.body = null;
+    if (!openApi().has(key)) {
+      context.body = Buffer.alloc(0);
+      context.remove('Content-Type');
       context.status = 404;
       return;
     }
+    context.set('Vary', 'Accept');
+    const form = negotiated(context, 'v3');
+    const document = form && openApi().document(key, form.form);
+    if (!document) return;
     const asked = context.query['hash'];
     if (asked !== undefined && asked !== '' && asked !== document.hash) {
-      context.redirect(`${context.path}?hash=${document.hash}`);
-      context.status = 301;
+      context.respond = false;
+      context.res.setHeader('Content-Type', form.contentType);
+      context.res.setHeader('ETag', `"${document.hash}"`);
+      context.res.setHeader('Location', `${context.path}?hash=${document.hash}`);
+      context.res.writeHead(301).end();
       return;
     }
     if (asked) {
       context.set('Cache-Control', 'public, immutable');
-      context.set('Expires', never);
+      context.set('Expires', new Date(nowMs() + oneYearMs).toUTCString());
     }
-    answer(context, document, form.contentType);
+    await answer(context, document, { contentType: form.contentType });
   });
 }
 
-function answer(context: Context, { bytes, hash }: OpenApiDocument, contentType: string): void {
-  context.status = 200;
-  context.set('ETag', `"${hash}"`);
-  context.set('Vary', 'Accept');
-  context.set('Content-Type', contentType);
-  if (context.fresh) {
-    context.status = 304;
-    return;
-  }
-  if (bytes.length <= gzipAboveBytes || !/\bgzip\b/.test(context.get('Accept-Encoding'))) {
-    context.body = bytes;
-    return;
-  }
-  context.vary('Accept-Encoding');
-  context.set('Content-Encoding', 'gzip');
-  const gzip = createGzip({ level: constants.Z_BEST_SPEED });
-  gzip.end(bytes);
-  context.body = gzip;
+function answer(
+  context: Context,
+  { bytes, hash, modifiedMs }: OpenApiDocument,
+  form: { readonly contentType: string; readonly compressed?: boolean },
+): Promise<void> {
+  context.respond = false;
+  context.res.setHeader('Content-Type', form.contentType);
+  return serveContent(context.req, context.res, { bytes, etag: `"${hash}"`, modifiedMs, ...form });
 }
 
 /** What the client takes of JSON and protobuf; answers 406 when it takes neither. Source: kube-openapi's handlers, KEP-2896. */
@@ -76,6 +75,8 @@ function negotiated(context: Context, version: 'v2' | 'v3'): { form: OpenApiForm
       return { form: 'json', contentType: 'application/json' };
     if (type === protobuf) return { form: 'protobuf', contentType: protobuf };
   }
+  context.body = Buffer.alloc(0);
+  context.remove('Content-Type');
   context.status = 406;
   return undefined;
 }

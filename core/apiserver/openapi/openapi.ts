@@ -21,6 +21,7 @@ export interface OpenApiOptions {
   readonly resources: readonly DiscoveredResource[];
   readonly types: TypeSet;
   readonly describe: DescriptionLookup;
+  readonly nowMs: () => number;
   /** `1.36` */
   readonly version: string;
   /** What other servers add. */
@@ -41,6 +42,8 @@ export interface OpenApiDocument {
   /** Of the JSON, also for the protobuf form: what it is asked by. */
   readonly hash: string;
   readonly bytes: Buffer;
+  /** When it was made, in whatever form first. */
+  readonly modifiedMs: number;
 }
 
 type GroupVersion = Omit<KindKey, 'kind'>;
@@ -62,7 +65,7 @@ const security = {
 export class OpenApi {
   readonly #options: Omit<OpenApiOptions, 'resources'>;
   #resources: readonly DiscoveredResource[];
-  readonly #hashes = new Map<string, string>();
+  readonly #made = new Map<string, { readonly hash: string; readonly modifiedMs: number }>();
   /** By form and key, the latest last. */
   readonly #kept = new Map<string, Buffer>();
   #index: Promise<IndexPaths> | undefined;
@@ -97,7 +100,7 @@ export class OpenApi {
   }
 
   #forget(key: string): void {
-    this.#hashes.delete(key);
+    this.#made.delete(key);
     for (const form of ['json', 'protobuf']) this.#kept.delete(`${form} ${key}`);
   }
 
@@ -116,7 +119,7 @@ export class OpenApi {
     const paths = { ...local };
     for (const [key, serverRelativeURL] of others) if (!Object.hasOwn(local, key)) paths[key] = { serverRelativeURL };
     const bytes = Buffer.from(JSON.stringify({ paths }));
-    return { hash: hashOf(bytes), bytes };
+    return { hash: hashOf(bytes), bytes, modifiedMs: this.#options.nowMs() };
   }
 
   /** Whether this server itself has a document of v3. */
@@ -152,24 +155,24 @@ export class OpenApi {
 
   #document(key: string, form: OpenApiForm, build: () => object): OpenApiDocument {
     const name = `${form} ${key}`;
-    const hash = this.#hashes.get(key);
+    const made = this.#made.get(key);
     const kept = this.#kept.get(name);
-    if (hash !== undefined && kept) {
+    if (made && kept) {
       this.#kept.delete(name);
       this.#kept.set(name, kept);
-      return { hash, bytes: kept };
+      return { ...made, bytes: kept };
     }
     const json = Buffer.from(jsonText(build()));
     const bytes =
       form === 'json' ? json : encodeMessage(key ? documentV3 : documentV2, parseOwnJson(json.toString()) as OpenApiSchema);
-    const known = hash ?? hashOf(json);
-    this.#hashes.set(key, known);
+    const known = made ?? { hash: hashOf(json), modifiedMs: this.#options.nowMs() };
+    this.#made.set(key, known);
     this.#kept.set(name, bytes);
     for (const oldest of this.#kept.keys()) {
       if (this.#kept.size <= keptDocuments) break;
       this.#kept.delete(oldest);
     }
-    return { hash: known, bytes };
+    return { ...known, bytes };
   }
 
   /** All but those that only custom resources have. */
@@ -258,6 +261,7 @@ function groupVersionsOf(resources: readonly DiscoveredResource[]): GroupVersion
   return [...new Map(all.map(each => [key(each), each])).values()].sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
-function hashOf(bytes: Buffer): string {
+/** What a document is asked by. */
+export function hashOf(bytes: Buffer): string {
   return createHash('sha512').update(bytes).digest('hex').toUpperCase();
 }

@@ -201,10 +201,11 @@ export interface ObjectSubresource<T extends KubeObject> {
 export interface ConnectSubresource<T extends KubeObject> {
   readonly type: 'connect';
   readonly methods: readonly string[];
-  /** The parent's name in what the path says in its place (`https:web:8443`); the path's text when absent. */
-  parentName?(text: string): string;
-  connect(parent: Readonly<T>, stream: ConnectStream, context: RequestContext): Promise<void>;
+  connect(find: FindParent<T>, stream: ConnectStream, context: RequestContext): Promise<void>;
 }
+
+/** The newest state of whose subresource it is: of the path's name, or of another that was read out of it. Throws NotFound. */
+export type FindParent<T extends KubeObject> = (name?: string) => Promise<Readonly<T>>;
 
 export interface ConnectStream {
   readonly request: IncomingMessage;

@@ -7,7 +7,7 @@ import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, jsonEqual, semanticEqual } from '../../machinery/object.js';
 import { keepUnchangedTimes } from '../../machinery/patch/managed-fields/unchanged-times.js';
 import type { Subject } from '../../machinery/status-error.js';
-import { alreadyExists, badRequest, conflict, invalid, isStatusError, notFound } from '../../machinery/status-error.js';
+import { badRequest, conflict, invalid, isStatusError, notFound } from '../../machinery/status-error.js';
 import type { CacheEvent, ObjectCache } from '../storage/resource-cache.js';
 import { StoredObject, encodeStored, ParseCache } from '../storage/stored-object.js';
 import type { StorageHub } from '../storage/storage-hub.js';
@@ -25,6 +25,8 @@ import {
   generateName,
   isLeaseRenewal,
   nameMismatch,
+  nameTaken,
+  numericVersion,
   setOrDelete,
   storageError,
   uidText,
@@ -127,7 +129,6 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const { metadata } = object;
     this.#checkNamespace(object, call);
     if (call.name && metadata.name && metadata.name !== call.name) throw nameMismatch(metadata.name, call.name);
-    checkUnversioned(object);
     const generated = !metadata.name && !!metadata.generateName;
     for (let attempt = 0; ; attempt++) {
       const draft = generated && attempt < 7 ? cloneJson(object) : object;
@@ -155,7 +156,6 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     }
     await this.#admit('mutate', context, draft, undefined);
     this.#checkNamespace(draft, call);
-    checkUnversioned(draft);
     this.#dropDuplicateOwners(draft, call, afterAdmission);
     // Upstream names an object only now: refusals before speak of its `generateName`.
     if (generated && !draft.metadata.name) {
@@ -172,15 +172,16 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     for (const text of definition.warnings?.(draft, undefined, context) ?? []) call.warn(text);
     await this.#admit('validate', context, draft, undefined);
     this.#options.settle?.(draft);
+    if (!context.dryRun) checkUnversioned(draft);
     const key = this.cache.key(draft.metadata.namespace ?? '', draft.metadata.name!);
     await this.cache.prepare?.({ namespace: draft.metadata.namespace, name: draft.metadata.name });
-    if (this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!))
-      throw alreadyExists(this.subject(draft.metadata.name!));
+    const existing = this.cache.get(draft.metadata.namespace ?? '', draft.metadata.name!);
+    if (existing) throw nameTaken(this.subject(existing.name), draft, existing.object);
     return this.#withSideEffects(draft, undefined, context, async bytes => {
       try {
         return await this.#hub.datastore.create(key, bytes, { timeToLiveSeconds: definition.timeToLiveSeconds?.(draft) });
       } catch (error) {
-        if (errorCode(error) === 'DATASTORE_CONFLICT') throw alreadyExists(this.subject(draft.metadata.name!));
+        if (errorCode(error) === 'DATASTORE_CONFLICT') throw nameTaken(this.subject(draft.metadata.name!), draft);
         throw error;
       }
     });
@@ -451,11 +452,12 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     write: (bytes: Buffer) => Promise<number>,
   ): Promise<StoredObject<T>> {
     const rollback: Rollback | void = await this.definition.beforeWrite?.(draft, current?.exact, context);
+    const said = draft.metadata.resourceVersion;
     delete draft.metadata.resourceVersion;
     try {
       if (context.dryRun) {
         await rollback?.();
-        return this.#unstored(draft, current?.revision ?? 0);
+        return this.#unstored(draft, current?.revision ?? numericVersion(said));
       }
       const stored = await this.#stored(draft);
       const bytes = encodeStored(stored);

@@ -2,7 +2,8 @@ import { randomInt } from 'node:crypto';
 import { errorCode } from '../../base/errors.js';
 import { FieldErrors, quote } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
-import { badRequest, serviceUnavailable, StatusError } from '../../machinery/status-error.js';
+import type { Subject } from '../../machinery/status-error.js';
+import { alreadyExists, badRequest, serviceUnavailable, StatusError } from '../../machinery/status-error.js';
 import type { StoredObject } from '../storage/stored-object.js';
 
 const unreservedCharacters = 'bcdfghjklmnpqrstvwxz2456789';
@@ -40,9 +41,28 @@ export function badVersionErrors(value: string): FieldErrors {
   return errors;
 }
 
-/** Upstream's storage says so with an error of no kind. */
+/** A version as upstream's storage reads it: 0 where it is none. */
+export function numericVersion(value: string | undefined): number {
+  return value !== undefined && /^\d+$/.test(value) && BigInt(value) < 2n ** 64n ? Number(value) : 0;
+}
+
+/** Upstream's storage says so with an error of no kind, after all other checks; it stores an object whose version is no number. */
 export function checkUnversioned({ metadata }: KubeObject): void {
-  if (metadata.resourceVersion) throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
+  if (numericVersion(metadata.resourceVersion) !== 0)
+    throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
+}
+
+/** AlreadyExists for a new object, in whose place `existing` stands where the caller has it. Source: generic/registry/store.go, create. */
+export function nameTaken(subject: Subject, { metadata }: KubeObject, existing?: Readonly<KubeObject>): StatusError {
+  const { status } = alreadyExists(subject);
+  const going = existing?.metadata.deletionTimestamp === undefined ? '' : 'object is being deleted: ';
+  const message = `${going}${status.message}`;
+  if (!metadata.generateName) return StatusError.from({ ...status, message });
+  return StatusError.from({
+    ...status,
+    message: `${message}, the server was not able to generate a unique name for the object`,
+    details: { ...status.details, retryAfterSeconds: 1 },
+  });
 }
 
 export function nameMismatch(objectName: string, requestName: string): Error {

@@ -1,7 +1,7 @@
 import { ContainerModule } from 'inversify';
 import { ApiServerPart } from '../../apiserver/api-server-part.js';
 import { defaultRequestLimits } from '../../apiserver/flowcontrol/flow-control.js';
-import { RestTransport } from '../../client/http-transport.js';
+import { extensionClients } from '../extension-clients.js';
 import { AdmissionPlugin } from '../../contracts/admission.js';
 import { ApiGroup } from '../../contracts/api-group.js';
 import { ApiTransport } from '../../contracts/api-transport.js';
@@ -46,7 +46,7 @@ export const module = new ContainerModule(({ bind }) => {
         groups,
         routes,
         metrics,
-        extensionClient: exchange => new RestTransport({ exchange, clock }),
+        extensionClients: extensionClients(clock, logger),
         ...(disabledAdmission ? { disabledAdmission } : {}),
         requestLimits: {
           readOnly: tuning.requestsInFlight ?? defaultRequestLimits.readOnly,

@@ -6,6 +6,25 @@ const yaml = 'application/yaml';
 const protobuf = 'application/vnd.kubernetes.protobuf';
 const table = 'application/json;as=Table;v=v1;g=meta.k8s.io';
 
+const ranges = [
+  ...['bytes=0-9', 'bytes=-5', 'bytes=5-', 'bytes=0-4,10-14', 'bytes=0-999999999,0-1', 'bytes=-0', 'bytes= 1 - 3 ,, 5-6'],
+  ...['bytes=3-1', 'bytes=a-b', 'bytes=5', 'lines=0-1', 'bytes=--5', 'bytes=+1-3', 'bytes=99999999999999999999-', 'bytes='],
+];
+
+const past = 'Sun, 06 Nov 1994 08:49:37 GMT';
+const future = 'Fri, 06 Nov 2099 08:49:37 GMT';
+const conditions = [
+  ...['*', '"a"', 'W/"a", *', 'a, *', ''].flatMap(tags => [{ 'if-none-match': tags }, { 'if-match': tags }]),
+  ...[past, future, 'Friday, 06-Nov-93 08:49:37 GMT', 'Sun Nov  6 08:49:37 1994', '2099-01-01T00:00:00Z', '0'].flatMap(date => [
+    { 'if-modified-since': date },
+    { 'if-unmodified-since': date },
+    { 'if-range': date, range: 'bytes=0-9' },
+  ]),
+  { 'if-range': '"a"', range: 'bytes=0-9' },
+  { 'if-none-match': '"a"', 'if-modified-since': future },
+  { 'if-match': '*', 'if-unmodified-since': past },
+];
+
 export const httpCases: readonly Case[] = [
   {
     name: 'forms of an object',
@@ -103,5 +122,25 @@ export const httpCases: readonly Case[] = [
       { do: 'request', method: 'HEAD', path: '/api' },
       { do: 'request', method: 'HEAD', path: '/healthz' },
     ],
+  },
+  {
+    name: 'parts and conditions of OpenAPI documents',
+    at: maps,
+    steps: ['/openapi/v2', '/openapi/v3', '/openapi/v3/api/v1'].flatMap(path => [
+      ...['POST', 'HEAD', 'DELETE'].map((method): Step => ({ do: 'request', method, path, bare: true })),
+      ...ranges.map(range => get(path, { headers: { range } })),
+      get(path, { headers: { range: 'bytes=999999999-' }, bare: undefined }),
+      get(path, { headers: { range: 'bytes=0-1999' }, encoding: 'gzip' }),
+      get(path, { encoding: 'gzip' }),
+      get(path, { encoding: 'gzip;q=0' }),
+      get(path, { accept: 'text/html' }),
+      ...conditions.map(headers => get(path, { headers })),
+      ...conditions.map(headers => get(path, { method: 'POST', headers })),
+    ]),
+  },
+  {
+    name: 'OpenAPI documents by their hash',
+    at: maps,
+    steps: [get('/openapi/v3/api/v1?hash=0'), get('/openapi/v3/api/v1?hash='), get('/openapi/v3/nowhere', { method: 'POST' })],
   },
 ];

@@ -17,7 +17,9 @@ import { listCases } from './lists.js';
 import { messageCases } from './messages.js';
 import { mutatingPolicyCases } from './mutating-policies.js';
 import { networkingCases } from './networking.js';
+import { newObjectCases } from './new-objects.js';
 import { oddRequestCases } from './odd-requests.js';
+import { proxyCases } from './proxies.js';
 import { rbacCases } from './rbac.js';
 import { reviewCases } from './reviews.js';
 import { smallKindCases } from './small-kinds.js';
@@ -43,7 +45,9 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   messages: messageCases,
   'mutating-policies': mutatingPolicyCases,
   networking: networkingCases,
+  'new-objects': newObjectCases,
   'odd-requests': oddRequestCases,
+  proxies: proxyCases,
   rbac: rbacCases,
   reviews: reviewCases,
   'small-kinds': smallKindCases,

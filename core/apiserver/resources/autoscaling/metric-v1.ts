@@ -155,98 +155,47 @@ const reference = (value: { kind: string; name: string; apiVersion?: string }): 
   ...(value.apiVersion ? { apiVersion: value.apiVersion } : {}),
 });
 
-export function metricAsV1(spec: MetricSpec): JsonObject {
-  const { type, object, pods, resource, containerResource, external } = spec;
-  return {
-    type,
-    ...(object && {
-      object: filled(
-        {
-          target: reference(object.describedObject),
-          metricName: object.metric.name,
-          targetValue: object.target.value,
-          selector: object.metric.selector,
-          averageValue: object.target.averageValue,
-        },
-        specs['object']!,
-      ),
-    }),
-    ...(pods && {
-      pods: filled(
-        { metricName: pods.metric.name, targetAverageValue: pods.target.averageValue, selector: pods.metric.selector },
-        specs['pods']!,
-      ),
-    }),
-    ...(resource && { resource: filled({ name: resource.name, ...targets(resource.target) }, specs['resource']!) }),
-    ...(containerResource && {
-      containerResource: filled(
-        { name: containerResource.name, container: containerResource.container, ...targets(containerResource.target) },
-        specs['containerResource']!,
-      ),
-    }),
-    ...(external && {
-      external: filled(
-        {
-          metricName: external.metric.name,
-          metricSelector: external.metric.selector,
-          targetValue: external.target.value,
-          targetAverageValue: external.target.averageValue,
-        },
-        specs['external']!,
-      ),
-    }),
-  };
+/** What there is of the source of a metric, of whichever kind. */
+interface AnySource {
+  readonly name?: string;
+  readonly container?: string;
+  readonly metric?: { readonly name: string; readonly selector?: unknown };
+  readonly describedObject?: Parameters<typeof reference>[0];
+  readonly target?: MetricTarget;
+  readonly current?: MetricValueStatus;
 }
 
-function targets({ averageUtilization, averageValue }: MetricTarget): JsonObject {
-  return { targetAverageUtilization: averageUtilization, targetAverageValue: averageValue };
+export function metricAsV1(spec: MetricSpec): JsonObject {
+  return asV1(spec, 'target', specs);
 }
 
 export function metricStatusAsV1(status: MetricStatus): JsonObject {
-  const { type, object, pods, resource, containerResource, external } = status;
-  return {
-    type,
-    ...(object && {
-      object: filled(
-        {
-          target: reference(object.describedObject),
-          metricName: object.metric.name,
-          currentValue: object.current.value,
-          selector: object.metric.selector,
-          averageValue: object.current.averageValue,
-        },
-        statuses['object']!,
-      ),
-    }),
-    ...(pods && {
-      pods: filled(
-        { metricName: pods.metric.name, currentAverageValue: pods.current.averageValue, selector: pods.metric.selector },
-        statuses['pods']!,
-      ),
-    }),
-    ...(resource && { resource: filled({ name: resource.name, ...currents(resource.current) }, statuses['resource']!) }),
-    ...(containerResource && {
-      containerResource: filled(
-        { name: containerResource.name, container: containerResource.container, ...currents(containerResource.current) },
-        statuses['containerResource']!,
-      ),
-    }),
-    ...(external && {
-      external: filled(
-        {
-          metricName: external.metric.name,
-          metricSelector: external.metric.selector,
-          currentValue: external.current.value,
-          currentAverageValue: external.current.averageValue,
-        },
-        statuses['external']!,
-      ),
-    }),
-  };
+  return asV1(status, 'current', statuses);
 }
 
-function currents({ averageUtilization, averageValue }: MetricValueStatus): JsonObject {
-  return { currentAverageUtilization: averageUtilization, currentAverageValue: averageValue };
+/** Each source has those of the fields that its table names. */
+function asV1(
+  spec: MetricSpec | MetricStatus,
+  values: 'target' | 'current',
+  tables: Readonly<Record<string, SourceFields>>,
+): JsonObject {
+  const result: Record<string, unknown> = { type: spec.type };
+  for (const source of sources) {
+    const found = spec[source] as AnySource | undefined;
+    if (!found) continue;
+    const { name, container, metric: identified, describedObject } = found;
+    const { value, averageValue, averageUtilization } = found[values]!;
+    const { name: metricName, selector } = identified ?? {};
+    const all = {
+      ...{ name, container, metricName, selector, metricSelector: selector, averageValue },
+      [`${values}Value`]: value,
+      [`${values}AverageValue`]: averageValue,
+      [`${values}AverageUtilization`]: averageUtilization,
+      ...(describedObject && { target: reference(describedObject) }),
+    };
+    result[source] = filled(all, tables[source]!);
+  }
+  return result;
 }
 
 export function metricFromV1(found: JsonObject): MetricSpec {

@@ -7,7 +7,7 @@ import { fieldPath, quote } from '../../../machinery/field-errors.js';
 import { parseCidr, validateConfigMapKey, validateLabelValue, validateQualifiedName } from '../../../machinery/names.js';
 import { cloneJson } from '../../../machinery/object.js';
 import { parseQuantity } from '../../../machinery/quantity.js';
-import { badRequest, serviceUnavailable } from '../../../machinery/status-error.js';
+import { serviceUnavailable } from '../../../machinery/status-error.js';
 import { age } from '../../handlers/table.js';
 import type { ResourceDefinition, RowContext } from '../../registry/resource-definition.js';
 import { defineResource } from '../../registry/resource-definition.js';
@@ -57,12 +57,10 @@ export function nodeDefinition({ connector }: { connector?: PodConnector | undef
       proxy: {
         type: 'connect',
         methods: proxyMethods,
-        parentName: text => splitProxyName(text)?.name ?? text,
-        async connect(node, stream, { name }) {
-          const split = splitProxyName(name);
-          if (!split) throw badRequest(`invalid node request "${name}"`);
+        async connect(find, stream, { name: asked }) {
+          const { scheme, name, port } = splitProxyName('node', asked);
+          const node = await find(name);
           if (!connector) throw serviceUnavailable('no node connection');
-          const { scheme, port } = split;
           await connector.nodeProxy(node as Node, stream, {
             path: stream.path || '/',
             ...(scheme === 'http' || scheme === 'https' ? { scheme } : {}),

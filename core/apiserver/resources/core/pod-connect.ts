@@ -21,7 +21,9 @@ export function podConnections(connector: PodConnector | undefined): Record<stri
     name: string,
     methods: readonly string[],
     connect: (pod: Pod, stream: ConnectStream, context: RequestContext) => Promise<void>,
-  ): Record<string, ConnectSubresource<Pod>> => ({ [name]: { type: 'connect', methods, connect } });
+  ): Record<string, ConnectSubresource<Pod>> => ({
+    [name]: { type: 'connect', methods, connect: async (find, client, context) => connect(await find(), client, context) },
+  });
   return {
     ...stream('log', ['GET'], async (pod, client) => {
       const options = logOptions(pod, client.query);
@@ -45,10 +47,9 @@ export function podConnections(connector: PodConnector | undefined): Record<stri
     proxy: {
       type: 'connect',
       methods: proxyMethods,
-      parentName: text => splitProxyName(text)?.name ?? text,
-      async connect(pod, client, context) {
-        const split = splitProxyName(context.name);
-        if (!split) throw badRequest(`invalid pod request "${context.name}"`);
+      async connect(find, client, context) {
+        const split = splitProxyName('pod', context.name);
+        const pod = await find(split.name);
         const ports = (pod.spec.containers ?? []).flatMap(container => container.ports ?? []);
         const host = pod.status?.podIPs?.[0]?.ip ?? '';
         if (!isGlobalUnicast(host)) throw badRequest('address not allowed');

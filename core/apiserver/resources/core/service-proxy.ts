@@ -2,8 +2,10 @@ import { randomInt } from 'node:crypto';
 import type { Endpoints as EndpointsObject, Pod, Service } from '../../../api/generated/types.js';
 import { Endpoints, Pods } from '../../../api/generated/resources.js';
 import type { PodConnector } from '../../../contracts/pod-connector.js';
-import { badRequest, isStatusError, serviceUnavailable } from '../../../machinery/status-error.js';
+import { isStatusError, notFound, serviceUnavailable } from '../../../machinery/status-error.js';
 import type { ConnectSubresource, RequestContext } from '../../registry/resource-definition.js';
+import type { ResourceStore } from '../../registry/resource-store.js';
+import type { StoredObject } from '../../storage/stored-object.js';
 import { proxyMethods } from './pod-connect.js';
 import { splitProxyName } from './proxy-names.js';
 
@@ -12,29 +14,31 @@ export function serviceProxy(connector: PodConnector | undefined): ConnectSubres
   return {
     type: 'connect',
     methods: proxyMethods,
-    parentName: text => splitProxyName(text)?.name ?? text,
-    async connect(service, stream, context) {
-      const split = splitProxyName(context.name);
-      if (!split) throw badRequest(`invalid service request "${context.name}"`);
-      const portName = namedPort(service, split.port);
-      const target = await findEndpoint(service.metadata.name, portName, context);
+    async connect(find, stream, context) {
+      const { scheme, name, port } = splitProxyName('service', context.name);
+      const portName = isNumber(port) ? namedPort(await find(name), BigInt(port.replace('+', ''))) : port;
+      const target = await findEndpoint(name, portName, context);
       if (!connector) throw serviceUnavailable('no node connection');
-      await connector.proxy({ ...target, scheme: split.scheme === 'https' ? 'https' : 'http', path: stream.path || '/' }, stream);
+      await connector.proxy({ ...target, scheme: scheme === 'https' ? 'https' : 'http', path: stream.path || '/' }, stream);
     },
   };
 }
 
-function namedPort(service: Readonly<Service>, text: string): string {
-  if (!/^[0-9]+$/.test(text)) return text;
-  const port = service.spec.ports?.find(candidate => candidate.port === Number(text));
-  if (!port) throw serviceUnavailable(`no service port ${Number(text)} found for service "${service.metadata.name}"`);
+/** Other texts, also numbers of more than 64 bits, are names of ports. */
+function isNumber(port: string): boolean {
+  return /^[+-]?\d+$/.test(port) && BigInt.asIntN(64, BigInt(port.replace('+', ''))) === BigInt(port.replace('+', ''));
+}
+
+function namedPort(service: Readonly<Service>, wanted: bigint): string {
+  const port = service.spec.ports?.find(candidate => BigInt(candidate.port) === wanted);
+  if (!port) throw serviceUnavailable(`no service port ${wanted} found for service "${service.metadata.name}"`);
   return port.name ?? '';
 }
 
 async function findEndpoint(name: string, portName: string, context: RequestContext): Promise<{ host: string; port: number }> {
   const store = context.stores.get<EndpointsObject>(Endpoints);
   if (!store) throw serviceUnavailable('endpoints are not served');
-  const { subsets = [] } = (await store.get(context.namespace, name)).object as Readonly<EndpointsObject>;
+  const { subsets = [] } = (await endpointsOf(store, name, context)).object as Readonly<EndpointsObject>;
   if (!subsets.length) throw serviceUnavailable(`no endpoints available for service "${name}"`);
   const candidates = subsets.flatMap(subset => {
     const port = subset.ports?.find(candidate => (candidate.name ?? '') === portName);
@@ -46,6 +50,19 @@ async function findEndpoint(name: string, portName: string, context: RequestCont
     if (isAddressOfPod(address, context)) return { host: address.ip, port };
   }
   throw serviceUnavailable(`no endpoints available for service "${context.name}"`);
+}
+
+/** Upstream's store takes the kind it misses from the request, which is for a Service. */
+async function endpointsOf(
+  store: ResourceStore<EndpointsObject>,
+  name: string,
+  { namespace }: RequestContext,
+): Promise<StoredObject<EndpointsObject>> {
+  try {
+    return await store.get(namespace, name);
+  } catch (error) {
+    throw isStatusError(error, 'NotFound') ? notFound({ group: '', resource: 'services', name }) : error;
+  }
 }
 
 type Address = NonNullable<NonNullable<EndpointsObject['subsets']>[number]['addresses']>[number];
