@@ -107,12 +107,15 @@ export interface Call {
   readonly encoding?: string | undefined;
   readonly as?: string;
   readonly groups?: readonly string[];
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Instead of `body`: what is no JSON. */
+  readonly text?: string;
 }
 
 /** One request. Its answer is as it came. */
 export function send(server: Server, call: Call): Promise<Answer> {
   const { url, agent, flowNames } = server;
-  const text = call.body === undefined ? undefined : jsonText(call.body);
+  const text = call.text ?? (call.body === undefined ? undefined : jsonText(call.body));
   return new Promise((resolve, reject) => {
     const outgoing = request(
       {
@@ -127,6 +130,7 @@ export function send(server: Server, call: Call): Promise<Answer> {
           ...(text === undefined
             ? {}
             : { 'content-type': call.type ?? 'application/json', 'content-length': Buffer.byteLength(text) }),
+          ...call.headers,
           ...(call.encoding ? { 'accept-encoding': call.encoding } : {}),
           ...(call.as ? { 'impersonate-user': call.as } : {}),
           ...(call.groups ? { 'impersonate-group': [...call.groups] } : {}),
