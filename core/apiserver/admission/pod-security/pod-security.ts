@@ -77,7 +77,7 @@ export class PodSecurity implements AdmissionPlugin {
     if (resource === 'pods') {
       const pod = object as unknown as Pod;
       if (isOpen && enforce.level === 'privileged')
-        return void attributes.annotate?.(`${auditPrefix}enforce-policy`, 'privileged:latest');
+        return attributes.annotate?.(`${auditPrefix}enforce-policy`, 'privileged:latest');
       if (attributes.operation === 'UPDATE' && !isSignificantUpdate(pod, attributes.oldObject as unknown as Pod)) return;
       attributes.annotate?.(`${auditPrefix}enforce-policy`, levelText(enforce));
       auditViolations(attributes, audit, errors, pod);
