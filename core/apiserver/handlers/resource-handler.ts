@@ -41,7 +41,7 @@ import {
   isDryRun,
   listQuery,
   mediaTypeOf,
-  numberOf,
+  wideNumberOf,
   validatePatchOptions,
   validateWriteQuery,
 } from './request-options.js';
@@ -159,7 +159,7 @@ export class ResourceHandler {
       }
       if (sub.type === 'object') {
         const context = served.store.context(this.#call(exchange, []), 'UPDATE', info.subresource);
-        const object = await sub.get!(entry.object, context);
+        const object = await sub.get!(entry.exact, context);
         const nowMs = this.#options.clock.now();
         return sendNegotiated(exchange, 200, acceptance, form => encodeMade(served.types, object, form, { include, nowMs }));
       }
@@ -397,7 +397,7 @@ export class ResourceHandler {
       // In the version that upstream's own decoder has made of it.
       audit?.request({ ...options, kind: kind.kind, apiVersion: 'meta.k8s.io/__internal' });
     } else {
-      const grace = numberOf(info.query.get('gracePeriodSeconds'));
+      const grace = wideNumberOf(info.query.get('gracePeriodSeconds'));
       const policy = info.query.get('propagationPolicy');
       const orphan = info.query.get('orphanDependents');
       options = {
