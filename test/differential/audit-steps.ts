@@ -167,6 +167,7 @@ export const auditSteps: readonly AuditStep[] = [
     as: 'jane',
     headers: { 'impersonate-uid': '7', 'impersonate-extra-scopes': 'view' },
   },
+  { name: 'a time that is none', method: 'GET', path: '/version?timeout=x' },
   { name: 'health', method: 'GET', path: '/healthz' },
   { name: 'readiness', method: 'GET', path: '/livez' },
   { name: 'version', method: 'GET', path: '/version' },

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { CodedError } from '../../base/errors.js';
 import type { UserInfo } from '../auth/user-info.js';
+import { isClosed } from '../handlers/http-answer.js';
 import type { RequestInfo } from '../handlers/request-info.js';
 import type { AuditedAttributes } from './audit-policy.js';
 import type { AuditRecord } from './audit-record.js';
@@ -56,6 +57,12 @@ export class RequestAudit {
 
   impersonated(user: UserInfo, constraint: string): void {
     this.#record?.impersonated(user, constraint);
+  }
+
+  /** Nobody else says that it is over where the client left before anybody listened for that. */
+  served(): void {
+    const { answer, info } = this.#options;
+    if (isClosed(answer)) this.#record?.completed(undefined, isLongRunning(info));
   }
 
   #begin(attributes: AuditedAttributes): AuditRecord | undefined {
