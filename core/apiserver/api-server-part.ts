@@ -48,6 +48,10 @@ import { ValidatingPolicyMetrics } from './admission/policies/validating-metrics
 import { DynamicAdmission } from './admission/webhooks/index.js';
 import { WebhookMetrics } from './admission/webhooks/webhook-metrics.js';
 import { ApiServer } from './api-server.js';
+import { AuditMetrics } from './audit/audit-metrics.js';
+import type { AuditSettings, AuditSurroundings } from './audit/audit-settings.js';
+import { openAudit } from './audit/audit-settings.js';
+import type { Auditor } from './audit/auditor.js';
 import { AuthenticatorChain, TokenAuthenticatorChain } from './auth/authenticator.js';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizer.js';
 import { BearerTokenAuthenticator } from './auth/bearer-token-authenticator.js';
@@ -106,6 +110,8 @@ export interface ApiServerPartOptions {
   readonly tolerationSeconds?: TolerationSeconds;
   /** Upstream's when absent. */
   readonly requestLimits?: RequestLimits | undefined;
+  /** What is written down of requests, and who reads the webhook's kubeconfig. Absent: nothing. */
+  readonly audit?: { readonly settings: AuditSettings; readonly endpoint: AuditSurroundings['endpoint'] } | undefined;
   /** The way to what runs on nodes; absent: through their kubelets. */
   readonly podConnector?: PodConnector | undefined;
   /** Absent: this machine's network. */
@@ -216,6 +222,8 @@ export class ApiServerPart implements Part {
   }
 
   async start(): Promise<void> {
+    const auditMetrics = new AuditMetrics(this.#options.logger.child('audit'));
+    const auditor = await this.#openAudit(auditMetrics);
     const { datastore, settings, clock, logger, admission } = this.#options;
     const certificates = this.certificates;
     const roles = new RbacStore();
@@ -299,6 +307,7 @@ export class ApiServerPart implements Part {
         policyMetrics,
         flowControl,
         tokens.metrics,
+        ...(auditor ? [auditMetrics] : []),
       ],
       authenticator: new AuthenticatorChain([
         new RequestHeaderAuthenticator({ clientCaPem: () => proxyCaPem, clock, allowedNames: [proxyName] }),
@@ -317,6 +326,7 @@ export class ApiServerPart implements Part {
         tls: { ...certificates.serving, clientCaPem: `${certificates.clientCaPem}${proxyCaPem}` },
       },
       limiter: flowControl.limiter,
+      auditor,
       extendRoutes: router => {
         flowControl.addRoutes(router);
         router.get('/ping', context => {
@@ -378,6 +388,7 @@ export class ApiServerPart implements Part {
     });
     this.#server = server;
     this.#held = new DisposableStore();
+    if (auditor) this.#held.addCallback(() => auditor.stop());
     server.onCatalogueChange(() => {
       extensionParams?.refresh();
       for (const listener of this.#catalogueListeners) listener();
@@ -424,6 +435,12 @@ export class ApiServerPart implements Part {
     this.#held.addCallback(() => standing.stop());
     await standing.start();
     await this.#writeFiles();
+  }
+
+  async #openAudit(metrics: AuditMetrics): Promise<Auditor | undefined> {
+    const { audit, clock, logger } = this.#options;
+    if (!audit) return undefined;
+    return openAudit(audit.settings, { clock, logger: logger.child('audit'), metrics, endpoint: audit.endpoint });
   }
 
   /** The plural name of a kind that is served. */

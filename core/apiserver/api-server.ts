@@ -22,6 +22,9 @@ import { Aggregator } from './aggregation/aggregator.js';
 import type { ExtensionClients } from './aggregation/extension-objects.js';
 import { builtInPriority, defaultPriority } from './aggregation/group-priorities.js';
 import { serveExtensionOpenApi } from './aggregation/openapi-route.js';
+import type { AuditRecord } from './audit/audit-record.js';
+import { AuditedTransport } from './audit/audited-transport.js';
+import type { Auditor } from './audit/auditor.js';
 import type { Authenticator } from './auth/authenticator.js';
 import { RequestAuthentication } from './auth/authenticator.js';
 import type { Attributes, Authorizer } from './auth/authorizer.js';
@@ -67,6 +70,8 @@ export interface ApiServerOptions {
   readonly authorizer: Authorizer;
   /** Who decides when requests over HTTP are served. Absent: all at once. */
   readonly limiter?: RequestLimiter;
+  /** Who writes down what was asked. Absent: nobody does. */
+  readonly auditor?: Auditor | undefined;
   /** Asked for each write, so that plugins may come and go. */
   readonly admission: () => readonly AdmissionPlugin[];
   readonly clock: Clock;
@@ -161,16 +166,17 @@ export class ApiServer {
       this.#served.endpoint(group, version, resource);
     const virtual = (group: string, version: string, resource: string): VirtualResource | undefined =>
       this.#served.virtual(group, version, resource);
-    const authorize: LocalTransportOptions['authorize'] = async (caller, { selectors, ...attributes }) =>
+    const authorize: LocalTransportOptions['authorize'] = async (caller, { selectors, ...attributes }, audit) =>
       this.#authorize(
         resourceAttributes({
           user: userOf(caller),
           ...attributes,
           ...selectorAttributes(attributes.verb, attributes.name, new URLSearchParams(selectors)),
         }),
+        audit,
       );
     const local = new LocalTransport({ hub: this.hub, clock, endpoint, virtual, authorize });
-    this.transport =
+    const transport =
       aggregator && extensionClients
         ? new AggregatedTransport({
             local,
@@ -179,6 +185,7 @@ export class ApiServer {
             authorize,
           })
         : local;
+    this.transport = options.auditor ? new AuditedTransport(transport, options.auditor) : transport;
     const metrics = new RequestMetrics({
       isKnown: ({ group, version, resource, subresource }) => {
         const found = endpoint(group, version, resource);
@@ -225,6 +232,7 @@ export class ApiServer {
       impersonation: new Impersonation(options.authorizer),
       limiter: options.limiter,
       authorizer: options.authorizer,
+      auditor: options.auditor,
       resources: new ResourceHandler({
         hub: this.hub,
         clock,
@@ -367,8 +375,9 @@ export class ApiServer {
     return this.#served.endpoints();
   }
 
-  #authorize(attributes: Attributes): void {
+  #authorize(attributes: Attributes, audit: AuditRecord | undefined): void {
     const verdict = this.#options.authorizer.authorize(attributes);
+    audit?.authorized(verdict);
     if (verdict.decision !== 'allow') throw forbiddenError(attributes, verdict.reason);
   }
 

@@ -58,7 +58,7 @@ const maximumRetries = 10;
 const longestWatchSeconds = 3600;
 const initialEventsEnd = 'k8s.io/initial-events-end';
 /** A server closes idle connections; a request that finds its kept connection closed was never seen and may be sent again. */
-const staleConnectionCodes = new Set(['ECONNRESET', 'EPIPE']);
+export const staleConnectionCodes = new Set(['ECONNRESET', 'EPIPE']);
 
 export interface RestTransportOptions {
   readonly exchange: RestExchange;
@@ -230,7 +230,7 @@ export class HttpTransport extends RestTransport {
   }
 }
 
-function agentFor(base: URL, credentials: HttpCredentials): HttpAgent | HttpsAgent {
+export function agentFor(base: URL, credentials: HttpCredentials): HttpAgent | HttpsAgent {
   const common = { keepAlive: true, keepAliveMsecs: 30_000, scheduling: 'lifo' as const };
   if (base.protocol === 'http:') return new HttpAgent(common);
   return new HttpsAgent({
@@ -271,7 +271,7 @@ function exchangeOverHttp(call: RestCall, { base, credentials, agent, timeoutMs 
   });
 }
 
-function authorization({ token, basic }: HttpCredentials): Record<string, string> {
+export function authorization({ token, basic }: HttpCredentials): Record<string, string> {
   if (token) return { authorization: `Bearer ${token}` };
   if (basic) return { authorization: `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString('base64')}` };
   return {};

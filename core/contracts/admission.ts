@@ -1,6 +1,9 @@
 import type { KubeObject } from '../machinery/object.js';
 import type { CallerIdentity } from './api-transport.js';
 
+/** What is said first for a key stands. `Request`: only where request bodies are written down, too. */
+export type AuditAnnotate = (key: string, value: string, level?: 'Request') => void;
+
 /** What an admission plugin may look at and, while mutating, change. Source: Kubernetes "Admission Controllers". */
 export interface AdmissionAttributes {
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
@@ -23,8 +26,8 @@ export interface AdmissionAttributes {
   readonly rounds?: MutationRounds | undefined;
   /** Adds a Warning header to the answer. */
   warn(text: string): void;
-  /** Adds an annotation to the request's entry in the audit log; absent where there is no such log. */
-  annotate?(key: string, value: string): void;
+  /** Adds an annotation to the request's entry in the audit log; absent where nothing is written of the request. */
+  readonly annotate?: AuditAnnotate | undefined;
 }
 
 /** All mutating plugins run once more, and no oftener, when one asks for it because others' work has changed what it looks at. */

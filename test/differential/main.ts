@@ -17,16 +17,17 @@ import { compareOpenApi } from './compare-openapi.js';
 import { comparePolicies } from './compare-policies.js';
 import { compareWebhooks } from './compare-webhooks.js';
 import { firstDifference, same } from './difference.js';
+import { auditFiles, compareAudit } from './compare-audit.js';
 import { buildOracle } from './oracle.js';
 import { connect, replay, send } from './replay.js';
 import type { Answer, Server } from './replay.js';
 import { knownKinds } from './seeds.js';
 
-const usage = `npm run differential -- [GROUP ... | KIND ... | mutating-policies | openapi | policies | webhooks] [--cases | --mutations] [--record] [--limit N]
+const usage = `npm run differential -- [GROUP ... | KIND ... | audit | mutating-policies | openapi | policies | webhooks] [--cases | --mutations] [--record] [--limit N]
 
 Asks upstream's API server and ours the same and prints where the answers differ. GROUP is a file of test/differential/cases, KIND a kind
 whose objects are changed in one place after another, openapi the documents of the API, policies what is answered
-because of them, mutating-policies what they make of objects, webhooks what is told to them, too. --record writes what upstream answers to
+because of them, mutating-policies what they make of objects, webhooks what is told to them, too, audit what is written of requests. --record writes what upstream answers to
 the cases.
 Exits 0 when nothing differs, 1 when something does, 2 where Go is missing or an option or name is unknown.`;
 
@@ -34,6 +35,7 @@ const optionNames = ['--cases', '--mutations', '--record', '--limit', '--help'];
 
 interface Options {
   readonly wanted: ReadonlySet<string>;
+  readonly withAudit: boolean;
   readonly withCases: boolean;
   readonly withMutations: boolean;
   readonly withOpenApi: boolean;
@@ -58,6 +60,7 @@ async function main(words: readonly string[]): Promise<number> {
     // Upstream never follows parameters again whose kind the last policy had let go of, and both count: these need servers of their own.
     if (options.withPolicies) differences += await withServers(program, comparePolicies);
     if (options.withMutatingPolicies) differences += await withServers(program, compareMutatingPolicies);
+    if (options.withAudit) differences += await withServers(program, compareAudit, true);
     if (options.record) console.log("upstream's answers are recorded; nothing was compared");
     else console.log(differences === 0 ? 'nothing differs' : `${differences} differences`);
     return differences === 0 ? 0 : 1;
@@ -84,14 +87,19 @@ async function compareAll({ upstream, ours }: Pair, options: Options): Promise<n
 }
 
 /** Both servers, new and empty, for one piece of work. */
-async function withServers(program: string, work: (pair: Pair) => Promise<number>): Promise<number> {
+async function withServers(
+  program: string,
+  work: (pair: Pair, directory: string) => Promise<number>,
+  isAudited = false,
+): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'differential-'));
   let oracle: ChildProcess | undefined;
   try {
     const kubeconfig = join(directory, 'upstream.yaml');
-    oracle = await startOracle(program, kubeconfig);
+    const audit = isAudited ? await auditFiles(directory) : undefined;
+    oracle = await startOracle(program, kubeconfig, audit?.flags);
     const upstream = await connect(kubeconfig);
-    const running = await startApiServer();
+    const running = await startApiServer(audit ? { audit: audit.settings } : {});
     const ours = await connect(running.kubeconfig);
     // Upstream's has its controller for this.
     await send(ours, {
@@ -100,7 +108,7 @@ async function withServers(program: string, work: (pair: Pair) => Promise<number
       body: { metadata: { name: 'default' } },
     });
     try {
-      return await work({ upstream, ours });
+      return await work({ upstream, ours }, directory);
     } finally {
       upstream.agent.destroy();
       ours.agent.destroy();
@@ -126,25 +134,39 @@ function read(words: readonly string[]): Options | string {
     else if (word.startsWith('-')) return `unknown option ${word}${didYouMean(word, optionNames)}; --help names them`;
     else wanted.add(word);
   }
-  const known = ['openapi', 'policies', 'webhooks', ...Object.keys(cases), ...knownKinds()];
+  const known = ['audit', 'mutating-policies', 'openapi', 'policies', 'webhooks', ...Object.keys(cases), ...knownKinds()];
   for (const name of wanted) {
     if (!known.includes(name)) return `${name} is neither a kind that is compared nor a group of cases${didYouMean(name, known)}`;
   }
+  const wantsAudit = wanted.delete('audit');
   const wantsOpenApi = wanted.delete('openapi');
-  const wantsMutatingPolicies = wanted.has('mutating-policies');
+  const wantsMutatingPolicies = wanted.delete('mutating-policies');
   const wantsPolicies = wanted.delete('policies');
   const wantsWebhooks = wanted.delete('webhooks');
-  const anything = wanted.size === 0 && !wantsOpenApi && !wantsPolicies && !wantsWebhooks;
+  const isNamed = wantsAudit || wantsMutatingPolicies || wantsOpenApi || wantsPolicies || wantsWebhooks;
+  const anything = wanted.size === 0 && !isNamed;
   const record = flags.has('--record');
   const all = !flags.has('--cases') && !flags.has('--mutations');
   const withCases = record || flags.has('--cases') || (all && (anything || [...wanted].some(name => name in cases)));
   const withMutations =
     !record && (flags.has('--mutations') || (all && (anything || [...wanted].some(name => !(name in cases)))));
+  const withAudit = !record && all && (anything || wantsAudit);
   const withOpenApi = !record && all && (anything || wantsOpenApi);
   const withMutatingPolicies = !record && all && (anything || wantsMutatingPolicies);
   const withPolicies = !record && all && (anything || wantsPolicies);
   const withWebhooks = !record && all && (anything || wantsWebhooks);
-  return { wanted, withCases, withMutations, withOpenApi, withMutatingPolicies, withPolicies, withWebhooks, record, limit };
+  return {
+    wanted,
+    withAudit,
+    withCases,
+    withMutations,
+    withOpenApi,
+    withMutatingPolicies,
+    withPolicies,
+    withWebhooks,
+    record,
+    limit,
+  };
 }
 
 async function compareCases(upstream: Server, ours: Server, { wanted, record }: Options): Promise<number> {
@@ -173,9 +195,10 @@ async function compareCases(upstream: Server, ours: Server, { wanted, record }: 
 }
 
 /** Starts upstream's server and resolves when it has written its kubeconfig and has the default service account, which pods need. */
-async function startOracle(program: string, kubeconfig: string): Promise<ChildProcess> {
+async function startOracle(program: string, kubeconfig: string, flags: readonly string[] = []): Promise<ChildProcess> {
   const controllers = 'serviceaccount-controller,namespace-controller,clusterrole-aggregation-controller';
   const words = ['serve', '-port', String(await freePort()), '-kubeconfig', kubeconfig, '-controllers', controllers];
+  if (flags.length > 0) words.push('--', ...flags);
   const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   let listens = false;

@@ -110,12 +110,14 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   readonly as?: string;
   readonly groups?: readonly string[];
+  /** Instead of `body`: what is no JSON. */
+  readonly text?: string;
 }
 
 /** One request. Its answer is as it came. */
 export function send(server: Server, call: Call): Promise<Answer> {
   const { url, agent, flowNames } = server;
-  const text = call.body === undefined ? undefined : jsonText(call.body);
+  const text = call.text ?? (call.body === undefined ? undefined : jsonText(call.body));
   return new Promise((resolve, reject) => {
     const outgoing = request(
       {

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { SystemClock } from '../../core/base/clock.js';
 import { SinkLogger, formatRecord } from '../../core/base/logger.js';
 import { ApiServerPart } from '../../core/apiserver/api-server-part.js';
+import type { AuditSettings } from '../../core/apiserver/audit/audit-settings.js';
+import { JsonPoster } from '../../core/client/json-poster.js';
+import { readKubeconfig } from '../../core/client/kubeconfig.js';
 import { extensionClients } from '../../core/cluster/extension-clients.js';
 import type { ClusterDialer } from '../../core/contracts/cluster-dialer.js';
 import type { RequestLimits } from '../../core/apiserver/flowcontrol/flow-control.js';
@@ -22,6 +25,10 @@ export interface RunningApiServer {
   stop(): Promise<void>;
 }
 
+async function auditEndpoint(configFile: string): Promise<JsonPoster> {
+  return new JsonPoster({ credentials: await readKubeconfig(configFile), userAgent: 'kube-apiserver/test', timeoutMs: 30_000 });
+}
+
 /** An API server alone, on a port of the system's choice, with a memory datastore unless told otherwise. */
 export async function startApiServer(
   options: {
@@ -35,6 +42,7 @@ export async function startApiServer(
     serviceCidrs?: readonly string[];
     dialer?: ClusterDialer;
     requestLimits?: RequestLimits;
+    audit?: AuditSettings;
   } = {},
 ): Promise<RunningApiServer> {
   const directory = await mkdtemp(join(tmpdir(), 'k3s-api-'));
@@ -73,6 +81,7 @@ export async function startApiServer(
     groups: options.groups,
     dialer: options.dialer,
     requestLimits: options.requestLimits,
+    audit: options.audit && { settings: options.audit, endpoint: auditEndpoint },
     extensionClients: extensionClients(clock, logger),
   });
   await part.init();

@@ -31,6 +31,7 @@ export interface Verdict {
   readonly allowed?: boolean;
   readonly status?: object;
   readonly warnings?: readonly string[];
+  readonly auditAnnotations?: Readonly<Record<string, string>>;
   /** A JSON patch as a value. */
   readonly patch?: unknown;
 }

@@ -11,6 +11,7 @@ import type {
   WatchRequest,
   WriteRequest,
 } from '../../contracts/api-transport.js';
+import type { AuditedCall } from '../audit/audited-transport.js';
 import type { LocalTransportOptions } from '../handlers/local-transport.js';
 
 export interface AggregatedTransportOptions {
@@ -72,16 +73,20 @@ export class AggregatedTransport implements ApiTransport {
     const { local, remote, isRemote, authorize } = this.#options;
     if (!isRemote(request.resource)) return local;
     const { resource, caller, subresource = '', namespace = '', labelSelector, fieldSelector } = request;
-    await authorize(caller, {
-      verb,
-      group: resource.group,
-      version: resource.version,
-      resource: resource.resource,
-      subresource,
-      namespace,
-      name,
-      selectors: { ...(labelSelector ? { labelSelector } : {}), ...(fieldSelector ? { fieldSelector } : {}) },
-    });
+    await authorize(
+      caller,
+      {
+        verb,
+        group: resource.group,
+        version: resource.version,
+        resource: resource.resource,
+        subresource,
+        namespace,
+        name,
+        selectors: { ...(labelSelector ? { labelSelector } : {}), ...(fieldSelector ? { fieldSelector } : {}) },
+      },
+      (request as AuditedCall).audit,
+    );
     return remote;
   }
 }

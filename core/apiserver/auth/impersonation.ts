@@ -46,9 +46,15 @@ export class Impersonation {
 
   /**
    * The user that the request acts as: `user` itself without impersonation headers. `attributes` are those of the request,
-   * with `user` as the user; without them only the old mode is tried. Throws 400 for headers that name no user and 403.
+   * with `user` as the user; without them only the old mode is tried. `heard` is told by which constrained mode it may, if by one.
+   * Throws 400 for headers that name no user and 403.
    */
-  impersonate(user: UserInfo, rawHeaders: readonly string[], attributes?: Attributes): UserInfo {
+  impersonate(
+    user: UserInfo,
+    rawHeaders: readonly string[],
+    attributes?: Attributes,
+    heard?: (constraint: string) => void,
+  ): UserInfo {
     if (!hasImpersonationHeader(rawHeaders)) return user;
     const wanted = readHeaders(rawHeaders);
     if (!wanted) return user;
@@ -56,7 +62,9 @@ export class Impersonation {
     for (const mode of attributes ? constrainedModes : []) {
       if (!modeApplies(mode, wanted, user)) continue;
       try {
-        return this.#constrained(mode, wanted, attributes!);
+        const allowed = this.#constrained(mode, wanted, attributes!);
+        heard?.(`impersonate:${mode}`);
+        return allowed;
       } catch (error) {
         if (!isStatusError(error)) throw error;
         firstError ??= error;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { AuditRecord } from '../audit/audit-record.js';
 import type { CallerIdentity } from '../../contracts/api-transport.js';
 import { methodNotAllowed, pathNotFound } from '../../machinery/status-error.js';
 import { admitConnection } from './connect-options.js';
@@ -13,6 +14,7 @@ export interface ConnectExchange {
   readonly response?: ServerResponse;
   readonly info: RequestInfo;
   readonly caller: CallerIdentity;
+  readonly audit?: AuditRecord | undefined;
 }
 
 /** Subresources that carry bytes instead of objects: log, exec, attach, portforward, proxy. */
@@ -54,7 +56,7 @@ export class ConnectHandler {
       if (way.response) addWarnings(way.response, [text]);
     };
     const context = store.context(
-      { caller, namespace: info.namespace, name: info.name, dryRun: false, warn },
+      { caller, namespace: info.namespace, name: info.name, dryRun: false, warn, annotate: exchange.audit?.annotate },
       'CONNECT',
       info.subresource,
     );

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { constants, createGzip } from 'node:zlib';
 import type { TypeSet } from '../../machinery/schema.js';
 import { toStatus } from '../../machinery/status-error.js';
+import type { AuditRecord } from '../audit/audit-record.js';
 import type { Encoded } from './encoding.js';
 import { encodeKind } from './encoding.js';
 import type { Acceptance } from './negotiation.js';
@@ -43,6 +44,29 @@ export async function sendEncoded(
     return;
   }
   if (await writeChunks(response, encoded.parts, response)) response.end();
+}
+
+/** What an answer is written to, and what is written down of it. */
+export interface AnsweredExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly audit?: AuditRecord | undefined;
+}
+
+/** Writes an answer as `encode` makes it for the client, and as JSON for the audit log where that wants it. */
+export async function sendNegotiated(
+  { request, response, audit }: AnsweredExchange,
+  status: number,
+  acceptance: Acceptance,
+  encode: (acceptance: Acceptance) => Promise<Encoded>,
+): Promise<void> {
+  const encoded = await encode(acceptance);
+  if (audit?.wantsResponse) {
+    const isPlain = acceptance.mediaType === 'application/json' && !acceptance.pretty;
+    const json = isPlain ? encoded : await encode({ ...acceptance, mediaType: 'application/json', pretty: false });
+    audit.response(Buffer.concat(json.parts).toString());
+  }
+  return sendEncoded(request, response, status, encoded);
 }
 
 /** Whether nobody listens any more. HTTP/2's compatible face does not say so, and neither drains nor closes again. */

@@ -17,6 +17,8 @@ import type {
   WatchRequest,
   WriteRequest,
 } from '../../contracts/api-transport.js';
+import type { AuditRecord } from '../audit/audit-record.js';
+import type { AuditedCall } from '../audit/audited-transport.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, deepFreeze } from '../../machinery/object.js';
 import { expired, methodNotAllowed, methodNotSupported, pathNotFound } from '../../machinery/status-error.js';
@@ -34,7 +36,7 @@ export interface LocalTransportOptions {
   readonly endpoint: (group: string, version: string, resource: string) => ResourceEndpoint | undefined;
   /** Resources that are computed, not kept. */
   readonly virtual: (group: string, version: string, resource: string) => VirtualResource | undefined;
-  readonly authorize: (caller: CallerIdentity, attributes: LocalAttributes) => Promise<void>;
+  readonly authorize: (caller: CallerIdentity, attributes: LocalAttributes, audit?: AuditRecord) => Promise<void>;
 }
 
 export interface LocalAttributes {
@@ -52,6 +54,7 @@ export interface LocalAttributes {
 /** A reader in the process that is so many events behind is cut off and lists again. */
 const queueLimit = 20_000;
 const noWarning = (): void => undefined;
+const okCode = 200;
 
 /** The API for parts in the same process: no TLS, no bytes, no authentication; authorization and admission as for everybody. */
 export class LocalTransport implements ApiTransport {
@@ -122,6 +125,7 @@ export class LocalTransport implements ApiTransport {
       bookmark: (revision, initialEventsEnd) => push({ type: 'BOOKMARK', resourceVersion: String(revision), initialEventsEnd }),
       end: error => (error ? queue.fail(error) : queue.end()),
     });
+    auditOf(request)?.started(okCode);
     const first = initial;
     initial = undefined;
     const { signal } = request;
@@ -209,7 +213,7 @@ export class LocalTransport implements ApiTransport {
     name: string,
   ): Promise<void> {
     const { group, version, resource } = request.resource;
-    await this.#options.authorize(request.caller, {
+    const attributes: LocalAttributes = {
       verb,
       group,
       version,
@@ -221,7 +225,8 @@ export class LocalTransport implements ApiTransport {
         ...(request.labelSelector ? { labelSelector: request.labelSelector } : {}),
         ...(request.fieldSelector ? { fieldSelector: request.fieldSelector } : {}),
       },
-    });
+    };
+    await this.#options.authorize(request.caller, attributes, auditOf(request));
   }
 
   #call<T>(request: ResourceRequest<T> & { dryRun?: boolean; fieldManager?: string }, name: string): OperationCall {
@@ -235,8 +240,14 @@ export class LocalTransport implements ApiTransport {
       fieldValidation: 'Ignore',
       options: request.fieldManager ? { fieldManager: request.fieldManager } : {},
       warn: noWarning,
+      annotate: auditOf(request)?.annotate,
     };
   }
+}
+
+/** What is written down of a call; the transport around this one has put it there. */
+function auditOf(request: ResourceRequest<unknown>): AuditRecord | undefined {
+  return (request as AuditedCall).audit;
 }
 
 function resultOf<T>(result: OperationResult<KubeObject>): T {

@@ -1,4 +1,5 @@
 import { errorCode } from '../../base/errors.js';
+import type { AuditAnnotate } from '../../contracts/admission.js';
 import type { CallerIdentity, DeleteOptions, FieldValidation, PatchType } from '../../contracts/api-transport.js';
 import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
@@ -37,6 +38,8 @@ export interface OperationCall {
   /** What the client itself said of field manager and validation. */
   readonly options?: Readonly<Record<string, string>> | undefined;
   warn(text: string): void;
+  /** Of the audit log; absent where nothing is written of the request. */
+  readonly annotate?: AuditAnnotate | undefined;
 }
 
 /** What a write gives back: a stored object of the resource, or the object of a subresource of another kind. */
@@ -350,6 +353,7 @@ export class Operations<T extends KubeObject = KubeObject> {
       fieldManager: call.fieldManager,
       options: call.options,
       warn: text => call.warn(text),
+      annotate: call.annotate,
     };
   }
 

@@ -20,6 +20,7 @@ import {
   StatusError,
   unsupportedMediaType,
 } from '../../machinery/status-error.js';
+import type { AuditRecord } from '../audit/audit-record.js';
 import type { ObjectSubresource } from '../registry/resource-definition.js';
 import type { Selection } from '../registry/selection.js';
 import type { StorageHub } from '../storage/storage-hub.js';
@@ -27,7 +28,7 @@ import type { StoredObject } from '../storage/stored-object.js';
 import { readBody } from './body.js';
 import { encodeEntry, encodeKind, encodeList, encodeMade, includeObjectIn } from './encoding.js';
 import { managerName } from '../../machinery/patch/managed-fields/manager-name.js';
-import { addWarnings, sendEncoded } from './http-answer.js';
+import { addWarnings, sendNegotiated } from './http-answer.js';
 import { listPage, parseSelection, validateListQuery } from './listing.js';
 import type { Acceptance, AcceptOptions } from './negotiation.js';
 import { negotiate, negotiateWatch } from './negotiation.js';
@@ -57,6 +58,7 @@ export interface ResourceExchange {
   readonly response: ServerResponse;
   readonly info: RequestInfo;
   readonly caller: CallerIdentity;
+  readonly audit?: AuditRecord | undefined;
   /** Of a watch: it is open, what comes now are changes. */
   readonly onOpened?: (() => void) | undefined;
 }
@@ -95,7 +97,9 @@ export class ResourceHandler {
     const { info } = exchange;
     const endpoint = this.#options.endpoint(info.group, info.version, info.resource);
     if (!endpoint) return this.#handleVirtual(exchange);
-    addWarnings(exchange.response, deprecationOf(endpoint));
+    const deprecation = deprecationOf(endpoint);
+    addWarnings(exchange.response, deprecation);
+    if (deprecation.length > 0) exchange.audit?.annotate('k8s.io/deprecated', 'true');
     checkScope(info, endpoint);
     // Nothing but discovery and the like is asked for its head alone.
     if (exchange.request.method === 'HEAD') throw methodNotAllowed();
@@ -133,7 +137,7 @@ export class ResourceHandler {
   }
 
   async #get(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
-    const { info, request, response } = exchange;
+    const { info, request } = exchange;
     const { served } = endpoint;
     const accept = request.headers.accept;
     // The way of most requests: JSON or protobuf of the object as it is kept.
@@ -157,15 +161,15 @@ export class ResourceHandler {
         const context = served.store.context(this.#call(exchange, []), 'UPDATE', info.subresource);
         const object = await sub.get!(entry.exact, context);
         const nowMs = this.#options.clock.now();
-        return sendEncoded(request, response, 200, await encodeMade(served.types, object, acceptance, { include, nowMs }));
+        return sendNegotiated(exchange, 200, acceptance, form => encodeMade(served.types, object, form, { include, nowMs }));
       }
     }
     const nowMs = this.#options.clock.now();
-    return sendEncoded(request, response, 200, await encodeEntry(served, entry, acceptance, include, nowMs));
+    return sendNegotiated(exchange, 200, acceptance, form => encodeEntry(served, entry, form, include, nowMs));
   }
 
   async #list(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
-    const { info, request, response } = exchange;
+    const { info, request } = exchange;
     const { served } = endpoint;
     const acceptance = negotiate(
       request.headers.accept,
@@ -178,7 +182,8 @@ export class ResourceHandler {
     const selection = parseSelection(served.definition, info.namespace, query);
     const include = includeObjectIn(info.query, acceptance);
     const listing = await listPage({ store: served.store, hub: this.#options.hub }, selection, query);
-    return sendEncoded(request, response, 200, await encodeList(served, listing, acceptance, include, this.#options.clock.now()));
+    const nowMs = this.#options.clock.now();
+    return sendNegotiated(exchange, 200, acceptance, form => encodeList(served, listing, form, include, nowMs));
   }
 
   async #watch(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
@@ -253,13 +258,14 @@ export class ResourceHandler {
     const force = info.query.get('force');
     validatePatchOptions(info, type, force);
     const body = await readBody(request, this.#options.clock);
+    exchange.audit?.patch(body);
     const patch = type === 'apply' ? await applyBody(body, call) : parsePatch(body, type);
     const result = await endpoint.operations.patch(type, patch, call, isTrue(force));
     return this.#sendResult(exchange, endpoint, result, warnings);
   }
 
   async #delete(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
-    const { info, request, response } = exchange;
+    const { info, response } = exchange;
     if (info.subresource) throw methodNotAllowed();
     const warnings = deprecationOf(endpoint);
     const options = await this.#deleteOptions(exchange);
@@ -269,12 +275,8 @@ export class ResourceHandler {
     addWarnings(response, warnings);
     const acceptance = this.#acceptance(exchange, endpoint);
     if (!gone || endpoint.served.definition.returnsDeleted) {
-      return sendEncoded(
-        request,
-        response,
-        200,
-        await encodeEntry(endpoint.served, entry, acceptance, 'Metadata', this.#options.clock.now()),
-      );
+      const nowMs = this.#options.clock.now();
+      return sendNegotiated(exchange, 200, acceptance, form => encodeEntry(endpoint.served, entry, form, 'Metadata', nowMs));
     }
     const { group, resource } = endpoint.served.definition.reference;
     const status: Status = {
@@ -284,11 +286,12 @@ export class ResourceHandler {
       status: 'Success',
       details: { name: info.name, ...(group ? { group } : {}), kind: resource, uid: entry.uid },
     };
-    return sendEncoded(request, response, 200, await encodeKind(endpoint.served.types, status, acceptance));
+    exchange.audit?.status(status);
+    return sendNegotiated(exchange, 200, acceptance, form => encodeKind(endpoint.served.types, status, form));
   }
 
   async #deleteCollection(exchange: ResourceExchange, endpoint: ResourceEndpoint): Promise<void> {
-    const { info, request, response } = exchange;
+    const { info, response } = exchange;
     if (info.subresource) throw methodNotAllowed();
     const warnings = deprecationOf(endpoint);
     const options = await this.#deleteOptions(exchange);
@@ -300,12 +303,8 @@ export class ResourceHandler {
     addWarnings(response, warnings);
     const listing = { revision: this.#options.hub.revision, entries, continue: undefined, remaining: undefined };
     const acceptance = this.#acceptance(exchange, endpoint);
-    return sendEncoded(
-      request,
-      response,
-      200,
-      await encodeList(endpoint.served, listing, acceptance, 'Metadata', this.#options.clock.now()),
-    );
+    const nowMs = this.#options.clock.now();
+    return sendNegotiated(exchange, 200, acceptance, form => encodeList(endpoint.served, listing, form, 'Metadata', nowMs));
   }
 
   #acceptance({ request, info }: ResourceExchange, endpoint: ResourceEndpoint): Acceptance {
@@ -317,7 +316,7 @@ export class ResourceHandler {
     );
   }
 
-  #call({ info, caller, request, response }: ResourceExchange, warnings: string[]): OperationCall {
+  #call({ info, caller, request, response, audit }: ResourceExchange, warnings: string[]): OperationCall {
     const fieldManager = info.query.get('fieldManager') ?? undefined;
     validateWriteQuery(info, fieldManager);
     const validation = info.query.get('fieldValidation');
@@ -335,11 +334,18 @@ export class ResourceHandler {
         warnings.push(text);
         addWarnings(response, warnings);
       },
+      annotate: audit?.annotate,
     };
   }
 
   /** A body as a draft of the resource, or of a subresource's own kind. */
   async #body(exchange: ResourceExchange, endpoint: ResourceEndpoint, call: OperationCall): Promise<KubeObject> {
+    const object = await this.#decodedBody(exchange, endpoint, call);
+    exchange.audit?.request(object);
+    return object;
+  }
+
+  async #decodedBody(exchange: ResourceExchange, endpoint: ResourceEndpoint, call: OperationCall): Promise<KubeObject> {
     const { request } = exchange;
     const contentType = mediaTypeOf(request);
     const isCustom = !endpoint.served.struct && contentType === protobufType && call.subresource !== 'scale';
@@ -370,7 +376,7 @@ export class ResourceHandler {
     return struct;
   }
 
-  async #deleteOptions({ request, info }: ResourceExchange): Promise<DeleteOptions & { dryRun: boolean }> {
+  async #deleteOptions({ request, info, audit }: ResourceExchange): Promise<DeleteOptions & { dryRun: boolean }> {
     const bytes = await readBody(request, this.#options.clock);
     let options: Record<string, unknown> = {};
     if (bytes.length > 0) {
@@ -388,6 +394,8 @@ export class ResourceHandler {
       if ((given.kind ?? kind.kind) !== kind.kind) throw badRequest(notRegistered(String(given.kind), apiVersion, metaScheme));
       const [group, version] = apiVersion.includes('/') ? (apiVersion.split('/') as [string, string]) : ['', apiVersion];
       options = decodeOptions(type, given, { ...kind, group, version });
+      // In the version that upstream's own decoder has made of it.
+      audit?.request({ ...options, kind: kind.kind, apiVersion: 'meta.k8s.io/__internal' });
     } else {
       const grace = wideNumberOf(info.query.get('gracePeriodSeconds'));
       const policy = info.query.get('propagationPolicy');
@@ -407,24 +415,23 @@ export class ResourceHandler {
     result: OperationResult<KubeObject>,
     warnings: readonly string[],
   ): Promise<void> {
-    const { request, response, info } = exchange;
+    const { response, info, audit } = exchange;
     addWarnings(response, warnings);
     const status = result.created ? 201 : 200;
     const acceptance = this.#acceptance(exchange, endpoint);
     const include = includeObjectIn(info.query, acceptance);
     if ('entry' in result) {
-      const encoded = await encodeEntry(
-        endpoint.served,
-        result.entry as StoredObject,
-        acceptance,
-        include,
-        this.#options.clock.now(),
+      const { entry } = result;
+      return sendNegotiated(exchange, status, acceptance, form =>
+        encodeEntry(endpoint.served, entry as StoredObject, form, include, this.#options.clock.now()),
       );
-      return sendEncoded(request, response, status, encoded);
     }
     const nowMs = this.#options.clock.now();
-    const encoded = await encodeMade(endpoint.served.types, result.object, acceptance, { include, nowMs });
-    return sendEncoded(request, response, status, encoded);
+    const { object } = result;
+    if (audit && object.kind === 'Status') audit.status(object as unknown as Status);
+    return sendNegotiated(exchange, status, acceptance, form =>
+      encodeMade(endpoint.served.types, object, form, { include, nowMs }),
+    );
   }
 }
 

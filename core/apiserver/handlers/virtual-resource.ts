@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ObjectEntry } from '../../contracts/api-transport.js';
 import type { VirtualApiResource } from '../../contracts/api-group.js';
 import { deepFreeze } from '../../machinery/object.js';
@@ -7,7 +6,8 @@ import { methodNotAllowed, notFound, pathNotFound } from '../../machinery/status
 import { matches } from '../registry/selection.js';
 import type { EncodableEntry } from './encoding.js';
 import { encodeEntry, encodeList, includeObjectIn } from './encoding.js';
-import { sendEncoded } from './http-answer.js';
+import type { AnsweredExchange } from './http-answer.js';
+import { sendNegotiated } from './http-answer.js';
 import type { ListQuery } from './listing.js';
 import { parseSelection } from './listing.js';
 import { negotiate } from './negotiation.js';
@@ -67,10 +67,10 @@ export class VirtualResource {
 /** Over HTTP, after authentication and authorization. */
 export async function serveVirtual(
   resource: VirtualResource,
-  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly info: RequestInfo },
+  exchange: AnsweredExchange & { readonly info: RequestInfo },
   nowMs: number,
 ): Promise<void> {
-  const { request, response, info } = exchange;
+  const { request, info } = exchange;
   const { namespaced } = resource.kind.definition.reference;
   if (info.subresource || (info.namespace && !namespaced)) throw pathNotFound();
   if (info.verb !== 'get' && info.verb !== 'list') throw methodNotAllowed();
@@ -81,12 +81,12 @@ export async function serveVirtual(
   const include = includeObjectIn(info.query, acceptance);
   if (info.verb === 'get') {
     const entry = await resource.get(info.namespace, info.name);
-    return sendEncoded(request, response, 200, await encodeEntry(resource.kind, entry, acceptance, include, nowMs));
+    return sendNegotiated(exchange, 200, acceptance, form => encodeEntry(resource.kind, entry, form, include, nowMs));
   }
   const entries = await resource.list(info.namespace, {
     labelSelector: info.query.get('labelSelector') ?? undefined,
     fieldSelector: info.query.get('fieldSelector') ?? undefined,
   });
   const listing = { revision: undefined, entries, continue: undefined, remaining: undefined };
-  return sendEncoded(request, response, 200, await encodeList(resource.kind, listing, acceptance, include, nowMs));
+  return sendNegotiated(exchange, 200, acceptance, form => encodeList(resource.kind, listing, form, include, nowMs));
 }

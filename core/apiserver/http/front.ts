@@ -1,14 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { randomUUID } from 'node:crypto';
-import { errorText } from '../../base/errors.js';
+import { errorCode, errorText } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
+import { quote } from '../../machinery/field-errors.js';
 import { badRequest, isStatusError, toStatus } from '../../machinery/status-error.js';
 import { parseDuration } from '../../machinery/time.js';
 import type { TypeSet } from '../../machinery/schema.js';
 import type { Aggregator } from '../aggregation/aggregator.js';
 import type { ExtensionServer } from '../aggregation/extension-server.js';
-import type { RequestAuthentication } from '../auth/authenticator.js';
+import type { Auditor } from '../audit/auditor.js';
+import { auditFailed, auditFailedText, RequestAudit } from '../audit/request-audit.js';
+import { recordOf } from '../audit/response-stages.js';
+import type { Authenticated, RequestAuthentication } from '../auth/authenticator.js';
 import type { Authorizer, Attributes } from '../auth/authorizer.js';
 import { forbiddenError } from '../auth/forbidden.js';
 import type { Impersonation } from '../auth/impersonation.js';
@@ -31,6 +35,8 @@ export interface FrontOptions {
   /** Absent: as many requests as come are served at once. */
   readonly limiter?: RequestLimiter | undefined;
   readonly authorizer: Authorizer;
+  /** Absent: nothing is written of requests. */
+  readonly auditor?: Auditor | undefined;
   readonly resources: ResourceHandler;
   readonly connections: ConnectHandler;
   /** Who serves a version of a group: an extension server, resources of this server, or neither. */
@@ -88,10 +94,18 @@ export class Front {
       response.end('400 Bad Request');
       return;
     }
-    response.setHeader('Audit-Id', auditId(request));
+    const id = auditId(request);
+    response.setHeader('Audit-Id', id);
     response.setHeader('Cache-Control', 'no-cache, private');
-    checkTimeout(info);
-    const asked = await this.#identify(request, info, response);
+    const { auditor } = this.#options;
+    const audited = auditor && new RequestAudit({ auditor, request, info, auditId: id, answer: response });
+    try {
+      checkTimeout(info);
+    } catch (error) {
+      audited?.unauthenticated(attributesOf(info, undefined));
+      throw error;
+    }
+    const asked = await this.#identify(request, info, response, audited);
     const passage = this.#options.limiter?.enter(info, asked);
     const watched = passage && info.verb === 'watch' ? countWhileOpen(passage, response) : undefined;
     if (passage?.mustWait) await passage.wait(response);
@@ -100,7 +114,7 @@ export class Front {
     try {
       // Nobody wants it any more, and its handler would wait in vain to be told so.
       if (isClosed(response)) return;
-      this.#authorize(asked, response);
+      this.#authorize(asked, response, audited);
       const { user } = asked;
       const owner = info.version === '' ? false : this.#options.route(info);
       // Not given on: what was let in is not out before its answer is. But a watch is the other server's to count.
@@ -108,7 +122,7 @@ export class Front {
         watched?.onOpened();
         await this.#options.aggregator!.serve(owner, { request, response, user, isDiscovery: !info.resourceRequest });
       } else if (owner) {
-        const exchange = { request, response, info, caller: user, onOpened: watched?.onOpened };
+        const exchange = { request, response, info, caller: user, audit: audited?.record, onOpened: watched?.onOpened };
         if (this.#options.connections.handles(info)) await this.#options.connections.serve(exchange);
         else await this.#options.resources.handle(exchange);
       } else if (!(await this.#options.routes({ request, response, info, user })))
@@ -116,43 +130,64 @@ export class Front {
     } finally {
       passage?.end();
       watched?.onServed();
+      audited?.served();
     }
   }
 
   /** Authenticates and impersonates. Throws 401 and 403, whose answer carries the warnings too. */
-  async #identify(request: IncomingMessage, info: RequestInfo, response?: ServerResponse): Promise<Attributes> {
-    const { authentication, impersonation } = this.#options;
-    const pending = authentication.authenticate({
-      path: info.path,
-      authorization: request.headers.authorization,
-      rawHeaders: request.rawHeaders,
-      clientCertificates: clientCertificates(request),
-    });
-    const { user: original, warnings } = pending instanceof Promise ? await pending : pending;
+  async #identify(
+    request: IncomingMessage,
+    info: RequestInfo,
+    response: ServerResponse | undefined,
+    audited: RequestAudit | undefined,
+  ): Promise<Attributes> {
+    const { impersonation } = this.#options;
+    const pending = this.#authenticate(request, info, audited);
+    const { user: original, warnings, annotations } = pending instanceof Promise ? await pending : pending;
     if (warnings && response) addWarnings(response, warnings);
-    const attributes: Attributes = {
-      user: original,
-      verb: info.verb,
-      group: info.group,
-      version: info.version,
-      resource: info.resource,
-      subresource: info.subresource,
-      namespace: info.namespace,
-      ...selectorAttributes(info.verb, info.name, info.query),
-      path: info.path,
-      resourceRequest: info.resourceRequest,
-    };
+    const attributes: Attributes = attributesOf(info, original);
+    audited?.authenticated(attributes, annotations);
     try {
-      const user = impersonation.impersonate(original, request.rawHeaders, attributes);
-      return user === original ? attributes : { ...attributes, user };
+      if (!audited) {
+        const user = impersonation.impersonate(original, request.rawHeaders, attributes);
+        return user === original ? attributes : { ...attributes, user };
+      }
+      let constraint = '';
+      const user = impersonation.impersonate(original, request.rawHeaders, attributes, heard => (constraint = heard));
+      if (user === original) return attributes;
+      audited.impersonated(user, constraint);
+      return { ...attributes, user };
     } catch (error) {
       if (isStatusError(error, 'Forbidden')) response?.setHeader(...noSniffing);
       throw error;
     }
   }
 
-  #authorize(asked: Attributes, response?: ServerResponse): void {
+  #authenticate(
+    request: IncomingMessage,
+    info: RequestInfo,
+    audited: RequestAudit | undefined,
+  ): Authenticated | Promise<Authenticated> {
+    const refuse = (error: unknown): never => {
+      audited?.unauthenticated(attributesOf(info, undefined));
+      throw error;
+    };
+    try {
+      const pending = this.#options.authentication.authenticate({
+        path: info.path,
+        authorization: request.headers.authorization,
+        rawHeaders: request.rawHeaders,
+        clientCertificates: clientCertificates(request),
+      });
+      return audited && pending instanceof Promise ? pending.catch(refuse) : pending;
+    } catch (error) {
+      return refuse(error);
+    }
+  }
+
+  #authorize(asked: Attributes, response: ServerResponse | undefined, audited: RequestAudit | undefined): void {
     const verdict = this.#options.authorizer.authorize(asked);
+    audited?.record?.authorized(verdict);
     if (verdict.decision === 'allow') return;
     response?.setHeader(...noSniffing);
     throw forbiddenError(asked, verdict.reason);
@@ -168,9 +203,15 @@ export class Front {
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
-    this.#upgrade(request, socket, head).catch((error: unknown) => {
+    const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
+    const { auditor } = this.#options;
+    const audited = auditor && new RequestAudit({ auditor, request, info, auditId: auditId(request), answer: socket });
+    this.#upgrade({ request, info, audited }, socket, head).catch((error: unknown) => {
+      if (errorCode(error) === auditFailed) return endSocket(socket, unstored, plainHeaders, unstoredText(request));
       const status = toStatus(error);
       if (!isStatusError(error)) this.#log(request, error);
+      audited?.record?.refusedUpgrade(error);
+      audited?.served();
       endSocket(
         socket,
         `${status.code ?? 500} ${status.reason ?? 'Error'}`,
@@ -180,21 +221,21 @@ export class Front {
     });
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
-    const asked = await this.#identify(request, info);
+  async #upgrade({ request, info, audited }: UpgradeRequest, socket: Duplex, head: Buffer): Promise<void> {
+    const asked = await this.#identify(request, info, undefined, audited);
     const passage = this.#options.limiter?.enter(info, asked);
     const watched = passage && info.verb === 'watch' ? countWhileOpen(passage, socket) : undefined;
     if (passage?.mustWait) await passage.wait(socket);
     if (passage?.retryAfterSeconds !== undefined) {
-      const headers = ['Content-Type: text/plain; charset=utf-8', `Retry-After: ${passage.retryAfterSeconds}`];
+      const headers = [...plainHeaders, `Retry-After: ${passage.retryAfterSeconds}`];
+      audited?.record?.started(429);
       return endSocket(socket, '429 Too Many Requests', headers, tooManyRequestsText);
     }
     try {
       if (isClosed(socket)) return;
-      this.#authorize(asked);
+      this.#authorize(asked, undefined, audited);
       const { user } = asked;
-      const exchange = { request, info, caller: user, onOpened: watched?.onOpened };
+      const exchange = { request, info, caller: user, audit: audited?.record, onOpened: watched?.onOpened };
       const measured = this.#options.metrics.begin(info);
       socket.once('close', () => measured.end(switchedProtocols));
       const owner = this.#options.route(info);
@@ -206,13 +247,20 @@ export class Front {
     } finally {
       passage?.end();
       watched?.onServed();
+      audited?.served();
     }
   }
 
   #failed(request: IncomingMessage, response: ServerResponse, error: unknown): void {
-    if (!isStatusError(error)) this.#log(request, error);
     // The rest of a body that nobody reads must not hold up the connection.
     if (!request.complete) request.resume();
+    if (errorCode(error) === auditFailed) return sendPlain(response, 500, unstoredText(request));
+    if (!isStatusError(error)) this.#log(request, error);
+    const record = this.#options.auditor && recordOf(response);
+    if (isStatusError(error)) record?.refused(error);
+    else record?.panicked(error);
+    // To whom nothing can be answered any more.
+    if (record && isClosed(response)) record.completed(undefined);
     sendError(request, response, error, this.#options.types).catch(() => response.destroy());
   }
 
@@ -252,6 +300,38 @@ function turnAway(request: IncomingMessage, response: ServerResponse, retryAfter
   if (!request.complete) request.resume();
   response.setHeader('Retry-After', String(retryAfterSeconds));
   sendPlain(response, 429, tooManyRequestsText);
+}
+
+interface UpgradeRequest {
+  readonly request: IncomingMessage;
+  readonly info: RequestInfo;
+  readonly audited: RequestAudit | undefined;
+}
+
+function attributesOf<U>(info: RequestInfo, user: U): Omit<Attributes, 'user'> & { readonly user: U } {
+  return {
+    user,
+    verb: info.verb,
+    group: info.group,
+    version: info.version,
+    resource: info.resource,
+    subresource: info.subresource,
+    namespace: info.namespace,
+    ...selectorAttributes(info.verb, info.name, info.query),
+    path: info.path,
+    resourceRequest: info.resourceRequest,
+  };
+}
+
+const unstored = '500 Internal Server Error';
+const plainHeaders = ['Content-Type: text/plain; charset=utf-8'];
+
+function unstoredText(request: IncomingMessage): string {
+  const uri = quote(request.url ?? '')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;');
+  return `Internal Server Error: ${uri}: ${auditFailedText}\n`;
 }
 
 function endSocket(socket: Duplex, status: string, headers: readonly string[], body: string): void {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ResourceReference } from '../../api/resource-reference.js';
+import type { AuditAnnotate } from '../../contracts/admission.js';
 import type { CallerIdentity } from '../../contracts/api-transport.js';
 import type { FieldErrors } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
@@ -147,6 +148,8 @@ export interface RequestContext {
   readonly options?: Readonly<Record<string, unknown>> | undefined;
   /** Warning headers of the answer. */
   warn(text: string): void;
+  /** Of the audit log; absent where nothing is written of the request. */
+  readonly annotate?: AuditAnnotate | undefined;
   /** Other resources, for subresources and allocations that touch them. */
   readonly stores: ResourceStores;
   /** Asks the authorizer about the caller (RBAC escalation checks, secret references ...). */

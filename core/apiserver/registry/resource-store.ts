@@ -119,6 +119,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       nowMs: this.#options.clock.now(),
       options: call.dryRun ? { dryRun: ['All'], ...call.options } : call.options,
       warn: text => call.warn(text),
+      annotate: call.annotate,
       stores: this.#options.stores,
       allows: attributes => this.#options.allows(call.caller, attributes),
     };
@@ -541,6 +542,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
       dryRun: context.dryRun,
       options: context.operation === 'CONNECT' ? undefined : context.options,
       warn: text => context.warn(text),
+      annotate: context.annotate,
     });
   }
 }

@@ -1,3 +1,4 @@
+import type { AuditAnnotate } from '../../contracts/admission.js';
 import type { CallerIdentity } from '../../contracts/api-transport.js';
 import type { KubeObject } from '../../machinery/object.js';
 
@@ -16,6 +17,8 @@ export interface WriteCall {
   /** What the client said beside the object (`fieldManager`, `fieldValidation`), for admission. */
   readonly options?: Readonly<Record<string, unknown>> | undefined;
   warn(text: string): void;
+  /** Of the audit log; absent where nothing is written of the request. */
+  readonly annotate?: AuditAnnotate | undefined;
 }
 
 export interface UpdateOptions<T> {

@@ -1,6 +1,9 @@
 import { didYouMean } from '../../base/nearest-name.js';
 import { configError } from '../../../config/index.js';
+import type { AuditSettings } from '../../apiserver/audit/audit-settings.js';
 import { list, truth, wholeNumber } from './argument-values.js';
+import type { AuditDraft } from './audit-arguments.js';
+import { auditArguments, auditSettings } from './audit-arguments.js';
 import { authenticationOf, noEffect, readArguments, refused, why, works } from './component-arguments.js';
 import type { ArgumentComponent, ArgumentFindings } from './component-arguments.js';
 
@@ -13,9 +16,10 @@ export interface ApiServerTuning {
   readonly requestsInFlight?: number;
   readonly mutatingRequestsInFlight?: number;
   readonly priorityAndFairness?: boolean;
+  readonly audit?: AuditSettings;
 }
 
-type Draft = { -readonly [Key in keyof ApiServerTuning]: ApiServerTuning[Key] };
+type Draft = { -readonly [Key in keyof Omit<ApiServerTuning, 'audit'>]: ApiServerTuning[Key] } & { audit?: AuditDraft };
 
 /** What runs, and is on in upstream without being asked for. */
 const admission: readonly string[] = [
@@ -66,7 +70,6 @@ const admissionNotBuilt: readonly string[] = [
   'PodTolerationRestriction',
 ];
 
-const audit = 'an audit log, which this version does not build';
 const certificates = 'other keys and certificates than the cluster makes for itself';
 const datastore = '--datastore-endpoint, which chooses the datastore';
 const encryption = 'encryption at rest, which this version does not build yet';
@@ -87,15 +90,7 @@ export const apiServerArguments: ArgumentComponent<Draft> = {
     'anonymous-auth': refused('a server that answers nobody without a name', 'true'),
     'anonymous-auth-config': refused('a choice of what callers without a name may read'),
     'api-audiences': refused('other audiences of tokens, which this version does not build'),
-    'audit-log-compress': refused(audit),
-    'audit-log-format': refused(audit),
-    'audit-log-maxage': refused(audit),
-    'audit-log-maxbackup': refused(audit),
-    'audit-log-maxsize': refused(audit),
-    'audit-log-mode': refused(audit),
-    'audit-log-path': refused(audit),
-    'audit-policy-file': refused(audit),
-    'audit-webhook-config-file': refused(audit),
+    ...auditArguments,
     'authentication-config': refused(authenticationOf('a configuration file')),
     'authentication-token-webhook-config-file': refused(authenticationOf('a webhook')),
     'authorization-config': refused('other authorizers than Node and RBAC, which this version does not build'),
@@ -189,8 +184,13 @@ export function apiServerTuning(
   given: readonly string[],
   source?: string,
 ): ArgumentFindings & { readonly tuning: ApiServerTuning } {
-  const tuning: Draft = {};
-  const findings = readArguments(apiServerArguments, given, tuning, source);
+  const draft: Draft = {};
+  const findings = readArguments(apiServerArguments, given, draft, source);
+  const { audit: auditDraft, ...rest } = draft;
+  const audit = auditSettings(auditDraft, text => {
+    findings.errors.push(configError('FLAG_VALUE', `${source ?? '--kube-apiserver-arg'}: ${text}`));
+  });
+  const tuning: ApiServerTuning = { ...rest, ...(audit ? { audit } : {}) };
   const { priorityAndFairness = true, requestsInFlight, mutatingRequestsInFlight } = tuning;
   // Both have a number that is not 0 where none is given.
   if (priorityAndFairness && requestsInFlight === 0 && mutatingRequestsInFlight === 0) {

@@ -22,6 +22,29 @@ export function durationMs(value: string): number {
   throw new Error('must be longer than nothing');
 }
 
+/** Any whole number: who takes it says which are good. */
+export function integer(value: string): number {
+  if (/^[-+]?\d+$/.test(value) && Number.isSafeInteger(Number(value))) return Number(value);
+  throw new Error('must be a whole number');
+}
+
+export function fraction(value: string): number {
+  const number = Number(value);
+  if (value.trim() !== '' && Number.isFinite(number)) return number;
+  throw new Error('must be a number');
+}
+
+/** Like `10s`, or nothing. */
+export function anyDurationMs(value: string): number {
+  try {
+    const milliseconds = durationToMs(value);
+    if (milliseconds >= 0) return milliseconds;
+  } catch {
+    throw new Error('must be a duration like 10s or 1h30m');
+  }
+  throw new Error('must not be negative');
+}
+
 /** A quantity that is not negative, like `10Mi`; resolves the number that it stands for. */
 export function amount(value: string): number {
   let number: number;

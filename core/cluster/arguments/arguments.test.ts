@@ -231,3 +231,85 @@ describe('the controllers', () => {
     });
   });
 });
+
+describe('the audit of the API server', () => {
+  const batch = { bufferSize: 10_000, maxBatchSize: 1, maxBatchWaitMs: 0, throttle: undefined };
+  const log = ['audit-log-path=/logs/audit.log'];
+
+  it('has the defaults of upstream, and is not there without a path, a webhook or a policy', () => {
+    const found = apiServerTuning(['audit-policy-file=/p.yaml', ...log, 'audit-log-maxage=30']);
+    expect(messages(found)).toEqual(nothing);
+    expect(found.tuning.audit).toEqual({
+      policyFile: '/p.yaml',
+      log: {
+        path: '/logs/audit.log',
+        format: 'json',
+        mode: 'blocking',
+        rotation: { maxSizeBytes: 100 * 1024 * 1024, maxBackups: 100, maxAgeDays: 30, compress: false },
+        batch,
+        truncate: undefined,
+      },
+      webhook: undefined,
+    });
+    expect(apiServerTuning(['audit-log-maxage=30', 'audit-webhook-batch-max-size=7']).tuning).toEqual({});
+  });
+
+  it('reads what is said of batches and truncation', () => {
+    const given = [
+      'audit-webhook-config-file=/w.yaml',
+      'audit-webhook-batch-initial-backoff=2s',
+      'audit-webhook-batch-max-size=7',
+      'audit-webhook-batch-throttle-qps=0.5',
+      'audit-webhook-mode=batch',
+      'audit-webhook-truncate-enabled',
+      'audit-webhook-version=audit.k8s.io/v1',
+    ];
+    expect(apiServerTuning(given).tuning.audit?.webhook).toEqual({
+      configFile: '/w.yaml',
+      initialBackoffMs: 2000,
+      batch: { ...batch, maxBatchSize: 7, maxBatchWaitMs: 30_000, throttle: { perSecond: 0.5, burst: 15 } },
+      truncate: { maxBatchBytes: 10 * 1024 * 1024, maxEventBytes: 100 * 1024 },
+    });
+  });
+
+  it.each([
+    ['audit-log-mode=never', 'invalid audit log mode never, allowed modes are "batch,blocking,blocking-strict"'],
+    ['audit-log-format=xml', 'invalid audit log format xml, allowed formats are "legacy,json"'],
+    ['audit-log-maxsize=-1', "--audit-log-maxsize -1 can't be a negative number"],
+    ['audit-log-version=audit.k8s.io/v1beta1', 'invalid group version, allowed versions are ["audit.k8s.io/v1"]'],
+    ['audit-log-truncate-max-event-size=0', 'invalid audit truncate log max event size 0, must be a positive number'],
+    [
+      'audit-log-truncate-max-batch-size=1',
+      'invalid audit truncate log max batch size 1, must be greater than max event size (102400)',
+    ],
+  ])('refuses %s', (argument, message) => {
+    expect(messages(apiServerTuning([...log, argument])).errors).toEqual([`--kube-apiserver-arg: ${message}`]);
+  });
+
+  it('refuses numbers of batches only where there are batches', () => {
+    const given = [...log, 'audit-log-batch-buffer-size=0', 'audit-log-batch-throttle-enable=true'];
+    expect(messages(apiServerTuning(given))).toEqual(nothing);
+    expect(messages(apiServerTuning([...given, 'audit-log-mode=batch'])).errors).toEqual([
+      '--kube-apiserver-arg: invalid audit batch log buffer size 0, must be a positive number',
+      '--kube-apiserver-arg: invalid audit batch log throttle QPS 0, must be a positive number',
+      '--kube-apiserver-arg: invalid audit batch log throttle burst 0, must be a positive number',
+    ]);
+  });
+
+  it('refuses what is no number and no duration, and requests that wait for a webhook', () => {
+    const given = [
+      'audit-log-maxage=x',
+      'audit-webhook-batch-max-wait=-1s',
+      'audit-webhook-initial-backoff=x',
+      'audit-webhook-batch-throttle-qps=x',
+      'audit-webhook-mode=blocking',
+    ];
+    expect(messages(apiServerTuning(given)).errors.map(text => text.replace(/^--kube-apiserver-arg /, ''))).toEqual([
+      'audit-log-maxage=x: must be a whole number',
+      'audit-webhook-batch-max-wait=-1s: must not be negative',
+      'audit-webhook-initial-backoff=x: must be a duration like 10s or 1h30m',
+      'audit-webhook-batch-throttle-qps=x: must be a number',
+      'audit-webhook-mode=blocking: needs requests that wait for a webhook, which this version does not build',
+    ]);
+  });
+});

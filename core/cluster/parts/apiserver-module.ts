@@ -1,7 +1,10 @@
 import { ContainerModule } from 'inversify';
 import { ApiServerPart } from '../../apiserver/api-server-part.js';
+import type { AuditSurroundings } from '../../apiserver/audit/audit-settings.js';
 import { defaultRequestLimits } from '../../apiserver/flowcontrol/flow-control.js';
 import { extensionClients } from '../extension-clients.js';
+import { JsonPoster } from '../../client/json-poster.js';
+import { readKubeconfig } from '../../client/kubeconfig.js';
 import { AdmissionPlugin } from '../../contracts/admission.js';
 import { ApiGroup } from '../../contracts/api-group.js';
 import { ApiTransport } from '../../contracts/api-transport.js';
@@ -19,6 +22,15 @@ import { PluginOptions } from '../../contracts/plugin-options.js';
 import { ResourceCatalogue } from '../../contracts/resource-catalogue.js';
 import { apiServerTuning } from '../arguments/apiserver-arguments.js';
 import type { ArgumentOptions } from './argument-options.js';
+
+const auditTimeoutMs = 30_000;
+
+function auditEndpoint(version: string): AuditSurroundings['endpoint'] {
+  return async configFile => {
+    const credentials = await readKubeconfig(configFile);
+    return new JsonPoster({ credentials, userAgent: `kube-apiserver/${version}`, timeoutMs: auditTimeoutMs });
+  };
+}
 
 export const module = new ContainerModule(({ bind }) => {
   bind(ApiServerPart).toResolvedValue(
@@ -53,6 +65,7 @@ export const module = new ContainerModule(({ bind }) => {
           mutating: tuning.mutatingRequestsInFlight ?? defaultRequestLimits.mutating,
           isFair: tuning.priorityAndFairness ?? defaultRequestLimits.isFair,
         },
+        audit: tuning.audit && { settings: tuning.audit, endpoint: auditEndpoint(settings.version) },
         tolerationSeconds: { notReady: tuning.notReadySeconds, unreachable: tuning.unreachableSeconds },
       });
     },

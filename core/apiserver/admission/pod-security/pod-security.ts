@@ -10,6 +10,7 @@ import type {
 import { Namespaces, Pods } from '../../../api/generated/resources.js';
 import { controllerOf } from '../../../api/owners.js';
 import type { AdmissionAttributes, AdmissionPlugin } from '../../../contracts/admission.js';
+import type { FieldErrors } from '../../../machinery/field-errors.js';
 import { quote } from '../../../machinery/field-errors.js';
 import type { KubeObject, ObjectMeta } from '../../../machinery/object.js';
 import { semanticEqual } from '../../../machinery/object.js';
@@ -21,6 +22,7 @@ import { compareLevels, isSameLevel, levelText, policyOf } from './policy.js';
 
 const ignoredSubresources = new Set(['exec', 'attach', 'binding', 'eviction', 'log', 'portforward', 'proxy', 'status']);
 const maximumPodsToCheck = 3000;
+const auditPrefix = 'pod-security.kubernetes.io/';
 
 interface Template {
   readonly metadata: ObjectMeta;
@@ -69,17 +71,25 @@ export class PodSecurity implements AdmissionPlugin {
       if (resource !== 'pods') return;
       throw internalError(new Error(`failed to lookup namespace ${quote(attributes.namespace)}`));
     }
-    const { policy } = policyOf(namespace.metadata.labels);
+    const { policy, errors } = policyOf(namespace.metadata.labels);
+    const { enforce, audit, warn } = policy;
+    const isOpen = errors.empty && warn.level === 'privileged' && audit.level === 'privileged';
     if (resource === 'pods') {
       const pod = object as unknown as Pod;
-      if (policy.enforce.level === 'privileged' && policy.warn.level === 'privileged') return;
+      if (isOpen && enforce.level === 'privileged')
+        return attributes.annotate?.(`${auditPrefix}enforce-policy`, 'privileged:latest');
       if (attributes.operation === 'UPDATE' && !isSignificantUpdate(pod, attributes.oldObject as unknown as Pod)) return;
-      refuseViolations(attributes, policy.enforce, pod);
-      return warnOfViolations(attributes, policy.warn, pod);
+      attributes.annotate?.(`${auditPrefix}enforce-policy`, levelText(enforce));
+      auditViolations(attributes, audit, errors, pod);
+      refuseViolations(attributes, enforce, pod);
+      return warnOfViolations(attributes, warn, pod);
     }
-    if (policy.warn.level === 'privileged') return;
-    const template = templates[`${group}/${resource}`]!(object!);
-    if (template?.spec) warnOfViolations(attributes, policy.warn, { metadata: template.metadata ?? {}, spec: template.spec });
+    if (isOpen) return;
+    const { metadata, spec } = templates[`${group}/${resource}`]!(object!) ?? {};
+    if (!spec) return;
+    const template = { metadata: metadata ?? {}, spec };
+    auditViolations(attributes, audit, errors, template);
+    warnOfViolations(attributes, warn, template);
   }
 
   #validateNamespace(attributes: AdmissionAttributes): void {
@@ -133,6 +143,25 @@ function refuseViolations(attributes: AdmissionAttributes, level: LevelVersion, 
   if (found.length === 0) return;
   const { group, resource, name } = attributes;
   throw forbidden({ group, resource, name }, `violates PodSecurity ${quote(levelText(level))}: ${detailText(found)}`);
+}
+
+function auditViolations(
+  { annotate }: AdmissionAttributes,
+  level: LevelVersion,
+  errors: FieldErrors,
+  { metadata, spec }: Template,
+): void {
+  if (!annotate) return;
+  if (!errors.empty) annotate(`${auditPrefix}error`, `Failed to parse policy: ${aggregateText(errors)}`);
+  const found = violations(level, metadata, spec);
+  if (found.length === 0) return;
+  annotate(`${auditPrefix}audit-violations`, `would violate PodSecurity ${quote(levelText(level))}: ${detailText(found)}`);
+}
+
+/** As Go prints the errors of a list: each once. */
+function aggregateText({ list }: FieldErrors): string {
+  const texts = [...new Set(list.map(({ field, body }) => `${field}: ${body}`))];
+  return texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`;
 }
 
 function warnOfViolations(attributes: AdmissionAttributes, level: LevelVersion, { metadata, spec }: Template): void {

@@ -22,6 +22,7 @@ export interface ReviewResponse {
   readonly patchType: string;
   readonly status: Partial<Status> | undefined;
   readonly warnings: readonly string[];
+  readonly auditAnnotations: Readonly<Record<string, string>>;
 }
 
 export interface ReviewRequest {
@@ -96,6 +97,7 @@ export async function readReview(
     patchType: version === 'v1' ? (response.patchType ?? '') : patch ? 'JSONPatch' : '',
     status: response.status,
     warnings: response.warnings ?? [],
+    auditAnnotations: response.auditAnnotations ?? {},
   };
 }
 
@@ -112,6 +114,7 @@ interface Response {
   readonly patch?: string;
   readonly patchType?: string;
   readonly warnings?: readonly string[];
+  readonly auditAnnotations?: Readonly<Record<string, string>>;
 }
 
 /** A fault of the answer as such: nothing came that could be read. */

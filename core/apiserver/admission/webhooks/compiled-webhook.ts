@@ -10,6 +10,7 @@ export type ReviewVersion = 'v1' | 'v1beta1';
 /** One webhook of one configuration, in the form in which requests are held against it. */
 export interface CompiledWebhook {
   readonly name: string;
+  readonly configuration: string;
   /** `configuration/name/n`: the same webhook in both rounds of mutation. */
   readonly id: string;
   readonly rules: readonly CompiledRule[];
@@ -41,6 +42,7 @@ export function compileConfiguration(
     const { matchConditions = [], sideEffects, admissionReviewVersions = [] } = webhook;
     return {
       name: webhook.name,
+      configuration: metadata.name!,
       id: `${metadata.name}/${webhook.name}/${count}`,
       rules: (webhook.rules ?? []).map(compileRule),
       matchesEquivalents: webhook.matchPolicy === 'Equivalent',

@@ -1,6 +1,6 @@
 import type { AdmissionAttributes, AdmissionPlugin } from '../../../contracts/admission.js';
 import { parseJson } from '../../../machinery/codec/json-decode.js';
-import { quote } from '../../../machinery/field-errors.js';
+import { goJsonText, quote, withSortedKeys } from '../../../machinery/field-errors.js';
 import type { KubeObject } from '../../../machinery/object.js';
 import { cloneJson, semanticEqual } from '../../../machinery/object.js';
 import { applyJsonPatch, decodeJsonPatch } from '../../../machinery/patch/json-patch.js';
@@ -30,6 +30,13 @@ interface Misfit {
   readonly object: KubeObject;
   readonly version: string;
   readonly fault: Error;
+}
+
+interface Application {
+  readonly shown: ShownObjects;
+  readonly held: { misfit?: Misfit | undefined };
+  /** Under which the audit log tells the patch. */
+  readonly patchKey: string;
 }
 
 /**
@@ -65,7 +72,7 @@ export class MutatingWebhooks implements AdmissionPlugin {
     rounds?.notes.set(this.name, notes);
     if (isSecond && notes.called.size && !semanticEqual(notes.output, attributes.object)) callAgain(notes);
     const held: { misfit?: Misfit | undefined } = {};
-    for (const webhook of this.#webhooks.all) {
+    for (const [index, webhook] of this.#webhooks.all.entries()) {
       const invocation = await this.#matcher.match(webhook, attributes);
       // Nobody is called for the first time in the second round.
       if (!invocation || (isSecond && !notes.again.has(webhook.id))) continue;
@@ -73,9 +80,17 @@ export class MutatingWebhooks implements AdmissionPlugin {
       const { misfit } = held;
       if (misfit && misfit.version !== invocation.kind.version) throw misfit.fault;
       const shown = misfit ? { ...versions, object: misfit.object } : versions;
-      const changed = await this.#caller.call(webhook, attributes, invocation, shown, response =>
-        this.#apply(response, webhook, attributes, invocation, { shown, held }),
-      );
+      const place = `round_${isSecond ? 1 : 0}_index_${index}`;
+      const annotationKey = `mutation.webhook.admission.k8s.io/${place}`;
+      const patchKey = `patch.webhook.admission.k8s.io/${place}`;
+      let changed: boolean | undefined;
+      try {
+        changed = await this.#caller.call(webhook, attributes, invocation, { shown, annotationKey }, response =>
+          this.#apply(response, webhook, attributes, invocation, { shown, held, patchKey }),
+        );
+      } finally {
+        attributes.annotate?.(annotationKey, goJsonText({ ...nameOf(webhook), mutated: changed ?? false }));
+      }
       if (changed) {
         callAgain(notes);
         rounds?.askForSecond();
@@ -93,7 +108,7 @@ export class MutatingWebhooks implements AdmissionPlugin {
     webhook: CompiledWebhook,
     attributes: AdmissionAttributes,
     { resource, kind }: Invocation,
-    { shown: { object: shown }, held }: { readonly shown: ShownObjects; readonly held: { misfit?: Misfit | undefined } },
+    { shown: { object: shown }, held, patchKey }: Application,
   ): Promise<boolean> {
     if (!patch) return false;
     const operations = decodePatch(patch);
@@ -105,6 +120,7 @@ export class MutatingWebhooks implements AdmissionPlugin {
     }
     if (patchType !== 'JSONPatch') throw this.#caller.failure(webhook, `unsupported patch type ${quote(patchType)}`);
     const patched = this.#patched(operations, resource, subresource, shown);
+    attributes.annotate?.(patchKey, patchText(webhook, operations), 'Request');
     held.misfit = 'fault' in patched ? { ...patched, version: kind.version } : undefined;
     if ('fault' in patched) return true;
     if (semanticEqual(patched, shown)) return false;
@@ -135,6 +151,12 @@ export class MutatingWebhooks implements AdmissionPlugin {
       throw internalError(plainFault(error));
     }
   }
+}
+
+const nameOf = ({ configuration, name }: CompiledWebhook): object => ({ configuration, webhook: name });
+
+function patchText(webhook: CompiledWebhook, operations: readonly unknown[]): string {
+  return goJsonText({ ...nameOf(webhook), patch: withSortedKeys(operations), patchType: 'JSONPatch' });
 }
 
 function callAgain({ called, again }: Notes): void {

@@ -31,7 +31,10 @@ export class ValidatingWebhooks implements AdmissionPlugin {
       if (invocation) calls.push([webhook, invocation, await this.#matcher.versions(attributes, invocation)]);
     }
     const results = await Promise.allSettled(
-      calls.map(([webhook, invocation, shown]) => this.#caller.call(webhook, attributes, invocation, shown, () => undefined)),
+      calls.map(([webhook, invocation, shown], index) => {
+        const annotationKey = `validating.webhook.admission.k8s.io/round_0_index_${index}`;
+        return this.#caller.call(webhook, attributes, invocation, { shown, annotationKey }, () => undefined);
+      }),
     );
     // All have been heard, since some may count on it; the first of those that refuse is told.
     const refusal = results.find(result => result.status === 'rejected');

@@ -3,6 +3,7 @@ import { CodedError, errorCode } from '../../../base/errors.js';
 import type { Logger } from '../../../base/logger.js';
 import type { AdmissionAttributes } from '../../../contracts/admission.js';
 import { quote } from '../../../machinery/field-errors.js';
+import { validateQualifiedName } from '../../../machinery/names.js';
 import type { KubeObject } from '../../../machinery/object.js';
 import type { StructType } from '../../../machinery/schema.js';
 import type { StatusError } from '../../../machinery/status-error.js';
@@ -23,6 +24,12 @@ export interface WebhookCallerOptions {
   readonly clock: Clock;
   readonly metrics: WebhookMetrics;
   readonly logger: Logger;
+}
+
+/** What one call shows, and where the audit log speaks of it: `mutation.webhook.admission.k8s.io/round_0_index_0`. */
+export interface ShownCall {
+  readonly shown: ShownObjects;
+  readonly annotationKey: string;
 }
 
 const badRequestCode = 400;
@@ -46,7 +53,7 @@ export class WebhookCaller {
     webhook: CompiledWebhook,
     attributes: AdmissionAttributes,
     invocation: Invocation,
-    shown: ShownObjects,
+    { shown, annotationKey }: ShownCall,
     use: (response: ReviewResponse) => T | Promise<T>,
   ): Promise<T | undefined> {
     const { clock, logger } = this.#options;
@@ -63,6 +70,7 @@ export class WebhookCaller {
       });
     try {
       const response = await this.#review(webhook, attributes, invocation, shown);
+      publishAnnotations(webhook.name, response, attributes);
       for (const text of response.warnings) attributes.warn(text);
       if (!response.allowed) throw new Refused(webhookRefusal(webhook.name, response.status));
       const used = await use(response);
@@ -80,6 +88,7 @@ export class WebhookCaller {
       const { webhook: name, httpStatus: code } = error;
       if (webhook.ignoresFailure) {
         logger.warn('a webhook could not be called and is ignored', { webhook: name, error: error.message });
+        attributes.annotate?.(`failed-open.${annotationKey}`, name);
         observe({ code, failedOpen: true });
         return undefined;
       }
@@ -118,6 +127,15 @@ export class WebhookCaller {
     } catch (error) {
       throw callFailure(name, error);
     }
+  }
+}
+
+/** Keys that are no qualified names are left out. */
+function publishAnnotations(webhook: string, { auditAnnotations }: ReviewResponse, { annotate }: AdmissionAttributes): void {
+  if (!annotate) return;
+  for (const [name, value] of Object.entries(auditAnnotations)) {
+    const key = `${webhook}/${name}`;
+    if (key.split('/').length === 2 && validateQualifiedName(key).length === 0) annotate(key, value);
   }
 }
 

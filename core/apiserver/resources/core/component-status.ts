@@ -7,6 +7,7 @@ export const componentStatus = defineResource<ComponentStatus>({
   reference: ComponentStatuses,
   generation: false,
   verbs: ['get', 'list'],
+  deprecation: 'v1 ComponentStatus is deprecated in v1.19+',
   row(object) {
     const healthy = object.conditions?.find(({ type }) => type === 'Healthy');
     const status = healthy ? (healthy.status === 'True' ? 'Healthy' : 'Unhealthy') : 'Unknown';

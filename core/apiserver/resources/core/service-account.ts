@@ -8,6 +8,7 @@ import type { KubeObject } from '../../../machinery/object.js';
 import { parseApiVersion } from '../../../machinery/object.js';
 import { badRequest, conflict, invalid, isStatusError, serviceUnavailable } from '../../../machinery/status-error.js';
 import { formatTime } from '../../../machinery/time.js';
+import { parseToken } from '../../../pki/json-web-token.js';
 import { age } from '../../handlers/table.js';
 import type { RequestContext, ResourceDefinition } from '../../registry/resource-definition.js';
 import { defineResource } from '../../registry/resource-definition.js';
@@ -107,6 +108,8 @@ async function requestToken(request: TokenRequest, store: ResourceStore<ServiceA
     ...bound,
     nowMs,
   });
+  const id: unknown = parseToken(token)?.claims['jti'];
+  if (typeof id === 'string') context.annotate?.('authentication.kubernetes.io/issued-credential-id', `JTI=${id}`);
   const answer: TokenRequest = {
     ...request,
     metadata: { ...metadata, name, namespace, uid, creationTimestamp: formatTime(nowMs) },
