@@ -191,7 +191,7 @@ export class Kubelet {
       killer,
       cgroups,
       facts: () => node.facts,
-      others: pod => this.#activePods(pod).map(own => resizer.granted(own)),
+      others: pod => this.#admittedPods(pod).map(own => resizer.granted(own)),
     });
     const workerServices: PodWorkerServices = {
       context,
@@ -206,13 +206,12 @@ export class Kubelet {
       resizer,
       plugins,
       facts: () => node.facts,
-      admit: async pod => {
+      admit: async pod => eviction?.refusal(pod) ?? plugins?.admit(pod),
+      fits: pod => {
         const { appArmor } = node.facts.runtimeFeatures;
-        const refusal = eviction?.refusal(pod) ?? (await plugins?.admit(pod));
-        if (refusal) return refusal;
         const { unsafeSysctls } = tuning;
         const devices = plugins?.heldFor(pod);
-        return admitPod(pod, node.node, { others: this.#activePods(pod), appArmor, devices, unsafeSysctls });
+        return admitPod(pod, node.node, { others: this.#admittedPods(pod), appArmor, devices, unsafeSysctls });
       },
       removeLogs: pod => this.#removeLogs(pod, runtime.onHost),
       gone: async pod => {
@@ -470,10 +469,10 @@ export class Kubelet {
     }
   }
 
-  #activePods(except: Pod): Pod[] {
+  #admittedPods(except: Pod): Pod[] {
     const pods: Pod[] = [];
     for (const worker of this.#workers.values()) {
-      if (worker.active && worker.pod.metadata.uid !== except.metadata.uid) pods.push(worker.pod);
+      if (worker.holdsPlace && worker.pod.metadata.uid !== except.metadata.uid) pods.push(worker.pod);
     }
     return pods;
   }
