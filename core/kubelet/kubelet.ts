@@ -132,6 +132,7 @@ export class Kubelet {
       clock: context.clock,
       logger: context.logger,
       changed: uid => this.#changed(uid),
+      recovered: () => this.#wakeAll(),
       links,
       ipv6First: context.settings.nodeIps[0]?.includes(':') ?? false,
       ...(runtime.onHost ? { complete: state => withTerminationMessage(state, context.settings.podLogsDir) } : {}),
