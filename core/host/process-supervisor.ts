@@ -230,7 +230,7 @@ export class ProcessSupervisor {
       void this.#logTimer?.dispose();
       if (this.#state === 'watching') this.#logTimer = this.#options.clock.setTimer(logCheckMs, () => this.#checkLog());
     };
-    this.#limitLog()
+    void this.#limitLog()
       // A full disk, for one: it may have room again.
       .catch((error: unknown) => this.#logger.warn('a log cannot be shortened', { file: this.#process.logFile, error }))
       .then(again);

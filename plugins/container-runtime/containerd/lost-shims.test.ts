@@ -29,9 +29,8 @@ it('shims of containers that containerd does not know are ended when it still do
   isAway = true;
   shims.look();
   await settle();
-  expect(clock.pendingTimers).toBe(0);
   isAway = false;
-  shims.look();
+  await clock.advance(60_000);
   await settle();
   expect(asked).toBe(4);
   known.add('late');
@@ -43,9 +42,13 @@ it('shims of containers that containerd does not know are ended when it still do
     null,
     null,
   ]);
+  // Forgotten later.
   known.delete('known');
-  shims.look();
+  const endedToo = once(processes.known, 'exit');
+  await clock.advance(60_000);
   await settle();
+  await clock.advance(10_000);
+  expect((await endedToo)[1]).toBe('SIGKILL');
   shims.stop();
   expect(clock.pendingTimers).toBe(0);
   for (const child of Object.values(processes)) child.kill('SIGKILL');

@@ -22,6 +22,8 @@ interface Shim {
 
 /** A shim that ends its container is soon gone; one of a container that is just made is known before it is started. */
 const confirmMs = 10_000;
+/** Containerd forgets some only when the kubelet takes away what is left of the pod. */
+const againMs = 60_000;
 
 /**
  * Ends the shims that containerd has lost: when it, or whoever asked for a pod, is killed while the pod's sandbox is made, the shim may
@@ -36,7 +38,7 @@ export class LostShims {
     this.#options = options;
   }
 
-  /** After each start of containerd's and of ours. */
+  /** After each start of containerd's and of ours; from then on it looks again by itself. */
   look(): void {
     this.#stopped = false;
     void this.#timer?.dispose();
@@ -48,16 +50,22 @@ export class LostShims {
     void this.#timer?.dispose();
   }
 
-  /** Never rejects: what cannot be looked at now is looked at after the next start. */
+  /** Never rejects: what cannot be looked at now is looked at the next time. */
   async #look(): Promise<void> {
-    const { clock, logger, socket } = this.#options;
+    const { logger, socket } = this.#options;
+    let suspects: Shim[] = [];
     try {
-      const suspects = await this.#unknown(findShims(socket));
-      if (suspects.length === 0 || this.#stopped) return;
-      this.#timer = clock.setTimer(confirmMs, () => void this.#end(suspects));
+      suspects = await this.#unknown(findShims(socket));
     } catch (error) {
       logger.debug('shims that containerd has lost could not be looked for', { error: errorText(error) });
     }
+    if (suspects.length > 0) this.#arm(confirmMs, () => this.#end(suspects));
+    else this.#arm(againMs, () => this.#look());
+  }
+
+  #arm(delayMs: number, next: () => Promise<void>): void {
+    void this.#timer?.dispose();
+    if (!this.#stopped) this.#timer = this.#options.clock.setTimer(delayMs, () => void next());
   }
 
   async #end(suspects: readonly Shim[]): Promise<void> {
@@ -71,6 +79,7 @@ export class LostShims {
     } catch (error) {
       logger.debug('shims that containerd has lost could not be ended', { error: errorText(error) });
     }
+    this.#arm(againMs, () => this.#look());
   }
 
   /** Those of which containerd knows no container. */
