@@ -30,13 +30,13 @@ function paramsOf({ served: { store, definition } }: ResourceEndpoint): ParamRes
     namespaced: cache.namespaced,
     async get(namespace, name) {
       await cache.prepare?.({ namespace, name });
-      const found = cache.get(namespace, name)?.object;
+      const found = cache.get(namespace, name)?.exact;
       return found && show(found);
     },
     async list(namespace, selector) {
       const within = namespace || undefined;
       await cache.prepare?.({ namespace: within });
-      return [...cache.entries(within)].filter(({ labels }) => selector.matches(labels)).map(({ object }) => show(object));
+      return [...cache.entries(within)].filter(({ labels }) => selector.matches(labels)).map(({ exact }) => show(exact));
     },
   };
 }

@@ -193,7 +193,7 @@ export class FieldErrors {
   }
 
   tooMany(path: FieldPath, actual: number, maximum: number): void {
-    const detail = `must have at most ${maximum} item${maximum === 1 ? '' : 's'}`;
+    const detail = maximum < 0 ? 'has too many items' : `must have at most ${maximum} item${maximum === 1 ? '' : 's'}`;
     this.add('FieldValueTooMany', path, withDetail(`${titles.FieldValueTooMany}: ${actual}`, detail));
   }
 }

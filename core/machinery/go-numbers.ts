@@ -141,3 +141,8 @@ export function quoteGo(text: string): string {
   }
   return `${result}"`;
 }
+
+/** For those who count with it: a field that may be a BigInt, where no number holds it exactly, as the nearest number. */
+export function nearestNumber(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : Number(value);
+}

@@ -167,7 +167,8 @@ const symbols: ReadonlySet<string> = new Set([')', ',', '!', '==', '=', '>', '<'
 function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   let at = 0;
-  while (at < text.length) {
+  // To upstream's scanner a NUL is the end of a token, or of everything where none has begun.
+  while (at < text.length && text[at] !== '\0') {
     const character = text[at]!;
     if (isSpace(character)) at++;
     else if (special.includes(character)) {
@@ -176,10 +177,12 @@ function tokenize(text: string): Token[] {
       const symbol = symbols.has(pair) && pair.length === 2 ? pair : character;
       tokens.push({ kind: symbol as TokenKind, text: symbol });
       at += symbol.length;
+      if (text[at] === '\0') at++;
     } else {
       const start = at;
-      while (at < text.length && !special.includes(text[at]!) && !isSpace(text[at]!)) at++;
+      while (at < text.length && text[at] !== '\0' && !special.includes(text[at]!) && !isSpace(text[at]!)) at++;
       const word = text.slice(start, at);
+      if (text[at] === '\0') at++;
       tokens.push({ kind: word === 'in' || word === 'notin' ? word : 'identifier', text: word });
     }
   }

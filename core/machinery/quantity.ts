@@ -109,6 +109,11 @@ export class Quantity {
     return this.#unscaled === 0n ? 0 : this.#unscaled < 0n ? -1 : 1;
   }
 
+  /** Whether nothing is lost without a fraction. */
+  get isWhole(): boolean {
+    return this.#scale >= 0 || this.#unscaled % tenTo(-this.#scale) === 0n;
+  }
+
   /** Negative, zero or positive, as this is less than, equal to or more than the other. */
   compare(other: Quantity): -1 | 0 | 1 {
     const [left, right] = this.#aligned(other);

@@ -1,5 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import { canonicalTime, durationToMs, formatDuration, formatMicroTime, formatTime, parseDuration, timeToMs } from './time.js';
+import {
+  canonicalTime,
+  durationToMs,
+  formatDuration,
+  formatMicroTime,
+  formatTime,
+  parseDuration,
+  timeToMs,
+  wrappedDurationMs,
+} from './time.js';
 
 describe('canonicalTime', () => {
   it.each<[string, string | null]>([
@@ -59,4 +68,16 @@ describe('durations', () => {
   ])('refuses %j', (text, message) => expect(() => parseDuration(text)).toThrow(message));
 
   it('gives milliseconds', () => expect(durationToMs('1m0.5s')).toBe(60500));
+});
+
+describe('wrappedDurationMs', () => {
+  it.each([
+    [30, 30_000],
+    [9_223_372_036, 9_223_372_036_000],
+    [-9_223_372_036, -9_223_372_036_000],
+    // time.Second * time.Duration(x) as Go computes it.
+    [2n ** 63n - 1n, -1000],
+    [-(2n ** 63n), 0],
+    [9_223_372_037, -9_223_372_036_709.55],
+  ])('of %s s is %s ms', (seconds, expected) => expect(wrappedDurationMs(seconds)).toBeCloseTo(expected, 2));
 });

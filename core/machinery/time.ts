@@ -170,6 +170,15 @@ const unitNanos: Readonly<Record<string, bigint>> = {
   h: 3600000000000n,
 };
 
+/** What 64 bits of nanoseconds hold. */
+const longestDurationSeconds = 9_223_372_036;
+
+/** Seconds (a BigInt where a number does not hold them) as milliseconds of a Go duration: 64 bits of nanoseconds, which wrap beyond 292 years. */
+export function wrappedDurationMs(seconds: number | bigint): number {
+  if (seconds <= longestDurationSeconds && seconds >= -longestDurationSeconds) return Number(seconds) * 1000;
+  return Number(BigInt.asIntN(64, BigInt(seconds) * 1_000_000_000n)) / 1e6;
+}
+
 /** Nanoseconds of a Go duration such as `1h30m` or `-1.5s`. Throws INVALID_DURATION with Go's words. */
 export function parseDuration(text: string): bigint {
   const fail = (message: string): never => {

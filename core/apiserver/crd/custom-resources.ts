@@ -75,12 +75,12 @@ export class CustomResources {
   async start(): Promise<void> {
     const store = this.#store;
     if (!store) return;
-    for (const entry of store.cache.entries()) if (isServed(entry.object)) await this.#mount(entry.object);
+    for (const entry of store.cache.entries()) if (isServed(entry.exact)) await this.#mount(entry.exact);
     const all = (): void => {
       for (const name of new Set([...this.#mounted.keys(), ...Array.from(store.cache.entries(), entry => entry.name)]))
         this.#add(name);
     };
-    this.#listening = store.cache.listen(event => event && this.#changed(event.entry.object as CustomResourceDefinition), {
+    this.#listening = store.cache.listen(event => event && this.#changed(event.entry.exact as CustomResourceDefinition), {
       onLoaded: all,
     });
     all();
@@ -99,7 +99,7 @@ export class CustomResources {
   }
 
   #current(name: string): Readonly<CustomResourceDefinition> | undefined {
-    return this.#store?.cache.get('', name)?.object;
+    return this.#store?.cache.get('', name)?.exact;
   }
 
   #changed({ metadata, spec }: Readonly<CustomResourceDefinition>): void {
@@ -111,7 +111,7 @@ export class CustomResources {
   }
 
   #group(group: string): Readonly<CustomResourceDefinition>[] {
-    return Array.from(this.#store!.cache.entries(), entry => entry.object).filter(({ spec }) => spec.group === group);
+    return Array.from(this.#store!.cache.entries(), entry => entry.exact).filter(({ spec }) => spec.group === group);
   }
 
   #add(name: string): void {
@@ -242,7 +242,7 @@ export class CustomResources {
 
   #letGo(name: string, source: DefinitionSource): void {
     const entry = this.#store?.cache.get('', name);
-    if (entry && isSame(entry.object, source.read())) source.read = () => entry.object;
+    if (entry && isSame(entry.exact, source.read())) source.read = () => entry.exact;
   }
 
   /** What the server has of its own is neither replaced nor emptied. */

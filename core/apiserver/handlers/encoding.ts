@@ -26,7 +26,7 @@ export interface Encoded {
 }
 
 /** What encoding needs of an object: kept or made for one answer. */
-export type EncodableEntry<T extends KubeObject> = Pick<StoredObject<T>, 'object' | 'bytes' | 'resourceVersion'>;
+export type EncodableEntry<T extends KubeObject> = Pick<StoredObject<T>, 'object' | 'exact' | 'bytes' | 'resourceVersion'>;
 
 export type EncodableListing<T extends KubeObject> = Pick<Listing<T>, 'continue' | 'remaining'> & {
   /** Undefined for lists that are no state of the store. */
@@ -59,7 +59,7 @@ export async function encodeEntry<T extends KubeObject>(
   if (acceptance.as === 'PartialObjectMetadata')
     return encodeKind(
       served.types,
-      partialObject(entry.object, acceptance.version!, served.definition.versionAnnotations),
+      partialObject(entry.exact, acceptance.version!, served.definition.versionAnnotations),
       acceptance,
     );
   if (acceptance.mediaType === 'application/vnd.kubernetes.protobuf') {
@@ -67,7 +67,7 @@ export async function encodeEntry<T extends KubeObject>(
   }
   if (acceptance.mediaType === 'application/json' && !acceptance.pretty)
     return { contentType: 'application/json', parts: [entry.bytes] };
-  return encodeValue(entry.object, acceptance);
+  return encodeValue(entry.exact, acceptance);
 }
 
 const protobufBytes = new WeakMap<object, Buffer>();
@@ -76,7 +76,7 @@ const protobufBytes = new WeakMap<object, Buffer>();
 export function protobufOf<T extends KubeObject>(served: ServedKind<T>, entry: EncodableEntry<T>): Buffer {
   let bytes = protobufBytes.get(entry);
   if (!bytes) {
-    bytes = encodeProtobuf(served.struct!, entry.object);
+    bytes = encodeProtobuf(served.struct!, entry.exact);
     protobufBytes.set(entry, bytes);
   }
   return bytes;
@@ -106,7 +106,7 @@ export async function encodeValue(value: object, acceptance: Pick<Acceptance, 'm
   if (acceptance.mediaType === 'application/yaml') {
     return { contentType: 'application/yaml', parts: [Buffer.from(await toYaml(value as JsonObject))] };
   }
-  const text = acceptance.pretty ? jsonText(value, 2) : `${jsonText(value)}\n`;
+  const text = acceptance.pretty ? jsonText(value, { indent: 2 }) : `${jsonText(value)}\n`;
   return { contentType: 'application/json', parts: [Buffer.from(text)] };
 }
 
@@ -177,8 +177,8 @@ export async function encodeList<T extends KubeObject>(
     return { contentType: 'application/json', parts };
   }
   const items = listing.entries.map(entry => {
-    if (!served.struct) return entry.object;
-    const { kind: _kind, apiVersion: _apiVersion, ...rest } = entry.object as KubeObject;
+    if (!served.struct) return entry.exact;
+    const { kind: _kind, apiVersion: _apiVersion, ...rest } = entry.exact as KubeObject;
     return rest;
   });
   return encodeValue({ kind: served.listKind, apiVersion: served.apiVersion, metadata, items }, acceptance);

@@ -158,14 +158,14 @@ export class Operations<T extends KubeObject = KubeObject> {
       this.#writeCall(call),
       old => {
         if (!old) throw notFound(this.#served.store.subject(call.name));
-        const patched = this.#patched(old.object, type, patch);
+        const patched = this.#patched(old.exact, type, patch);
         if (!isJsonObject(patched)) throw badRequest('the patched object is not an object');
         const draft = this.#decodePatched(patched, call, type === 'strategic', () => {
           if (type === 'strategic') return formatGoValue(patch);
-          const current = this.#served.codec.canonicalize(cloneJson(old.object));
+          const current = this.#served.codec.canonicalize(cloneJson(old.exact));
           return patchedText(this.#patched(current, type, patch), current, patch);
         });
-        if (jsonEqual(draft, old.object)) return cloneJson(old.object);
+        if (jsonEqual(draft, old.exact)) return cloneJson(old.exact);
         return draft;
       },
       { subresource: call.subresource, createIfMissing: false, patch: true },
@@ -261,7 +261,7 @@ export class Operations<T extends KubeObject = KubeObject> {
     return store.update(
       { ...this.#writeCall(call), ownsManagedFields: true },
       async old => {
-        const merged = await this.#owner.apply(old?.object, cloneJson(named), {
+        const merged = await this.#owner.apply(old?.exact, cloneJson(named), {
           manager: call.fieldManager,
           force,
           subresource: call.subresource,
@@ -296,8 +296,8 @@ export class Operations<T extends KubeObject = KubeObject> {
       { ...this.#writeCall(call), ...(scale ? { ownsManagedFields: true } : {}) },
       async old => {
         if (!old) throw notFound(store.subject(call.name));
-        const shown = sub.getForUpdate?.(old.object) ?? (await sub.get!(old.object, context));
-        const current = scale ? this.#owner.ownedScale(old.object, shown) : shown;
+        const shown = sub.getForUpdate?.(old.exact) ?? (await sub.get!(old.exact, context));
+        const current = scale ? this.#owner.ownedScale(old.exact, shown) : shown;
         let body = next(cloneJson(current));
         if (scale && !applied) {
           body = this.#owner.updateScale(current, body, { manager: call.fieldManager, nowMs: context.nowMs });
@@ -309,12 +309,12 @@ export class Operations<T extends KubeObject = KubeObject> {
         before = shown;
         await admit('mutate', body, current);
         const errors = new FieldErrors();
-        await sub.validateUpdate?.(body, old.object, errors, context);
+        await sub.validateUpdate?.(body, old.exact, errors, context);
         if (!errors.empty) throw invalid(sub.kind.group, sub.kind.kind, call.name, errors);
-        const draft = cloneJson(old.object) as T;
+        const draft = cloneJson(old.exact) as T;
         await sub.update!(body, draft, context);
         if (scale) {
-          const managedFields = this.#owner.parentOfScale(old.object, body);
+          const managedFields = this.#owner.parentOfScale(old.exact, body);
           if (managedFields) draft.metadata.managedFields = managedFields;
           else delete draft.metadata.managedFields;
         }
@@ -323,7 +323,7 @@ export class Operations<T extends KubeObject = KubeObject> {
       },
       { createIfMissing: false, patch: true, validateBody },
     );
-    return { object: await sub.get(entry.object, context), created: false };
+    return { object: await sub.get(entry.exact, context), created: false };
   }
 
   async delete(call: OperationCall, options: DeleteOptions): Promise<{ entry: StoredObject<T>; gone: boolean }> {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { DeleteOptions, PatchType } from '../../contracts/api-transport.js';
 import type { BadValue } from '../../machinery/field-errors.js';
 import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
+import type { StatusError } from '../../machinery/status-error.js';
 import { badRequest, invalid } from '../../machinery/status-error.js';
 import type { RequestInfo } from './request-info.js';
 import { isTrue } from './request-info.js';
@@ -21,8 +22,23 @@ export function isDryRun(query: URLSearchParams): boolean {
 
 export function numberOf(text: string | null): number | undefined {
   if (text === null || text === '') return undefined;
-  if (!/^-?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-  return Number(text);
+  return Number(integerOf(text));
+}
+
+/** A whole number of 64 bits: a BigInt where no number holds it. */
+export function wideNumberOf(text: string | null): number | bigint | undefined {
+  if (text === null || text === '') return undefined;
+  const exact = integerOf(text);
+  const value = Number(exact);
+  return Number.isSafeInteger(value) ? value : exact;
+}
+
+function integerOf(text: string): bigint {
+  const fault = (reason: string): StatusError => badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: ${reason}`);
+  if (!/^[-+]?\d+$/.test(text)) throw fault('invalid syntax');
+  const exact = BigInt(text.replace(/^\+/, ''));
+  if (BigInt.asIntN(64, exact) !== exact) throw fault('value out of range');
+  return exact;
 }
 
 export function listQuery(query: URLSearchParams): {

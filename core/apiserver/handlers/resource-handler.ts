@@ -40,7 +40,7 @@ import {
   isDryRun,
   listQuery,
   mediaTypeOf,
-  numberOf,
+  wideNumberOf,
   validatePatchOptions,
   validateWriteQuery,
 } from './request-options.js';
@@ -155,7 +155,7 @@ export class ResourceHandler {
       }
       if (sub.type === 'object') {
         const context = served.store.context(this.#call(exchange, []), 'UPDATE', info.subresource);
-        const object = await sub.get!(entry.object, context);
+        const object = await sub.get!(entry.exact, context);
         const nowMs = this.#options.clock.now();
         return sendEncoded(request, response, 200, await encodeMade(served.types, object, acceptance, { include, nowMs }));
       }
@@ -389,7 +389,7 @@ export class ResourceHandler {
       const [group, version] = apiVersion.includes('/') ? (apiVersion.split('/') as [string, string]) : ['', apiVersion];
       options = decodeOptions(type, given, { ...kind, group, version });
     } else {
-      const grace = numberOf(info.query.get('gracePeriodSeconds'));
+      const grace = wideNumberOf(info.query.get('gracePeriodSeconds'));
       const policy = info.query.get('propagationPolicy');
       const orphan = info.query.get('orphanDependents');
       options = {

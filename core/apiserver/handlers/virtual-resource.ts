@@ -50,8 +50,10 @@ export class VirtualResource {
     // Lists cut a prefix of known length from each item: the order of the fields matters.
     const typed = { kind, apiVersion, ...rest };
     const { metadata } = typed;
+    deepFreeze(typed);
     return {
-      object: deepFreeze(typed),
+      object: typed,
+      exact: typed,
       bytes: Buffer.from(JSON.stringify(typed)),
       resourceVersion: '',
       namespace: definition.reference.namespaced ? (metadata.namespace ?? '') : '',

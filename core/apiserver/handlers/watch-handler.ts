@@ -188,7 +188,7 @@ class FrameEncoder<T extends KubeObject> {
     const key = `${type}/${this.#mode}/${this.binary}/${this.stream}/${this.#target.acceptance.version ?? ''}`;
     const known = source?.frames?.get(key);
     if (known) return known;
-    const frame = this.#mode === 'partial' ? this.#framed(type, this.#partial(entry.object)) : this.#whole(type, entry);
+    const frame = this.#mode === 'partial' ? this.#framed(type, this.#partial(entry.exact)) : this.#whole(type, entry);
     if (source) (source.frames ??= new Map()).set(key, frame);
     return frame;
   }

@@ -29,7 +29,7 @@ export function encodeMessage({ document, messages }: MessageSet, value: object)
         return tag(number, varintType);
       case 'double':
         if (content === 0 && !always) return;
-        writer.float64(content as number);
+        writer.float64(Number(content));
         return tag(number, fixed64Type);
       case 'any': {
         // JSON is YAML.

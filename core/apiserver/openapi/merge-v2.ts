@@ -64,7 +64,11 @@ function freeName(taken: Readonly<Json>, name: string, value: unknown): string {
 function sameMeaning(a: unknown, b: unknown): boolean {
   const text = (value: unknown): string =>
     JSON.stringify(withSortedKeys(value), (key, inner: unknown) =>
-      key === 'x-kubernetes-group-version-kind' || (key === 'description' && typeof inner === 'string') ? undefined : inner,
+      key === 'x-kubernetes-group-version-kind' || (key === 'description' && typeof inner === 'string')
+        ? undefined
+        : typeof inner === 'bigint'
+          ? String(inner)
+          : inner,
     );
   return text(a) === text(b);
 }

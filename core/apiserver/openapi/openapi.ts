@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
+import { jsonText, parseOwnJson } from '../../machinery/codec/json-text.js';
 import type { TypeSet } from '../../machinery/schema.js';
 import type { DiscoveredResource } from '../discovery/discovery.js';
 import { documentV2, documentV3 } from './gnostic-messages.js';
@@ -150,9 +151,9 @@ export class OpenApi {
       this.#kept.set(name, kept);
       return { hash, bytes: kept };
     }
-    const json = Buffer.from(JSON.stringify(build()));
+    const json = Buffer.from(jsonText(build()));
     const bytes =
-      form === 'json' ? json : encodeMessage(key ? documentV3 : documentV2, JSON.parse(json.toString()) as OpenApiSchema);
+      form === 'json' ? json : encodeMessage(key ? documentV3 : documentV2, parseOwnJson(json.toString()) as OpenApiSchema);
     const known = hash ?? hashOf(json);
     this.#hashes.set(key, known);
     this.#kept.set(name, bytes);

@@ -1,7 +1,7 @@
 import type { DeleteOptions } from '../../contracts/api-transport.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { conflict } from '../../machinery/status-error.js';
-import { formatTime } from '../../machinery/time.js';
+import { formatTime, wrappedDurationMs } from '../../machinery/time.js';
 import type { StoredObject } from '../storage/stored-object.js';
 import { deletionFinalizers } from './object-metadata.js';
 import type { ResourceDefinition } from './resource-definition.js';
@@ -45,7 +45,7 @@ export function beforeDelete<T extends KubeObject>(
   const requested = given !== undefined && given < 0 ? 1 : given;
   if (metadata.deletionTimestamp === undefined) {
     const seconds = definition.gracePeriodSeconds(old, requested);
-    metadata.deletionTimestamp = formatTime(nowMs + seconds * 1000);
+    metadata.deletionTimestamp = formatTime(nowMs + wrappedDurationMs(seconds));
     metadata.deletionGracePeriodSeconds = seconds;
     if (metadata.generation) metadata.generation++;
     return 'graceful';
@@ -53,7 +53,7 @@ export function beforeDelete<T extends KubeObject>(
   const running = metadata.deletionGracePeriodSeconds ?? 0;
   if (running === 0) return 'none';
   if (requested === undefined || requested >= running) return 'pending';
-  const endMs = Date.parse(metadata.deletionTimestamp) + (requested - running) * 1000;
+  const endMs = Date.parse(metadata.deletionTimestamp) - wrappedDurationMs(running) + wrappedDurationMs(requested);
   metadata.deletionTimestamp = formatTime(Math.max(endMs, nowMs));
   // Whoever ends it must still see it end.
   metadata.deletionGracePeriodSeconds = endMs < nowMs && requested !== 0 ? 1 : requested;

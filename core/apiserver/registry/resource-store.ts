@@ -222,7 +222,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
   async #updateOnce(current: StoredObject<T>, input: T, call: WriteCall, options: UpdateOptions<T>): Promise<StoredObject<T>> {
     const { definition } = this;
     const { subresource = '', patch = false, validateBody } = options;
-    const old = current.object as Readonly<T>;
+    const old = current.exact as Readonly<T>;
     this.#checkNamespace(input, call);
     if (input.metadata.name && input.metadata.name !== call.name) throw nameMismatch(input.metadata.name, call.name);
     input.metadata.name ??= call.name;
@@ -313,7 +313,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     for (let attempt = 0; ; attempt++) {
       const current = this.cached(call.namespace, call.name);
       checkPreconditions(current, options, this.definition.reference);
-      const old = current.object as Readonly<T>;
+      const old = current.exact as Readonly<T>;
       const context = this.context(call, 'DELETE');
       const { gracePeriodSeconds, propagationPolicy, orphanDependents, preconditions } = options;
       const said = { ...context.options, gracePeriodSeconds, propagationPolicy, orphanDependents, preconditions };
@@ -341,9 +341,9 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
             throw this.#writeConflict(error, false, call.name);
           });
         });
-        if (!this.#mayGo(entry.object as T)) return { entry, gone: false };
+        if (!this.#mayGo(entry.exact as T)) return { entry, gone: false };
         // Watchers see that the grace is over before they see it go.
-        return { entry: await this.#remove(entry, cloneJson(entry.object) as T, context, false), gone: true };
+        return { entry: await this.#remove(entry, cloneJson(entry.exact) as T, context, false), gone: true };
       } catch (error) {
         if (!(error instanceof RetryOnConflict)) throw error;
         if (attempt >= conflictRetries) throw conflict(this.subject(call.name));
@@ -454,7 +454,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     context: RequestContext,
     write: (bytes: Buffer) => Promise<number>,
   ): Promise<StoredObject<T>> {
-    const rollback: Rollback | void = await this.definition.beforeWrite?.(draft, current?.object, context);
+    const rollback: Rollback | void = await this.definition.beforeWrite?.(draft, current?.exact, context);
     delete draft.metadata.resourceVersion;
     try {
       if (context.dryRun) {
@@ -484,7 +484,7 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
     const { viewOf } = this.definition;
     if (!viewOf) return draft;
     const { namespace = '', name = '' } = draft.metadata;
-    return viewOf.fromView(draft, this.#options.viewed!.cache.get(namespace, name)?.object);
+    return viewOf.fromView(draft, this.#options.viewed!.cache.get(namespace, name)?.exact);
   }
 
   /** An answer for something that is not in the store: dry runs and what has just been deleted. */
@@ -550,6 +550,6 @@ export class ResourceStore<T extends KubeObject = KubeObject> {
 /** The stored object changed under an unconditional write: run it again. */
 class RetryOnConflict extends Error {}
 
-const detachedCache = new ParseCache(0);
+const detachedCache = new ParseCache({ limitBytes: 0 });
 
 export type { CacheEvent, FieldOwnership, KeptObjects, ResourceStoreOptions, WriteCall };

@@ -1,4 +1,3 @@
-import { parseOwnJson } from '../../machinery/codec/json-text.js';
 import type { Clock } from '../../base/clock.js';
 import type { Deferred } from '../../base/deferred.js';
 import { deferred } from '../../base/deferred.js';
@@ -43,7 +42,7 @@ export class StorageHub {
   readonly datastore: Datastore;
   readonly #options: StorageHubOptions;
   readonly #parseCache = new ParseCache();
-  readonly #customParseCache = new ParseCache(undefined, parseOwnJson);
+  readonly #customParseCache = new ParseCache({ isExact: true });
   readonly #known = new WeakMap<Uint8Array, KubeObject>();
   readonly #caches = new Map<string, ResourceCache>();
   readonly #opening = new Map<string, Opening>();

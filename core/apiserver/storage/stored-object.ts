@@ -1,15 +1,18 @@
-import { jsonText } from '../../machinery/codec/json-text.js';
+import { jsonText, mayHoldWideIntegers, parseOwnJson, parseRoundedJson } from '../../machinery/codec/json-text.js';
 import type { ObjectEntry } from '../../contracts/api-transport.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { deepFreeze } from '../../machinery/object.js';
 
 const metadataStart = Buffer.from('"metadata":{');
 
+/** Objects that were encoded and hold BigInts. */
+const wideObjects = new WeakSet<object>();
+
 /** Encodes an object for the store: kind, apiVersion and metadata first, no resourceVersion. */
 export function encodeStored(object: KubeObject): Buffer {
   const { kind, apiVersion, metadata, ...rest } = object;
   const { resourceVersion: _resourceVersion, ...plain } = metadata;
-  return Buffer.from(jsonText({ kind, apiVersion, metadata: plain, ...rest }));
+  return Buffer.from(jsonText({ kind, apiVersion, metadata: plain, ...rest }, { onWide: () => wideObjects.add(object) }));
 }
 
 /** The stored bytes with `metadata.resourceVersion` put in: what a client reads. There is none in what was never stored, of revision 0. */
@@ -33,16 +36,20 @@ export function withResourceVersion(stored: Uint8Array, revision: number): Buffe
  * Second-chance order: an object that was read since it was last looked at stays.
  */
 export class ParseCache {
-  readonly parse: (text: string) => unknown;
+  readonly isExact: boolean;
   readonly #limitBytes: number;
   #bytes = 0;
   #ring: StoredObject<KubeObject>[] = [];
   #head = 0;
 
-  /** `parse`: JSON.parse, or what keeps more of numbers than it for objects whose fields are the users'. */
-  constructor(limitBytes = 4 * 1024 * 1024, parse: (text: string) => unknown = JSON.parse) {
+  /** `isExact`: everybody gets whole numbers beyond 2^53 as BigInts; for objects whose fields are the users'. */
+  constructor({ limitBytes = 4 * 1024 * 1024, isExact = false }: { limitBytes?: number; isExact?: boolean } = {}) {
     this.#limitBytes = limitBytes;
-    this.parse = parse;
+    this.isExact = isExact;
+  }
+
+  parse(text: string): unknown {
+    return this.isExact ? parseOwnJson(text) : parseRoundedJson(text);
   }
 
   admit(entry: StoredObject<KubeObject>): void {
@@ -86,6 +93,7 @@ export class StoredObject<T extends KubeObject = KubeObject> implements ObjectEn
   readonly bytes: Buffer;
   readonly #cache: ParseCache;
   #parsed: T | undefined;
+  #isRounded = false;
   #touched = false;
 
   private constructor(cache: ParseCache, index: EntryFields, revision: number, bytes: Buffer) {
@@ -107,8 +115,10 @@ export class StoredObject<T extends KubeObject = KubeObject> implements ObjectEn
     options: { known?: T | undefined; fields?: ((object: T) => Record<string, string>) | undefined } = {},
   ): StoredObject<T> {
     const bytes = withResourceVersion(stored, revision);
-    const parsed = options.known ?? (cache.parse(bytes.toString()) as T);
-    if (options.known && revision !== 0) parsed.metadata.resourceVersion = String(revision);
+    const known = options.known && (cache.isExact || !wideObjects.has(options.known)) ? options.known : undefined;
+    const text = known ? '' : bytes.toString();
+    const parsed = known ?? (cache.parse(text) as T);
+    if (known && revision !== 0) parsed.metadata.resourceVersion = String(revision);
     deepFreeze(parsed);
     const { metadata } = parsed;
     const index: EntryFields = {
@@ -120,13 +130,15 @@ export class StoredObject<T extends KubeObject = KubeObject> implements ObjectEn
     };
     const entry = new StoredObject<T>(cache, index, revision, bytes);
     entry.#parsed = parsed;
+    entry.#isRounded = !cache.isExact && mayHoldWideIntegers(text);
     cache.admit(entry as unknown as StoredObject<KubeObject>);
     return entry;
   }
 
   /** The same object as of its deletion. */
   deletedAt(revision: number): StoredObject<T> {
-    const object = { ...this.object, metadata: { ...this.object.metadata } };
+    const { exact } = this;
+    const object = { ...exact, metadata: { ...exact.metadata } };
     delete object.metadata.resourceVersion;
     return StoredObject.decode<T>(this.#cache, encodeStored(object), revision, { known: object, fields: () => this.fields });
   }
@@ -142,6 +154,11 @@ export class StoredObject<T extends KubeObject = KubeObject> implements ObjectEn
       this.#cache.admit(this as unknown as StoredObject<KubeObject>);
     }
     return this.#parsed;
+  }
+
+  /** As it is stored: fields of 64 bits whose value is beyond what a number holds are BigInts, where `object` rounds them. */
+  get exact(): T {
+    return this.#isRounded ? deepFreeze(parseOwnJson(this.bytes.toString()) as T) : this.object;
   }
 
   takeTouched(): boolean {

@@ -149,14 +149,14 @@ export class ViewCache<T extends KubeObject = KubeObject> implements ObjectCache
   }
 
   #isWaiting(entry: StoredObject): boolean {
-    return this.#options.conversion !== undefined && !this.#entries.has(entry) && this.#options.conversion.isNeeded(entry.object);
+    return this.#options.conversion !== undefined && !this.#entries.has(entry) && this.#options.conversion.isNeeded(entry.exact);
   }
 
   async #convert(entries: readonly StoredObject[]): Promise<void> {
     const waiting = entries.filter(entry => this.#isWaiting(entry));
     for (let at = 0; at < waiting.length; at += conversionBatch) {
       const batch = waiting.slice(at, at + conversionBatch);
-      const shown = await this.#options.conversion!.convert(batch.map(entry => entry.object));
+      const shown = await this.#options.conversion!.convert(batch.map(entry => entry.exact));
       for (const [index, entry] of batch.entries()) this.#keep(entry, shown[index]!);
     }
   }
@@ -164,7 +164,7 @@ export class ViewCache<T extends KubeObject = KubeObject> implements ObjectCache
   #view(entry: StoredObject): StoredObject<T> {
     const known = this.#entries.get(entry);
     if (known) return known;
-    const stored = entry.object;
+    const stored = entry.exact;
     if (this.#isWaiting(entry)) throw new Error(`${this.prefix}${entry.name} was read before it was converted`);
     const shown = this.#options.toView(stored);
     if ((shown as unknown) !== stored || this.#options.fields) return this.#keep(entry, shown);

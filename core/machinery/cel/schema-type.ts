@@ -1,3 +1,4 @@
+import { nearestNumber } from '../go-numbers.js';
 import type { CelType } from './cel-type.js';
 import {
   boolType,
@@ -121,14 +122,14 @@ function nested(schema: CelSchema, name: string): SchemaType | undefined {
 function arrayType(schema: CelSchema, name: string): SchemaType | undefined {
   const element = schema.items && nested(schema.items, `${name}.@idx`);
   if (!element) return undefined;
-  const most = schema.maxItems ?? Math.trunc((maximumRequest - 2) / (element.minSize + 1));
+  const most = nearestNumber(schema.maxItems) ?? Math.trunc((maximumRequest - 2) / (element.minSize + 1));
   return { type: listType(element.type), element, maxElements: Math.max(0, most), minSize: 2 };
 }
 
 function mapSchemaType(schema: CelSchema, values: CelSchema, name: string): SchemaType | undefined {
   const element = nested(values, `${name}.@elem`);
   if (!element) return undefined;
-  const most = schema.maxProperties ?? Math.trunc((maximumRequest - 2) / (element.minSize + 6));
+  const most = nearestNumber(schema.maxProperties) ?? Math.trunc((maximumRequest - 2) / (element.minSize + 6));
   return { type: mapType(stringType, element.type), key: anyText, element, maxElements: Math.max(0, most), minSize: 2 };
 }
 
@@ -149,7 +150,7 @@ function objectSchemaType(schema: CelSchema, name: string): SchemaType {
 function textType(schema: CelSchema): SchemaType {
   switch (schema.format) {
     case 'byte':
-      return simple(bytesType, 2, schema.maxLength === undefined ? maximumText : Math.max(0, schema.maxLength));
+      return simple(bytesType, 2, schema.maxLength === undefined ? maximumText : Math.max(0, Number(schema.maxLength)));
     case 'duration':
       return simple(durationType, 3, durationSize);
     case 'date':
@@ -163,7 +164,7 @@ function textType(schema: CelSchema): SchemaType {
 
 /** Four bytes for each character, which is as many as UTF-8 needs. */
 function textLimit(schema: CelSchema): number {
-  if (schema.maxLength !== undefined) return Math.max(0, schema.maxLength) * 4;
+  if (schema.maxLength !== undefined) return Math.max(0, Number(schema.maxLength)) * 4;
   if (!schema.enum?.length || schema['x-kubernetes-int-or-string']) return maximumText;
   return Math.max(0, ...schema.enum.map(value => (typeof value === 'string' ? Buffer.byteLength(value) : 0)));
 }

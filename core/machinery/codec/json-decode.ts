@@ -9,7 +9,7 @@ import { badRequest } from '../status-error.js';
 import { canonicalTime, formatDuration, parseDuration } from '../time.js';
 import { canonicalBase64 } from './base64.js';
 import { duplicateFieldErrors, strictFieldErrors } from './duplicate-keys.js';
-import { NumberToken, jsonText, parseJsonText, scanJsonText, wideInteger, withoutTokens } from './json-text.js';
+import { NumberToken, heldFloat, jsonText, parseJsonText, scanJsonText, wideInteger, withoutTokens } from './json-text.js';
 import type { FieldPlan, StructPlan } from './type-plan.js';
 import { goTypeNameIn, isEmpty, structPlan } from './type-plan.js';
 import { isZero, zeroElement, zeroStruct } from './zero-values.js';
@@ -461,8 +461,8 @@ class Decoder {
         return this.#integer(type, value, primitive);
       case 'float32':
       case 'float64':
-        if (typeof value === 'number') return value;
-        if (value instanceof NumberToken && Number.isFinite(value.value)) return value.value;
+        if (typeof value === 'number') return heldFloat(value);
+        if (value instanceof NumberToken && Number.isFinite(value.value)) return heldFloat(value.value);
         return this.#mismatch(value, type, value instanceof NumberToken ? `number ${value.source}` : describe(value)) ?? 0;
       case 'quantity':
         return this.#quantity(value);
@@ -502,7 +502,7 @@ class Decoder {
       const [low, high] = integerRanges[primitive]!;
       if (/^-?[0-9]{1,40}$/.test(source)) {
         const exact = BigInt(source);
-        if (exact >= low && exact <= high) return Number(source);
+        if (exact >= low && exact <= high) return (wideInteger(source) ?? Number(source)) as number;
       }
     }
     // What was untyped has lost its place in the text.

@@ -26,5 +26,5 @@ const leading = ['kind', 'apiVersion', 'metadata'];
 
 /** As encodeJson, with Go's two-space indentation, for `?pretty=true`. */
 export function encodePrettyJson(object: object): Buffer {
-  return Buffer.from(jsonText(inOrder(object as Record<string, unknown>), 2));
+  return Buffer.from(jsonText(inOrder(object as Record<string, unknown>), { indent: 2 }));
 }

@@ -22,7 +22,7 @@ describe('integers that no double holds', () => {
     const value = parseOwnJson(text) as { a: unknown[] };
     expect(value.a).toEqual([9007199254740993n, -9223372036854775808n, 9007199254740991, 1.5]);
     expect(jsonText(value)).toBe(text);
-    expect(jsonText([2n ** 62n], 1)).toBe('[\n 4611686018427387904\n]');
+    expect(jsonText([2n ** 62n], { indent: 1 })).toBe('[\n 4611686018427387904\n]');
     expect(withoutTokens(parseJsonText(text, true))).toEqual(value);
   });
 

@@ -74,18 +74,43 @@ export function wideInteger(source: string): bigint | undefined {
   return BigInt.asIntN(64, exact) === exact ? exact : undefined;
 }
 
-/** Text that this server wrote itself, as a value; wide integers as `withoutTokens` gives them. */
-export function parseOwnJson(text: string): unknown {
-  return /[:,[]-?\d{16}/.test(text) ? withoutTokens(parseJsonText(text, true)) : JSON.parse(text);
+/** A field that is a float, as whoever reads the text of its object gets it: there 2^60 looks as a whole number does. */
+export function heldFloat(value: number): number | bigint {
+  return Number.isSafeInteger(value) ? value : (wideInteger(String(value)) ?? value);
 }
 
-/** JSON.stringify, also of values with BigInts. */
-export function jsonText(value: unknown, indent?: number): string {
+/** Whether text that this server wrote itself may hold wide integers; never false when it does. */
+export function mayHoldWideIntegers(text: string): boolean {
+  return /[:,[]-?\d{16}/.test(text);
+}
+
+/** Text that this server wrote itself, as a value; wide integers as `withoutTokens` gives them. */
+export function parseOwnJson(text: string): unknown {
+  return mayHoldWideIntegers(text) ? withoutTokens(parseJsonText(text, true)) : JSON.parse(text);
+}
+
+/** The same with wide integers as the nearest numbers that are whole numbers of 64 bits, for those who count with them. */
+export function parseRoundedJson(text: string): unknown {
+  return mayHoldWideIntegers(text) ? JSON.parse(text, rounded as (key: string, value: unknown) => unknown) : JSON.parse(text);
+}
+
+/** 2^63 - 1 is nearer to 2^63, which is none. */
+const largestRounded = 2 ** 63 - 1024;
+
+const rounded: SourceReviver = (_key, value, { source }) =>
+  typeof value === 'number' && value > largestRounded && source !== undefined && wideInteger(source) !== undefined
+    ? largestRounded
+    : value;
+
+/** JSON.stringify, also of values with BigInts; `onWide` is told of these. */
+export function jsonText(value: unknown, { indent, onWide }: { indent?: number; onWide?: () => void } = {}): string {
   try {
     return JSON.stringify(value, undefined, indent);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    return JSON.stringify(value, rawInteger, indent);
+    const text = JSON.stringify(value, rawInteger, indent);
+    onWide?.();
+    return text;
   }
 }
 

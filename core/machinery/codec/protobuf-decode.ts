@@ -7,7 +7,7 @@ import { badRequest } from '../status-error.js';
 import { formatDuration, formatMicroTime, formatTime, zeroTimeSeconds } from '../time.js';
 import type { KindLookup } from './json-decode.js';
 import { canonicalize, notRegistered, unrecognized } from './json-decode.js';
-import { parseJsonText } from './json-text.js';
+import { heldFloat, parseJsonText, withoutTokens } from './json-text.js';
 import type { ObjectHead } from './protobuf.js';
 import { protobufMagic } from './protobuf.js';
 import type { WireField, WirePlan, WireValue } from './wire-plan.js';
@@ -244,7 +244,7 @@ function readPrimitive(reader: WireReader, primitive: PrimitiveType): unknown {
     case 'uint64':
       return reader.int64();
     case 'float64':
-      return reader.float64();
+      return heldFloat(reader.float64());
     case 'float32':
       return reader.float32();
     case 'bytes':
@@ -259,7 +259,7 @@ function readWord(reader: WireReader, primitive: PrimitiveType): unknown {
   const size = reader.size();
   const outer = reader.end;
   reader.end = reader.at + size;
-  const integers = [0, 0, 0];
+  const integers: (number | bigint)[] = [0, 0, 0];
   let text: string | undefined;
   while (reader.at < reader.end) {
     const tag = reader.varint();
@@ -275,15 +275,16 @@ function readWord(reader: WireReader, primitive: PrimitiveType): unknown {
     case 'time':
     case 'microTime': {
       // An empty message is the zero time, which is not the same as none where the field is a pointer.
-      const instant = size === 0 ? { seconds: zeroTimeSeconds, nanos: 0 } : { seconds: integers[1]!, nanos: integers[2]! };
+      const instant =
+        size === 0 ? { seconds: zeroTimeSeconds, nanos: 0 } : { seconds: Number(integers[1]), nanos: Number(integers[2]) };
       if (Math.abs(instant.seconds) > 1e12) throw wireError('proto: time out of range');
       return primitive === 'time' ? formatTime(instant) : formatMicroTime(instant);
     }
     case 'duration':
       return formatDuration(BigInt(integers[1]!));
     case 'intOrString':
-      return integers[1] === 1 ? (text ?? '') : integers[2]! | 0;
+      return integers[1] === 1 ? (text ?? '') : Number(integers[2]) | 0;
     default:
-      return text === undefined || text === '' ? null : parseJsonText(text);
+      return text === undefined || text === '' ? null : withoutTokens(parseJsonText(text, true));
   }
 }

@@ -163,6 +163,19 @@ describe('round trip', () => {
     expect(JSON.stringify(decodeProtobuf(types, encodeProtobuf(podType, named)).object)).toBe(JSON.stringify(json.object));
   });
 
+  it('keeps whole numbers of 64 bits', () => {
+    for (const seconds of [2n ** 63n - 1n, -(2n ** 63n), 2n ** 53n + 1n, 2 ** 53 - 1, -(2 ** 53) + 1, 2 ** 32, -1]) {
+      const pod = canonicalize(podType, {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: {},
+        spec: { terminationGracePeriodSeconds: seconds, containers: [] },
+      });
+      const { object } = decodeProtobuf(types, encodeProtobuf(podType, pod));
+      expect(object).toMatchObject({ spec: { terminationGracePeriodSeconds: seconds } });
+    }
+  });
+
   it('makes a list of messages', () => {
     const head = { kind: 'PodList', apiVersion: 'v1', metadata: { resourceVersion: '7', remainingItemCount: 3 } };
     const message = encodeMessage(podType, example);

@@ -229,7 +229,7 @@ function writeValue(writer: WireWriter, wire: WireValue, value: unknown): void {
       writer.integer(value as number);
       return;
     case 'float64':
-      writer.float64(value as number);
+      writer.float64(Number(value));
       return;
     case 'float32':
       writer.float32(value as number);
@@ -260,7 +260,7 @@ function writeWord(writer: WireWriter, primitive: PrimitiveType, value: unknown)
       return;
     }
     case 'duration':
-      writer.integer(Number(parseDuration(value as string)));
+      writer.integer(parseDuration(value as string));
       writer.varint(0x08);
       return;
     case 'intOrString':

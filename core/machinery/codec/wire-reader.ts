@@ -42,8 +42,8 @@ export class WireReader {
     throw wireError('proto: integer overflow');
   }
 
-  /** Signed 64 bits; precise up to 2^53. */
-  int64(): number {
+  /** Signed 64 bits; a BigInt beyond what a number holds exactly. */
+  int64(): number | bigint {
     const { buffer, end } = this;
     let low = 0;
     let high = 0;
@@ -56,7 +56,9 @@ export class WireReader {
         low |= bits << 28;
         high |= bits >>> 4;
       } else high |= bits << (index * 7 - 32);
-      if (byte < 0x80) return high === 0 ? low >>> 0 : high * 0x100000000 + (low >>> 0);
+      if (byte >= 0x80) continue;
+      const value = high === 0 ? low >>> 0 : high * 0x100000000 + (low >>> 0);
+      return Number.isSafeInteger(value) ? value : (BigInt(high) << 32n) | BigInt(low >>> 0);
     }
     throw wireError('proto: integer overflow');
   }

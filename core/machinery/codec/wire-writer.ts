@@ -52,13 +52,13 @@ export class WireWriter {
   }
 
   /** An integer as 64 bits of two's complement. */
-  integer(value: number): void {
+  integer(value: number | bigint): void {
     if (value >= 0 && value <= 0xffffffff) {
-      this.varint(value);
+      this.varint(Number(value));
       return;
     }
     this.#reserve(10);
-    let bits = BigInt.asUintN(64, BigInt(Math.trunc(value)));
+    let bits = BigInt.asUintN(64, typeof value === 'bigint' ? value : BigInt(Math.trunc(value)));
     const bytes: number[] = [];
     for (; bits >= 0x80n; bits >>= 7n) bytes.push(Number(bits & 0x7fn) | 0x80);
     bytes.push(Number(bits));

@@ -1,4 +1,4 @@
-import { formatGoFloat } from '../go-numbers.js';
+import { formatGoFloat, nearestNumber } from '../go-numbers.js';
 import type { JsonSchema } from './json-schema.js';
 import { isKnownFormat } from './formats.js';
 import type { Fault } from './schema-validator.js';
@@ -21,7 +21,10 @@ export function checkNumber(shown: number | bigint, schema: JsonSchema, path: st
   range(shown, 'Checked');
   const limit = (fault: string): void =>
     void faults.push({ code: 'plain', name: path, value: shown, text: `${path} in body ${fault}` });
-  const { multipleOf, maximum, minimum, exclusiveMaximum, exclusiveMinimum } = schema;
+  const { exclusiveMaximum, exclusiveMinimum } = schema;
+  const multipleOf = nearestNumber(schema.multipleOf);
+  const maximum = nearestNumber(schema.maximum);
+  const minimum = nearestNumber(schema.minimum);
   if (multipleOf !== undefined) {
     range(multipleOf, 'MultipleOf');
     const factor = isInteger ? Math.trunc(multipleOf) : multipleOf;

@@ -72,6 +72,9 @@ const endRetryMs = 100;
 const reservedRetryMs = 200;
 const reservedLimitMs = 60_000;
 
+/** containerd counts in nanoseconds of 64 bits: beyond 292 years it would kill at once. */
+const longestGraceSeconds = 2 ** 31;
+
 /** containerd through CRI, with its own services where CRI is late or lacks something: events, exec, import. */
 export class ContainerdRuntime implements ContainerRuntime {
   readonly #options: ContainerdRuntimeOptions;
@@ -222,7 +225,7 @@ export class ContainerdRuntime implements ContainerRuntime {
   }
 
   async stopContainer(containerId: string, graceSeconds: number): Promise<void> {
-    const remaining = await this.#stopByOwnSignal(containerId, graceSeconds);
+    const remaining = await this.#stopByOwnSignal(containerId, Math.min(graceSeconds, longestGraceSeconds));
     const timeoutMs = remaining * 1000 + 2 * 60_000;
     await this.#unlessGone('container', 'StopContainer', { containerId, timeout: remaining }, timeoutMs);
   }

@@ -10,6 +10,7 @@ import { customResourceCases } from './custom-resources.js';
 import { customRuleCases } from './custom-rules.js';
 import { deviceCases } from './devices.js';
 import { eventCases } from './events.js';
+import { extremeCases } from './extremes.js';
 import { flowControlCases } from './flowcontrol.js';
 import { httpCases } from './http.js';
 import { listCases } from './lists.js';
@@ -34,6 +35,7 @@ export const cases: Readonly<Record<string, readonly Case[]>> = {
   'custom-rules': customRuleCases,
   devices: deviceCases,
   events: eventCases,
+  extremes: extremeCases,
   flowcontrol: flowControlCases,
   http: httpCases,
   lists: listCases,

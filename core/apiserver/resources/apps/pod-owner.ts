@@ -84,7 +84,8 @@ export function nonNegative<T extends object>(
 ): void {
   for (const field of fields) {
     const value = object[field];
-    if (typeof value === 'number' && value < 0) errors.invalid(at.child(field), value, negativeText);
+    if ((typeof value === 'number' || typeof value === 'bigint') && value < 0)
+      errors.invalid(at.child(field), value, negativeText);
   }
 }
 

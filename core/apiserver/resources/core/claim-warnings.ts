@@ -8,7 +8,7 @@ export function claimSpecWarnings(spec: PersistentVolumeClaimSpec, path: FieldPa
   const warnings: string[] = [];
   for (const list of ['requests', 'limits'] as const) {
     const amount = spec.resources?.[list]?.storage;
-    if (amount === undefined || parseQuantity(amount).scaledValue(-3) % 1000n === 0n) continue;
+    if (amount === undefined || parseQuantity(amount).isWhole) continue;
     warnings.push(
       `${path.child('resources', list).key('storage')}: fractional byte value ${quote(amount)} is invalid, must be an integer`,
     );

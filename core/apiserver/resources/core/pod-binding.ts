@@ -61,7 +61,7 @@ export async function bindPod(
   }
   await store.update(ownWrite(context, name, true), old => {
     if (!old) throw new Error('a missing pod is told before');
-    const draft = cloneJson(old.object) as Pod;
+    const draft = cloneJson(old.exact) as Pod;
     const fail = (text: string): never => {
       throw conflict({ group: '', resource: 'pods/binding', name }, text);
     };

@@ -108,7 +108,7 @@ async function remove({ store, context, name }: EvictionCall, options: DeleteOpt
   let { preconditions } = options;
   if (!context.dryRun) {
     const { entry } = await store.update(ownWrite(context, name, true), old => {
-      const draft = cloneJson(old!.object) as Pod;
+      const draft = cloneJson(old!.exact) as Pod;
       checkPreconditions(old!, preconditions, store, name);
       setPodCondition(
         (draft.status ??= {}),
@@ -189,7 +189,7 @@ async function takeDisruption(
 ): Promise<void> {
   const store = context.stores.get<PodDisruptionBudget>(PodDisruptionBudgets)!;
   await store.update(ownWrite(context, name, true), old => {
-    const draft = cloneJson(old!.object) as PodDisruptionBudget;
+    const draft = cloneJson(old!.exact) as PodDisruptionBudget;
     checkBudget(draft);
     const { status } = draft;
     status.disruptionsAllowed--;

@@ -149,7 +149,7 @@ function volumeWarnings(spec: PodSpec, path: FieldPath, warnings: string[]): voi
 function fractionWarnings(list: Readonly<Record<string, string>> | undefined, path: FieldPath, warnings: string[]): void {
   for (const name of ['memory', 'ephemeral-storage']) {
     const amount = list?.[name];
-    if (amount === undefined || !/[mnu.]$/.test(amount) || parseQuantity(amount).scaledValue(-3) % 1000n === 0n) continue;
+    if (amount === undefined || !/[mnu]$|e-/.test(amount) || parseQuantity(amount).isWhole) continue;
     warnings.push(`${path.key(name)}: fractional byte value ${quote(amount)} is invalid, must be an integer`);
   }
 }

@@ -68,7 +68,7 @@ function hugePageSize(name: string): Quantity | undefined {
 
 export function isHugePageDivisible(name: string, amount: Quantity): boolean {
   const size = hugePageSize(name);
-  if (!size || size.sign <= 0 || size.milliValue() % 1000 !== 0) return false;
+  if (!size || size.sign <= 0 || !size.isWhole) return false;
   return amount.scaledValue(0) % size.scaledValue(0) === 0n;
 }
 
@@ -110,6 +110,5 @@ export function nonNegativeQuantity(errors: FieldErrors, path: FieldPath, amount
 /** Not negative, and whole where the resource counts things. */
 export function validateResourceQuantity(errors: FieldErrors, path: FieldPath, name: string, amount: Quantity): void {
   nonNegativeQuantity(errors, path, amount);
-  if (isIntegerResource(name) && amount.scaledValue(-3) % 1000n !== 0n)
-    errors.invalid(path, amount.toString(), 'must be an integer');
+  if (isIntegerResource(name) && !amount.roundUp(-3).isWhole) errors.invalid(path, amount.toString(), 'must be an integer');
 }

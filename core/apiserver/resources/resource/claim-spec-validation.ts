@@ -9,6 +9,7 @@ import type {
   ExactDeviceRequest,
   ResourceClaimSpec,
 } from '../../../api/generated/types.js';
+import { jsonText } from '../../../machinery/codec/json-text.js';
 import type { FieldErrors, FieldPath } from '../../../machinery/field-errors.js';
 import { validateLabelValue } from '../../../machinery/names.js';
 import { isJsonObject } from '../../../machinery/object.js';
@@ -156,6 +157,6 @@ export function validateConfiguration(
 /** A JSON object of a driver. */
 export function validateRawObject(value: unknown, path: FieldPath, errors: FieldErrors, stored = false): void {
   if (value === undefined || value === null) return errors.required(path);
-  if (!stored && Buffer.byteLength(JSON.stringify(value)) > maximumParameterBytes) errors.tooLong(path, maximumParameterBytes);
+  if (!stored && Buffer.byteLength(jsonText(value)) > maximumParameterBytes) errors.tooLong(path, maximumParameterBytes);
   else if (!isJsonObject(value)) errors.invalid(path, '<value omitted>', 'must be a valid JSON object');
 }

@@ -143,9 +143,14 @@ function mergeField(schema: FieldSchema, node: TypeNode): MergeField {
     type,
     default: schema.default ?? (schema.zeroDefault ? zeroOf(node) : undefined),
     absent,
-    nullIsAbsent: true,
+    nullIsAbsent: !isOptionalTime(schema, node),
     omitEmpty: absent === undefined && schema.omitEmpty === true && !schema.pointer,
   };
+}
+
+/** A pointer to the zero time, which JSON shows as null, is not the same as no pointer, which it does not show. */
+function isOptionalTime(schema: FieldSchema, node: TypeNode): boolean {
+  return schema.pointer === true && node.kind === 'primitive' && (node.primitive === 'time' || node.primitive === 'microTime');
 }
 
 function fieldType(schema: FieldSchema, node: TypeNode): MergeType {

@@ -115,9 +115,9 @@ class RuleCheck {
 
 /** How many values of one part a value of this schema may have. */
 function maximumOf({ type, additionalProperties, maxProperties, maxItems }: JsonSchema): number | undefined {
-  if (type === 'array') return maxItems === undefined ? undefined : Math.max(0, maxItems);
+  if (type === 'array') return maxItems === undefined ? undefined : Math.max(0, Number(maxItems));
   if (type !== 'object' || additionalProperties === undefined) return 1;
-  return maxProperties === undefined ? undefined : Math.max(0, maxProperties);
+  return maxProperties === undefined ? undefined : Math.max(0, Number(maxProperties));
 }
 
 function times(left: number | undefined, right: number | undefined): number | undefined {
