@@ -10,6 +10,7 @@ interface FakeTimer {
 /** A clock that moves only by `advance`. Timers run in order of their due time. */
 export class FakeClock implements Clock {
   #nowMs: number;
+  #wallOffsetMs = 0;
   #order = 0;
   readonly #timers = new Set<FakeTimer>();
 
@@ -18,11 +19,16 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#wallOffsetMs;
   }
 
   monotonicMs(): number {
     return this.#nowMs;
+  }
+
+  /** Sets the wall clock, as NTP does after a start without one: no time passes by that. */
+  jump(byMs: number): void {
+    this.#wallOffsetMs += byMs;
   }
 
   get pendingTimers(): number {

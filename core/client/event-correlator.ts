@@ -47,7 +47,7 @@ export class EventCorrelator {
   }
 
   #aggregate(event: CoreEvent): { event: CoreEvent; key: string } {
-    const nowMs = this.#clock.now();
+    const nowMs = this.#clock.monotonicMs();
     const groupKey = [sourceKey(event), event.reason, event.reportingComponent, event.reportingInstance].join('\0');
     let group = this.#groups.get(groupKey);
     if (!group || nowMs - group.lastMs > aggregateWindowMs) group = { messages: new Set(), lastMs: nowMs };
@@ -80,7 +80,7 @@ export class EventCorrelator {
   }
 
   #spam(event: CoreEvent): boolean {
-    const nowMs = this.#clock.now();
+    const nowMs = this.#clock.monotonicMs();
     const key = sourceKey(event);
     const bucket = this.#buckets.get(key) ?? { tokens: burst, lastMs: nowMs };
     bucket.tokens = Math.min(burst, bucket.tokens + (nowMs - bucket.lastMs) / refillMs);

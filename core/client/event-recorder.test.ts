@@ -83,6 +83,14 @@ describe('ApiEventRecorder', () => {
     expect(await events()).toHaveLength(26);
   });
 
+  it('goes on after the clock was set back', async () => {
+    recorder.event(pod, 'Warning', 'Before', 'x');
+    clock.jump(-86_400_000 * 365);
+    recorder.event(pod, 'Warning', 'After', 'x');
+    await settle();
+    expect(await events()).toHaveLength(2);
+  });
+
   it('creates an event anew when the server has forgotten it', async () => {
     recorder.event(pod, 'Normal', 'Pulled', 'image');
     await settle();

@@ -14,6 +14,8 @@ export interface InformerFactoryOptions {
 export class SharedInformerFactory implements InformerFactory {
   readonly #options: InformerFactoryOptions;
   readonly #informers = new Map<string, SharedInformer<unknown>>();
+  /** Those that were released. */
+  readonly #stopping = new Set<Promise<void>>();
   #started = false;
   #stopped = false;
 
@@ -33,6 +35,15 @@ export class SharedInformerFactory implements InformerFactory {
     return informer;
   }
 
+  release({ group, version, resource }: ResourceReference): void {
+    const key = [group, version, resource, '', '', ''].join('/');
+    const informer = this.#informers.get(key);
+    if (!informer || informer.hasHandlers) return;
+    this.#informers.delete(key);
+    const stopped = informer.stop().finally(() => this.#stopping.delete(stopped));
+    this.#stopping.add(stopped);
+  }
+
   start(): void {
     if (this.#started) return;
     this.#started = true;
@@ -45,6 +56,6 @@ export class SharedInformerFactory implements InformerFactory {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all(Array.from(this.#informers.values(), informer => informer.stop()));
+    await Promise.all([...Array.from(this.#informers.values(), informer => informer.stop()), ...this.#stopping]);
   }
 }

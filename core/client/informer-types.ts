@@ -38,6 +38,8 @@ export interface InformerSelection {
 /** One informer a resource and selection. `informer()` before `start` is enough for it to be started; later ones start at once. */
 export interface InformerFactory {
   informer<T>(resource: ResourceReference<T>, selection?: InformerSelection): Informer<T>;
+  /** For who followed a resource that is served no more: its informer is stopped as soon as nobody has a handler on it. */
+  release(resource: ResourceReference): void;
   start(): void;
   whenSynced(signal?: AbortSignal): Promise<void>;
   stop(): Promise<void>;

@@ -6,6 +6,7 @@ import type { KubeObject } from '../machinery/object.js';
 import { badRequest, serviceUnavailable } from '../machinery/status-error.js';
 import { Client } from './client.js';
 import { SharedInformer } from './informer.js';
+import { SharedInformerFactory } from './informer-factory.js';
 import { FakeTransport } from './testing/fake-transport.js';
 import { settle } from './testing/settle.js';
 
@@ -147,5 +148,29 @@ describe('SharedInformer', () => {
     informer.start();
     await informer.whenSynced();
     expect(after).toEqual(['a']);
+  });
+
+  it('is stopped when its resource is served no more and nobody listens', async () => {
+    const factory = new SharedInformerFactory({ client, clock, logger: silentLogger });
+    const shared = factory.informer(Things);
+    const first = shared.addHandler({});
+    const second = shared.addHandler({});
+    factory.start();
+    await factory.whenSynced();
+    void first.dispose();
+    factory.release(Things);
+    expect(factory.informer(Things)).toBe(shared);
+    void second.dispose();
+    factory.release(Things);
+    factory.release(Things);
+    transport.cutOffWatchers();
+    await clock.advance(60_000);
+    await settle();
+    expect(transport.actions.filter(({ verb }) => verb === 'watch')).toHaveLength(1);
+    await client.resource(Things, 'ns').create(thing('a'));
+    const again = factory.informer(Things);
+    await again.whenSynced();
+    expect(again.list('ns')).toHaveLength(1);
+    await factory.stop();
   });
 });

@@ -97,6 +97,10 @@ export class SharedInformer<T> implements Informer<T> {
     return toDisposable(() => void this.#handlers.delete(registration));
   }
 
+  get hasHandlers(): boolean {
+    return this.#handlers.size > 0;
+  }
+
   get(namespace: string, name: string): T | undefined {
     return this.entry(namespace, name)?.object;
   }

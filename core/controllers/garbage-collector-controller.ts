@@ -110,10 +110,13 @@ class GarbageCollectorController implements Controller {
       if (['delete', 'list', 'watch'].every(verb => verbs.includes(verb))) wanted.set(key, reference);
     }
     const silent = silentGroups(this.#context.environment.catalogue);
-    for (const [key, { registration }] of this.#monitors) {
-      if (wanted.has(key) || silent.has(key.slice(0, key.indexOf('/')))) continue;
+    for (const [key, { registration, informer }] of this.#monitors) {
+      if (silent.has(informer.resource.group)) continue;
+      // A version that is served no more tells of nothing, though the next one has the same objects.
+      if (wanted.has(key) && this.#kinds.has(kindKey(informer.resource))) continue;
       void registration.dispose();
       this.#monitors.delete(key);
+      this.#context.informers.release(informer.resource);
     }
     for (const [key, reference] of wanted) {
       if (!this.#monitors.has(key)) this.#monitors.set(key, this.#monitor(reference as ResourceReference<KubeObject>));
@@ -122,12 +125,7 @@ class GarbageCollectorController implements Controller {
 
   #readKinds(): readonly CataloguedResource[] {
     const resources = this.#context.environment.catalogue.resources();
-    this.#kinds = new Map(
-      resources.map(({ reference }) => [
-        `${formatApiVersion(reference)}/${reference.kind}`,
-        reference as ResourceReference<KubeObject>,
-      ]),
-    );
+    this.#kinds = new Map(resources.map(({ reference }) => [kindKey(reference), reference as ResourceReference<KubeObject>]));
     return resources;
   }
 
@@ -364,6 +362,10 @@ class GarbageCollectorController implements Controller {
     if (found) return found;
     throw new CodedError('NO_SUCH_KIND', `unable to get REST mapping for ${apiVersion}/${kind}.`);
   }
+}
+
+function kindKey(reference: ResourceReference): string {
+  return `${formatApiVersion(reference)}/${reference.kind}`;
 }
 
 function describe({ apiVersion, kind, namespace, name, uid }: Identity): string {

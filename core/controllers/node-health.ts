@@ -4,11 +4,17 @@ import type { ControllersTuning } from './controller.js';
 
 /** Pure parts of the node lifecycle. Source: pkg/controller/nodelifecycle. */
 export interface NodeHealth {
-  /** When, by our own clock, the node last gave a sign of life. */
+  /** When the node last gave a sign of life, by our own clock that nobody sets. */
   probeMs: number;
   hasReady: boolean;
   heartbeat: string | null | undefined;
   renewTime: string | undefined;
+}
+
+/** One moment, by the wall clock and by the one that only goes on. */
+export interface Moment {
+  readonly nowMs: number;
+  readonly monotonicMs: number;
 }
 
 const graceMs = 50_000;
@@ -20,26 +26,32 @@ export function nodeCondition(node: Node, type: string): NodeCondition | undefin
 }
 
 /** The health after a look at the node and its lease. */
-export function observeHealth(known: NodeHealth | undefined, node: Node, lease: Lease | undefined, nowMs: number): NodeHealth {
+export function observeHealth(
+  known: NodeHealth | undefined,
+  node: Node,
+  lease: Lease | undefined,
+  { nowMs, monotonicMs }: Moment,
+): NodeHealth {
   const ready = nodeCondition(node, 'Ready');
-  const createdMs = parseTime(node.metadata.creationTimestamp) ?? nowMs;
+  const ageMs = Math.max(0, nowMs - (parseTime(node.metadata.creationTimestamp) ?? nowMs));
   const health: NodeHealth = known
     ? { ...known }
     : {
-        probeMs: ready ? nowMs : createdMs,
+        probeMs: ready ? monotonicMs : monotonicMs - ageMs,
         hasReady: ready !== undefined,
         heartbeat: ready?.lastHeartbeatTime,
         renewTime: undefined,
       };
   if (health.hasReady !== (ready !== undefined) || (ready && health.heartbeat !== ready.lastHeartbeatTime)) {
-    health.probeMs = nowMs;
+    health.probeMs = monotonicMs;
     health.hasReady = ready !== undefined;
     health.heartbeat = ready?.lastHeartbeatTime;
   }
   const renewTime = lease?.spec?.renewTime;
-  if (renewTime && (!health.renewTime || Date.parse(renewTime) > Date.parse(health.renewTime))) {
+  // Whatever it says: a node whose clock was set back is alive, too.
+  if (renewTime && renewTime !== health.renewTime) {
     health.renewTime = renewTime;
-    health.probeMs = nowMs;
+    health.probeMs = monotonicMs;
   }
   return health;
 }
@@ -48,11 +60,11 @@ export function observeHealth(known: NodeHealth | undefined, node: Node, lease: 
 export function silentConditions(
   node: Node,
   health: NodeHealth,
-  nowMs: number,
+  { nowMs, monotonicMs }: Moment,
   { nodeMonitorGraceMs = graceMs, nodeStartupGraceMs = startupGraceMs }: ControllersTuning = {},
 ): NodeCondition[] | undefined {
   const ready = nodeCondition(node, 'Ready');
-  if (nowMs <= health.probeMs + (ready ? nodeMonitorGraceMs : nodeStartupGraceMs)) return undefined;
+  if (monotonicMs <= health.probeMs + (ready ? nodeMonitorGraceMs : nodeStartupGraceMs)) return undefined;
   if (ready?.status === 'Unknown') return undefined;
   const now = formatTime(nowMs);
   const conditions = (node.status?.conditions ?? []).map(condition =>

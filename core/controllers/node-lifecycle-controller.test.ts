@@ -64,6 +64,19 @@ describe('node lifecycle', () => {
   });
   afterEach(() => harness.stop());
 
+  it.each([86_400_000, -86_400_000])('leaves nodes and their pods alone when the clock is set by %d ms', async byMs => {
+    await addPod('brief', 'a', [{ key: 'k', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 600 }]);
+    await nodes().patch('a', 'merge', { spec: { taints: [{ key: 'k', effect: 'NoExecute' }] } });
+    await pass(20);
+    // It comes between a renewal and the next look.
+    harness.clock.jump(byMs);
+    await harness.advance(5000);
+    await pass(100);
+    expect((await ready('a'))?.status).toBe('True');
+    expect(await taints('b')).toEqual([]);
+    expect((await pod('brief')).metadata.deletionTimestamp).toBeUndefined();
+  });
+
   it('leaves nodes alone that renew their lease', async () => {
     await pass(120);
     expect((await ready('a'))?.status).toBe('True');

@@ -192,10 +192,10 @@ class NodeLifecycleController extends Reconciler {
     const { name } = seen.metadata;
     const { clock, client } = this.context;
     for (let node = seen, tries = 1; ; tries++) {
-      const nowMs = clock.now();
-      const health = observeHealth(this.#health.get(name), node, this.#leases.get(leaseNamespace, name), nowMs);
+      const now = { nowMs: clock.now(), monotonicMs: clock.monotonicMs() };
+      const health = observeHealth(this.#health.get(name), node, this.#leases.get(leaseNamespace, name), now);
       this.#health.set(name, health);
-      const conditions = silentConditions(node, health, nowMs, this.context.environment.tuning);
+      const conditions = silentConditions(node, health, now, this.context.environment.tuning);
       if (!conditions) return node;
       try {
         return await client.resource(Nodes).updateStatus(
@@ -311,7 +311,7 @@ class NodeLifecycleController extends Reconciler {
       }
       return;
     }
-    if (allWere) for (const health of this.#health.values()) health.probeMs = this.context.clock.now();
+    if (allWere) for (const health of this.#health.values()) health.probeMs = this.context.clock.monotonicMs();
     for (const [key, zone] of this.#zones) {
       const state = states.get(key)!;
       if (state === zone.state && !allWere) continue;

@@ -103,6 +103,8 @@ export class OwnershipGraph {
       this.#nodes.set(object.identity.uid, node);
       this.#addToOwners(node, object.owners);
     } else {
+      // Perhaps in another version, when the one that it was seen in is served no more.
+      node.identity = object.identity;
       this.#changeOwners(node, object.owners);
       if (object.beingDeleted) node.beingDeleted = true;
     }

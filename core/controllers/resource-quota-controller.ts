@@ -86,18 +86,23 @@ class ResourceQuotaController extends Reconciler {
   /** Watches what can be counted. Everything else than pods, Services and claims is counted only when it comes and goes. */
   #syncMonitors(): void {
     const wanted = new Map<string, ResourceReference<KubeObject>>();
+    const served = new Set<string>();
     for (const { reference, verbs } of this.context.environment.catalogue.resources()) {
       const key = `${reference.group}/${reference.resource}`;
+      served.add(`${key}/${reference.version}`);
       if (!reference.namespaced || ignored.has(key) || wanted.has(key)) continue;
       if (['create', 'list', 'watch', 'delete'].every(verb => verbs.includes(verb))) {
         wanted.set(key, reference as ResourceReference<KubeObject>);
       }
     }
     const silent = silentGroups(this.context.environment.catalogue);
-    for (const [key, { registration }] of this.#monitors) {
-      if (wanted.has(key) || silent.has(key.slice(0, key.indexOf('/')))) continue;
+    for (const [key, { registration, reference }] of this.#monitors) {
+      if (silent.has(reference.group)) continue;
+      // A version that is served no more tells of nothing, though the next one has the same objects.
+      if (wanted.has(key) && served.has(`${key}/${reference.version}`)) continue;
       void registration.dispose();
       this.#monitors.delete(key);
+      this.context.informers.release(reference);
     }
     for (const [key, reference] of wanted) if (!this.#monitors.has(key)) this.#monitors.set(key, this.#monitor(reference));
   }

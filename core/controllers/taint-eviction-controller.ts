@@ -62,7 +62,7 @@ class TaintEvictionController extends Reconciler {
       if (this.#since.delete(key)) this.#event(pod, `Cancelling deletion of Pod ${key}`);
       return;
     }
-    const nowMs = this.context.clock.now();
+    const nowMs = this.context.clock.monotonicMs();
     const sinceMs = this.#since.get(key) ?? nowMs;
     const waitMs = sinceMs + seconds * 1000 - nowMs;
     if (waitMs > 0) {

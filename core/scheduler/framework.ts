@@ -15,6 +15,12 @@ import type { AttemptState } from './status.js';
 
 export const maximumScore = 100;
 
+/** A plugin threw where there is no way back. */
+export interface PluginFault {
+  readonly plugin: string;
+  readonly error: unknown;
+}
+
 /** Runs the plugins at the extension points, in their order. */
 export class Framework {
   readonly plugins: readonly SchedulerPlugin[];
@@ -154,16 +160,22 @@ export class Framework {
     return totals;
   }
 
+  /** Never throws: what was reserved before has to be taken back. */
   reserve(state: AttemptState, pod: PodInfo, nodeName: string): SchedulingStatus | undefined {
     for (const plugin of this.plugins) {
-      const status = plugin.reserve?.(state, pod, nodeName);
-      if (status) return named(status, plugin);
+      try {
+        const status = plugin.reserve?.(state, pod, nodeName);
+        if (status) return named(status, plugin);
+      } catch (error) {
+        return failure(plugin.name, error);
+      }
     }
     return undefined;
   }
 
-  unreserve(state: AttemptState, pod: PodInfo, nodeName: string): void {
-    for (const plugin of this.plugins.toReversed()) plugin.unreserve?.(state, pod, nodeName);
+  /** Asks every plugin, whatever one of them throws; gives that back. */
+  unreserve(state: AttemptState, pod: PodInfo, nodeName: string): PluginFault[] {
+    return faultsOf(this.plugins.toReversed(), plugin => plugin.unreserve?.(state, pod, nodeName));
   }
 
   get hasPermits(): boolean {
@@ -197,9 +209,22 @@ export class Framework {
     return undefined;
   }
 
-  postBind(state: AttemptState, pod: PodInfo, nodeName: string): void {
-    for (const plugin of this.plugins) plugin.postBind?.(state, pod, nodeName);
+  /** As `unreserve`. */
+  postBind(state: AttemptState, pod: PodInfo, nodeName: string): PluginFault[] {
+    return faultsOf(this.plugins, plugin => plugin.postBind?.(state, pod, nodeName));
   }
+}
+
+function faultsOf(plugins: readonly SchedulerPlugin[], call: (plugin: SchedulerPlugin) => void): PluginFault[] {
+  const faults: PluginFault[] = [];
+  for (const plugin of plugins) {
+    try {
+      call(plugin);
+    } catch (error) {
+      faults.push({ plugin: plugin.name, error });
+    }
+  }
+  return faults;
 }
 
 function named(status: SchedulingStatus, plugin: SchedulerPlugin): SchedulingStatus {

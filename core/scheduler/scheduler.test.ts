@@ -45,6 +45,38 @@ describe('Scheduler', () => {
     expect(await harness.reasonOf('theirs')).toBeUndefined();
   });
 
+  it('takes back what it took when a plugin throws, and tries the pod again', async () => {
+    let fails = true;
+    const unreserved: string[] = [];
+    const careless: SchedulerPlugin = {
+      name: 'Careless',
+      reserve() {
+        if (fails) throw new Error('reserve broke');
+        return undefined;
+      },
+      unreserve() {
+        unreserved.push('Careless');
+        throw new Error('unreserve broke');
+      },
+      postBind() {
+        throw new Error('postBind broke');
+      },
+    };
+    const careful: SchedulerPlugin = { name: 'Careful', unreserve: () => void unreserved.push('Careful') };
+    await begin([careful, careless]);
+    await harness.create(Nodes, node('n1'));
+    await harness.create(Pods, pod('web', { requests: { cpu: '1' } }));
+    expect(await harness.reasonOf('web')).toBe('reserve broke');
+    expect(unreserved).toEqual(['Careless', 'Careful']);
+    expect(harness.scheduler.cache.nodes[0]!.podCount).toBe(0);
+    fails = false;
+    await harness.clock.advance(3000);
+    await settle(20);
+    expect(await harness.nodeOf('web')).toBe('n1');
+    await harness.create(Pods, pod('next'));
+    expect(await harness.nodeOf('next')).toBe('n1');
+  });
+
   it('counts the reasons and sorts them as texts', async () => {
     await begin();
     const taints = [{ key: 'k', value: 'v', effect: 'NoSchedule' }];

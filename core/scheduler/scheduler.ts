@@ -14,6 +14,7 @@ import { assignedPodDeleted } from './cluster-events.js';
 import { EventHandlers } from './event-handlers.js';
 import { FitError } from './fit-error.js';
 import { Framework } from './framework.js';
+import type { PluginFault } from './framework.js';
 import { NodeSearch } from './node-search.js';
 import { PodInfo, podKey } from './pod-info.js';
 import { patchPodStatus } from './pod-status.js';
@@ -235,7 +236,7 @@ export class Scheduler {
     }
     if (!failure) {
       recorder.event(info.pod, 'Normal', 'Scheduled', `Successfully assigned ${info.key} to ${nodeName}`);
-      this.#framework.postBind(state, info, nodeName);
+      this.#report(this.#framework.postBind(state, info, nodeName), info);
       // It was deleted just after it had been bound: nobody else will free the node.
       if (binding.abort.signal.aborted) this.#onAssumedPodGone(info.uid);
       return;
@@ -297,8 +298,14 @@ export class Scheduler {
   }
 
   #unplace(state: AttemptState, info: PodInfo, nodeName: string): void {
-    this.#framework.unreserve(state, info, nodeName);
+    this.#report(this.#framework.unreserve(state, info, nodeName), info);
     this.cache.forget(info.uid);
+  }
+
+  #report(faults: readonly PluginFault[], { key }: PodInfo): void {
+    for (const { plugin, error } of faults) {
+      this.#options.logger.error('a plugin of the scheduler failed where it must not', { plugin, pod: key, error });
+    }
   }
 
   #onAssumedPodGone(uid: string): void {

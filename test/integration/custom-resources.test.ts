@@ -51,6 +51,7 @@ function foo(name: string, spec: object = {}, metadata: object = {}): Foo {
   return { apiVersion: `${group}/v1`, kind: 'Foo', metadata: { name, ...metadata }, spec: { ...spec } };
 }
 
+const versionOf = (object: KubeObject): object => (object as unknown as { spec: { versions: object[] } }).spec.versions[0]!;
 const definitions = Resources.CustomResourceDefinitions as unknown as ResourceReference<KubeObject>;
 
 async function install(client: Client, object = definition()): Promise<void> {
@@ -394,3 +395,69 @@ describe('custom resources of a whole cluster', () => {
     expect((await kubectl(['get', 'foos'])).stderr).toMatch(/doesn't have a resource type|could not find the requested resource/);
   });
 });
+
+it('a definition that cannot be served keeps neither the server nor the others from starting, and can be mended', async () => {
+  const datastore = new MemoryDatastore({ clock, logger: silentLogger });
+  await datastore.open();
+  let server: RunningApiServer | undefined;
+  const start = async (): Promise<Client> => {
+    server = await startApiServer({ sharedDatastore: datastore });
+    return new Client(server.part.transport, administrator, 'test');
+  };
+  try {
+    await install(await start());
+    await server!.stop();
+    const key = `/registry/apiextensions.k8s.io/customresourcedefinitions/foos.${group}`;
+    const stored = (await datastore.get(key))!;
+    const object = JSON.parse(Buffer.from(stored.value).toString()) as { spec: { versions: { storage: boolean }[] } };
+    object.spec.versions[0]!.storage = false;
+    await datastore.update(key, Buffer.from(JSON.stringify(object)), stored.modRevision);
+    const client = await start();
+    await expect(client.resource(foos, 'default').list()).rejects.toMatchObject({ status: { code: 404 } });
+    await client
+      .resource(definitions)
+      .patch(`foos.${group}`, 'json', [{ op: 'replace', path: '/spec/versions/0/storage', value: true }]);
+    await until(async () => (await client.resource(foos, 'default').list()).entries.length === 0);
+  } finally {
+    await server?.stop();
+    await datastore.close();
+  }
+}, 30_000);
+
+it('objects are collected and counted though the version in which they were seen is served no more', async () => {
+  const cluster = await startCluster({ arguments: ['--disable-agent'] });
+  try {
+    const { client } = cluster;
+    const old = { version: { name: 'v1alpha1' } };
+    await install(client, definition(old));
+    const quotas = client.resource(Resources.ResourceQuotas, 'default');
+    const counted = `count/foos.${group}`;
+    await quotas.create({
+      apiVersion: 'v1',
+      kind: 'ResourceQuota',
+      metadata: { name: 'q' },
+      spec: { hard: { [counted]: '5' } },
+    } as never);
+    const used = async (): Promise<string | undefined> => (await quotas.get('q')).status?.used?.[counted];
+    const alpha = { ...foos, version: 'v1alpha1' };
+    const first = foo('first');
+    await until(async () => (await used()) === '0');
+    await client.resource(alpha, 'default').create({ ...first, apiVersion: `${group}/v1alpha1` });
+    await until(async () => (await used()) === '1');
+    await install(client, definition({ versions: [{ ...versionOf(definition(old)), served: false, storage: false }] }));
+    await until(async () => (await client.resource(foos, 'default').objects()).length === 1);
+    const owner = await client
+      .resource(Resources.ConfigMaps, 'default')
+      .create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'owner' } });
+    const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid! };
+    for (const name of ['second', 'third']) {
+      await client.resource(foos, 'default').create(foo(name, {}, { ownerReferences: [reference] }));
+    }
+    await client.resource(foos, 'default').patch('first', 'merge', { metadata: { ownerReferences: [reference] } });
+    await client.resource(Resources.ConfigMaps, 'default').delete('owner');
+    await until(async () => (await client.resource(foos, 'default').objects()).length === 0);
+    await until(async () => (await used()) === '0');
+  } finally {
+    await cluster.stop();
+  }
+}, 60_000);

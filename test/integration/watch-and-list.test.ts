@@ -232,4 +232,19 @@ describe('lists and watches of the API server', () => {
     await make('two');
     expect((await maps().list()).entries.map(entry => entry.name)).toEqual(['one', 'two']);
   });
+
+  it('show the last state while the server stops, never an empty one', async () => {
+    const maps = client.resource(ConfigMaps, 'default');
+    await maps.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'kept', namespace: 'default' } });
+    const watching = maps.watch({ resourceVersion: '0' })[Symbol.asyncIterator]();
+    const first = await watching.next();
+    expect(first.value).toMatchObject({ type: 'ADDED' });
+    await server.stop();
+    // It ends as after its time, so that who watches goes on from there with the next server.
+    expect(await watching.next()).toEqual({ done: true, value: undefined });
+    for (const resourceVersion of ['', '0']) {
+      const { entries } = await maps.list({ resourceVersion });
+      expect(entries.map(({ name }) => name)).toEqual(['kept']);
+    }
+  });
 });

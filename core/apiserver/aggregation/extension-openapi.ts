@@ -123,13 +123,13 @@ export class ExtensionOpenApi implements ExtensionDocuments {
     const { name } = server;
     const last = all.get(name);
     const isSame = last?.server === server;
-    if (!server.isAvailable || (isSame && clock.now() < last.untilMs)) return;
+    if (!server.isAvailable || (isSame && clock.monotonicMs() < last.untilMs)) return;
     try {
       const found = (await fetch(isSame ? last.etag : '')) ?? { value: last?.value, etag: last?.etag ?? '' };
-      all.set(name, { server, ...found, untilMs: clock.now() + freshMs });
+      all.set(name, { server, ...found, untilMs: clock.monotonicMs() + freshMs });
     } catch (error) {
       logger.warn('the OpenAPI document of an APIService could not be read', { name, error: errorText(error) });
-      all.set(name, { server, value: last?.value, etag: last?.etag ?? '', untilMs: clock.now() + afterFailureMs });
+      all.set(name, { server, value: last?.value, etag: last?.etag ?? '', untilMs: clock.monotonicMs() + afterFailureMs });
     }
   }
 

@@ -75,7 +75,15 @@ export class CustomResources {
   async start(): Promise<void> {
     const store = this.#store;
     if (!store) return;
-    for (const entry of store.cache.entries()) if (isServed(entry.exact)) await this.#mount(entry.exact);
+    for (const { name, exact } of [...store.cache.entries()]) {
+      if (!isServed(exact)) continue;
+      try {
+        await this.#mount(exact);
+      } catch (error) {
+        // Whatever an older version or a restored backup holds, the others are served, and this one can be mended.
+        this.#failed(name, error);
+      }
+    }
     const all = (): void => {
       for (const name of new Set([...this.#mounted.keys(), ...Array.from(store.cache.entries(), entry => entry.name)]))
         this.#add(name);
@@ -138,12 +146,16 @@ export class CustomResources {
         await this.#sync(name);
         this.#failures.delete(name);
       } catch (error) {
-        if (!isStatusError(error, 'Conflict', 'NotFound')) {
-          this.#options.logger.warn('a custom resource definition is tried again', { name, error: errorText(error) });
-        }
-        this.#retry(name);
+        this.#failed(name, error);
       }
     }
+  }
+
+  #failed(name: string, error: unknown): void {
+    if (!isStatusError(error, 'Conflict', 'NotFound')) {
+      this.#options.logger.warn('a custom resource definition is tried again', { name, error: errorText(error) });
+    }
+    this.#retry(name);
   }
 
   #retry(name: string): void {
@@ -205,18 +217,25 @@ export class CustomResources {
     }
     const cache = mounted?.cache ?? (await hub.open(prefix, { namespaced: scope === 'Namespaced' }));
     const source: DefinitionSource = { read: () => definition };
-    const versions = new CustomVersions({
-      definition: () => source.read(),
-      cache,
-      hub,
-      types,
-      webhooks,
-      ruleEngine,
-      isTerminating: () => {
-        const live = this.#current(name);
-        return live !== undefined && isConditionTrue(live, 'Terminating');
-      },
-    });
+    let versions: CustomVersions;
+    try {
+      versions = new CustomVersions({
+        definition: () => source.read(),
+        cache,
+        hub,
+        types,
+        webhooks,
+        ruleEngine,
+        isTerminating: () => {
+          const live = this.#current(name);
+          return live !== undefined && isConditionTrue(live, 'Terminating');
+        },
+      });
+    } catch (error) {
+      // The next try opens its own.
+      if (!mounted) hub.close(prefix);
+      throw error;
+    }
     // Clients list and watch again, and see their objects as the new definition shows them.
     mounted?.unmount();
     const unmount = served.mount(versions.resources);

@@ -111,6 +111,26 @@ describe('the queues of a level', () => {
     expect(order.slice(0, 7).filter(name => name === 'quick')).toHaveLength(6);
   });
 
+  it('go on with those behind a wide request whose client has gone', async () => {
+    const at = bench(64);
+    const { queues } = at.levels.all().find(({ name }) => name === 'only')!;
+    while (queues.seatsInUse < queues.limit - 3) at.enter(person(`p${queues.seatsInUse}`));
+    at.stored = { count: 100_000, bytes: 1e9 };
+    const client = new Client();
+    const wide = at.enter(person('wide'), 'GET', '/api/v1/configmaps');
+    const given = wait(wide, client);
+    await at.clock.advance(1000);
+    const narrow = at.enter(person('narrow'));
+    let isServed = false;
+    void wait(narrow).then(() => (isServed = true));
+    await settled();
+    expect([queues.waitingRequests, isServed]).toEqual([2, false]);
+    client.close();
+    await given;
+    await settled();
+    expect([queues.waitingRequests, isServed]).toEqual([0, true]);
+  });
+
   it('turn away what does not fit into a queue', async () => {
     const at = bench(1, { queueLengthLimit: 2 });
     const running = at.enter(person('a'));

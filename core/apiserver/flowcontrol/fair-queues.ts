@@ -174,6 +174,8 @@ export class FairQueues {
     this.#passive(request.queue!);
     this.cancelled++;
     this.#reject(request, 'time-out');
+    // Narrower ones may have waited for its turn.
+    this.#dispatch(nowMs);
   }
 
   /** It is served. What it still costs keeps its seats for a while. */

@@ -142,6 +142,7 @@ class FairPassage extends SeatRequest implements Passage {
   close(): void {
     this.end();
     void this.#watch?.dispose();
+    this.#watch = undefined;
   }
 
   #mayBeIdle(): void {

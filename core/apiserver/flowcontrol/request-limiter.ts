@@ -20,7 +20,7 @@ export interface Passage {
   readonly classification: { readonly flowSchemaUid: string; readonly priorityLevelUid: string } | undefined;
   /** It is served, or, if it is a watch, open. Twice is harmless. */
   end(): void;
-  /** A watch is over. */
+  /** A watch is over. Twice is harmless. */
   close(): void;
 }
 

@@ -32,6 +32,8 @@ describe('readBody', () => {
     const refused = readBody(cut, clock);
     cut.destroy();
     await expect(refused).rejects.toMatchObject({ status: { code: 400 } });
+    // Its client had left before anybody wanted to read it.
+    await expect(readBody(cut, clock)).rejects.toMatchObject({ status: { code: 400 } });
     expect(clock.pendingTimers).toBe(0);
   });
 

@@ -15,6 +15,8 @@ export function readBody(request: IncomingMessage, clock: Clock, limitBytes = ma
     request.resume();
     return Promise.reject(tooLarge(limitBytes));
   }
+  // It says so no second time.
+  if (request.destroyed) return Promise.reject(badRequest('the client broke off while sending the body'));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
 import { constants, createGzip } from 'node:zlib';
 import type { TypeSet } from '../../machinery/schema.js';
 import { toStatus } from '../../machinery/status-error.js';
@@ -26,9 +26,10 @@ export async function sendEncoded(
     response.setHeader('Vary', 'Accept-Encoding');
     response.writeHead(status);
     const gzip = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: 64 * 1024 });
+    response.once('close', () => gzip.destroy());
     gzip.pipe(response);
-    await writeChunks(gzip, encoded.parts);
-    gzip.end();
+    if (await writeChunks(gzip, encoded.parts, response)) gzip.end();
+    else gzip.destroy();
     return;
   }
   response.setHeader('Content-Length', size);
@@ -41,34 +42,44 @@ export async function sendEncoded(
     response.end(encoded.parts[0]);
     return;
   }
-  await writeChunks(response, encoded.parts);
-  response.end();
+  if (await writeChunks(response, encoded.parts, response)) response.end();
 }
 
-/** Joins small parts to chunks, so that a list of thousands is not thousands of writes. */
-async function writeChunks(target: NodeJS.WritableStream & { destroyed?: boolean }, parts: readonly Buffer[]): Promise<void> {
+/** Whether nobody listens any more. HTTP/2's compatible face does not say so, and neither drains nor closes again. */
+export function isClosed(connection: ServerResponse | Duplex): boolean {
+  const { stream } = connection as { stream?: Duplex };
+  return stream ? stream.destroyed : connection.destroyed;
+}
+
+/** Joins small parts to chunks, so that a list of thousands is not thousands of writes. False: the client has left. */
+async function writeChunks(target: NodeJS.WritableStream, parts: readonly Buffer[], response: ServerResponse): Promise<boolean> {
   let pending: Buffer[] = [];
   let size = 0;
   const flush = async (): Promise<boolean> => {
+    if (isClosed(response)) return false;
     if (size === 0) return true;
     const chunk = Buffer.concat(pending, size);
     pending = [];
     size = 0;
-    if (target.destroyed) return false;
-    if (!target.write(chunk)) {
-      const broken = new AbortController();
-      const closed = once(target, 'close', { signal: broken.signal }).catch(() => undefined);
-      await Promise.race([once(target, 'drain', { signal: broken.signal }).catch(() => undefined), closed]);
-      broken.abort();
-    }
-    return !target.destroyed;
+    if (!target.write(chunk)) await drained(target, response);
+    return !isClosed(response);
   };
   for (const part of parts) {
     pending.push(part);
     size += part.length;
-    if (size >= chunkBytes && !(await flush())) return;
+    if (size >= chunkBytes && !(await flush())) return false;
   }
-  await flush();
+  return flush();
+}
+
+/** What is compressed stops to drain when the answer is closed, without a word. */
+async function drained(target: NodeJS.WritableStream, response: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  target.once('drain', resolve);
+  response.once('close', resolve);
+  await promise;
+  target.off('drain', resolve);
+  response.off('close', resolve);
 }
 
 /** Answers with the Status of an error in a form that the client takes, or breaks off when the answer has begun. */

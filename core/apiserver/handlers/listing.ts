@@ -13,7 +13,7 @@ import type { Selection } from '../registry/selection.js';
 import { matches } from '../registry/selection.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import type { StoredObject } from '../storage/stored-object.js';
-import { badVersionText, tooOld } from './watch-source.js';
+import { badVersionText, tooOld, versionOf } from './watch-source.js';
 
 export interface ListQuery {
   readonly labelSelector?: string | undefined;
@@ -64,7 +64,9 @@ export function parseSelection<T extends KubeObject>(
       exactName = only;
     }
     const rest = selector.transform(requirement =>
-      requirement.field === 'metadata.name' && requirement.operator === '=' ? undefined : requirement,
+      requirement.field === 'metadata.name' && requirement.operator === '=' && requirement.value === only
+        ? undefined
+        : requirement,
     );
     fields = rest.empty ? undefined : set => rest.matches(set);
   }
@@ -149,15 +151,12 @@ export async function listPage<T extends KubeObject>(
   }
   const version = query.resourceVersion ?? '';
   if (version === '') await hub.fresh();
-  else if (version !== '0') {
+  else {
     const revision = listVersion(version);
-    if (revision > hub.revision) await hub.reached(revision);
-    if (
-      revision !== hub.revision &&
-      (query.resourceVersionMatch === 'Exact' || (limit !== undefined && !query.resourceVersionMatch))
-    ) {
+    const isExact = query.resourceVersionMatch === 'Exact' || (limit !== undefined && !query.resourceVersionMatch);
+    if (revision > hub.revision) await (isExact ? hub.exactly(revision) : hub.reached(revision));
+    if (isExact && revision !== 0 && revision !== hub.revision)
       return fromHistory(source, selection, { revision, after: undefined, limit, continued: false });
-    }
   }
   return fromCache(await prepared(store, selection), selection, limit, undefined);
 }
@@ -171,8 +170,9 @@ async function prepared<T extends KubeObject>(
 }
 
 function listVersion(text: string): number {
-  if (/^\d{1,16}$/.test(text)) return Number(text);
-  throw badRequest(`invalid resource version: ${badVersionText(text)}`);
+  const version = versionOf(text);
+  if (version === undefined) throw badRequest(`invalid resource version: ${badVersionText(text)}`);
+  return version;
 }
 
 function fromCache<T extends KubeObject>(

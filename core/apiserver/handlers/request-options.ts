@@ -21,13 +21,12 @@ export function isDryRun(query: URLSearchParams): boolean {
 }
 
 export function numberOf(text: string | null): number | undefined {
-  if (text === null || text === '') return undefined;
-  return Number(integerOf(text));
+  return text === null ? undefined : Number(integerOf(text));
 }
 
 /** A whole number of 64 bits: a BigInt where no number holds it. */
 export function wideNumberOf(text: string | null): number | bigint | undefined {
-  if (text === null || text === '') return undefined;
+  if (text === null) return undefined;
   const exact = integerOf(text);
   const value = Number(exact);
   return Number.isSafeInteger(value) ? value : exact;
@@ -67,7 +66,7 @@ export function listQuery(query: URLSearchParams): {
 export function validateWriteQuery(info: RequestInfo, fieldManager: string | undefined): void {
   const errors = new FieldErrors();
   for (const value of info.query.getAll('dryRun')) {
-    if (value !== '' && value !== 'All') errors.notSupported(fieldPath('dryRun'), info.query.getAll('dryRun'), ['All']);
+    if (value !== 'All') errors.notSupported(fieldPath('dryRun'), info.query.getAll('dryRun'), ['All']);
   }
   if (fieldManager !== undefined) {
     if (Buffer.byteLength(fieldManager) > 128) errors.tooLong(fieldPath('fieldManager'), 128);

@@ -12,6 +12,7 @@ import type { Selection } from '../registry/selection.js';
 import type { CacheEvent } from '../storage/resource-cache.js';
 import type { StorageHub } from '../storage/storage-hub.js';
 import type { StoredObject } from '../storage/stored-object.js';
+import { isClosed } from './http-answer.js';
 import type { IncludeObject } from './encoding.js';
 import { protobufOf } from './encoding.js';
 import type { Acceptance } from './negotiation.js';
@@ -66,7 +67,7 @@ export async function serveWatch<T extends KubeObject>(
   const run = new WatchRun(encoder);
   response.on('close', () => run.close());
   await run.open(target, selection, options);
-  if (response.destroyed) return run.close();
+  if (isClosed(response)) return run.close();
   response.setHeader('Content-Type', encoder.contentType);
   response.setHeader('Cache-Control', 'no-cache, private');
   response.writeHead(200);

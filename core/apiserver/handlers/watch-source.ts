@@ -39,8 +39,14 @@ const shortestDefaultTimeoutSeconds = 1800;
 
 /** Throws 500, as upstream does everywhere but in lists. */
 export function parseResourceVersion(text: string): number {
-  if (/^\d{1,16}$/.test(text)) return Number(text);
-  throw new StatusError(500, '', badVersionText(text));
+  const version = versionOf(text);
+  if (version === undefined) throw new StatusError(500, '', badVersionText(text));
+  return version;
+}
+
+/** The number of a version; undefined for what is no unsigned number of 64 bits. */
+export function versionOf(text: string): number | undefined {
+  return /^\d+$/.test(text) && BigInt.asUintN(64, BigInt(text)) === BigInt(text) ? Number(text) : undefined;
 }
 
 export function badVersionText(text: string): string {
@@ -64,7 +70,8 @@ export async function openWatch<T extends KubeObject>(
   const { cache } = store;
   const version = options.resourceVersion ?? '';
   const { sendInitialEvents } = options;
-  const unversioned = version === '' || version === '0';
+  const minimum = version === '' ? 0 : parseResourceVersion(version);
+  const unversioned = minimum === 0;
   const fromState = sendInitialEvents ?? unversioned;
   const held = new DisposableStore();
   let over = false;
@@ -87,7 +94,6 @@ export async function openWatch<T extends KubeObject>(
   };
   held.addCallback(() => void (over = true));
 
-  const minimum = unversioned ? 0 : parseResourceVersion(version);
   if (version === '') await hub.fresh();
   else if (fromState && minimum > hub.revision) await hub.reached(minimum);
 
@@ -100,13 +106,17 @@ export async function openWatch<T extends KubeObject>(
   } else if (minimum > cache.revision) {
     // A version from the future: nothing was missed, and what comes before it is not wanted.
   } else if (!unversioned) {
-    const missed = cache.history(minimum);
-    if (missed) for (const event of missed) deliver(event);
-    else if (cache.prepare) throw tooOld(minimum, cache.revision);
-    else {
+    let seen = minimum;
+    // While the datastore tells of the past the cache goes on, and may forget as much again.
+    for (let missed = cache.history(seen); ; missed = cache.history(seen)) {
+      if (missed) {
+        for (const event of missed) deliver(event);
+        break;
+      }
+      if (cache.prepare) throw tooOld(minimum, cache.revision);
       const upTo = cache.revision;
-      await replay(store, hub, { after: minimum, upTo }, deliver);
-      for (const event of cache.history(upTo) ?? []) deliver(event);
+      await replay(store, hub, { after: seen, upTo }, deliver);
+      seen = upTo;
     }
   }
   held.add(

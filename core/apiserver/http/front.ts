@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { EventEmitter } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { errorText } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import { isStatusError, toStatus } from '../../machinery/status-error.js';
+import { badRequest, isStatusError, toStatus } from '../../machinery/status-error.js';
+import { parseDuration } from '../../machinery/time.js';
 import type { TypeSet } from '../../machinery/schema.js';
 import type { Aggregator } from '../aggregation/aggregator.js';
 import type { ExtensionServer } from '../aggregation/extension-server.js';
@@ -15,8 +15,8 @@ import type { Impersonation } from '../auth/impersonation.js';
 import { selectorAttributes } from '../auth/selector-attributes.js';
 import type { UserInfo } from '../auth/user-info.js';
 import type { Passage, RequestLimiter } from '../flowcontrol/request-limiter.js';
-import { tooManyRequestsText } from '../flowcontrol/request-limiter.js';
-import { addWarnings, sendError, sendPlain } from '../handlers/http-answer.js';
+import { isStream, tooManyRequestsText } from '../flowcontrol/request-limiter.js';
+import { addWarnings, isClosed, sendError, sendPlain } from '../handlers/http-answer.js';
 import type { RequestInfo } from '../handlers/request-info.js';
 import { isReadable, parseRequest } from '../handlers/request-info.js';
 import type { ResourceHandler } from '../handlers/resource-handler.js';
@@ -55,6 +55,17 @@ const switchedProtocols = 101;
 /** Of refusals, which name what a client sent. */
 const noSniffing = ['X-Content-Type-Options', 'nosniff'] as const;
 
+/** Throws 400. Requests that last as long as their client wants may say what they like. */
+function checkTimeout(info: RequestInfo): void {
+  const timeout = info.verb === 'watch' || isStream(info) ? null : info.query.get('timeout');
+  if (!timeout) return;
+  try {
+    parseDuration(timeout);
+  } catch (error) {
+    throw badRequest(`invalid timeout specified in the request URL - ${errorText(error)}`, error);
+  }
+}
+
 /** The way of every request up to its handler: who, may they, and an answer whatever happens. */
 export class Front {
   readonly #options: FrontOptions;
@@ -79,26 +90,32 @@ export class Front {
     }
     response.setHeader('Audit-Id', auditId(request));
     response.setHeader('Cache-Control', 'no-cache, private');
+    checkTimeout(info);
     const asked = await this.#identify(request, info, response);
     const passage = this.#options.limiter?.enter(info, asked);
+    const watched = passage && info.verb === 'watch' ? countWhileOpen(passage, response) : undefined;
     if (passage?.mustWait) await passage.wait(response);
     if (passage?.classification) classify(response, passage.classification);
     if (passage?.retryAfterSeconds !== undefined) return turnAway(request, response, passage.retryAfterSeconds);
     try {
+      // Nobody wants it any more, and its handler would wait in vain to be told so.
+      if (isClosed(response)) return;
       this.#authorize(asked, response);
       const { user } = asked;
       const owner = info.version === '' ? false : this.#options.route(info);
-      // Not given on: what was let in is not out before its answer is.
+      // Not given on: what was let in is not out before its answer is. But a watch is the other server's to count.
       if (typeof owner !== 'boolean') {
+        watched?.onOpened();
         await this.#options.aggregator!.serve(owner, { request, response, user, isDiscovery: !info.resourceRequest });
       } else if (owner) {
-        const exchange = { request, response, info, caller: user, onOpened: passage && watchOpening(info, passage, response) };
+        const exchange = { request, response, info, caller: user, onOpened: watched?.onOpened };
         if (this.#options.connections.handles(info)) await this.#options.connections.serve(exchange);
         else await this.#options.resources.handle(exchange);
       } else if (!(await this.#options.routes({ request, response, info, user })))
         sendPlain(response, 404, '404 page not found\n');
     } finally {
       passage?.end();
+      watched?.onServed();
     }
   }
 
@@ -167,23 +184,28 @@ export class Front {
     const info = parseRequest(request.method ?? 'GET', request.url ?? '/');
     const asked = await this.#identify(request, info);
     const passage = this.#options.limiter?.enter(info, asked);
+    const watched = passage && info.verb === 'watch' ? countWhileOpen(passage, socket) : undefined;
     if (passage?.mustWait) await passage.wait(socket);
     if (passage?.retryAfterSeconds !== undefined) {
       const headers = ['Content-Type: text/plain; charset=utf-8', `Retry-After: ${passage.retryAfterSeconds}`];
       return endSocket(socket, '429 Too Many Requests', headers, tooManyRequestsText);
     }
     try {
+      if (isClosed(socket)) return;
       this.#authorize(asked);
       const { user } = asked;
-      const exchange = { request, info, caller: user, onOpened: passage && watchOpening(info, passage, socket) };
+      const exchange = { request, info, caller: user, onOpened: watched?.onOpened };
       const measured = this.#options.metrics.begin(info);
       socket.once('close', () => measured.end(switchedProtocols));
       const owner = this.#options.route(info);
-      if (typeof owner !== 'boolean') await this.#options.aggregator!.upgrade(owner, { request, user }, socket, head);
-      else if (info.verb === 'watch') await this.#options.resources.watchOverSocket(exchange, socket, head);
+      if (typeof owner !== 'boolean') {
+        watched?.onOpened();
+        await this.#options.aggregator!.upgrade(owner, { request, user }, socket, head);
+      } else if (info.verb === 'watch') await this.#options.resources.watchOverSocket(exchange, socket, head);
       else await this.#options.connections.upgrade(exchange, socket, head);
     } finally {
       passage?.end();
+      watched?.onServed();
     }
   }
 
@@ -204,11 +226,20 @@ export class Front {
   }
 }
 
-/** A watch is let in until it is open, and counted until it is over. */
-function watchOpening(info: RequestInfo, passage: Passage, connection: EventEmitter): (() => void) | undefined {
-  if (info.verb !== 'watch') return undefined;
+/**
+ * A watch is let in until it is open, and counted until its connection is over, whatever becomes of it: also one that is refused,
+ * or whose client leaves while it waits.
+ */
+function countWhileOpen(
+  passage: Passage,
+  connection: ServerResponse | Duplex,
+): { readonly onOpened: () => void; readonly onServed: () => void } {
   connection.once('close', () => passage.close());
-  return () => passage.end();
+  return {
+    onOpened: () => passage.end(),
+    // A client that left before the listener was there tells nobody any more.
+    onServed: () => void (isClosed(connection) && passage.close()),
+  };
 }
 
 /** Uids, so that names do not tell who is served first. */

@@ -103,7 +103,15 @@ export class OpenApi {
 
   /** `/openapi/v3`: where each document lies, by hash. */
   async index(): Promise<OpenApiDocument> {
-    const local = await (this.#index ??= this.#buildIndex());
+    const building = (this.#index ??= this.#buildIndex());
+    let local: IndexPaths;
+    try {
+      local = await building;
+    } catch (error) {
+      // Whoever asks next tries again.
+      if (this.#index === building) this.#index = undefined;
+      throw error;
+    }
     const others = (await this.#options.extensions?.index()) ?? new Map<string, string>();
     const paths = { ...local };
     for (const [key, serverRelativeURL] of others) if (!Object.hasOwn(local, key)) paths[key] = { serverRelativeURL };

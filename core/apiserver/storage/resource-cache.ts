@@ -23,7 +23,7 @@ export interface CacheLifeListener {
   onReset?(): void;
   /** The cache is complete, for the first time or again. */
   onLoaded?(): void;
-  /** The resource is not served any more, or not as it was. */
+  /** The resource is not served any more, or not as it was, or the server is stopping. */
   onClosed?(): void;
 }
 
@@ -35,6 +35,8 @@ export interface ResourceCacheOptions<T extends KubeObject> {
   readonly parseCache: ParseCache;
   /** The object that was just encoded to these bytes by a write of this process. */
   readonly known: WeakMap<Uint8Array, KubeObject>;
+  /** A listener threw, which it must not: the others go on. */
+  readonly onListenerFault: (error: unknown) => void;
 }
 
 /** What is about to be read. */
@@ -72,6 +74,13 @@ export type ObjectCache<T extends KubeObject = KubeObject> = PreparedCache<T> &
     | 'decode'
   >;
 
+/** Objects by namespace and name. */
+interface Contents<T extends KubeObject> {
+  readonly namespaces: Map<string, Map<string, StoredObject<T>>>;
+  count: number;
+  bytes: number;
+}
+
 const historyLimit = 1024;
 const emptyNames: readonly string[] = [];
 
@@ -84,11 +93,11 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
   readonly namespaced: boolean;
   revision = 0;
   readonly #options: ResourceCacheOptions<T>;
-  #namespaces = new Map<string, Map<string, StoredObject<T>>>();
+  #contents: Contents<T> = noContents();
+  /** What is being loaded; readers see nothing of it before it is complete. */
+  #next: Contents<T> | undefined;
   #sortedNamespaces: readonly string[] | undefined;
   readonly #sortedNames = new Map<string, readonly string[]>();
-  #count = 0;
-  #bytes = 0;
   #history: CacheEvent<T>[] = [];
   #historyHead = 0;
   /** Watches from this revision on can be served from the history. */
@@ -103,12 +112,12 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
   }
 
   get count(): number {
-    return this.#count;
+    return this.#contents.count;
   }
 
   /** Of all objects, as clients get them in JSON. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#contents.bytes;
   }
 
   get watcherCount(): number {
@@ -116,7 +125,7 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
   }
 
   countIn(namespace: string): number {
-    return this.#namespaces.get(namespace)?.size ?? 0;
+    return this.#contents.namespaces.get(namespace)?.size ?? 0;
   }
 
   key(namespace: string, name: string): string {
@@ -124,7 +133,7 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
   }
 
   get(namespace: string, name: string): StoredObject<T> | undefined {
-    return this.#namespaces.get(this.namespaced ? namespace : '')?.get(name);
+    return this.#contents.namespaces.get(this.namespaced ? namespace : '')?.get(name);
   }
 
   /** In key order; of one namespace or of all ('' or absent), above `after` (a key below the prefix: `ns/name` or `name`). */
@@ -132,7 +141,7 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     const [afterNamespace, afterName] = this.#splitAfter(after);
     for (const space of namespace && this.namespaced ? [namespace] : this.#namespaceOrder()) {
       if (afterNamespace !== undefined && keyOrder(space, afterNamespace) < 0) continue;
-      const objects = this.#namespaces.get(space);
+      const objects = this.#contents.namespaces.get(space);
       if (!objects) continue;
       for (const name of this.#nameOrder(space, objects)) {
         if (space === afterNamespace && afterName !== undefined && name <= afterName) continue;
@@ -149,7 +158,7 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
   }
 
   #namespaceOrder(): readonly string[] {
-    return (this.#sortedNamespaces ??= [...this.#namespaces.keys()].sort(keyOrder));
+    return (this.#sortedNamespaces ??= [...this.#contents.namespaces.keys()].sort(keyOrder));
   }
 
   #nameOrder(namespace: string, objects: Map<string, StoredObject<T>>): readonly string[] {
@@ -192,33 +201,49 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     return StoredObject.decode<T>(this.#options.parseCache, value, revision, { known, fields: this.#options.fields });
   }
 
-  /** Hub only: a first load, in any order. */
-  load(value: Uint8Array, revision: number): void {
-    this.#put(this.decode(value, revision));
+  /** Hub only: what `load` brings from now on takes the place of everything at `complete`. */
+  begin(): void {
+    this.#next = noContents();
   }
 
-  /** Hub only: empties the cache before a new load; tells watchers. */
-  reset(): void {
-    this.#namespaces = new Map();
+  /** Hub only, after `begin`: an object, in any order. */
+  load(value: Uint8Array, revision: number): void {
+    this.#put(this.#next!, this.decode(value, revision));
+  }
+
+  #take(): void {
+    this.#contents = this.#next ?? this.#contents;
+    this.#next = undefined;
     this.#sortedNamespaces = undefined;
     this.#sortedNames.clear();
-    this.#count = 0;
-    this.#bytes = 0;
     this.#history = [];
     this.#historyHead = 0;
-    for (const life of [...this.#lifeListeners]) life.onReset?.();
   }
 
   /** Hub only: the resource has gone. */
   close(): void {
-    for (const life of [...this.#lifeListeners]) life.onClosed?.();
+    for (const life of [...this.#lifeListeners]) this.#tell(() => life.onClosed?.());
   }
 
-  /** Hub only: the load is complete as of `revision`. */
-  loaded(revision: number): void {
+  /** Hub only: what was loaded is all there is as of `revision`, and is what readers see from now on. */
+  complete(revision: number): void {
+    this.#take();
     this.revision = revision;
     this.#historyStart = revision;
-    for (const life of [...this.#lifeListeners]) life.onLoaded?.();
+  }
+
+  /** Hub only: tells of what `complete` did, when it is done for all caches. */
+  announce(): void {
+    for (const life of [...this.#lifeListeners]) this.#tell(() => life.onReset?.());
+    for (const life of [...this.#lifeListeners]) this.#tell(() => life.onLoaded?.());
+  }
+
+  #tell(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#options.onListenerFault(error);
+    }
   }
 
   /** Hub only: one change. */
@@ -228,7 +253,7 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     let event: CacheEvent<T>;
     if (change.type === 'put') {
       const entry = this.decode(change.value!, change.revision);
-      this.#put(entry);
+      this.#put(this.#contents, entry);
       event = { type: 'put', revision: change.revision, entry, previous, frames: undefined };
     } else {
       if (!previous) return;
@@ -251,14 +276,14 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
         this.#historyHead = 0;
       }
     }
-    for (const listener of this.#listeners) listener(event, change.revision);
+    for (const listener of this.#listeners) this.#tell(() => listener(event, change.revision));
   }
 
   /** Hub only: nothing is missing up to `revision`. */
   progress(revision: number): void {
     if (revision <= this.revision) return;
     this.revision = revision;
-    for (const listener of this.#listeners) listener(undefined, revision);
+    for (const listener of this.#listeners) this.#tell(() => listener(undefined, revision));
   }
 
   #split(key: string): [string, string] {
@@ -268,37 +293,42 @@ export class ResourceCache<T extends KubeObject = KubeObject> {
     return [rest.slice(0, slash), rest.slice(slash + 1)];
   }
 
-  #put(entry: StoredObject<T>): void {
+  #put(contents: Contents<T>, entry: StoredObject<T>): void {
     const namespace = this.namespaced ? entry.namespace : '';
-    let objects = this.#namespaces.get(namespace);
+    let objects = contents.namespaces.get(namespace);
     if (!objects) {
       objects = new Map();
-      this.#namespaces.set(namespace, objects);
+      contents.namespaces.set(namespace, objects);
       this.#sortedNamespaces = undefined;
     }
     const old = objects.get(entry.name);
     if (!old) {
-      this.#count++;
+      contents.count++;
       this.#sortedNames.delete(namespace);
     }
-    this.#bytes += entry.bytes.length - (old?.bytes.length ?? 0);
+    contents.bytes += entry.bytes.length - (old?.bytes.length ?? 0);
     objects.set(entry.name, entry);
   }
 
   #remove(namespace: string, name: string): void {
+    const contents = this.#contents;
     const space = this.namespaced ? namespace : '';
-    const objects = this.#namespaces.get(space);
+    const objects = contents.namespaces.get(space);
     const old = objects?.get(name);
     if (!objects || !old) return;
     objects.delete(name);
-    this.#count--;
-    this.#bytes -= old.bytes.length;
+    contents.count--;
+    contents.bytes -= old.bytes.length;
     this.#sortedNames.delete(space);
     if (objects.size === 0) {
-      this.#namespaces.delete(space);
+      contents.namespaces.delete(space);
       this.#sortedNamespaces = undefined;
     }
   }
+}
+
+function noContents<T extends KubeObject>(): Contents<T> {
+  return { namespaces: new Map(), count: 0, bytes: 0 };
 }
 
 function byteOrder(a: string, b: string): number {

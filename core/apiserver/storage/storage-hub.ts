@@ -4,8 +4,9 @@ import { deferred } from '../../base/deferred.js';
 import type { Disposable } from '../../base/disposable.js';
 import { errorText } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
-import type { Datastore, DatastoreEvent } from '../../contracts/datastore.js';
+import type { Datastore, DatastoreEvent, KeyValue } from '../../contracts/datastore.js';
 import type { KubeObject } from '../../machinery/object.js';
+import type { StatusError } from '../../machinery/status-error.js';
 import { timeout } from '../../machinery/status-error.js';
 import type { ObjectCache } from './resource-cache.js';
 import { ResourceCache } from './resource-cache.js';
@@ -50,7 +51,10 @@ export class StorageHub {
   #loads = 0;
   #revision = 0;
   #running = false;
+  #stopped = false;
   #watch: Disposable | undefined;
+  /** Whether the caches are followed; a new one while they are loaded anew. */
+  #loaded = deferred();
   #waiters: Waiter[] = [];
   #retry: Disposable | undefined;
   #failures = 0;
@@ -97,6 +101,8 @@ export class StorageHub {
       fields: options.fields,
       parseCache,
       known: this.#known,
+      onListenerFault: error =>
+        this.#options.logger.error('a listener of a cache failed', { resource: storagePrefix, error: errorText(error) }),
     });
   }
 
@@ -105,15 +111,16 @@ export class StorageHub {
     this.#checkPrefix(storagePrefix);
     try {
       for (;;) {
+        await this.#loaded.promise;
         const opening: Opening = { cache: this.#make(storagePrefix, options, this.#customParseCache), events: [] };
         this.#opening.set(storagePrefix, opening);
         const loads = this.#loads;
         const revision = await this.#fill(opening.cache);
         await this.reached(revision);
         if (!this.#running) throw timeout('the server is stopping');
-        if (loads !== this.#loads) continue;
+        if (loads !== this.#loads || !this.#watch) continue;
         // From here to the end nothing is asynchronous: no event can fall between the list and the stream.
-        opening.cache.loaded(revision);
+        opening.cache.complete(revision);
         for (const event of opening.events) if (event.revision > revision) this.#apply(opening.cache, event);
         opening.cache.progress(this.#revision);
         this.#caches.set(storagePrefix, opening.cache);
@@ -132,12 +139,13 @@ export class StorageHub {
   }
 
   async #fill(cache: ResourceCache): Promise<number> {
+    cache.begin();
     let after: string | undefined;
     let revision: number | undefined;
     for (;;) {
       const page = await this.#options.datastore.list(cache.prefix, { limit: 1000, after, revision });
       revision = page.revision;
-      for (const item of page.items) cache.load(item.value, item.modRevision);
+      for (const item of page.items) this.#loadItem(cache, item);
       if (!page.more) return revision;
       after = page.items.at(-1)!.key;
     }
@@ -154,15 +162,19 @@ export class StorageHub {
   /** Loads everything, then follows the store. */
   async start(): Promise<void> {
     this.#running = true;
+    this.#stopped = false;
     await this.#load();
   }
 
   async stop(): Promise<void> {
     this.#running = false;
+    this.#stopped = true;
     await this.#watch?.dispose();
     await this.#retry?.dispose();
+    this.#loaded.reject(timeout('the server is stopping'));
     for (const waiter of this.#waiters.splice(0)) waiter.done.reject(timeout('the server is stopping'));
-    for (const cache of this.#caches.values()) cache.reset();
+    // Readers that are still served see the last state, and watches end without a word: their clients go on where they were.
+    for (const cache of this.#caches.values()) cache.close();
   }
 
   async #load(): Promise<void> {
@@ -170,21 +182,38 @@ export class StorageHub {
     let after: string | undefined;
     let revision: number | undefined;
     this.#loads++;
-    for (const cache of this.#caches.values()) cache.reset();
+    // Until all is there readers see what was there before: it is old, and no one takes what is not loaded yet for gone.
+    for (const cache of this.#caches.values()) cache.begin();
     for (;;) {
       const page = await datastore.list(registryPrefix, { limit: 1000, after, revision });
       revision = page.revision;
-      for (const item of page.items) this.#cacheOf(item.key)?.load(item.value, item.modRevision);
+      for (const item of page.items) this.#loadItem(this.#cacheOf(item.key), item);
       if (!page.more) break;
       after = page.items.at(-1)!.key;
     }
-    for (const cache of this.#caches.values()) cache.loaded(revision);
+    if (!this.#running) return;
+    const loaded = [...this.#caches.values()];
+    for (const cache of loaded) cache.complete(revision);
     this.#advance(revision);
+    for (const cache of loaded) cache.announce();
     this.#failures = 0;
     this.#watch = datastore.watch(registryPrefix, revision, {
       batch: (events, upTo) => this.#batch(events, upTo),
       end: error => this.#broken(error),
     });
+    this.#loaded.resolve();
+  }
+
+  #loadItem(cache: ResourceCache | undefined, { key, value, modRevision }: KeyValue): void {
+    try {
+      cache?.load(value, modRevision);
+    } catch (error) {
+      this.#unreadable(key, error);
+    }
+  }
+
+  #unreadable(key: string, error: unknown): void {
+    this.#options.logger.error('an object in the store cannot be read and is not served', { key, error: errorText(error) });
   }
 
   #batch(events: readonly DatastoreEvent[], revision: number): void {
@@ -203,10 +232,7 @@ export class StorageHub {
     try {
       cache.apply(event);
     } catch (error) {
-      this.#options.logger.error('an object in the store cannot be read and is not served', {
-        key: event.key,
-        error: errorText(error),
-      });
+      this.#unreadable(event.key, error);
     }
   }
 
@@ -222,6 +248,7 @@ export class StorageHub {
   #broken(error: Error | undefined): void {
     this.#watch = undefined;
     if (!this.#running) return;
+    this.#loaded = deferred();
     this.#options.logger.warn('the watch of the datastore ended; loading again', { error: error ? errorText(error) : undefined });
     const retry = (): void => {
       if (!this.#running) return;
@@ -251,17 +278,30 @@ export class StorageHub {
     return this.#revision;
   }
 
+  /** Resolves when the caches show `revision`, or rejects with 504 at once where `revision` is beyond the newest: nobody waits for what is asked for exactly. */
+  async exactly(revision: number): Promise<void> {
+    if ((await this.fresh()) < revision) throw this.#tooLarge(revision, 0);
+  }
+
+  #tooLarge(revision: number, retryAfterSeconds: number): StatusError {
+    const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }];
+    return timeout(`Too large resource version: ${revision}, current: ${this.#revision}`, retryAfterSeconds, causes);
+  }
+
   /** Resolves when the caches show `revision`; 504 after the time limit, as upstream answers a version from the future. */
   async reached(revision: number): Promise<void> {
     if (this.#revision >= revision) return;
+    if (this.#stopped) throw timeout('the server is stopping');
     const waiter: Waiter = { revision, done: deferred() };
     this.#waiters.push(waiter);
     this.#options.datastore.requestProgress();
-    const timer = this.#options.clock.setTimer(this.#options.freshTimeoutMs ?? 3000, () => {
+    const { clock, freshTimeoutMs = 3000 } = this.#options;
+    const giveUp = (): void => {
       this.#waiters = this.#waiters.filter(other => other !== waiter);
-      const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }];
-      waiter.done.reject(timeout(`Too large resource version: ${revision}, current: ${this.#revision}`, 1, causes));
-    });
+      waiter.done.reject(this.#tooLarge(revision, 1));
+    };
+    // After a turn that was busy for so long, what came meanwhile is heard before it counts as late.
+    let timer = clock.setTimer(freshTimeoutMs, () => void (timer = clock.setTimer(0, giveUp)));
     try {
       await waiter.done.promise;
     } finally {

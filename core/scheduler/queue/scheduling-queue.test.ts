@@ -51,6 +51,14 @@ describe('SchedulingQueue', () => {
     queue.returnUnscheduled(queued);
   };
 
+  it('counts pauses by time that passes, whatever happens to the clock', async () => {
+    add('p');
+    turnAway();
+    clock.jump(-86_400_000);
+    await clock.advance(2000);
+    expect(popName()).toBe('p');
+  });
+
   it('gives the most important first, then the oldest', () => {
     add('a');
     add('b', { priority: 5 });

@@ -120,7 +120,7 @@ export class SchedulingQueue {
     const info = new PodInfo(source);
     this.#activate({
       info,
-      timestampMs: this.#clock.now(),
+      timestampMs: this.#clock.monotonicMs(),
       order: this.#order++,
       attempts: 0,
       unschedulableCount: 0,
@@ -195,7 +195,7 @@ export class SchedulingQueue {
       queued.unschedulableCount++;
       queued.consecutiveErrors = 0;
     }
-    queued.timestampMs = this.#clock.now();
+    queued.timestampMs = this.#clock.monotonicMs();
     queued.order = this.#order++;
     queued.backoffUntilMs = this.#backoffEnd(queued);
     if (isError) return this.#enterBackoff(queued);
@@ -301,12 +301,12 @@ export class SchedulingQueue {
   }
 
   #isBackingOff(queued: QueuedPod): boolean {
-    return queued.backoffUntilMs >= alignToWindow(this.#clock.now());
+    return queued.backoffUntilMs >= alignToWindow(this.#clock.monotonicMs());
   }
 
   #armBackoffTimer(): void {
     if (this.#backoffTimer || this.#stopped) return;
-    const nowMs = this.#clock.now();
+    const nowMs = this.#clock.monotonicMs();
     this.#backoffTimer = this.#clock.setTimer(alignToWindow(nowMs) + backoffWindowMs - nowMs, () => {
       this.#backoffTimer = undefined;
       for (const heap of [this.#backoff, this.#errorBackoff]) {
@@ -317,7 +317,7 @@ export class SchedulingQueue {
   }
 
   #flushLongUnschedulable(): void {
-    const before = this.#clock.now() - longestUnschedulableMs;
+    const before = this.#clock.monotonicMs() - longestUnschedulableMs;
     for (const queued of [...this.#unschedulable.values()]) {
       if (queued.timestampMs < before) this.#requeueOn(queued, { event: anyEvent, previous: undefined, next: undefined });
     }

@@ -43,7 +43,15 @@ export class AssumedObjects<T extends { metadata: Pick<ObjectMeta, 'name' | 'nam
     return true;
   }
 
-  restore({ metadata: { namespace = '', name } }: T): void {
-    this.#assumed.delete(`${namespace}/${name}`);
+  /** Takes back what `assume` was given: that very object, as somebody else may have assumed another state since. */
+  restore(object: T): void {
+    const { namespace = '', name } = object.metadata;
+    const key = `${namespace}/${name}`;
+    if (this.#assumed.get(key)?.object === object) this.#assumed.delete(key);
+  }
+
+  /** How many states are held, for tests. */
+  get size(): number {
+    return this.#assumed.size;
   }
 }

@@ -2,10 +2,11 @@ import { Nodes, PersistentVolumeClaims, PersistentVolumes, Pods } from '../../ap
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../api/generated/types.js';
 import type { Clock } from '../../base/clock.js';
 import { CodedError } from '../../base/errors.js';
-import type { Client } from '../../client/client.js';
+import type { Client, ResourceClient } from '../../client/client.js';
 import type { Informer } from '../../client/informer-types.js';
 import { produce } from '../../machinery/object.js';
 import { parseQuantity } from '../../machinery/quantity.js';
+import { isStatusError } from '../../machinery/status-error.js';
 import { LabelMatcher } from '../label-matcher.js';
 import type { UsedInformers } from '../used-informers.js';
 import { AssumedObjects } from './assumed-objects.js';
@@ -115,7 +116,7 @@ export class VolumeBinder {
     const toProvision: PersistentVolumeClaim[] = [];
     const taken = new Set<string>();
     for (const claim of bySize(claims.delayed)) {
-      const selected = claim.metadata.annotations?.[annotationSelectedNode];
+      const selected = selectedNode(claim);
       if (selected !== undefined && selected !== node.metadata.name) {
         reasons.push(volumeReasons.bindConflict);
         return reasons;
@@ -154,10 +155,19 @@ export class VolumeBinder {
     };
     for (const { claim, volume } of bindings) {
       const bound = boundToClaim(volume, claim);
-      if (bound !== volume && !this.#volumes.assume(bound)) revert(volume.metadata.name);
+      if (bound === volume) {
+        // Another pod with the same claim has assumed it, and takes that back itself: this one goes by a copy.
+        done.bindings.push({ claim, volume: { ...volume } });
+        continue;
+      }
+      if (!this.#volumes.assume(bound)) revert(volume.metadata.name);
       done.bindings.push({ claim, volume: bound });
     }
     for (const claim of toProvision) {
+      if (selectedNode(claim) === nodeName) {
+        done.toProvision.push({ ...claim });
+        continue;
+      }
       const selected = produce(claim, draft => void ((draft.metadata.annotations ??= {})[annotationSelectedNode] = nodeName));
       if (!this.#claims.assume(selected)) revert(claimKey(claim));
       done.toProvision.push(selected);
@@ -177,11 +187,15 @@ export class VolumeBinder {
     const toProvision: PersistentVolumeClaim[] = [];
     try {
       for (const { claim, volume } of work.bindings) {
-        bindings.push({ claim, volume: await volumes.update(volume.metadata.name, volume, { signal }) });
+        const wanted = volume.spec.claimRef?.uid;
+        const isWritten = (current: PersistentVolume): boolean => wanted !== undefined && current.spec.claimRef?.uid === wanted;
+        bindings.push({ claim, volume: await writeOnce(volumes, volume, { isWritten, signal }) });
       }
       for (const claim of work.toProvision) {
-        const { name, namespace } = claim.metadata;
-        toProvision.push(await this.#client.resource(PersistentVolumeClaims, namespace).update(name, claim, { signal }));
+        const isWritten = (current: PersistentVolumeClaim): boolean =>
+          selectedNode(current) === nodeName && current.metadata.uid === claim.metadata.uid;
+        const claims = this.#client.resource(PersistentVolumeClaims, claim.metadata.namespace);
+        toProvision.push(await writeOnce(claims, claim, { isWritten, signal }));
       }
     } catch (error) {
       // What was written comes back by the informers.
@@ -189,6 +203,13 @@ export class VolumeBinder {
       throw error;
     }
     await this.#waitFor(() => this.#isDone(pod, nodeName, { bindings, toProvision }), signal);
+    // The informers know all of it by now.
+    this.revert(work);
+  }
+
+  /** States that are held for writes under way, for tests. */
+  get assumedCount(): number {
+    return this.#claims.size + this.#volumes.size;
   }
 
   async #waitFor(isDone: () => boolean, signal: AbortSignal): Promise<void> {
@@ -233,9 +254,8 @@ export class VolumeBinder {
     for (const written of toProvision) {
       const claim = this.#actualClaim(written);
       if (isOlder(claim, written)) return false;
-      const selected = claim.metadata.annotations?.[annotationSelectedNode];
       // A provisioner takes the annotation off when it cannot make the volume on that node.
-      if (selected !== nodeName) fail(`binding volumes: provisioning failed for PVC "${claim.metadata.name}"`);
+      if (selectedNode(claim) !== nodeName) fail(`binding volumes: provisioning failed for PVC "${claim.metadata.name}"`);
       if (claim.spec.volumeName) {
         const volume = this.#volumes.actual('', claim.spec.volumeName);
         if (!volume) return false;
@@ -286,6 +306,27 @@ export class VolumeBinder {
 
 function fail(message: string): never {
   throw new CodedError('VOLUME_BINDING', message);
+}
+
+function selectedNode({ metadata }: PersistentVolumeClaim): string | undefined {
+  return metadata.annotations?.[annotationSelectedNode];
+}
+
+/** Pods that share a claim write the same thing at the same moment: one of them does, and the other finds it done. */
+async function writeOnce<T extends { metadata: { name: string } }>(
+  resource: ResourceClient<T>,
+  object: T,
+  { isWritten, signal }: { isWritten: (current: T) => boolean; signal: AbortSignal },
+): Promise<T> {
+  const { name } = object.metadata;
+  try {
+    return await resource.update(name, object, { signal });
+  } catch (error) {
+    if (!isStatusError(error, 'Conflict')) throw error;
+    const current = await resource.get(name, { signal });
+    if (!isWritten(current)) throw error;
+    return current;
+  }
 }
 
 function affinityText({ metadata }: PersistentVolume, nodeName: string): string {

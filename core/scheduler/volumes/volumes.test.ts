@@ -18,9 +18,14 @@ import type {
   StorageClass,
 } from '../../api/generated/types.js';
 import { settle } from '../../client/testing/settle.js';
+import { conflict } from '../../machinery/status-error.js';
 import { SchedulerHarness } from '../testing/harness.js';
 import { node, pod } from '../testing/objects.js';
 import type { PodFields } from '../testing/objects.js';
+import { UsedInformers } from '../used-informers.js';
+import { StorageObjects } from './claims.js';
+import { VolumeBinder, volumeReasons } from './volume-binder.js';
+import type { NodeVolumes } from './volume-binder.js';
 
 const using = (...names: string[]): PodFields => ({
   volumes: names.map(name => ({ name, persistentVolumeClaim: { claimName: name } })),
@@ -201,6 +206,63 @@ describe('volumes', () => {
     });
     await settle(20);
     expect(await harness.nodeOf('p')).toBe('n2');
+  });
+
+  const shared: [string, () => Promise<void>, () => Promise<void>][] = [
+    ['provisioned', async () => undefined, () => harness.create(PersistentVolumes, volume('v', { nodeAffinity: onNodes('n2') }))],
+    ['taken', () => harness.create(PersistentVolumes, volume('v', { nodeAffinity: onNodes('n2') })), async () => undefined],
+  ];
+  it.each(shared)('binds two pods at once that share a claim whose volume is %s', async (_how, before, after) => {
+    await before();
+    await harness.create(PersistentVolumeClaims, claim('data'));
+    const onSecond = { ...using('data'), nodeSelector: { 'kubernetes.io/hostname': 'n2' } };
+    await harness.create(Pods, pod('p', onSecond), pod('q', onSecond));
+    await after();
+    await claims().patch('data', 'merge', {
+      metadata: { annotations: { 'pv.kubernetes.io/bind-completed': 'yes' } },
+      spec: { volumeName: 'v' },
+    });
+    await settle(20);
+    // Without the clock's help.
+    expect(await harness.nodeOf('p')).toBe('n2');
+    expect(await harness.nodeOf('q')).toBe('n2');
+    expect(harness.recorder.lines('FailedScheduling')).toEqual([]);
+  });
+
+  it('does not take a change of somebody else for its own', async () => {
+    await harness.create(PersistentVolumeClaims, claim('data'));
+    let isMeddling = true;
+    harness.transport.reactors.push(({ verb, resource, caller }) => {
+      if (!isMeddling || caller !== 'system:kube-scheduler' || verb !== 'update' || resource !== 'persistentvolumeclaims') return;
+      isMeddling = false;
+      throw conflict({ group: '', resource: 'persistentvolumeclaims', name: 'data' });
+    });
+    await harness.create(Pods, pod('p', using('data')));
+    expect(await harness.reasonOf('p')).toMatch(/^running PreBind plugin "VolumeBinding": .* the object has been modified/);
+  });
+
+  it('holds nothing of claims that are done, and what one pod gives up is no loss for the other', async () => {
+    const { client, clock, informers } = harness;
+    const used = new UsedInformers(informers);
+    const binder = new VolumeBinder({ client, clock, informers: used, storage: new StorageObjects(used) });
+    await harness.create(PersistentVolumeClaims, claim('data'));
+    const held = pod('held', { ...using('data'), schedulerName: 'other' });
+    await harness.create(Pods, held);
+    const [n1, n2] = [harness.scheduler.cache.node('n1')!.node, harness.scheduler.cache.node('n2')!.node];
+    const first = binder.assume(held, 'n1', binder.find(binder.claimsOf(held), n1) as NodeVolumes)!;
+    const second = binder.assume(held, 'n1', binder.find(binder.claimsOf(held), n1) as NodeVolumes)!;
+    binder.revert(second);
+    expect(binder.find(binder.claimsOf(held), n2)).toEqual([volumeReasons.bindConflict]);
+    const binding = binder.bind(held, 'n1', first, new AbortController().signal);
+    await settle(20);
+    await harness.create(PersistentVolumes, volume('v'));
+    await claims().patch('data', 'merge', {
+      metadata: { annotations: { 'pv.kubernetes.io/bind-completed': 'yes' } },
+      spec: { volumeName: 'v' },
+    });
+    await settle(20);
+    await binding;
+    expect(binder.assumedCount).toBe(0);
   });
 
   it('tries again when the provisioner gives the claim back', async () => {

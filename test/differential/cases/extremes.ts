@@ -23,6 +23,8 @@ function pod(name: string, spec: object = {}): { metadata: { name: string }; spe
   return { metadata: { name }, spec: { serviceAccountName: 'differential', containers: [container], ...spec } };
 }
 
+/** Other cases list everything. */
+const cleaned = (at: string): Step => ({ do: 'request', method: 'DELETE', path: at, bare: true });
 const patched = (type: string, patch: unknown, sub?: string): Step => ({ do: 'patch', type, patch, ...(sub ? { sub } : {}) });
 const toleration = (tolerationSeconds: bigint): object => ({
   key: 'a',
@@ -444,6 +446,79 @@ export const extremeCases: readonly Case[] = [
         at: core('secrets'),
         body: { metadata: { name: 'lone' }, stringData: { a: '\ud800', b: '\u0000' }, type: '\u0000' },
       },
+      cleaned(core('configmaps')),
+      cleaned(core('secrets')),
+    ],
+  },
+  {
+    name: 'Extremes: queries',
+    at: core('configmaps'),
+    steps: [
+      { do: 'create', body: { metadata: { name: 'asked' } } },
+      ...[
+        ...['-1', '0', '00', '+1', ' 1', '1.5', '0x10', '18446744073709551616', '9223372036854775808', 'x', ''].flatMap(
+          version => [
+            `fieldSelector=metadata.name%3Dasked&resourceVersion=${version}&resourceVersionMatch=Exact`,
+            `fieldSelector=metadata.name%3Dasked&resourceVersion=${version}&resourceVersionMatch=NotOlderThan`,
+            `watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Dnobody&resourceVersion=${version}`,
+          ],
+        ),
+        ...['-1', '0', 'x', '1.5', ''].map(limit => `fieldSelector=metadata.name%3Dasked&limit=${limit}`),
+        ...['x', '%00', 'e30', 'eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6LTEsInN0YXJ0IjoiLi4vLi4vIn0'].map(
+          token => `limit=1&continue=${token}`,
+        ),
+        ...['-1', 'x', '1.5'].map(timeout => `fieldSelector=metadata.name%3Dasked&timeoutSeconds=${timeout}`),
+        ...['T', 'yes', '', '2', 'TRUE', 'tRUE'].map(
+          watch => `watch=${watch}&timeoutSeconds=1&fieldSelector=metadata.name%3Dnobody`,
+        ),
+        'fieldSelector=metadata.name%3Dasked&allowWatchBookmarks=x',
+        'fieldSelector=metadata.name%3Dasked&timeoutSeconds=',
+        'watch=1&timeoutSeconds=&fieldSelector=metadata.name%3Dasked&resourceVersion=x',
+        'watch=1&timeoutSeconds=1&sendInitialEvents=x&fieldSelector=metadata.name%3Dnobody',
+        'fieldSelector=spec.x%3Dy',
+        'fieldSelector=metadata.name%3Dasked,metadata.name%3Dother',
+        'fieldSelector=metadata.name!%3Dasked,metadata.namespace%3Dnowhere',
+        'labelSelector=a&labelSelector=b&fieldSelector=metadata.name%3Dasked',
+        'limit=1&limit=2&fieldSelector=metadata.name%3Dasked',
+        'resourceVersionMatch=Other',
+      ].map((query): Step => ({ do: 'list', query })),
+      ...[
+        'dryRun=All&dryRun=All',
+        'dryRun=all',
+        'dryRun=',
+        `fieldManager=${'m'.repeat(129)}`,
+        'fieldManager=%00',
+        'fieldManager=a%0Ab',
+        'fieldValidation=strict',
+        'fieldValidation=Ignore&fieldValidation=Strict',
+        'pretty=x',
+        'timeout=1h',
+        'timeout=x',
+        'timeout=-1s',
+        'timeout=0',
+      ].map((query, index): Step => ({
+        do: 'request',
+        method: 'POST',
+        path: `${core('configmaps')}?${query}`,
+        body: { metadata: { name: `query-${index}` }, data: { a: 'b' }, unknown: 1 },
+      })),
+      ...['force=true', 'force=x', 'fieldManager=', 'fieldManager=m&force=false'].map((query): Step => ({
+        do: 'request',
+        method: 'PATCH',
+        path: `${core('configmaps')}/asked?${query}`,
+        type: apply,
+        body: { apiVersion: 'v1', kind: 'ConfigMap', data: { a: 'b' } },
+      })),
+      ...[
+        'propagationPolicy=x',
+        'orphanDependents=x',
+        'propagationPolicy=Orphan&orphanDependents=true',
+        'gracePeriodSeconds=x',
+        'gracePeriodSeconds=',
+        'dryRun=',
+        'dryRun=x',
+      ].map((query): Step => ({ do: 'request', method: 'DELETE', path: `${core('configmaps')}/asked?${query}` })),
+      cleaned(core('configmaps')),
     ],
   },
 ];

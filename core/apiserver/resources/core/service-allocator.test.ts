@@ -13,18 +13,39 @@ describe('InMemoryServiceAllocator', () => {
     allocator = new InMemoryServiceAllocator({ cidrs: ['10.43.0.0/24'], nodePorts: { first: 30000, last: 30099 }, clock });
   });
 
+  const recordAddress = (address: string): void => allocator.record({ service: `a/${address}`, addresses: [address], ports: [] });
+  const recordPort = (port: number): void => allocator.record({ service: `a/${port}`, addresses: [], ports: [port] });
+
   it('picks above the lower band until that is used up', () => {
-    const picked = Array.from({ length: 254 }, () => Number(allocator.suggestAddress('IPv4', false).split('.')[3]));
+    const pickOne = (): number => {
+      const address = allocator.suggestAddress('IPv4', false);
+      recordAddress(address);
+      return Number(address.split('.')[3]);
+    };
+    const picked = Array.from({ length: 254 }, pickOne);
     expect(picked.slice(0, 238).every(last => last > 16)).toBe(true);
     expect([...picked.slice(238)].sort((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, index) => index + 1));
     expect(() => allocator.suggestAddress('IPv4', false)).toThrow('range is full');
   });
 
   it('does the same with node ports', () => {
-    const picked = Array.from({ length: 100 }, () => allocator.suggestPort(false));
+    const pickOne = (): number => {
+      const port = allocator.suggestPort(false);
+      recordPort(port);
+      return port;
+    };
+    const picked = Array.from({ length: 100 }, pickOne);
     expect(picked.slice(0, 84).every(port => port >= 30016)).toBe(true);
     expect(new Set(picked).size).toBe(100);
     expect(() => allocator.suggestPort(false)).toThrow('range is full');
+  });
+
+  it('is not used up by writes that were refused', () => {
+    const addresses = Array.from({ length: 254 }, () => allocator.suggestAddress('IPv4', false));
+    const ports = Array.from({ length: 100 }, () => allocator.suggestPort(false));
+    expect([new Set(addresses).size, new Set(ports).size]).toEqual([254, 100]);
+    expect(addresses).toContain(allocator.suggestAddress('IPv4', false));
+    expect(ports).toContain(allocator.suggestPort(false));
   });
 
   it('gives a suggestion free again when nobody stored it', async () => {

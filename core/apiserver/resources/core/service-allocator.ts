@@ -136,25 +136,29 @@ export class InMemoryServiceAllocator implements ServiceAllocator {
   }
 
   suggestAddress(family: ServiceFamily, dryRun: boolean): string {
-    const now = this.#clock.now();
-    for (const range of this.#ranges) {
-      if (range.family !== family) continue;
-      // A dry run shows the range's own address, which nothing can have.
-      if (dryRun) return addressText(range.first - 1n, family);
-      const found = pick(range, value => this.#isFreeAddress(addressText(value, family), now));
-      if (found === undefined) continue;
-      const text = addressText(found, family);
-      this.#addresses.hold(text, now + holdMs);
-      return text;
+    const nowMs = this.#clock.monotonicMs();
+    // Most holds are of writes that were refused: where nothing else is left they keep nobody from his address.
+    for (const atMs of [nowMs, Infinity]) {
+      for (const range of this.#ranges) {
+        if (range.family !== family) continue;
+        // A dry run shows the range's own address, which nothing can have.
+        if (dryRun) return addressText(range.first - 1n, family);
+        const found = pick(range, value => this.#isFreeAddress(addressText(value, family), atMs));
+        if (found === undefined) continue;
+        const text = addressText(found, family);
+        this.#addresses.hold(text, nowMs + holdMs);
+        return text;
+      }
     }
     throw new CodedError('RANGE_FULL', 'range is full');
   }
 
   suggestPort(dryRun: boolean): number {
-    const now = this.#clock.now();
-    const found = pick(this.#ports, value => this.#nodePorts.isFree(Number(value), now));
+    const nowMs = this.#clock.monotonicMs();
+    const pickAt = (atMs: number): bigint | undefined => pick(this.#ports, value => this.#nodePorts.isFree(Number(value), atMs));
+    const found = pickAt(nowMs) ?? pickAt(Infinity);
     if (found === undefined) throw new CodedError('RANGE_FULL', 'range is full');
-    if (!dryRun) this.#nodePorts.hold(Number(found), now + holdMs);
+    if (!dryRun) this.#nodePorts.hold(Number(found), nowMs + holdMs);
     return Number(found);
   }
 
@@ -165,14 +169,14 @@ export class InMemoryServiceAllocator implements ServiceAllocator {
     const family = parsed.family === 4 ? 'IPv4' : 'IPv6';
     const isInside = this.#ranges.some(range => range.family === family && value >= range.first && value <= range.last);
     if (!isInside) return 'the provided network does not match the current range';
-    return this.#isFreeAddress(parsed.canonical, this.#clock.now()) ? undefined : 'provided IP is already allocated';
+    return this.#isFreeAddress(parsed.canonical, this.#clock.monotonicMs()) ? undefined : 'provided IP is already allocated';
   }
 
   portProblem(port: number): string | undefined {
     if (BigInt(port) < this.#ports.first || BigInt(port) > this.#ports.last) {
       return `provided port is not in the valid range. The range of valid ports is ${this.#portText}`;
     }
-    return this.#nodePorts.isFree(port, this.#clock.now()) ? undefined : 'provided port is already allocated';
+    return this.#nodePorts.isFree(port, this.#clock.monotonicMs()) ? undefined : 'provided port is already allocated';
   }
 
   reserve(claim: ServiceClaim): () => void {
