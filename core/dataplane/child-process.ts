@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CodedError, errorCode } from '../base/errors.js';
-import { isAlive, processStartTime, readRecord, recordPath, signalChild } from './child-record.js';
+import { isAlive, processStartTime, readRecord, readRetiring, recordPath, signalChild, writeRetiring } from './child-record.js';
 import type { ChildRecord } from './child-record.js';
 
 /** The program that `startChild` runs. */
@@ -97,6 +97,8 @@ export async function killDataplane(directory: string, graceMs = 0): Promise<boo
   const record = await readRecord(directory);
   const alive = record !== undefined && isAlive(record);
   if (alive) await endChild(record, graceMs);
+  for (const retiring of await readRetiring(directory)) await endChild(retiring, graceMs);
+  await writeRetiring(directory, []);
   await rm(recordPath(directory), { force: true });
   return alive;
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../base/errors.js';
 
@@ -18,16 +18,39 @@ export function recordPath(directory: string): string {
 
 /** Undefined when there is none, or none that says what it must. */
 export async function readRecord(directory: string): Promise<ChildRecord | undefined> {
+  const record = await readJson(recordPath(directory));
+  return isWhole(record) ? record : undefined;
+}
+
+/** Children that live and are to end when another has taken over: whoever started that one may have ended before. */
+export async function readRetiring(directory: string): Promise<ChildRecord[]> {
+  const records = await readJson(retiringPath(directory));
+  return Array.isArray(records) ? records.filter(isWhole).filter(isAlive) : [];
+}
+
+export async function writeRetiring(directory: string, records: readonly ChildRecord[]): Promise<void> {
+  const path = retiringPath(directory);
+  if (records.length === 0) return rm(path, { force: true });
+  await writeFile(`${path}.new`, JSON.stringify(records), { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
+
+function retiringPath(directory: string): string {
+  return join(directory, 'retiring.json');
+}
+
+async function readJson(path: string): Promise<unknown> {
   try {
-    const record = JSON.parse(await readFile(recordPath(directory), 'utf8')) as Partial<ChildRecord> | null;
-    const { pid, startTime, socket, protocol } = record ?? {};
-    const whole =
-      Number.isInteger(pid) && typeof startTime === 'string' && typeof socket === 'string' && Number.isInteger(protocol);
-    return whole ? (record as ChildRecord) : undefined;
+    return JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+function isWhole(value: unknown): value is ChildRecord {
+  const { pid, startTime, socket, protocol } = (value ?? {}) as Partial<ChildRecord>;
+  return Number.isInteger(pid) && typeof startTime === 'string' && typeof socket === 'string' && Number.isInteger(protocol);
 }
 
 /** When a process began; undefined when it is gone, or only waits for its parent. */

@@ -168,7 +168,10 @@ describe('the dataplane process', () => {
     expect(restored.entries).toEqual({ port, a: 2 });
   });
 
-  it('is replaced by a child with the new code, which listens beside it before it ends', async () => {
+  it.each([
+    ['', false],
+    [', also where its starter ends meanwhile', true],
+  ])('is replaced by a child with the new code, which listens beside it before it ends%s', async (_title, ends) => {
     // A copy whose build can change: the modules import nothing of ours at run time.
     const folder = join(directory, 'code');
     await cp(dirname(fileURLToPath(probe)), folder, { recursive: true });
@@ -180,9 +183,17 @@ describe('the dataplane process', () => {
     const old = (await readRecord(directory))!;
     await first.stop();
     await utimes(join(folder, 'probe-module.js'), 1, 1);
-    const second = await startHost({ modules });
+    let second = await startHost({ modules });
     expect(second.status!.pid).not.toBe(old.pid);
     expect(isAlive(old)).toBe(true);
+    if (ends) {
+      // Whoever started the new one ends before it has taken over.
+      await second.stop();
+      const { pid } = (await readRecord(directory))!;
+      second = await startHost({ modules });
+      expect(second.status).toMatchObject({ pid, adopted: true });
+      expect(isAlive(old)).toBe(true);
+    }
     await publish(
       second,
       new Map<string, unknown>([
@@ -195,6 +206,7 @@ describe('the dataplane process', () => {
       expect([old.pid, second.status!.pid]).toContain((await ask(port)).pid);
     }
     expect(isAlive(old)).toBe(false);
+    expect(await readdir(directory)).not.toContain('retiring.json');
     expect((await ask(port)).entries).toEqual({ port, a: 1 });
   });
 

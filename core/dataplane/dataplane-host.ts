@@ -10,7 +10,7 @@ import { buildIdOf } from './build-id.js';
 import { Channel } from './channel.js';
 import type { ChannelOptions } from './channel.js';
 import { childProgramUrl, connectChild, endChild, startChild } from './child-process.js';
-import { isAlive, readRecord, signalChild } from './child-record.js';
+import { isAlive, readRecord, readRetiring, signalChild, writeRetiring } from './child-record.js';
 import type { ChildRecord } from './child-record.js';
 import { LocalLink, SocketLink } from './link.js';
 import type { Link, LinkListener } from './link.js';
@@ -46,6 +46,8 @@ interface Session {
 }
 
 const retry = { initialMs: 100, maximumMs: 10_000, jitter: 0.2 };
+/** One that lived so long is started again at once. */
+const steadyMs = 10_000;
 const pingIntervalMs = 10_000;
 const welcomeDeadlineMs = 5000;
 /** How long a child that is replaced serves beside the new one while plugins have not published yet. */
@@ -66,7 +68,8 @@ export class DataplaneHost {
   #session: Session | undefined;
   #residentBytes: number | undefined;
   #pongs: Deferred<void> | undefined;
-  #retiring: ChildRecord | undefined;
+  /** Those that go on until the current one has taken over; also written down. */
+  #retiring: readonly ChildRecord[] = [];
   #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #firstSession = deferred();
@@ -98,6 +101,10 @@ export class DataplaneHost {
       if (record && isAlive(record)) {
         this.#options.logger.info('nothing needs the dataplane any more, ending it', { pid: record.pid });
         await endChild(record, endGraceMs);
+      }
+      if (mode === 'child') {
+        for (const retiring of await readRetiring(directory)) await endChild(retiring, endGraceMs);
+        await writeRetiring(directory, []);
       }
       this.#firstSession.resolve();
       return;
@@ -146,8 +153,10 @@ export class DataplaneHost {
     for (let failures = 0; !signal.aborted;) {
       try {
         const session = await this.#open();
-        failures = 0;
+        const beganMs = clock.monotonicMs();
         await this.#serve(session);
+        // One that dies of what it is given would be started as fast as it dies.
+        failures = clock.monotonicMs() - beganMs < steadyMs ? failures + 1 : 0;
       } catch (error) {
         if (signal.aborted) return;
         logger.warn('the dataplane process cannot be reached, trying again', { error: errorText(error) });
@@ -176,10 +185,15 @@ export class DataplaneHost {
         await endChild(record, 0);
       }
     }
-    if (record && isAlive(record)) this.#retiring = record;
+    // Written down first: should we end before it does, the next start ends it.
+    if (record && isAlive(record)) await writeRetiring(directory, [...(await this.#retiringBeside(record.pid)), record]);
     await onChild?.({ directory });
     const fresh = await startChild({ directory, build: this.#build, signal });
     return this.#greet(listener => this.#connect(fresh, listener), fresh, false);
+  }
+
+  async #retiringBeside(pid: number): Promise<ChildRecord[]> {
+    return (await readRetiring(this.#options.directory)).filter(own => own.pid !== pid);
   }
 
   #isCurrent({ welcome }: Session): boolean {
@@ -233,8 +247,9 @@ export class DataplaneHost {
     const onAbort = (): void => stopped.resolve();
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
-    this.#session = session;
     if (!session.adopted) this.#reports.clear();
+    if (session.record) this.#retiring = await this.#retiringBeside(session.record.pid);
+    this.#session = session;
     session.link.send({ type: 'modules', modules: this.#specs });
     for (const channel of this.#channels.values()) channel.sendSnapshot();
     const { pid } = session.welcome;
@@ -258,25 +273,31 @@ export class DataplaneHost {
     const over = Promise.race([session.lost.promise, abortOf(signal)]);
     const current = (): boolean => this.#session === session && !signal.aborted;
     while (current()) {
-      if (this.#retiring) {
+      if (this.#retiring.length > 0) {
         const tookOver = this.#specs.every(({ name }) => this.#channels.get(name)?.isSettled);
         if (tookOver || clock.monotonicMs() - startedMs > handoverDeadlineMs) {
-          logger.info('the new dataplane process has taken over, the old one ends', { pid: this.#retiring.pid });
-          signalChild(this.#retiring, 'SIGTERM');
-          this.#retiring = undefined;
+          for (const retiring of this.#retiring) {
+            logger.info('the new dataplane process has taken over, the old one ends', { pid: retiring.pid });
+            signalChild(retiring, 'SIGTERM');
+          }
+          this.#retiring = [];
+          await writeRetiring(this.#options.directory, []).catch((error: unknown) => {
+            logger.warn('the record of replaced dataplane processes stays', { error: errorText(error) });
+          });
+          if (!current()) return;
         }
       }
       const waiting = deferred();
       this.#pongs = waiting;
       session.link.send({ type: 'ping' });
       const wait = new AbortController();
-      const timer = sleep(clock, this.#retiring ? 200 : pingIntervalMs, wait.signal).catch(() => undefined);
+      const timer = sleep(clock, this.#retiring.length > 0 ? 200 : pingIntervalMs, wait.signal).catch(() => undefined);
       await Promise.race([timer, over]);
       wait.abort();
       let answered = false;
       void waiting.promise.then(() => (answered = true));
       await Promise.resolve();
-      if (current() && !answered && !this.#retiring) {
+      if (current() && !answered && this.#retiring.length === 0) {
         logger.warn('the dataplane process hangs, replacing it', { pid: session.welcome.pid });
         if (session.record) signalChild(session.record, 'SIGKILL');
       }

@@ -1,11 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SystemClock } from '../base/clock.js';
-import { silentLogger } from '../base/logger.js';
-import { isAlive, processIdentity } from './process-identity.js';
+import { sleep, SystemClock } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
+import { FakeClock } from '../base/fake-clock.js';
+import { silentLogger, SinkLogger } from '../base/logger.js';
+import type { Logger } from '../base/logger.js';
+import { findByArgument, isAlive, processIdentity } from './process-identity.js';
 import { ProcessSupervisor } from './process-supervisor.js';
 import type { SupervisedProcess } from './process-supervisor.js';
 
@@ -35,7 +38,12 @@ describe('process supervisor', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  function supervise(changes: Partial<SupervisedProcess> = {}, onRestarted?: () => void): ProcessSupervisor {
+  function supervise(
+    changes: Partial<SupervisedProcess> = {},
+    onRestarted?: () => void,
+    clock: Clock = new SystemClock(),
+    logger: Logger = silentLogger,
+  ): ProcessSupervisor {
     const socket = join(directory, 'socket');
     const supervisor = new ProcessSupervisor(
       {
@@ -58,8 +66,8 @@ describe('process supervisor', () => {
         ...changes,
       },
       {
-        clock: new SystemClock(),
-        logger: silentLogger,
+        clock,
+        logger,
         backoff: { initialMs: 10, maximumMs: 50 },
         ...(onRestarted && { onRestarted }),
       },
@@ -127,6 +135,62 @@ describe('process supervisor', () => {
     await restarted.promise;
     expect(supervisor.pid).not.toBe(before);
     expect(processIdentity(supervisor.pid!)).toBeDefined();
+  });
+
+  it('starts no second one beside one that is long in coming up', async () => {
+    const clock = new FakeClock();
+    let answers = true;
+    let asked = 0;
+    const mark = join(directory, 'daemon.cjs');
+    const slow = {
+      answers: async (): Promise<boolean> => {
+        asked++;
+        if (!answers) await sleep(clock, 10_000);
+        return answers;
+      },
+    };
+    const restarted = Promise.withResolvers<void>();
+    const first = supervise();
+    await first.start(signal);
+    first.release();
+    const supervisor = supervise(slow, () => restarted.resolve(), clock);
+    expect(await supervisor.start(signal)).toBe('adopted');
+    process.kill(supervisor.pid!, 'SIGKILL');
+    while (processIdentity(supervisor.pid!)) await new Promise(resolve => setImmediate(resolve));
+    answers = false;
+    await clock.advance(1000);
+    await clock.advance(50);
+    const pid = supervisor.pid!;
+    for (let waited = 0; waited < 130_000; waited += 10_000) await clock.advance(10_000);
+    expect(asked).toBeGreaterThan(10);
+    expect(findByArgument(mark).map(own => own.pid)).toEqual([pid]);
+    answers = true;
+    await clock.advance(11_000);
+    await restarted.promise;
+    expect(supervisor.pid).toBe(pid);
+    supervisor.release();
+    process.kill(pid, 'SIGKILL');
+    while (processIdentity(pid)) await new Promise(resolve => setImmediate(resolve));
+  });
+
+  it('goes on looking at a log that could not be shortened', async () => {
+    const clock = new FakeClock();
+    const logFile = join(directory, 'log', 'daemon.log');
+    const first = supervise();
+    await first.start(signal);
+    first.release();
+    writeFileSync(logFile, 'x'.repeat(5000), { flag: 'a' });
+    mkdirSync(`${logFile}.1`);
+    const warned = Promise.withResolvers<void>();
+    const second = supervise({}, undefined, clock, new SinkLogger(({ level }) => level === 'warn' && warned.resolve()));
+    await second.start(signal);
+    await warned.promise;
+    rmSync(`${logFile}.1`, { recursive: true });
+    while (statSync(logFile).size > 0) {
+      await clock.advance(30_000);
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    second.release();
   });
 
   it('tells the last words of one that does not come up', async () => {

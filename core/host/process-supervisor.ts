@@ -61,7 +61,8 @@ export class ProcessSupervisor {
   #running: ProcessIdentity | undefined;
   #state: 'idle' | 'watching' | 'released' = 'idle';
   #giveUp = new AbortController();
-  #timers: Disposable[] = [];
+  #pollTimer: Disposable | undefined;
+  #logTimer: Disposable | undefined;
   #failures = 0;
   #startedAtMs = 0;
   #stderrTail = '';
@@ -103,7 +104,7 @@ export class ProcessSupervisor {
   release(): void {
     this.#state = 'released';
     this.#giveUp.abort();
-    for (const timer of this.#timers.splice(0)) void timer.dispose();
+    this.#disarm();
   }
 
   /** Ends the process: SIGTERM, after `graceMs` SIGKILL. No error when it is gone. */
@@ -211,37 +212,42 @@ export class ProcessSupervisor {
     const { clock } = this.#options;
     const poll = (): void => {
       if (this.#state !== 'watching') return;
-      if (this.#running && isAlive(this.#running)) this.#arm(clock.setTimer(pollMs, poll));
+      if (this.#running && isAlive(this.#running)) this.#pollTimer = clock.setTimer(pollMs, poll);
       else void this.#revive();
     };
-    const checkLog = (): void => {
-      if (this.#state !== 'watching') return;
-      this.#limitLog().then(
-        () => this.#arm(clock.setTimer(logCheckMs, checkLog)),
-        (error: unknown) => this.#logger.warn('a log cannot be shortened', { file: this.#process.logFile, error }),
-      );
-    };
-    this.#arm(clock.setTimer(pollMs, poll));
-    checkLog();
+    this.#disarm();
+    this.#pollTimer = clock.setTimer(pollMs, poll);
+    this.#checkLog();
   }
 
-  #arm(timer: Disposable): void {
-    // Timers that ran dispose to nothing; the list is kept short all the same.
-    if (this.#timers.length > 64) this.#timers = this.#timers.slice(-8);
-    this.#timers.push(timer);
+  #disarm(): void {
+    void this.#pollTimer?.dispose();
+    void this.#logTimer?.dispose();
+  }
+
+  #checkLog(): void {
+    const again = (): void => {
+      void this.#logTimer?.dispose();
+      if (this.#state === 'watching') this.#logTimer = this.#options.clock.setTimer(logCheckMs, () => this.#checkLog());
+    };
+    void this.#limitLog()
+      // A full disk, for one: it may have room again.
+      .catch((error: unknown) => this.#logger.warn('a log cannot be shortened', { file: this.#process.logFile, error }))
+      .then(again);
   }
 
   async #revive(): Promise<void> {
     const { clock, backoff = defaultBackoff, onRestarted } = this.#options;
     const signal = this.#giveUp.signal;
-    for (const timer of this.#timers.splice(0)) void timer.dispose();
+    this.#disarm();
     if (clock.monotonicMs() - this.#startedAtMs > steadyMs) this.#failures = 0;
     while (!signal.aborted) {
       const waitMs = backoffMs(backoff, this.#failures++);
       this.#logger.warn(`${this.#process.name} has ended and is started again`, { waitMs: Math.round(waitMs) });
       try {
         await sleep(clock, waitMs, signal);
-        this.#spawn();
+        // One that takes its time gets more of it, and no other beside it.
+        if (!this.#running || !isAlive(this.#running)) this.#spawn();
         await this.#untilAnswers(signal);
         this.#watch();
         onRestarted?.();

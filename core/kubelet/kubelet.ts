@@ -1,7 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { backoffMs } from '../base/backoff.js';
 import { sleep } from '../base/clock.js';
 import type { Disposable } from '../base/disposable.js';
+import { errorCode } from '../base/errors.js';
 import { Nodes, Pods, Services } from '../api/generated/resources.js';
 import type { Pod, Service } from '../api/generated/types.js';
 import { SharedInformerFactory } from '../client/informer-factory.js';
@@ -62,6 +64,7 @@ export interface KubeletOptions extends KubeletContext {
 
 /** Static pods do not wait longer for what the API could tell of them. */
 const listWaitMs = 10_000;
+const leftoverRetry = { initialMs: 10_000, maximumMs: 300_000 };
 const noPressure: ReadonlySet<PressureCondition> = new Set();
 
 /**
@@ -74,6 +77,8 @@ export class Kubelet {
   readonly #orphans = new Map<string, Promise<void>>();
   #running: RunningKubelet | undefined;
   #following: Promise<void> | undefined;
+  #cleaning: Disposable | undefined;
+  #cleanings = 0;
   /** The API's pods have their workers: whom the runtime has beside them is nobody's. */
   #knowsPods = false;
   #stopped = true;
@@ -113,6 +118,7 @@ export class Kubelet {
     const { tuning = {} } = context.settings;
     this.#stopped = false;
     this.#knowsPods = false;
+    this.#cleanings = 0;
     let eviction: EvictionManager | undefined;
     let plugins: KubeletPlugins | undefined;
     const node = new NodeManager({
@@ -132,6 +138,7 @@ export class Kubelet {
       clock: context.clock,
       logger: context.logger,
       changed: uid => this.#changed(uid),
+      recovered: () => this.#wakeAll(),
       links,
       ipv6First: context.settings.nodeIps[0]?.includes(':') ?? false,
       ...(runtime.onHost ? { complete: state => withTerminationMessage(state, context.settings.podLogsDir) } : {}),
@@ -191,7 +198,7 @@ export class Kubelet {
       killer,
       cgroups,
       facts: () => node.facts,
-      others: pod => this.#activePods(pod).map(own => resizer.granted(own)),
+      others: pod => this.#admittedPods(pod).map(own => resizer.granted(own)),
     });
     const workerServices: PodWorkerServices = {
       context,
@@ -206,13 +213,12 @@ export class Kubelet {
       resizer,
       plugins,
       facts: () => node.facts,
-      admit: async pod => {
+      admit: async pod => eviction?.refusal(pod) ?? plugins?.admit(pod),
+      fits: pod => {
         const { appArmor } = node.facts.runtimeFeatures;
-        const refusal = eviction?.refusal(pod) ?? (await plugins?.admit(pod));
-        if (refusal) return refusal;
         const { unsafeSysctls } = tuning;
         const devices = plugins?.heldFor(pod);
-        return admitPod(pod, node.node, { others: this.#activePods(pod), appArmor, devices, unsafeSysctls });
+        return admitPod(pod, node.node, { others: this.#admittedPods(pod), appArmor, devices, unsafeSysctls });
       },
       removeLogs: pod => this.#removeLogs(pod, runtime.onHost),
       gone: async pod => {
@@ -308,15 +314,35 @@ export class Kubelet {
       );
       await running.pods.whenSynced();
       this.#knowsPods = true;
-      // While manifests cannot be read, what runs may be theirs.
-      if (!running.statics.loaded) return;
-      for (const uid of running.cache.podUids()) this.#changed(uid);
-      for (const uid of await running.volumes.podUids()) if (!this.#workers.has(uid)) await this.#unmountOrphan(uid, running);
-      for (const uid of (await running.cgroups?.podUids()) ?? []) await this.#removeOrphanCgroups(uid, running);
+      for (const uid of running.cache.podUids()) this.#workers.get(uid)?.wake();
+      await this.#removeLeftovers(running);
     } catch (error) {
       // The informers were stopped first.
       if (!this.#stopped) this.#context.logger.error('the pods of this node cannot be followed', { error });
     }
+  }
+
+  /** What earlier kubelets left of pods that nobody knows any more. What cannot be removed now is tried again. */
+  async #removeLeftovers(running: RunningKubelet): Promise<void> {
+    // While manifests cannot be read, what runs may be theirs.
+    if (!running.statics.loaded) return this.#removeLeftoversLater();
+    try {
+      for (const uid of running.cache.podUids()) if (!this.#workers.has(uid)) this.#removeOrphan(uid);
+      for (const uid of await running.volumes.podUids()) if (!this.#workers.has(uid)) await this.#unmountOrphan(uid, running);
+      for (const uid of (await running.cgroups?.podUids()) ?? []) await this.#removeOrphanCgroups(uid, running);
+    } catch (error) {
+      this.#context.logger.warn('what is left of pods that are gone could not be looked for', { error });
+      this.#removeLeftoversLater();
+    }
+  }
+
+  #removeLeftoversLater(): void {
+    if (this.#stopped) return;
+    this.#cleaning ??= this.#context.clock.setTimer(backoffMs(leftoverRetry, this.#cleanings++), () => {
+      this.#cleaning = undefined;
+      const running = this.#running;
+      if (running) this.#following = this.#removeLeftovers(running);
+    });
   }
 
   /** Containers go on without it. */
@@ -324,6 +350,8 @@ export class Kubelet {
     const running = this.#running;
     if (this.#stopped) return;
     this.#stopped = true;
+    void this.#cleaning?.dispose();
+    this.#cleaning = undefined;
     for (const handler of running?.handlers ?? []) void handler.dispose();
     running?.node.stop();
     running?.probes.stop();
@@ -397,7 +425,10 @@ export class Kubelet {
         const metadata = { name: newest.podName, namespace: newest.podNamespace, uid };
         await running.workerServices.removeLogs({ metadata });
       })
-      .catch(error => this.#context.logger.warn('an orphaned pod could not be removed', { uid, error }))
+      .catch(error => {
+        this.#context.logger.warn('an orphaned pod could not be removed, trying again', { uid, error });
+        this.#removeLeftoversLater();
+      })
       .finally(() => this.#orphans.delete(uid));
     this.#orphans.set(uid, removing);
   }
@@ -410,9 +441,13 @@ export class Kubelet {
   async #unmountOrphan(uid: string, running: RunningKubelet): Promise<void> {
     try {
       await this.#orphans.get(uid);
+      const { containers, sandboxes } = running.cache.pod(uid);
+      // Removing it has failed, and is tried again.
+      if (this.#workers.has(uid) || containers.length + sandboxes.length > 0) return;
       await running.volumes.unmount(uid);
     } catch (error) {
-      this.#context.logger.warn("an orphaned pod's volumes could not be removed", { uid, error });
+      this.#context.logger.warn("an orphaned pod's volumes could not be removed, trying again", { uid, error });
+      this.#removeLeftoversLater();
     }
   }
 
@@ -467,13 +502,14 @@ export class Kubelet {
       await running.cgroups?.remove(uid, { spare: true });
     } catch (error) {
       this.#context.logger.warn("an orphaned pod's control groups could not be removed", { uid, error });
+      if (errorCode(error) !== 'CGROUP_BUSY') this.#removeLeftoversLater();
     }
   }
 
-  #activePods(except: Pod): Pod[] {
+  #admittedPods(except: Pod): Pod[] {
     const pods: Pod[] = [];
     for (const worker of this.#workers.values()) {
-      if (worker.active && worker.pod.metadata.uid !== except.metadata.uid) pods.push(worker.pod);
+      if (worker.holdsPlace && worker.pod.metadata.uid !== except.metadata.uid) pods.push(worker.pod);
     }
     return pods;
   }

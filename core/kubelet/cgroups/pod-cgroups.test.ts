@@ -73,6 +73,33 @@ describe('PodCgroups', () => {
     expect(shares()).toBe(2);
   });
 
+  it('weigh the last sum, whichever write was slower, and also after one that failed', async () => {
+    const { cgroups, tree } = await make();
+    const { ensure } = cgroups;
+    const gates: PromiseWithResolvers<void>[] = [];
+    cgroups.ensure = async (path, limits) => {
+      if (path !== '/kubepods/burstable') return ensure.call(cgroups, path, limits);
+      const gate = Promise.withResolvers<void>();
+      gates.push(gate);
+      await gate.promise;
+      return ensure.call(cgroups, path, limits);
+    };
+    const settle = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
+    const first = tree.ensure(pod('a', { requests: { cpu: '1' } }));
+    const second = tree.ensure(pod('b', { requests: { cpu: '1' } }));
+    await settle();
+    for (let at = gates.length - 1; at >= 0; at--) gates[at]!.resolve();
+    await settle();
+    for (const gate of gates) gate.resolve();
+    await Promise.all([first, second]);
+    expect(cgroups.groups.get('/kubepods/burstable')).toEqual({ cpuShares: 2048 });
+    cgroups.ensure = async () => Promise.reject(new Error('refused'));
+    await expect(tree.remove('a')).rejects.toThrow('refused');
+    cgroups.ensure = ensure;
+    await tree.ensure(pod('c', {}));
+    expect(cgroups.groups.get('/kubepods/burstable')).toEqual({ cpuShares: 1024 });
+  });
+
   it('has a container die as a whole and never swap, as far as the kernel can', async () => {
     const { tree } = await make();
     expect(tree.containerKeys).toEqual({ 'memory.oom.group': '1', 'memory.swap.max': '0' });

@@ -31,6 +31,7 @@ export class PodCgroups {
   readonly #pods = new Map<string, Known>();
   /** 0: not written by this kubelet yet. */
   #burstableShares = 0;
+  #sharing: Promise<void> = Promise.resolve();
   #containerKeys: Readonly<Record<string, string>> = {};
 
   constructor(options: PodCgroupsOptions) {
@@ -121,14 +122,20 @@ export class PodCgroups {
     await ledger?.forget('cgroup', root || this.#kubepods);
   }
 
-  /** Burstable pods together weigh what they request. */
-  async #shareOut(): Promise<void> {
+  /** Burstable pods together weigh what they request. One write after the other: the last one counts. */
+  #shareOut(): Promise<void> {
+    const shared = this.#sharing.then(() => this.#writeShares());
+    this.#sharing = shared.catch(() => undefined);
+    return shared;
+  }
+
+  async #writeShares(): Promise<void> {
     let milliCpu = 0;
     for (const known of this.#pods.values()) if (known.qos === 'Burstable') milliCpu += known.milliCpu;
     const shares = cpuShares(milliCpu);
     if (shares === this.#burstableShares) return;
-    this.#burstableShares = shares;
     await this.#options.cgroups.ensure(`${this.#kubepods}/burstable`, { cpuShares: shares });
+    this.#burstableShares = shares;
   }
 
   #path(uid: string, qos: string): string {

@@ -113,6 +113,10 @@ export class ImagePuller {
       if (request.options.signal?.aborted) throw error;
       const text = errorText(error);
       recorder.event(subject, 'Warning', 'Failed', `Failed to pull image "${image}": ${text}`);
+      // Nothing is wrong with the image either: it is tried again as soon as the runtime may be back.
+      if (errorCode(error) === 'RUNTIME_UNAVAILABLE') {
+        throw new StartError('ErrImagePull', text, { event: 'ErrImagePull', cause: error });
+      }
       this.#backoff.next(key, clock.now());
       const unavailable = errorCode(error) === 'RUNTIME_REGISTRY_UNAVAILABLE';
       const reason = unavailable ? 'RegistryUnavailable' : 'ErrImagePull';

@@ -53,6 +53,7 @@ export class NodeManager {
   #facts: NodeFacts | undefined;
   readonly #timers = new Map<'status' | 'lease', Disposable>();
   #updating: Promise<void> | undefined;
+  #again = false;
   #networkLooks = 0;
   /** Other devices are there than those that the Node tells of. */
   #devicesForgotten = false;
@@ -128,12 +129,21 @@ export class NodeManager {
     recorder.event(subject, 'Normal', reason, `Node ${settings.nodeName} status is now: ${reason}`);
   }
 
-  /** Looks again and writes what has changed. Calls at the same time share one write. */
+  /** Looks again and writes what has changed. Calls during a write share the next one: it may have looked before. */
   update(): Promise<void> {
-    this.#updating ??= this.#update()
-      .catch(error => this.#options.context.logger.warn("the node's status could not be written", { error }))
-      .finally(() => (this.#updating = undefined));
+    if (this.#updating) {
+      this.#again = true;
+      return this.#updating;
+    }
+    this.#updating = this.#updateOnce().finally(() => (this.#updating = undefined));
     return this.#updating;
+  }
+
+  async #updateOnce(): Promise<void> {
+    do {
+      this.#again = false;
+      await this.#update().catch(error => this.#options.context.logger.warn("the node's status could not be written", { error }));
+    } while (this.#again && !this.#stopping.signal.aborted);
   }
 
   async #update(): Promise<void> {

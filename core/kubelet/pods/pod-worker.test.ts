@@ -72,6 +72,43 @@ describe('PodWorker', () => {
   });
 });
 
+describe('the timer of a pod', () => {
+  /** `retry`: what the first look says of the next one. */
+  const make = async (retry: (clock: FakeClock) => number) => {
+    const clock = new FakeClock();
+    const status: PodStatus = { phase: 'Running' };
+    let looks = 0;
+    const services = {
+      context: { clock, recorder: new FakeRecorder(), logger: silentLogger },
+      cache: { pod: () => ({ sandboxes: [{ id: 's', ips: [], ready: true, createdAtMs: 0 }], containers: [] }) },
+      syncer: { sync: async () => ({ acted: false, retryAtMs: ++looks === 1 ? retry(clock) : undefined }) },
+      probes: { sync: () => undefined, apply: () => ({}) },
+      statuses: { observe: () => undefined, status: () => status, set: () => status },
+      reasons: { get: () => undefined },
+      volumes: { register: () => undefined, mount: async () => undefined },
+      resizer: {
+        allocate: (own: Pod) => own,
+        actuate: async () => ({ acted: false }),
+        note: () => undefined,
+        decorate: (_own: Pod, decided: PodStatus) => decided,
+      },
+      facts: () => ({ hostIps: [], runtimeName: 'r', networkProblem: undefined }),
+    } as unknown as PodWorkerServices;
+    const pod = { metadata: { name: 'web', uid: 'u' }, spec: { containers: [] } } as unknown as Pod;
+    const worker = new PodWorker(services, pod);
+    worker.wake();
+    await clock.advance(0);
+    return { clock, worker, looks: () => looks };
+  };
+
+  it('is kept when it is due already, and what is due in minutes does not take its place', async () => {
+    const { clock, looks, worker } = await make(own => own.now());
+    await clock.advance(0);
+    expect(looks()).toBe(2);
+    await worker.stop();
+  });
+});
+
 describe('a finished pod under disk pressure', () => {
   const clock = new FakeClock();
   const container = { id: 'c', name: 'web', state: 'exited', sandboxId: 's', labels: {}, annotations: {}, createdAtMs: 0 };
@@ -122,6 +159,15 @@ describe('a finished pod under disk pressure', () => {
     return { worker, done, fail, pod };
   };
   const everything = ['remove container c', 'stop sandbox s', 'remove sandbox s', 'remove logs of web'];
+
+  it('takes no place from others, also before this kubelet has looked at it', async () => {
+    const finished = make('Succeeded').worker;
+    const running = make('Running').worker;
+    expect([finished.active, finished.holdsPlace]).toEqual([true, false]);
+    expect([running.active, running.holdsPlace]).toEqual([true, true]);
+    await finished.stop();
+    await running.stop();
+  });
 
   it('loses its containers, its sandbox and their logs, and may be deleted as ever', async () => {
     const { worker, done, pod } = make('Succeeded');

@@ -3,6 +3,7 @@ import type { Disposable } from '../../base/disposable.js';
 import { errorCode, errorText } from '../../base/errors.js';
 import type { Pod, PodStatus } from '../../api/generated/types.js';
 import { parseTime } from '../../api/time.js';
+import type { Refusal } from '../admission/admit-pod.js';
 import type { PodCgroups } from '../cgroups/pod-cgroups.js';
 import type { KubeletContext } from '../kubelet-context.js';
 import { podText, podUid } from '../kubelet-context.js';
@@ -34,8 +35,10 @@ export interface PodWorkerServices {
   /** Undefined where the runtime is not on this host. */
   readonly plugins?: PodPlugins | undefined;
   readonly facts: () => NodeFacts;
-  /** Why this node refuses the pod; undefined when it takes it. Asked once, before anything of it runs. */
-  readonly admit: (pod: Pod) => Promise<{ readonly reason: string; readonly message: string } | undefined>;
+  /** Why this node refuses the pod; undefined when it takes it. Asked before anything of it runs. */
+  readonly admit: (pod: Pod) => Promise<Refusal | undefined>;
+  /** The same, of what depends on the other pods: asked last, and without a break before the pod counts as one of them. */
+  readonly fits: (pod: Pod) => Refusal | undefined;
   readonly removeLogs: (pod: Pick<Pod, 'metadata'>) => Promise<void>;
   /** Nothing of the pod is left anywhere. */
   readonly gone: (pod: Pod) => void | Promise<void>;
@@ -70,6 +73,7 @@ export class PodWorker {
   #busy = false;
   #running: Promise<void> | undefined;
   #stopped = false;
+  /** Due by the clock that does not jump. */
   #timer: { readonly dueMs: number; readonly handle: Disposable } | undefined;
   #failures = 0;
   /** Ends the step that is under way because the pod is to end, or to end sooner. */
@@ -90,6 +94,17 @@ export class PodWorker {
   /** Its containers hold resources of the node. */
   get active(): boolean {
     return this.#stage === 'syncing' || this.#stage === 'terminating';
+  }
+
+  /**
+   * It counts when another is to be taken: this kubelet took it, or an earlier one did. One that waits to be asked about does not, and
+   * neither does one that the API knows as finished, before it is seen that nothing of it is left.
+   */
+  get holdsPlace(): boolean {
+    if (!this.active) return false;
+    const { containers, sandboxes } = this.#services.cache.pod(this.#uid);
+    if (this.#finished()) return containers.some(({ state }) => state === 'running');
+    return this.#admitted || sandboxes.length > 0;
   }
 
   /** It is not to end, as far as is known. */
@@ -298,10 +313,15 @@ export class PodWorker {
   /** Asked before anything of the pod runs; what runs already was admitted by an earlier kubelet. */
   async #admit(): Promise<boolean> {
     if (this.#admitted) return true;
-    this.#admitted = true;
-    if (this.#services.cache.pod(this.#uid).sandboxes.length > 0) return true;
-    const refusal = await this.#services.admit(this.#pod);
-    if (!refusal) return true;
+    if (this.#services.cache.pod(this.#uid).sandboxes.length > 0) {
+      this.#admitted = true;
+      return true;
+    }
+    const refusal = (await this.#services.admit(this.#pod)) ?? this.#services.fits(this.#pod);
+    if (!refusal) {
+      this.#admitted = true;
+      return true;
+    }
     const message = `Pod was rejected: ${refusal.message}`;
     this.#services.context.recorder.event(this.#pod, 'Warning', refusal.reason, refusal.message);
     this.#verdict = { phase: 'Failed', reason: refusal.reason, message };
@@ -382,13 +402,16 @@ export class PodWorker {
   /** One timer a pod, for the next thing that is due. */
   #wakeAt(dueMs: number): void {
     const { clock } = this.#services.context;
-    if (this.#stopped || (this.#timer && this.#timer.dueMs <= dueMs && this.#timer.dueMs > clock.now())) return;
+    const delayMs = Math.max(0, dueMs - clock.now());
+    const steadyDueMs = clock.monotonicMs() + delayMs;
+    // Also one that is due already, and has not run yet: what is due later must not take its place.
+    if (this.#stopped || (this.#timer && this.#timer.dueMs <= steadyDueMs)) return;
     void this.#timer?.handle.dispose();
-    const handle = clock.setTimer(Math.max(0, dueMs - clock.now()), () => {
+    const handle = clock.setTimer(delayMs, () => {
       this.#timer = undefined;
       this.wake();
     });
-    this.#timer = { dueMs, handle };
+    this.#timer = { dueMs: steadyDueMs, handle };
   }
 }
 

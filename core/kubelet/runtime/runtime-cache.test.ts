@@ -82,15 +82,17 @@ describe('RuntimeCache', () => {
     fake.sandboxes.set('s', sandbox('s'));
     fake.containers.set('c', container('c', 'created'));
     const changes: string[] = [];
+    let recoveries = 0;
     const cache = new RuntimeCache({
       runtime: fake.runtime,
       clock,
       logger: silentLogger,
       changed: uid => void changes.push(uid),
+      recovered: () => void recoveries++,
     });
     await cache.start();
     changes.length = 0;
-    return { cache, changes, clock, fake };
+    return { cache, changes, clock, fake, recovered: () => recoveries };
   };
 
   it('follows events, and tells only of changes', async () => {
@@ -193,6 +195,53 @@ describe('RuntimeCache', () => {
     fake.listener?.lost();
     await clock.advance(0);
     expect(cache.pod('pod').containers.map(({ id }) => id)).toEqual(['d']);
+    cache.stop();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('lists once more after a gap that comes during a list, which may have looked before', async () => {
+    const { cache, clock, fake } = await make();
+    const gate = deferred();
+    const { listSandboxes } = fake.runtime;
+    fake.runtime.listSandboxes = async () => {
+      const found = await listSandboxes();
+      await gate.promise;
+      return found;
+    };
+    const early = cache.relist();
+    await clock.advance(0);
+    fake.runtime.listSandboxes = listSandboxes;
+    fake.containers.set('d', container('d', 'running'));
+    fake.listener?.lost();
+    fake.listener?.lost();
+    gate.resolve();
+    await early;
+    await clock.advance(0);
+    expect(cache.pod('pod').containers.map(({ id }) => id)).toContain('d');
+    expect(fake.lists).toBe(3);
+    cache.stop();
+  });
+
+  it('lists again soon after a read that failed, ever later while it goes on failing, and says when all is well', async () => {
+    const { cache, clock, fake, recovered } = await make();
+    const { container: read, listContainers } = fake.runtime;
+    fake.runtime.container = async () => Promise.reject(new CodedError('RUNTIME_TIMEOUT', 'late'));
+    fake.containers.set('c', container('c', 'running'));
+    fake.event({ type: 'started', kind: 'container', id: 'c' });
+    await clock.advance(0);
+    fake.runtime.container = read;
+    fake.runtime.listContainers = async () => Promise.reject(new CodedError('RUNTIME_UNAVAILABLE', 'gone'));
+    await clock.advance(1000);
+    await clock.advance(2000);
+    expect(fake.lists).toBe(3);
+    fake.runtime.listContainers = listContainers;
+    await clock.advance(3999);
+    expect([fake.lists, recovered()]).toEqual([3, 0]);
+    await clock.advance(1);
+    expect([fake.lists, recovered()]).toEqual([4, 1]);
+    expect(cache.pod('pod').containers[0]?.state).toBe('running');
+    await clock.advance(60_000);
+    expect([fake.lists, recovered()]).toEqual([5, 1]);
     cache.stop();
     expect(clock.pendingTimers).toBe(0);
   });

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import type { Disposable } from '../../base/disposable.js';
 import { errorCode } from '../../base/errors.js';
@@ -13,6 +14,8 @@ export interface RuntimeCacheOptions {
   readonly logger: Logger;
   /** Called with a pod's uid when something of it changed. */
   readonly changed: (podUid: string) => void;
+  /** The runtime answers again after it did not, or after a gap in its events: what failed meanwhile may work now. */
+  readonly recovered?: () => void;
   /** Adds what the runtime does not know of a container that ended. */
   readonly complete?: (state: ContainerState) => Promise<ContainerState>;
   /** Told of every container that is read, and of its end of being. */
@@ -22,6 +25,10 @@ export interface RuntimeCacheOptions {
   /** The safety net's period. */
   readonly relistMs?: number;
 }
+
+const relistMs = 60_000;
+/** After a read that failed: nobody else would tell what it was to tell. */
+const retry = { initialMs: 1000, maximumMs: relistMs };
 
 interface PodEntry {
   readonly sandboxes: Map<string, SandboxState>;
@@ -46,7 +53,10 @@ export class RuntimeCache {
   readonly #gone = new Set<string>();
   #watch: Disposable | undefined;
   #timer: Disposable | undefined;
+  #timerDueMs = 0;
+  #failures = 0;
   #listing: Promise<void> | undefined;
+  #nextListing: Promise<void> | undefined;
   #stopped = false;
 
   constructor(options: RuntimeCacheOptions) {
@@ -58,10 +68,10 @@ export class RuntimeCache {
     this.#stopped = false;
     this.#watch = this.#options.runtime.watch({
       event: ({ kind, id }) => void this.refresh(kind, id).catch(error => this.#failed(error)),
-      lost: () => void this.relist().catch(error => this.#failed(error)),
+      lost: () => this.#look(true),
     });
     await this.relist();
-    this.#arm();
+    this.#arm(this.#options.relistMs ?? relistMs);
   }
 
   stop(): void {
@@ -111,10 +121,19 @@ export class RuntimeCache {
     else this.#putContainer(state as ContainerState);
   }
 
-  /** Reads everything anew. Calls at the same time share one read. */
+  /** Reads everything anew. Calls during a read share the next one: what they are about may have come after it had looked. */
   relist(): Promise<void> {
-    this.#listing ??= this.#read(read => this.#relist(read)).finally(() => (this.#listing = undefined));
-    return this.#listing;
+    if (!this.#listing) {
+      this.#listing = this.#read(read => this.#relist(read)).finally(() => (this.#listing = undefined));
+      return this.#listing;
+    }
+    this.#nextListing ??= this.#listing
+      .catch(() => undefined)
+      .then(() => {
+        this.#nextListing = undefined;
+        return this.relist();
+      });
+    return this.#nextListing;
   }
 
   /** Numbers a read by its start. */
@@ -213,17 +232,36 @@ export class RuntimeCache {
     this.#options.changed(uid);
   }
 
-  #arm(): void {
-    if (this.#stopped) return;
-    this.#timer = this.#options.clock.setTimer(this.#options.relistMs ?? 60_000, () => {
-      void this.relist()
-        .catch(error => this.#failed(error))
-        .then(() => this.#arm());
+  /** `isGap`: something may have been missed, or failed, until now. */
+  #look(isGap: boolean): void {
+    this.relist().then(
+      () => {
+        if (this.#stopped) return;
+        this.#failures = 0;
+        this.#arm(this.#options.relistMs ?? relistMs);
+        if (isGap) this.#options.recovered?.();
+      },
+      (error: unknown) => this.#failed(error),
+    );
+  }
+
+  /** The next look comes so soon at the latest. */
+  #arm(delayMs: number): void {
+    const { clock } = this.#options;
+    const dueMs = clock.monotonicMs() + delayMs;
+    if (this.#stopped || (this.#timer && this.#timerDueMs <= dueMs)) return;
+    void this.#timer?.dispose();
+    this.#timerDueMs = dueMs;
+    this.#timer = clock.setTimer(delayMs, () => {
+      this.#timer = undefined;
+      this.#look(this.#failures > 0);
     });
   }
 
   #failed(error: unknown): void {
-    if (!this.#stopped) this.#options.logger.warn('the container runtime did not answer', { error });
+    if (this.#stopped) return;
+    this.#options.logger.warn('the container runtime did not answer', { error });
+    this.#arm(backoffMs(retry, this.#failures++));
   }
 }
 

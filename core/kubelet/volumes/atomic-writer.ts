@@ -56,6 +56,24 @@ async function writeNext(
   { stamp, groupId }: { stamp: string; groupId: number | undefined },
 ): Promise<string> {
   const next = await mkdtemp(join(directory, `..${new Date().toISOString().slice(0, 19).replace(/[-T:]/g, '_')}.`));
+  try {
+    await fill(next, files, stamp);
+    // The whole volume: its root and the links of an earlier writing belong to the group too.
+    if (groupId !== undefined) await giveToGroup(directory, groupId, { readOnly: true });
+    const temporary = join(directory, '..data_tmp');
+    await rm(temporary, { force: true });
+    const name = next.slice(directory.length + 1);
+    await symlink(name, temporary);
+    await rename(temporary, join(directory, dataLink));
+    return name;
+  } catch (error) {
+    // Or each try would take more of a disk that is full.
+    await rm(next, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function fill(next: string, files: ReadonlyMap<string, VolumeFile>, stamp: string): Promise<void> {
   await chmod(next, 0o755);
   for (const [path, { content, mode, userId }] of files) {
     const target = join(next, path);
@@ -65,14 +83,6 @@ async function writeNext(
     await chmod(target, mode);
   }
   await symlink(stamp, join(next, stampName));
-  // The whole volume: its root and the links of an earlier writing belong to the group too.
-  if (groupId !== undefined) await giveToGroup(directory, groupId, { readOnly: true });
-  const temporary = join(directory, '..data_tmp');
-  await rm(temporary, { force: true });
-  const name = next.slice(directory.length + 1);
-  await symlink(name, temporary);
-  await rename(temporary, join(directory, dataLink));
-  return name;
 }
 
 /** A link for each top-level name; links of names that are gone and older directories go. What else lies there is not the writer's. */

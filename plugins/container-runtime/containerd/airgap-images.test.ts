@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { SystemClock } from '../../../core/base/clock.js';
+import { CodedError } from '../../../core/base/errors.js';
 import type { Clock } from '../../../core/base/clock.js';
 import { FakeClock } from '../../../core/base/fake-clock.js';
 import { SinkLogger } from '../../../core/base/logger.js';
@@ -18,6 +19,7 @@ describe('images from a folder', () => {
   let present: Set<string>;
   let running: AirgapImages[];
   let isFull: boolean;
+  let isAway: boolean;
 
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'airgap-'));
@@ -28,6 +30,7 @@ describe('images from a folder', () => {
     present = new Set();
     running = [];
     isFull = false;
+    isAway = false;
   });
 
   afterEach(async () => {
@@ -43,6 +46,7 @@ describe('images from a folder', () => {
         async importArchive(file) {
           imported.push(basename(file));
           if (readFileSync(file, 'utf8') === 'bad') throw new Error('cut short');
+          if (isAway) throw new CodedError('RUNTIME_UNAVAILABLE', 'error reading from server: EOF: unavailable');
           if (isFull) throw new Error(`write ${file}: no space left on device`);
           const name = `example/${basename(file)}:1`;
           present.add(name);
@@ -172,6 +176,26 @@ describe('images from a folder', () => {
       'error an image archive was not imported: the disk is full (free space; it is tried again every minute)',
       'info images imported',
     ]);
+  });
+
+  it('tries again what it imported when the runtime went away, and whoever waits for it goes on waiting', async () => {
+    archive('big.tar');
+    isAway = true;
+    const clock = new FakeClock();
+    const images = start(clock);
+    let isOver = false;
+    const waiting = images.arrived().then(() => (isOver = true));
+    for (const look of [1, 2]) {
+      await clock.advance(2000);
+      await until(() => imported.length === look);
+      await until(() => clock.pendingTimers > 1);
+    }
+    expect(isOver).toBe(false);
+    isAway = false;
+    await clock.advance(2000);
+    await waiting;
+    expect(imported).toHaveLength(3);
+    expect(images.brought('example/big.tar:1')).toBe(true);
   });
 
   it('goes on when it cannot write down what it imported', async () => {

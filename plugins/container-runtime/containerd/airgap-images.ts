@@ -25,6 +25,8 @@ const archiveName = /\.(tar|tar\.gz|tgz|tar\.zst|tar\.zstd)$/;
 /** A file is taken when it has not changed for so long: it may still be being copied. */
 const settleMs = 500;
 const rescanMs = 60_000;
+/** The runtime went away during an import, and comes back by itself. */
+const awayMs = 2000;
 const stopWaitMs = 2000;
 /** So long a pull waits for archives that may bring the image. */
 const longestArrivalMs = 30_000;
@@ -125,7 +127,7 @@ export class AirgapImages {
     this.#watch();
     this.#changed = false;
     const present = new Set<string>();
-    let settling = false;
+    let nextMs = rescanMs;
     for (const name of (await readdir(directory)).sort()) {
       if (this.#stopped) return;
       if (!archiveName.test(name)) continue;
@@ -135,23 +137,28 @@ export class AirgapImages {
       const settled = this.#changing.get(name) === state.text || Date.now() - state.changedMs > 10 * settleMs;
       if (!settled) {
         this.#changing.set(name, state.text);
-        settling = true;
+        nextMs = Math.min(nextMs, settleMs);
         continue;
       }
       this.#changing.delete(name);
       const images = await this.#import(join(directory, name));
-      // Without room it is tried again at the next look.
-      if (images === undefined) continue;
+      if (images === 'away') {
+        // Not dealt with: who waits for it goes on waiting.
+        this.#changed = true;
+        nextMs = Math.min(nextMs, awayMs);
+        continue;
+      }
+      // It is tried again at the next look.
+      if (images === 'no room') continue;
       this.#seen.set(name, { state: state.text, images });
       await this.#record();
     }
     for (const name of this.#seen.keys()) if (!present.has(name)) this.#seen.delete(name);
     for (const name of this.#changing.keys()) if (!present.has(name)) this.#changing.delete(name);
-    this.#scan(settling ? settleMs : rescanMs);
+    this.#scan(nextMs);
   }
 
-  /** Undefined when there was no room. */
-  async #import(file: string): Promise<readonly string[] | undefined> {
+  async #import(file: string): Promise<readonly string[] | 'away' | 'no room'> {
     const { importer, logger, clock } = this.#options;
     const startedMs = clock.monotonicMs();
     try {
@@ -165,7 +172,11 @@ export class AirgapImages {
         const text = 'an image archive was not imported: the disk is full (free space; it is tried again every minute)';
         if (!this.#withoutRoom.has(file)) logger.error(text, { file, error: errorText(error) });
         this.#withoutRoom.add(file);
-        return undefined;
+        return 'no room';
+      }
+      if (errorCode(error) === 'RUNTIME_UNAVAILABLE') {
+        logger.warn('an image archive was not imported, trying again', { file, error: errorText(error) });
+        return 'away';
       }
       logger.error('an image archive was not imported; it is tried again when it changes', { file, error: errorText(error) });
       return [];

@@ -18,6 +18,7 @@ import type { ForeignContainerd } from './foreign-containerd.js';
 import { ImageMounts } from './image-mounts.js';
 import { ImageService } from './image-service.js';
 import type { ContainerdPluginOptions } from './index.js';
+import { LostShims } from './lost-shims.js';
 import { pauseArchive, pauseImage } from './pause-image.js';
 import { authSection, hostsFiles, readRegistries, writeHostsFiles } from './registries.js';
 import { sweep } from './sweep.js';
@@ -46,6 +47,7 @@ export class ContainerdPart implements Part {
   readonly #options: ContainerdPartOptions;
   readonly #images: ImageService;
   readonly #airgap: AirgapImages;
+  readonly #lostShims: LostShims;
   readonly #channel: GrpcChannel;
   /** Of the image service, where it is another than containerd's. */
   readonly #imageChannel: GrpcChannel | undefined;
@@ -85,6 +87,7 @@ export class ContainerdPart implements Part {
       appArmor: hasAppArmor(),
       arrived: async () => (options.options.endpoint ? undefined : this.#airgap.arrived()),
     });
+    this.#lostShims = new LostShims({ channel: this.#channel, socket: this.socket, clock, logger });
     this.#airgap = new AirgapImages({
       directory: paths.agent.imagesDir,
       recordFile: join(paths.agent.etcDir, 'containerd', 'images.json'),
@@ -163,6 +166,7 @@ export class ContainerdPart implements Part {
       await this.#images.importBytes(await pauseArchive());
     }
     await this.runtime.start();
+    this.#lostShims.look();
     this.#airgap.start();
   }
 
@@ -183,6 +187,7 @@ export class ContainerdPart implements Part {
   }
 
   async stop(): Promise<void> {
+    this.#lostShims.stop();
     await this.#airgap.stop();
     this.runtime.stop();
     this.#supervisor?.release();
@@ -260,8 +265,13 @@ export class ContainerdPart implements Part {
           return status !== undefined;
         },
       },
-      { clock, logger, onRestarted: () => logger.info('containerd is back', { pid: this.#supervisor?.pid }) },
+      { clock, logger, onRestarted: () => this.#restarted() },
     );
+  }
+
+  #restarted(): void {
+    this.#options.logger.info('containerd is back', { pid: this.#supervisor?.pid });
+    this.#lostShims.look();
   }
 
   #program(): Pick<RuntimeBinaries, 'ctr' | 'environment' | 'importArguments'> {

@@ -238,9 +238,15 @@ export class ContainerdRuntime implements ContainerRuntime {
       if (signal === undefined || graceSeconds <= 0 || this.#withExit(state).state === 'exited') return graceSeconds;
       const { clock } = this.#options;
       const ended = this.#events.untilExit(containerId);
-      await this.#channel.call('tasks.Kill', { containerId, signal });
-      await Promise.race([ended.promise, sleep(clock, graceSeconds * 1000)]);
-      ended.dispose();
+      const waiting = new AbortController();
+      try {
+        await this.#channel.call('tasks.Kill', { containerId, signal });
+        const late = sleep(clock, graceSeconds * 1000, waiting.signal).catch(() => undefined);
+        await Promise.race([ended.promise, late]);
+      } finally {
+        ended.dispose();
+        waiting.abort();
+      }
       return 0;
     } catch (error) {
       if (isNotFound(error)) return graceSeconds;

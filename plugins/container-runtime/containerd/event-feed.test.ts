@@ -9,6 +9,45 @@ import type { GrpcChannel } from './wire/grpc-channel.js';
 
 const codec = new WireCodec(tables);
 
+it('leaves no stream behind whose lists could not be had', async () => {
+  const clock = new FakeClock();
+  let open = 0;
+  let failures = 2;
+  const ends: (() => void)[] = [];
+  const channel = {
+    call: async () => {
+      if (failures-- > 0) throw new Error('server is not initialized yet');
+      return {};
+    },
+    stream: (_method: string, _request: object, listener: { end(error: Error | undefined): void }) => {
+      open++;
+      ends.push(() => listener.end(undefined));
+      let cancelled = false;
+      return {
+        cancel: () => {
+          if (!cancelled) open--;
+          cancelled = true;
+        },
+      };
+    },
+  } as unknown as GrpcChannel;
+  const feed = new EventFeed(channel, clock, silentLogger);
+  await expect(feed.start()).rejects.toThrow('not initialized');
+  expect(open).toBe(0);
+  failures = 0;
+  let lost = 0;
+  feed.watch({ event: () => undefined, lost: () => void lost++ });
+  await feed.start();
+  expect([open, lost]).toEqual([1, 1]);
+  // The daemon is started anew, and is not ready at once.
+  open--;
+  failures = 4;
+  ends.at(-1)!();
+  for (let turn = 0; turn < 10; turn++) await clock.advance(1000);
+  expect([open, lost]).toEqual([1, 2]);
+  feed.stop();
+});
+
 describe('what containerd tells of ends', () => {
   const make = async () => {
     const clock = new FakeClock();

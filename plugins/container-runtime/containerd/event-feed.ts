@@ -99,24 +99,33 @@ export class EventFeed {
 
   /** Resolves when the stream stands. */
   async #subscribe(): Promise<Subscription> {
-    const ended = new Promise<Error | undefined>(resolve => {
-      this.#subscription = this.#channel.stream(
-        'events.Subscribe',
-        { filters },
-        { message: envelope => this.#receive(envelope), end: resolve },
-      );
-    });
-    // An answer to a later call on the same connection: the subscription came before it. What was missed shows in the lists.
-    const [sandboxes, containers] = await Promise.all([
-      this.#channel.call('ListPodSandbox', {}, { timeoutMs: 10_000 }),
-      this.#channel.call('ListContainers', {}, { timeoutMs: 10_000 }),
-    ]);
-    const present = new Set<string>();
-    for (const { id = '' } of sandboxes.items ?? []) this.#kinds.set(id, 'sandbox');
-    for (const { id = '' } of containers.containers ?? []) this.#kinds.set(id, 'container');
-    for (const { id = '' } of [...(sandboxes.items ?? []), ...(containers.containers ?? [])]) present.add(id);
-    for (const id of this.#exits.keys()) if (!present.has(id)) this.#exits.delete(id);
+    const { promise: ended, resolve: end } = deferred<Error | undefined>();
+    const stream = this.#channel.stream('events.Subscribe', { filters }, { message: envelope => this.#receive(envelope), end });
+    this.#subscription = stream;
+    try {
+      // An answer to a later call on the same connection: the subscription came before it. What was missed shows in the lists.
+      const [sandboxes, containers] = await Promise.all([
+        this.#channel.call('ListPodSandbox', {}, { timeoutMs: 10_000 }),
+        this.#channel.call('ListContainers', {}, { timeoutMs: 10_000 }),
+      ]);
+      this.#learn(sandboxes.items ?? [], containers.containers ?? []);
+    } catch (error) {
+      // It would go on beside the next one, and everything would be told twice: events come before CRI answers.
+      stream.cancel();
+      throw error;
+    }
     return { ended };
+  }
+
+  /** All that there is; what was missed may have taken away the rest. */
+  #learn(sandboxes: readonly { readonly id?: string }[], containers: readonly { readonly id?: string }[]): void {
+    const kinds = new Map<string, RuntimeEvent['kind']>();
+    for (const { id = '' } of sandboxes) kinds.set(id, 'sandbox');
+    for (const { id = '' } of containers) kinds.set(id, 'container');
+    for (const [id, kind] of kinds) this.#kinds.set(id, kind);
+    for (const known of [this.#kinds, this.#exits, this.#killedForMemory]) {
+      for (const id of known.keys()) if (!kinds.has(id)) known.delete(id);
+    }
   }
 
   #receive(envelope: EventsEnvelope): void {

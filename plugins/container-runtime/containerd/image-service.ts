@@ -20,6 +20,8 @@ export interface ImageServiceOptions {
 }
 
 const pullLimitMs = 60 * 60_000;
+/** How containerd's client says that containerd does not answer (any more). */
+const isAway = /unavailable|connection refused|transport is closing|error reading from server|failed to dial/i;
 
 /** Images by CRI; archives by containerd's own client program, which knows both layouts and unpacks what it imports. */
 export class ImageService {
@@ -91,7 +93,7 @@ export class ImageService {
   }
 
   async importBytes(archive: Buffer): Promise<string[]> {
-    return this.#import(async stdin => void stdin.end(archive));
+    return this.#import(stdin => pipeline([archive], stdin));
   }
 
   async #import(feed: (stdin: NodeJS.WritableStream) => Promise<void>): Promise<string[]> {
@@ -143,7 +145,9 @@ function runProgram(program: string, args: readonly string[], env: Readonly<Reco
           .split('\n')
           .at(-1)
           ?.replace(/^ctr: /, '') || error.message;
-      reject(new CodedError('RUNTIME_IMAGE_INVALID', `the archive cannot be imported: ${reason}`, { cause: error }));
+      // Nothing is wrong with an archive during whose import containerd, or its client, was ended.
+      const code = error.signal || isAway.test(reason) ? 'RUNTIME_UNAVAILABLE' : 'RUNTIME_IMAGE_INVALID';
+      reject(new CodedError(code, `the archive cannot be imported: ${reason}`, { cause: error }));
     });
   });
   return { child: child!, done };

@@ -17,6 +17,8 @@ export function isNotFound(error: unknown): boolean {
 
 function contractCode(code: string | undefined, message: string, area: CallArea): string {
   if (code === 'GRPC_UNAVAILABLE' || code === 'GRPC_CANCELLED') return 'RUNTIME_UNAVAILABLE';
+  // For a moment after containerd's start.
+  if (message.includes('server is not initialized yet')) return 'RUNTIME_UNAVAILABLE';
   if (area === 'image') return imageCode(code, message);
   if (area === 'exec' && (code === 'GRPC_DEADLINE_EXCEEDED' || /timeout .* exceeded/.test(message))) return 'RUNTIME_TIMEOUT';
   if (code === 'GRPC_DEADLINE_EXCEEDED') return 'RUNTIME_UNAVAILABLE';

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import {
   ApiEventRecorder,
   Client,
+  errorCode,
   errorText,
   NodeEndpoints,
   Resources,
@@ -65,6 +66,9 @@ interface Running {
 const namespace = 'kube-system';
 const name = 'traefik';
 const coalesceMs = 20;
+const retryMs = 10_000;
+/** What the disk may be free of again. */
+const diskCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE', 'EROFS']);
 const settleMs = 10_000;
 
 /** Publishes routes to the dataplane, and where it listens to the cluster, as Traefik's service account. */
@@ -78,6 +82,7 @@ export class TraefikPart implements Part {
   #wantedSecrets = new Set<string>();
   #running: Running | undefined;
   #timer: Disposable | undefined;
+  #retry: Disposable | undefined;
   #working: Promise<void> | undefined;
   #again = false;
   #default: CertificateFile | undefined;
@@ -145,6 +150,8 @@ export class TraefikPart implements Part {
     running.stopping.abort();
     void this.#timer?.dispose();
     this.#timer = undefined;
+    void this.#retry?.dispose();
+    this.#retry = undefined;
     await this.#working;
     running.channel?.close();
     await Promise.all([running.factory.stop(), running.secrets.stop(), running.endpoints.stop(), running.status.stop()]);
@@ -200,7 +207,10 @@ export class TraefikPart implements Part {
       this.#timer ??= this.#given.clock.setTimer(coalesceMs, () => {
         this.#timer = undefined;
         this.#working = this.#publish(running)
-          .catch(error => this.#given.logger.error('routes could not be published', { error: errorText(error) }))
+          .catch(error => {
+            this.#given.logger.error('routes could not be published, trying again', { error: errorText(error) });
+            this.#wakeLater(running);
+          })
           .finally(() => {
             this.#working = undefined;
             if (!this.#again) return;
@@ -208,6 +218,14 @@ export class TraefikPart implements Part {
             this.#wake(running);
           });
       });
+  }
+
+  #wakeLater(running: Running): void {
+    if (running.stopping.signal.aborted) return;
+    this.#retry ??= this.#given.clock.setTimer(retryMs, () => {
+      this.#retry = undefined;
+      this.#wake(running);
+    });
   }
 
   async #publish(running: Running): Promise<void> {
@@ -255,8 +273,15 @@ export class TraefikPart implements Part {
       const read = readIngress(ingress);
       const { namespace: of } = read.routes;
       desired.set(`ingress/${of}/${read.routes.name}`, read.routes);
-      for (const service of read.services) wantedServices.add(`${of}/${service}`);
-      for (const secret of read.secrets) wantedSecrets.add(`${of}/${secret}`);
+      // From now on a change of them counts: it may come between our reading of it and the end of this.
+      for (const service of read.services) {
+        wantedServices.add(`${of}/${service}`);
+        this.#wantedServices.add(`${of}/${service}`);
+      }
+      for (const secret of read.secrets) {
+        wantedSecrets.add(`${of}/${secret}`);
+        this.#wantedSecrets.add(`${of}/${secret}`);
+      }
       const secretProblems = await this.#certificates(running, read, desired);
       seen.add(ingress.metadata.uid!);
       const subject = { ...ingress, apiVersion: 'networking.k8s.io/v1', kind: 'Ingress' } as const;
@@ -284,7 +309,7 @@ export class TraefikPart implements Part {
   }
 
   async #certificates(
-    { secrets }: Running,
+    running: Running,
     { secrets: names, routes }: ReadIngress,
     into: Map<string, IngressEntry>,
   ): Promise<string[]> {
@@ -292,7 +317,7 @@ export class TraefikPart implements Part {
     for (const secretName of names) {
       const key = `certificate/${routes.namespace}/${secretName}`;
       if (into.has(key)) continue;
-      const data = secrets.get(routes.namespace, secretName)?.data;
+      const data = running.secrets.get(routes.namespace, secretName)?.data;
       const certificate = data?.['tls.crt'];
       const privateKey = data?.['tls.key'];
       if (!certificate || !privateKey) {
@@ -304,6 +329,8 @@ export class TraefikPart implements Part {
         into.set(key, { kind: 'certificate', file });
       } catch (error) {
         problems.push(`the secret ${secretName} cannot be used: ${errorText(error)}`);
+        // Not for what is wrong with the secret, which its next change mends.
+        if (diskCodes.has(errorCode(error) ?? '')) this.#wakeLater(running);
       }
     }
     return problems;

@@ -55,6 +55,24 @@ describe('another kubelet on the same runtime', () => {
     expect(await fixture.exists('going')).toBe(false);
   });
 
+  it('removes what nobody knows any more, also where that fails at first', async () => {
+    fixture = new KubeletFixture();
+    await fixture.start();
+    await fixture.createPod('going');
+    await fixture.kubelet.stop();
+    await fixture.deletePod('going', 0);
+    fixture.runtime.control.failNext('stopContainer', new Error('the runtime is away'), 2);
+    fixture.kubelet = fixture.newKubelet();
+    await fixture.start();
+    await fixture.advance(10);
+    expect((await fixture.runtime.listContainers()).map(({ state }) => state)).toEqual(['running']);
+    await fixture.advance(20);
+    // Its grace.
+    await fixture.advance(30);
+    expect(await fixture.runtime.listSandboxes()).toEqual([]);
+    expect(await fixture.runtime.listContainers()).toEqual([]);
+  });
+
   it('takes the logs of a pod that was deleted meanwhile, and those of nobody else', async () => {
     fixture = new KubeletFixture();
     const status = await fixture.runtime.status();

@@ -38,6 +38,19 @@ describe('the kubelet', () => {
     fixture.runtime.stop();
   });
 
+  it('takes one of two pods that come at once and do not both fit', async () => {
+    const ports = [{ containerPort: 80, hostPort: 8080 }];
+    const containers = [testContainer('web', { ports })];
+    stopped = true;
+    await fixture.kubelet.stop();
+    for (const name of ['first', 'second', 'third']) await fixture.createPod(name, { containers });
+    fixture.kubelet = fixture.newKubelet();
+    stopped = false;
+    await fixture.start();
+    const pods = await Promise.all(['first', 'second', 'third'].map(name => fixture.pod(name)));
+    expect(pods.map(({ status }) => status.reason ?? status.phase)).toEqual(['Running', 'NodePorts', 'NodePorts']);
+  });
+
   it('goes on pulling an image for one pod when the other that wanted it is deleted', async () => {
     fixture.runtime.control.setPullMs(10_000);
     const containers = [testContainer('web', { image: 'some/thing:1' })];

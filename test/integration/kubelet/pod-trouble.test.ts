@@ -45,6 +45,18 @@ describe('what keeps a pod from starting', () => {
     expect((await fixture.pod('web')).status.phase).toBe('Pending');
   });
 
+  it('is a runtime that goes away during a pull, after which there is no back-off', async () => {
+    fixture.runtime.control.failImage('some/thing:1', 'RUNTIME_UNAVAILABLE', 'Connection dropped');
+    await fixture.createPod('web', { containers: [testContainer('web', { image: 'some/thing:1' })] });
+    expect(await waiting()).toEqual({ reason: 'ErrImagePull', message: 'Connection dropped' });
+    await fixture.advance(1);
+    await fixture.advance(1);
+    expect(fixture.recorder.lines('Pulling')).toHaveLength(3);
+    fixture.runtime.control.clearImage('some/thing:1');
+    await fixture.advance(1);
+    expect((await fixture.pod('web')).status.phase).toBe('Running');
+  });
+
   it('is a container that cannot be started, of which but the last two tries are kept', async () => {
     fixture.runtime.control.failNext('startContainer', new Error('no such file or directory'), 1000);
     await fixture.createPod('web');

@@ -155,7 +155,12 @@ function askUdp(query: Query, { address, port }: Upstream, timeoutMs: number): P
       if (answer) finish(() => resolve(answer));
     });
     // A connected socket hears this server only, and hears of it when it is not there.
-    socket.connect(port, address, () => socket.send(encodeQuery(query, id)));
+    // Where there is no route to it, it is the callback that is told so.
+    const connected = (error?: Error): void => {
+      if (error) finish(() => reject(error));
+      else socket.send(encodeQuery(query, id));
+    };
+    socket.connect(port, address, connected as () => void);
   });
 }
 
