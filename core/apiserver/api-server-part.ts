@@ -222,7 +222,7 @@ export class ApiServerPart implements Part {
   }
 
   async start(): Promise<void> {
-    const auditMetrics = new AuditMetrics(this.#options.logger.child('audit'));
+    const auditMetrics = new AuditMetrics(this.#options.logger.child('audit'), this.#options.clock);
     const auditor = await this.#openAudit(auditMetrics);
     const { datastore, settings, clock, logger, admission } = this.#options;
     const certificates = this.certificates;

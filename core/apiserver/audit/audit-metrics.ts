@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.js';
 import { errorText } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { ExposedMetrics } from '../../contracts/exposed-metrics.js';
@@ -6,6 +7,7 @@ import type { AuditEvent } from './audit-event.js';
 import type { AuditLevel } from './audit-policy.js';
 
 const prefix = 'apiserver_audit';
+const quietMs = 10_000;
 
 /** Counts events, and tells of those that were lost. Source: the names and labels of apiserver pkg/audit/metrics.go. */
 export class AuditMetrics implements ExposedMetrics {
@@ -14,9 +16,14 @@ export class AuditMetrics implements ExposedMetrics {
   readonly #errors = new CounterSeries(`${prefix}_error_total`, 'Audit events that could not be written, by who failed.');
   readonly #levels = new CounterSeries(`${prefix}_level_total`, 'Requests by their level in the audit policy.');
   readonly #logger: Logger;
+  readonly #clock: Clock;
+  /** Since the log last told of any. */
+  #lost = 0;
+  #quiet = false;
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, clock: Clock) {
     this.#logger = logger;
+    this.#clock = clock;
   }
 
   event(): void {
@@ -34,11 +41,13 @@ export class AuditMetrics implements ExposedMetrics {
   /** Events were lost, or not written as they should be. */
   failed(plugin: string, error: unknown, impacted: readonly AuditEvent[]): void {
     this.#errors.add(`plugin="${plugin}"`, impacted.length);
-    this.#logger.error(`${impacted.length} audit events are lost`, {
-      plugin,
-      error: errorText(error),
-      first: impacted[0]?.line,
-    });
+    this.#lost += impacted.length;
+    if (this.#quiet) return;
+    // What fails at every request would fill the log, which may lie on the same full disk.
+    this.#quiet = true;
+    this.#clock.setTimer(quietMs, () => (this.#quiet = false));
+    this.#logger.error(`${this.#lost} audit events are lost`, { plugin, error: errorText(error), last: impacted.at(-1)?.line });
+    this.#lost = 0;
   }
 
   text(): string {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { FakeClock } from '../../base/fake-clock.js';
 import { silentLogger } from '../../base/logger.js';
 import { notFound } from '../../machinery/status-error.js';
 import { resourceAttributes } from '../auth/authorizer.js';
@@ -29,7 +30,7 @@ function begun(level: AuditLevel, omitStages: readonly AuditStage[] = [], omitMa
     },
     decision: { level, omitStages: new Set(omitStages), omitManagedFields },
     backend: { process: all => (events.push(...all), true), stop: async () => undefined },
-    metrics: new AuditMetrics(silentLogger),
+    metrics: new AuditMetrics(silentLogger, new FakeClock()),
     nowMs: () => receivedMs + 1,
   });
   return { record, events, last: () => JSON.parse(events.at(-1)!.json) as Record<string, unknown> };

@@ -34,7 +34,7 @@ function event(id: string, bodyBytes = 0, level = 'Request'): AuditEvent {
 }
 
 const idOf = ({ json }: AuditEvent): string => (JSON.parse(json) as { auditID: string }).auditID;
-const metricsOf = (): AuditMetrics => new AuditMetrics(silentLogger);
+const metricsOf = (): AuditMetrics => new AuditMetrics(silentLogger, new FakeClock());
 
 class Collector implements AuditBackend {
   readonly batches: string[][] = [];
