@@ -206,7 +206,8 @@ describe('the dataplane process', () => {
       expect([old.pid, second.status!.pid]).toContain((await ask(port)).pid);
     }
     expect(isAlive(old)).toBe(false);
-    expect(await readdir(directory)).not.toContain('retiring.json');
+    // Written down after it was told to end.
+    await until(async () => ((await readdir(directory)).includes('retiring.json') ? undefined : true));
     expect((await ask(port)).entries).toEqual({ port, a: 1 });
   });
 
