@@ -1,16 +1,18 @@
 import { errorCode } from '../../base/errors.js';
 import type { AuditAnnotate } from '../../contracts/admission.js';
 import type { CallerIdentity, DeleteOptions, FieldValidation, PatchType } from '../../contracts/api-transport.js';
-import { FieldErrors, fieldPath } from '../../machinery/field-errors.js';
+import { FieldErrors, fieldPath, goJsonText } from '../../machinery/field-errors.js';
 import type { KubeObject } from '../../machinery/object.js';
 import { cloneJson, isJsonObject, jsonEqual, parseApiVersion } from '../../machinery/object.js';
 import { formatGoValue } from '../../machinery/patch/go-format.js';
 import { patchedText } from '../../machinery/patch/patched-text.js';
 import { applyJsonPatch } from '../../machinery/patch/json-patch.js';
+import { goJsonKind } from '../../machinery/patch/patch-errors.js';
 import { applyMergePatch } from '../../machinery/patch/merge-patch.js';
 import { applyStrategicMergePatch, shownPatch } from '../../machinery/patch/strategic-merge-patch.js';
 import {
   badRequest,
+  internalError,
   invalid,
   isStatusError,
   methodNotSupported,
@@ -161,17 +163,19 @@ export class Operations<T extends KubeObject = KubeObject> {
       this.#writeCall(call),
       old => {
         if (!old) throw notFound(this.#served.store.subject(call.name));
+        const { struct } = this.#served;
         const made = this.#patched(old.exact, type, patch);
-        if (!isJsonObject(made)) throw badRequest('the patched object is not an object');
+        if (!isJsonObject(made)) throw invalidPatch(goJsonText(made), noTypeText(made));
         const { apiVersion, kind } = old.exact;
         // A strategic patch is of the kind's own type, whatever it says.
         const patched = type === 'strategic' ? { ...made, apiVersion, kind } : made;
-        // Upstream takes it for an object of its internal version then, whose fields have other names.
-        if (!patched['apiVersion']) throw this.#nameless(patched, call);
+        // Upstream takes it for an object of a built-in kind's internal version then, whose fields have other names.
+        if (struct && !patched['apiVersion']) throw this.#nameless(patched, call);
+        if (!struct) checkCustomType(patched);
         const draft = this.#decodePatched(patched, call, type === 'strategic', () => {
           if (type === 'strategic') return formatGoValue(shownPatch(patch, old.exact));
           const current = this.#served.codec.canonicalize(cloneJson(old.exact));
-          return patchedText(this.#patched(current, type, patch), current, patch);
+          return struct ? patchedText(this.#patched(current, type, patch), current, patch) : patchedText(made);
         });
         if (jsonEqual(draft, old.exact)) return cloneJson(old.exact);
         return draft;
@@ -187,12 +191,10 @@ export class Operations<T extends KubeObject = KubeObject> {
       draft = this.decode(patched, call.fieldValidation, text => call.warn(text), isStrategic);
     } catch (error) {
       if (!isStatusError(error, 'BadRequest')) throw error;
-      const errors = new FieldErrors();
       const detail = error.message
         .replace(/^\S+ in version \S+ cannot be handled as a \S+: /, '')
         .replace('pkg/api/legacyscheme/scheme.go:30', 'pkg/runtime/scheme.go:111');
-      errors.invalid(fieldPath('patch'), shown(), isStrategic ? converterText(detail) : detail);
-      throw invalid('', '', '', errors);
+      throw invalidPatch(shown(), isStrategic ? converterText(detail) : detail);
     }
     if (draft.metadata.name) return draft;
     throw nameless(call);
@@ -365,6 +367,24 @@ export class Operations<T extends KubeObject = KubeObject> {
     const { resource } = this.#served.definition.reference;
     return call.subresource ? `${resource}/${call.subresource}` : resource;
   }
+}
+
+function invalidPatch(shown: string, detail: string): StatusError {
+  const errors = new FieldErrors();
+  errors.invalid(fieldPath('patch'), shown, detail);
+  return invalid('', '', '', errors);
+}
+
+/** What a patch left of a custom resource says what it is: nothing stands in for it. */
+function checkCustomType(patched: Readonly<Record<string, unknown>>): void {
+  const text = patchedText(patched);
+  if (!patched['kind']) throw invalidPatch(text, `Object 'Kind' is missing in '${text}'`);
+  if (!patched['apiVersion']) throw internalError(`Object 'apiVersion' is missing in 'object has no apiVersion field'`);
+}
+
+function noTypeText(value: unknown): string {
+  const wanted = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+  return `couldn't get version/kind; json parse error: json: cannot unmarshal ${goJsonKind(value)} into Go value of type ${wanted}`;
 }
 
 function nameless({ name }: OperationCall): StatusError {

@@ -337,4 +337,69 @@ export const oddRequestCases: readonly Case[] = [
       ].map(patch => patched(apply, patch)),
     ],
   },
+  {
+    name: 'Odd patches of custom resources',
+    at: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
+    steps: [
+      {
+        do: 'create',
+        body: {
+          metadata: { name: 'odds.cases.example.com' },
+          spec: {
+            group: 'cases.example.com',
+            names: { plural: 'odds', kind: 'Odd' },
+            scope: 'Cluster',
+            versions: [
+              {
+                name: 'v1',
+                served: true,
+                storage: true,
+                schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+              },
+            ],
+          },
+        },
+      },
+      {
+        do: 'wait',
+        path: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/odds.cases.example.com',
+        shows: 'the initial names have been accepted',
+      },
+      {
+        do: 'create',
+        at: '/apis/cases.example.com/v1/odds',
+        body: { apiVersion: 'cases.example.com/v1', kind: 'Odd', metadata: { name: 'a' }, a: 1 },
+      },
+      ...[
+        null,
+        [],
+        5,
+        { apiVersion: null },
+        { kind: null },
+        { kind: null, apiVersion: null },
+        { kind: 'Other' },
+        { metadata: null },
+        { metadata: { name: null } },
+        { metadata: { name: 'other' } },
+        { metadata: { uid: 'other' } },
+        { metadata: { resourceVersion: 'x' } },
+        { metadata: { labels: { a: 5 } } },
+        { metadata: 5 },
+      ].map(patch => patched(merge, patch)),
+      ...[
+        [{ op: 'remove', path: '/apiVersion' }],
+        [{ op: 'remove', path: '/kind' }],
+        [{ op: 'remove', path: '/metadata' }],
+        [{ op: 'replace', path: '', value: [] }],
+        [{ op: 'replace', path: '', value: {} }],
+        [{ op: 'add', path: '/metadata/labels', value: 5 }],
+      ].map(patch => patched(jsonPatch, patch)),
+      { do: 'delete', at: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/odds.cases.example.com' },
+      {
+        do: 'wait',
+        path: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/odds.cases.example.com',
+        shows: 'not found',
+      },
+    ],
+  },
 ];
