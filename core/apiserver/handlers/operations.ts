@@ -377,8 +377,10 @@ function invalidPatch(shown: string, detail: string): StatusError {
 
 /** What a patch left of a custom resource says what it is: nothing stands in for it. */
 function checkCustomType(patched: Readonly<Record<string, unknown>>): void {
-  const text = patchedText(patched);
-  if (!patched['kind']) throw invalidPatch(text, `Object 'Kind' is missing in '${text}'`);
+  if (!patched['kind']) {
+    const text = patchedText(patched);
+    throw invalidPatch(text, `Object 'Kind' is missing in '${text}'`);
+  }
   if (!patched['apiVersion']) throw internalError(`Object 'apiVersion' is missing in 'object has no apiVersion field'`);
 }
 

@@ -117,7 +117,8 @@ export class StoredObject<T extends KubeObject = KubeObject> implements ObjectEn
     const bytes = withResourceVersion(stored, revision);
     const known = options.known && (cache.isExact || !wideObjects.has(options.known)) ? options.known : undefined;
     const text = known ? '' : bytes.toString();
-    const parsed = known ?? (cache.parse(text) as T);
+    const isWide = mayHoldWideIntegers(text);
+    const parsed = known ?? ((isWide ? cache.parse(text) : JSON.parse(text)) as T);
     if (known && revision !== 0) parsed.metadata.resourceVersion = String(revision);
     deepFreeze(parsed);
     const { metadata } = parsed;
@@ -130,7 +131,7 @@ export class StoredObject<T extends KubeObject = KubeObject> implements ObjectEn
     };
     const entry = new StoredObject<T>(cache, index, revision, bytes);
     entry.#parsed = parsed;
-    entry.#isRounded = !cache.isExact && mayHoldWideIntegers(text);
+    entry.#isRounded = isWide && !cache.isExact;
     cache.admit(entry as unknown as StoredObject<KubeObject>);
     return entry;
   }
