@@ -1,29 +1,12 @@
 import type { Case, Step } from '../replay.js';
+import { account, apply, container, core, jsonPatch, merge, patched, pod, strategic } from './pod-steps.js';
 
 /** Whole numbers of 64 bits, most of them beyond what a double holds. */
 const largest = 2n ** 63n - 1n;
 const least = -(2n ** 63n);
 const odd = 2n ** 53n + 1n;
 
-const core = (resource: string): string => `/api/v1/namespaces/default/${resource}`;
 const batch = (resource: string): string => `/apis/batch/v1/namespaces/default/${resource}`;
-const merge = 'application/merge-patch+json';
-const strategic = 'application/strategic-merge-patch+json';
-const jsonPatch = 'application/json-patch+json';
-const apply = 'application/apply-patch+yaml';
-const container = { name: 'c', image: 'i' };
-
-const account: Step = {
-  do: 'create',
-  at: core('serviceaccounts'),
-  body: { metadata: { name: 'differential' }, automountServiceAccountToken: false },
-};
-
-function pod(name: string, spec: object = {}): { metadata: { name: string }; spec: object } {
-  return { metadata: { name }, spec: { serviceAccountName: 'differential', containers: [container], ...spec } };
-}
-
-const patched = (type: string, patch: unknown, sub?: string): Step => ({ do: 'patch', type, patch, ...(sub ? { sub } : {}) });
 const toleration = (tolerationSeconds: bigint): object => ({
   key: 'a',
   operator: 'Exists',

@@ -1,23 +1,6 @@
 import type { Case, Step } from '../replay.js';
+import { account, apply, container, core, jsonPatch, merge, patched, pod, strategic } from './pod-steps.js';
 
-const core = (resource: string): string => `/api/v1/namespaces/default/${resource}`;
-const merge = 'application/merge-patch+json';
-const strategic = 'application/strategic-merge-patch+json';
-const jsonPatch = 'application/json-patch+json';
-const apply = 'application/apply-patch+yaml';
-const container = { name: 'c', image: 'i' };
-
-const account: Step = {
-  do: 'create',
-  at: core('serviceaccounts'),
-  body: { metadata: { name: 'differential' }, automountServiceAccountToken: false },
-};
-
-function pod(name: string, spec: object = {}): { metadata: { name: string }; spec: object } {
-  return { metadata: { name }, spec: { serviceAccountName: 'differential', containers: [container], ...spec } };
-}
-
-const patched = (type: string, patch: unknown): Step => ({ do: 'patch', type, patch });
 /** Other cases list everything. */
 const cleaned = (at: string): Step => ({ do: 'request', method: 'DELETE', path: at, bare: true });
 
